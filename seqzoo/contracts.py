@@ -1,0 +1,142 @@
+"""The live objects that plugins build, and what the core promises and expects of each.
+
+B batch (lanes), T time (tokens), V vocabulary. Laws that every implementation has to keep are
+listed with each class; tests/laws runs them over everything that is installed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["Corpus", "Sampler", "SequenceModel", "State", "Tokenizer", "Tracker"]
+
+State: TypeAlias = Any
+"""A tree (tuples, lists, dicts) of tensors, every leaf batch-first: (B, ...)."""
+
+
+class SequenceModel(nn.Module, ABC):
+    """A causal model of token sequences whose memory is an explicit, carried state.
+
+    Laws: *chunking*: one pass over (B, T) equals any cut of it with the state carried.
+    *Causality*: token t+1 changes no logits up to t. *Row independence*: a row's logits do not
+    depend on the other rows. *Bounded state*: its size does not depend on how much was read.
+    In eval mode the output is deterministic; every parameter receives a gradient.
+    """
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first token, on the parameters' device, every leaf (B, ...)."""
+
+    @abstractmethod
+    def forward(
+        self, tokens: Int[Tensor, "B T"], state: State | None = None
+    ) -> tuple[Float[Tensor, "B T V"], State]:
+        """Logits of the token after each token, and the state after the last.
+
+        state: None means `initial_state(B)`. The returned state may carry a graph; the core
+        detaches it between updates.
+        """
+
+    def prepare(self, tokens: npt.NDArray[Any]) -> None:
+        """See the training part once, before training. What is learnt belongs in buffers.
+
+        tokens: (N,) unsigned integers, memory-mapped where they are many. Default: nothing.
+        """
+
+    def adapt(self, tokens: Int[Tensor, "B T"]) -> None:
+        """See a chunk after it was scored; called in adaptive scoring only. Default: nothing."""
+
+
+class Tokenizer(ABC):
+    """Bytes to token ids and back, without loss.
+
+    Laws: `decode(encode(data)) == data` for all bytes; `byte_lengths(encode(data))` sums to
+    `len(data)`; ids lie in [0, vocab_size).
+    """
+
+    vocab_size: int
+
+    def learn(self, training: npt.NDArray[np.uint8]) -> None:  # noqa: B027
+        """Look at the training part, (N,) uint8, before anything is encoded. Default: nothing."""
+
+    @abstractmethod
+    def encode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """(N,) uint8 to (M,) token ids of the smallest unsigned type that holds vocab_size."""
+
+    @abstractmethod
+    def decode(self, tokens: npt.NDArray[Any]) -> bytes:
+        """Any ids in range to bytes; a tail that is not yet a whole symbol gives nothing."""
+
+    @abstractmethod
+    def byte_lengths(self, tokens: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """(M,) ids to (M,) numbers of raw bytes that each stands for."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What was learnt, as plain JSON data; stored with every checkpoint."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (nothing learnt by default)
+        """Take back what `state` gave; raises ValueError where it does not fit."""
+
+
+class Sampler(ABC):
+    """One link of the sampling chain: reshapes the logits that the next token is drawn from.
+
+    The core draws once, from the softmax of what the last link returns, so a link that wants to
+    choose by itself leaves one finite entry. Laws: shape kept, at least one finite entry per row,
+    row independence, no randomness of its own.
+    """
+
+    @abstractmethod
+    def __call__(
+        self, logits: Float[Tensor, "B V"], history: Int[Tensor, "B N"]
+    ) -> Float[Tensor, "B V"]:
+        """New logits (-inf excludes); the argument may be changed in place.
+
+        history: the tokens so far, prompt included, N as much as `history_length` asks for.
+        """
+
+    history_length: int = 0
+    """How many of the latest tokens `history` has to hold; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Bytes to learn from and to be scored on.
+
+    name: as results and the leaderboard show it.
+    data: (N,) uint8, read-only; memory-mapped where it comes from a file.
+    origin: where the bytes come from, for people.
+    code_lengths: where the true source is known, `(start, stop) -> (stop - start,) float64` bits
+    that each byte costs under it, all earlier bytes known: the floor no honest model gets below.
+    """
+
+    name: str
+    data: npt.NDArray[np.uint8]
+    origin: str
+    code_lengths: Callable[[int, int], npt.NDArray[np.float64]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.data.dtype != np.uint8 or self.data.ndim != 1:
+            raise TypeError(f"corpus '{self.name}' must be one-dimensional uint8")
+
+
+class Tracker(ABC):
+    """A sink for the metrics of one run."""
+
+    @abstractmethod
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Take one line of metrics; steps never go back within one process."""
+
+    def close(self) -> None:  # noqa: B027 (most sinks have nothing to close)
+        """The run is over, or is being interrupted."""

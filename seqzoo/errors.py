@@ -1,0 +1,124 @@
+"""Everything that can go wrong for a user, and how it is said.
+
+    SeqzooError                  exit code 1
+    ├── UsageError               2   a wrong argument, name or value
+    │   └── RecipeError          2   problems in a recipe, all of them at once
+    ├── EnvironmentFault         3   disk, device, lock
+    │   ├── PluginError          3   a plugin is broken, or two claim one name
+    │   ├── LockedError          3   another process owns the run
+    │   └── CorpusUnavailable    3   the bytes are not here and cannot be fetched
+    ├── CheckpointError          4   damaged, incomplete or foreign
+    ├── DivergedError            5   a loss or gradient that is not finite
+    └── FindingsError            6   a check found something
+
+A message is one sentence that says where, what was found, what was expected and what to do.
+Exceptions carry their data in attributes, so that a program can use what a person reads.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "CheckpointError",
+    "CorpusUnavailable",
+    "DivergedError",
+    "EnvironmentFault",
+    "FindingsError",
+    "LockedError",
+    "PluginError",
+    "Problem",
+    "RecipeError",
+    "SeqzooError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+class SeqzooError(Exception):
+    """Base of all errors that a user can cause or mend; `exit_code` is the process's."""
+
+    exit_code = 1
+
+
+class UsageError(SeqzooError):
+    """A wrong argument, name or value."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake in a recipe.
+
+    source: file name, or the override as it was typed.
+    line, column: counted from 1; 0 where there is none.
+    """
+
+    source: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        return f"{where}: {self.message}"
+
+
+class RecipeError(UsageError):
+    """Every problem of a recipe at once, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class EnvironmentFault(SeqzooError):  # noqa: N818 (the machine is at fault, not the user)
+    """The machine, not the recipe: disk, device, lock, plugin."""
+
+    exit_code = 3
+
+
+class PluginError(EnvironmentFault):
+    """A plugin could not be loaded, or claims a name that is taken."""
+
+
+class LockedError(EnvironmentFault):
+    """Another process owns the run directory."""
+
+
+class CorpusUnavailable(EnvironmentFault):
+    """The corpus is neither on disk nor to be had from the network."""
+
+
+class CheckpointError(SeqzooError):
+    """A checkpoint is damaged, incomplete or belongs to something else."""
+
+    exit_code = 4
+
+
+class DivergedError(SeqzooError):
+    """A loss or gradient stopped being finite; the update was not applied."""
+
+    exit_code = 5
+
+
+class FindingsError(SeqzooError):
+    """A check ran and found something."""
+
+    exit_code = 6
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint to append: the closest known name, else what there is to choose from."""
+    choices = sorted(known)
+    # Case is not what people mistype on purpose: 'LSTM' must find 'lstm'.
+    folded = {choice.lower(): choice for choice in reversed(choices)}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean '{folded[close[0]]}'?"
+    if 0 < len(choices) <= 12:
+        return f" Choose from: {', '.join(choices)}."
+    return ""

@@ -1,0 +1,171 @@
+"""What a plugin declares: names, options and how to build, without importing torch.
+
+A spec is cheap to make and to look at, so that `seqzoo list` and recipe checking stay fast; its
+`build` imports the heavy parts when, and only when, the object is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seqzoo.contracts import Corpus, Sampler, SequenceModel, Tokenizer, Tracker
+
+__all__ = [
+    "ArchitectureSpec",
+    "BaselineScore",
+    "BaselineSpec",
+    "CorpusSpec",
+    "Options",
+    "SamplerSpec",
+    "Span",
+    "Spec",
+    "TokenizerSpec",
+    "TrackerSpec",
+]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*")
+
+
+class Options(BaseModel):
+    """Base of every plugin's own options: pydantic fields with defaults, unknown keys refused.
+
+    A subclass with a single obvious option may name it in `shorthand`; recipes can then write
+    `{temperature: 0.8}` for `{temperature: {value: 0.8}}`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    shorthand: ClassVar[str | None] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every kind of plugin declares.
+
+    name: what recipes write; lower case, digits, `_` and `-`.
+    summary: one line for `seqzoo list`.
+    options: the plugin's own options; every field has a default.
+    source: where it comes from (paper, equation, specification).
+    """
+
+    kind: ClassVar[str]
+    name: str
+    summary: str
+    options: type[Options] = Options
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"{self.kind} name {self.name!r} is not lower-case letters, digits, '_' and '-'"
+            )
+        if not (isinstance(self.options, type) and issubclass(self.options, Options)):
+            raise TypeError(f"options of {self.kind} '{self.name}' must be a subclass of Options")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureSpec(Spec):
+    """A sequence model: `build(options, vocab_size=V)` gives a `SequenceModel` on the CPU."""
+
+    kind: ClassVar[str] = "architecture"
+    build: Callable[..., SequenceModel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerSpec(Spec):
+    """Bytes to token ids and back: `build(options)` gives a `Tokenizer` that has learnt nothing."""
+
+    kind: ClassVar[str] = "tokenizer"
+    build: Callable[[Any], Tokenizer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerSpec(Spec):
+    """A link of the sampling chain: `build(options)` gives a `Sampler`."""
+
+    kind: ClassVar[str] = "sampler"
+    build: Callable[[Any], Sampler]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSpec(Spec):
+    """Bytes to learn from: `open(options, base)` gives a `Corpus`.
+
+    base: the folder that relative paths in the options start from (the recipe's).
+    `open` raises CorpusUnavailable where the bytes cannot be had, so that a recipe's fallback
+    can step in, and UsageError where an option is wrong.
+    """
+
+    kind: ClassVar[str] = "corpus"
+    open: Callable[[Any, Path], Corpus]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineScore:
+    """What a baseline needs for some bytes.
+
+    name: the rung, e.g. "order-3" or "gzip".
+    bits: code length of each asked split.
+    accuracy: share of bytes that its most probable guess hits, where it makes guesses.
+    adaptive: learns from the bytes it has already been scored on.
+    """
+
+    name: str
+    bits: Mapping[str, float]
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    adaptive: bool = False
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a corpus: the bytes [start, stop) and, for context, all that precedes them.
+
+    data: (N,) uint8, the whole corpus.
+    """
+
+    data: np.ndarray
+    start: int
+    stop: int
+
+    @property
+    def bytes(self) -> np.ndarray:
+        """(stop - start,) uint8, a view."""
+        return self.data[self.start : self.stop]
+
+    def before(self, num_bytes: int) -> np.ndarray:
+        """Up to num_bytes predecessors of the first byte, in file order: context, never scored."""
+        return self.data[max(0, self.start - num_bytes) : self.start]
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSpec(Spec):
+    """A classical predictor, scored and not trained by gradient.
+
+    `score(options, training, splits)` gives one `BaselineScore` for each rung it stands for.
+    training: (N,) uint8, all that may be learnt from. splits: name -> `Span`; each is scored on
+    its own, every byte once, as if the others did not exist.
+    version: raise it when the scores change, so that cached ones are dropped.
+    """
+
+    kind: ClassVar[str] = "baseline"
+    score: Callable[[Any, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore]]
+    version: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSpec(Spec):
+    """A sink for metrics: `open(options, run_directory)` gives a `Tracker`."""
+
+    kind: ClassVar[str] = "tracker"
+    open: Callable[[Any, Path], Tracker]

@@ -1,0 +1,58 @@
+"""What every test stands on: a private cache, no network, one thread, the live registry."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqzoo.registry import Registry, load_registry
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """Everything installed here, third-party plugins included. Read it, never add to it."""
+    return load_registry()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _private_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing is read from or left in the user's own cache, data or runs."""
+    shared = tmp_path_factory.getbasetemp() / "seqzoo-cache"
+    monkeypatch.setenv("SEQZOO_CACHE", str(shared))
+    for name in ("SEQZOO_DATA", "SEQZOO_DISABLE", "SEQZOO_STRICT_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("tests use no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+_DATA = os.environ.get("SEQZOO_DATA")
+
+
+@pytest.fixture(scope="session")
+def tinyshakespeare() -> Path:
+    """The real file, where this machine has it; skips with a reason where it does not."""
+    folders = [Path(_DATA)] if _DATA else []
+    folders.append(Path(__file__).parents[2] / "shared" / "data")
+    for folder in folders:
+        if (path := folder / "tinyshakespeare.txt").is_file():
+            return path
+    pytest.skip("tinyshakespeare.txt is not on this machine (set SEQZOO_DATA to its folder)")
