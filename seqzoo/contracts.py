@@ -7,7 +7,7 @@ listed with each class; tests/laws runs them over everything that is installed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -46,6 +46,20 @@ class SequenceModel(nn.Module, ABC):
         state: None means `initial_state(B)`. The returned state may carry a graph; the core
         detaches it between updates.
         """
+
+    def hidden_matrices(self) -> Iterator[nn.Parameter]:
+        """The matrices that map hidden to hidden units, which Muon may orthogonalise.
+
+        Default: every matrix but embeddings and those of a child named `head`.
+        """
+        outside = {
+            id(p) for m in self.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
+        }
+        if isinstance(head := getattr(self, "head", None), nn.Module):
+            outside |= {id(p) for p in head.parameters()}
+        for parameter in self.parameters():
+            if parameter.ndim == 2 and id(parameter) not in outside:
+                yield parameter
 
     def prepare(self, tokens: npt.NDArray[Any]) -> None:
         """See the training part once, before training. What is learnt belongs in buffers.

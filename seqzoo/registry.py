@@ -56,8 +56,8 @@ class Owner:
     version: str = ""
 
     def __str__(self) -> str:
-        brought_by = f" ({self.distribution} {self.version})" if self.distribution else ""
-        return f"'{self.plugin}'{brought_by}"
+        brought_by = f"{self.distribution} {self.version}".strip()
+        return f"'{self.plugin}' ({brought_by})" if brought_by else f"'{self.plugin}'"
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,14 @@ class Registry:
     _claims: dict[str, dict[str, list[Registered]]] = field(
         default_factory=lambda: {kind: {} for kind in KINDS}
     )
+
+    def copy(self) -> Registry:
+        """An independent registry: what is added to one is not in the other."""
+        claims = {
+            kind: {name: list(claimed) for name, claimed in by_name.items()}
+            for kind, by_name in self._claims.items()
+        }
+        return Registry(list(self.broken), claims)
 
     def names(self, kind: str) -> list[str]:
         """Usable names of a kind, sorted."""
@@ -195,7 +203,8 @@ def _owner(entry_point: metadata.EntryPoint) -> Owner:
     distribution = entry_point.dist
     if distribution is None:
         return Owner(entry_point.name)
-    return Owner(entry_point.name, distribution.name, distribution.version)
+    # Either is None where the distribution's METADATA is gone.
+    return Owner(entry_point.name, distribution.name or "", distribution.version or "")
 
 
 def _declarations(plugin: Any) -> list[Spec]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from seqzoo.contracts import Corpus, Sampler, SequenceModel, Tokenizer, Tracker
 
@@ -52,7 +53,7 @@ class Spec:
 
     name: what recipes write; lower case, digits, `_` and `-`.
     summary: one line for `seqzoo list`.
-    options: the plugin's own options; every field has a default.
+    options: the plugin's own options; a field without a default must be given in every recipe.
     source: where it comes from (paper, equation, specification).
     """
 
@@ -73,10 +74,16 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureSpec(Spec):
-    """A sequence model: `build(options, vocab_size=V)` gives a `SequenceModel` on the CPU."""
+    """A sequence model: `build(options, vocab_size=V)` gives a `SequenceModel` on the CPU.
+
+    reference: builds the same network in the plainest torch, parameters named alike, for
+    `seqzoo bench` and tests to hold the model against: a module that maps (tokens, state or None)
+    to (logits, state).
+    """
 
     kind: ClassVar[str] = "architecture"
     build: Callable[..., SequenceModel]
+    reference: Callable[..., nn.Module] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +168,11 @@ class BaselineSpec(Spec):
     kind: ClassVar[str] = "baseline"
     score: Callable[[Any, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore]]
     version: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(field.is_required() for field in self.options.model_fields.values()):
+            raise ValueError(f"every option of baseline '{self.name}' needs a default")
 
 
 @dataclass(frozen=True, kw_only=True)

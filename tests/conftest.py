@@ -7,9 +7,14 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from seqzoo.registry import Registry, load_registry
+
+# A first call imports and warms up for longer than any deadline for one example.
+hypothesis.settings.register_profile("seqzoo", deadline=None)
+hypothesis.settings.load_profile("seqzoo")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,211 @@
+"""load_recipe(path) -> Recipe: YAML, overrides, the core's sections, each plugin's own options.
+
+Every mistake of both phases is told at once, each with its place in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, Field
+
+from seqzoo.choices import check_options, named_plugins
+from seqzoo.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
+from seqzoo.overrides import apply_overrides, retype
+from seqzoo.registry import Registry
+from seqzoo.sections import BudgetSection, Choice, RecipeSections
+from seqzoo.specs import Options, Spec
+from seqzoo.verdicts import Fault, check, shown
+from seqzoo.yamlmarks import MAX_BYTES, Mark, Marks, load_yaml
+from seqzoo.yamlmarks import Path as PathInData
+from seqzoo.yamlscalars import dump_yaml
+
+__all__ = ["Recipe", "load_recipe", "parse_recipe", "plugin_options"]
+
+_BUDGET = [("train", "budget", unit) for unit in BudgetSection.model_fields]
+
+Chosen = TypeVar("Chosen", bound=Choice)
+
+
+class Recipe(RecipeSections):
+    """A checked recipe: the sections, each choice's `options` an instance of its plugin's Options.
+
+    base: the folder that relative paths start from.
+    registry: where the plugins that it names are found, those of its own files included.
+    Two recipes are equal where they say the same, wherever they were read.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    base: Path = Field(repr=False)
+    registry: Registry = Field(repr=False)
+
+    def to_yaml(self) -> str:
+        """The resolved recipe, every default filled in; `parse_recipe` reads back its equal."""
+        return dump_yaml(self._plain())
+
+    def _plain(self) -> dict[str, Any]:
+        data = self.model_dump(mode="json", by_alias=True, exclude={"base", "registry"})
+        budget = data["train"]["budget"].items()
+        data["train"]["budget"] = {unit: spent for unit, spent in budget if spent is not None}
+        chain = data["sample"]["chain"]
+        data["sample"]["chain"] = [{link["name"]: link["options"]} for link in chain]
+        return data
+
+    def __eq__(self, other: object) -> bool:
+        return self._plain() == other._plain() if isinstance(other, Recipe) else NotImplemented
+
+
+def load_recipe(path: Path, registry: Registry, *, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, override and check a recipe file; relative paths in it start from its folder.
+
+    overrides: `dotted.path=value`, each checked like the file's own words.
+    Raises UsageError where there is no readable YAML file, RecipeError for what it says.
+    """
+    name = shown(str(path))
+    try:
+        if path.is_dir():
+            inside = did_you_mean("", [file.name for file in path.iterdir() if _is_yaml(file)])
+            raise UsageError(f"recipe {name} is a directory, expected a YAML file.{inside}")
+        if path.exists() and not _is_yaml(path):
+            hint = _nearest(path)
+            raise UsageError(f"recipe {name} is no YAML file; its name must end in .yaml.{hint}")
+        with path.open("rb") as file:
+            # One byte more than is allowed tells "too large" without reading it all.
+            text = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"recipe {name} does not exist.{_nearest(path)}") from None
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"recipe {name} cannot be read: {cause}.") from error
+    return parse_recipe(text, registry, source=str(path), base=path.parent, overrides=overrides)
+
+
+def parse_recipe(
+    text: str | bytes,
+    registry: Registry,
+    *,
+    source: str,
+    base: Path,
+    overrides: Sequence[str] = (),
+) -> Recipe:
+    """Check a recipe's text; see `load_recipe`.
+
+    source: what problems name as their file. base: the folder that relative paths start from.
+    registry: left as it is; the recipe carries a copy with its plugin files loaded.
+    """
+    data, marks = load_yaml(text, source)
+    if not isinstance(data, dict):
+        message = f"a recipe is a mapping of sections, found {shown(data)}."
+        raise RecipeError([marks.value(()).problem(message)])
+    typed, problems = apply_overrides(data, marks, overrides=overrides, rivals=[_BUDGET])
+    registry = registry.copy()
+    file_faults = _load_plugin_files(data.get("plugins"), registry, base)
+    sections, options, faults = _check(data, registry)
+    if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
+        sections, options, faults = _check(data, registry)
+    problems += _problems(file_faults + faults, marks)
+    if problems or sections is None:
+        raise RecipeError(problems)
+    return _assembled(sections, options, registry=registry, base=base)
+
+
+def plugin_options(spec: Spec, overrides: Sequence[str]) -> Any:
+    """A plugin's options from `key=value` alone, checked as in a recipe. Raises RecipeError."""
+    data: dict[str, Any] = {}
+    marks = Marks()
+    marks.values[()] = Mark(f"{spec.kind} '{spec.name}'", 0, 0)
+    typed, problems = apply_overrides(data, marks, overrides=overrides)
+    options, faults = check(spec.options, data)
+    if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
+        options, faults = check(spec.options, data)
+    problems += _problems(faults, marks)
+    if problems:
+        raise RecipeError(problems)
+    return options
+
+
+def _check(
+    data: dict[str, Any], registry: Registry
+) -> tuple[RecipeSections | None, dict[PathInData, Options], list[Fault]]:
+    """Both phases: the core's sections, and the options of every plugin named, by its path."""
+    options: dict[PathInData, Options] = {}
+    faults: list[Fault] = []
+    chain = []
+    for named in named_plugins(data):
+        if isinstance(named, Fault):
+            faults.append(named)
+            continue
+        checked, found = check_options(named, registry)
+        faults += found
+        if checked is not None:
+            options[named.path] = checked
+        if named.kind == "sampler":
+            chain.append({"name": named.name})
+    core = data
+    if isinstance(data.get("sample"), dict) and isinstance(data["sample"].get("chain"), list):
+        core = {**data, "sample": {**data["sample"], "chain": chain}}
+    sections, found = check(RecipeSections, core)
+    return sections, options, found + faults
+
+
+def _assembled(
+    sections: RecipeSections,
+    options: Mapping[PathInData, Options],
+    *,
+    registry: Registry,
+    base: Path,
+) -> Recipe:
+    """The sections with every choice's options in place of the mapping that was read."""
+
+    def chosen(choice: Chosen, *path: str | int) -> Chosen:
+        return choice.model_copy(update={"options": options[path]})
+
+    corpus = chosen(sections.corpus, "corpus")
+    if corpus.fallback is not None:
+        fallback = chosen(corpus.fallback, "corpus", "fallback")
+        corpus = corpus.model_copy(update={"fallback": fallback})
+    links = enumerate(sections.sample.chain)
+    chain = tuple(chosen(link, "sample", "chain", index) for index, link in links)
+    fields = {name: getattr(sections, name) for name in RecipeSections.model_fields}
+    fields |= {
+        "corpus": corpus,
+        "tokenizer": chosen(sections.tokenizer, "tokenizer"),
+        "architecture": chosen(sections.architecture, "architecture"),
+        "sample": sections.sample.model_copy(update={"chain": chain}),
+        "trackers": tuple(chosen(t, "trackers", i) for i, t in enumerate(sections.trackers)),
+    }
+    return Recipe(**fields, base=base, registry=registry)
+
+
+def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Fault]:
+    """Load a recipe's plugin files into `registry`; what is no list of text the core refuses."""
+    faults = []
+    for index, file in enumerate(files if isinstance(files, list) else []):
+        if isinstance(file, str):
+            try:
+                registry.add_file(base / file)
+            except PluginError as error:
+                faults.append(Fault(("plugins", index), str(error)))
+    return faults
+
+
+def _problems(faults: Iterable[Fault], marks: Marks) -> list[Problem]:
+    return [
+        (marks.key if fault.at_key else marks.value)(fault.path).problem(fault.message)
+        for fault in faults
+    ]
+
+
+def _nearest(path: Path) -> str:
+    """A hint at the recipes beside `path`."""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if _is_yaml(entry)]
+    except (OSError, ValueError):
+        return ""
+    return did_you_mean(path.name, beside)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix in (".yaml", ".yml")
