@@ -1,0 +1,100 @@
+"""Pastiche as a corpus: plays one after another in a file, their code lengths made when asked."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from seqzoo import Corpus, cache_directory
+from seqzoo_plugins._cache import map_bytes, write_whole
+from seqzoo_plugins.pastiche.performance import perform
+
+__all__ = ["open_pastiche"]
+
+
+def open_pastiche(seed: int, size_bytes: int) -> Corpus:
+    """The first size_bytes bytes of a seed's plays, memory-mapped from the cache.
+
+    Raises CorpusUnavailable where the cache cannot be written.
+    """
+    name = f"pastiche-seed{seed}-{size_bytes}-{_grammar_version()}.bin"
+    path = cache_directory() / "pastiche" / name
+    starts = _play_starts(path, size_bytes)
+    if starts is None:
+        write_whole(path, _text_and_starts(seed, size_bytes))
+        starts = _play_starts(path, size_bytes)
+        assert starts is not None, f"{path} was written wrong"
+
+    def code_lengths(start: int, stop: int) -> npt.NDArray[np.float64]:
+        return _code_lengths(seed, starts, start, min(stop, size_bytes))
+
+    return Corpus(
+        name="pastiche",
+        data=map_bytes(path, size_bytes),
+        origin=f"made by seqzoo from seed {seed}, grammar {_grammar_version()}",
+        code_lengths=code_lengths,
+    )
+
+
+@cache
+def _grammar_version() -> str:
+    """Changes whenever grammar or vocabulary do, so that no stale text is taken from the cache."""
+    digest = hashlib.sha256()
+    folder = resources.files("seqzoo_plugins.pastiche")
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith((".py", ".txt")):
+            digest.update(entry.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _text_and_starts(seed: int, size_bytes: int) -> Iterator[bytes]:
+    """The text, then where each play starts, then how many plays there are (int64)."""
+    starts: list[int] = []
+    written = 0
+    while written < size_bytes:
+        text, _ = perform(seed, len(starts))
+        starts.append(written)
+        text = text[: size_bytes - written]
+        written += len(text)
+        yield text
+    yield np.array([*starts, len(starts)], dtype="<i8").tobytes()
+
+
+def _play_starts(path: Path, size_bytes: int) -> list[int] | None:
+    """Where the plays start, read from the end of a cached file; None where it is not whole."""
+    try:
+        with path.open("rb") as file:
+            file.seek(size_bytes)
+            trailer = file.read()
+    except OSError:
+        return None
+    if len(trailer) < 16 or len(trailer) % 8:
+        return None
+    *starts, count = np.frombuffer(trailer, dtype="<i8").tolist()
+    ordered = starts == sorted(set(starts)) and starts[0] == 0 and starts[-1] < size_bytes
+    return starts if count == len(starts) and ordered else None
+
+
+def _code_lengths(seed: int, starts: list[int], start: int, stop: int) -> npt.NDArray[np.float64]:
+    """Bits of the bytes [start, stop): their plays are performed again, which stores nothing."""
+    if not 0 <= start <= stop:
+        raise ValueError(f"no bytes [{start}, {stop}) in this corpus")
+    parts = [np.empty(0)]
+    for play in range(bisect_right(starts, start) - 1, len(starts)):
+        if starts[play] >= stop:
+            break
+        bits = _bits_of_play(seed, play)
+        parts.append(bits[max(0, start - starts[play]) : stop - starts[play]])
+    return np.concatenate(parts)
+
+
+@lru_cache(64)
+def _bits_of_play(seed: int, play: int) -> npt.NDArray[np.float64]:
+    return perform(seed, play)[1]

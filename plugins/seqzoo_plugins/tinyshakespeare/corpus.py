@@ -1,0 +1,96 @@
+"""Where the text is looked for: the user's data, the cache, the network; never taken unchecked."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from pathlib import Path
+
+from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory, data_directory
+from seqzoo_plugins._cache import map_bytes, write_whole
+
+__all__ = ["SHA256", "SIZE_BYTES", "open_tinyshakespeare"]
+
+SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+SIZE_BYTES = 1_115_394
+FILE_NAME = "tinyshakespeare.txt"
+TIMEOUT_S = (4.0, 15.0)  # to connect, and between two packets
+
+
+def open_tinyshakespeare(url: str, *, download: bool) -> Corpus:
+    """$SEQZOO_DATA/tinyshakespeare.txt, else the cached copy, else a download.
+
+    Raises UsageError where the user's own copy is another text, CorpusUnavailable where there is
+    none and it cannot be fetched.
+    """
+    folder = data_directory()
+    if folder is not None and (kept := folder / FILE_NAME).is_file():
+        found = _sha256(kept)
+        if found != SHA256:
+            raise UsageError(
+                f"{kept} is not tinyshakespeare: its sha256 begins {found[:12]}, expected "
+                f"{SHA256[:12]}; replace the file, or open it with the corpus 'file'."
+            )
+        return _corpus(kept)
+    cached = cache_directory() / "tinyshakespeare" / FILE_NAME
+    if cached.is_file() and _sha256(cached) == SHA256:
+        return _corpus(cached)
+    looked = f"it is neither in {folder or 'SEQZOO_DATA (not set)'} nor in the cache"
+    if not download:
+        raise CorpusUnavailable(f"tinyshakespeare is missing: {looked}, and downloading is off.")
+    _download(url, cached, looked)
+    return _corpus(cached)
+
+
+def _corpus(path: Path) -> Corpus:
+    return Corpus(name="tinyshakespeare", data=map_bytes(path), origin=str(path))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _download(url: str, path: Path, looked: str) -> None:
+    """Fetch into a temporary folder, check, then move into place whole. One try."""
+    import tempfile
+
+    import pooch
+
+    pooch.get_logger().setLevel(logging.ERROR)  # its notes go to stderr, which has our own
+    fetch = pooch.HTTPDownloader(progressbar=_can_show_progress(), timeout=TIMEOUT_S)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            arrived = pooch.retrieve(
+                url, known_hash=f"sha256:{SHA256}", fname=FILE_NAME, path=folder, downloader=fetch
+            )
+        except OSError as error:  # what requests raises is one, too
+            raise CorpusUnavailable(
+                f"tinyshakespeare could not be downloaded ({_reason(error)}), and {looked}."
+            ) from error
+        except ValueError as error:
+            raise CorpusUnavailable(
+                f"tinyshakespeare was downloaded from {url} with the wrong sha256 (expected "
+                f"{SHA256[:12]}), so it was thrown away; {looked}."
+            ) from error
+        write_whole(path, [Path(arrived).read_bytes()])
+
+
+def _can_show_progress() -> bool:
+    """pooch draws its bar with tqdm, which is not a dependency of ours."""
+    from importlib.util import find_spec
+
+    return sys.stderr.isatty() and find_spec("tqdm") is not None
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause in a few words; requests wraps it in a paragraph."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    message = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(message.split())

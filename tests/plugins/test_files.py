@@ -1,0 +1,178 @@
+"""The user's own bytes: mapped, not read; joined in a stated order; mistakes named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqzoo import Corpus, UsageError, cache_directory
+from seqzoo.registry import Registry
+
+
+def open_(registry: Registry, name: str, base: Path, **options: Any) -> Corpus:
+    spec = registry.get("corpus", name)
+    corpus: Corpus = spec.open(spec.options(**options), base)
+    return corpus
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def test_file_gives_every_byte_from_the_recipes_folder(registry: Registry, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 3
+    write(tmp_path, {"all.bin": data})
+    corpus = open_(registry, "file", tmp_path, path="all.bin")
+    assert corpus.data.tobytes() == data
+    assert not corpus.data.flags.writeable
+
+
+def test_file_expands_the_home_folder(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, {"mine.txt": b"mine"})
+    assert open_(registry, "file", Path("/nowhere"), path="~/mine.txt").data.tobytes() == b"mine"
+
+
+def test_a_gigabyte_costs_no_memory(tmp_path: Path) -> None:
+    with (tmp_path / "large.txt").open("wb") as file:
+        file.truncate(1 << 30)  # sparse: takes no disk either
+    program = """
+import resource, sys
+from pathlib import Path
+from seqzoo_plugins.files.corpora import open_file
+small = open_file(Path(sys.argv[1]), "small.txt")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+large = open_file(Path(sys.argv[1]), "large.txt")
+assert len(large.data) == 1 << 30 and large.data[-1] == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    write(tmp_path, {"small.txt": b"small"})
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    grown_kib = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    assert grown_kib < 4096
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("hamlte.txt", "does not exist. Did you mean 'hamlet.txt'?"),
+        ("absent/x.txt", "does not exist."),
+        ("empty.txt", "is empty"),
+        ("folder", "is not a file; the corpus 'directory'"),
+    ],
+)
+def test_file_names_the_mistake(registry: Registry, tmp_path: Path, path: str, says: str) -> None:
+    write(tmp_path, {"hamlet.txt": b"x", "empty.txt": b"", "folder/y": b"y"})
+    with pytest.raises(UsageError) as caught:
+        open_(registry, "file", tmp_path, path=path)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_a_usage_error(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"locked.txt": b"x"})
+    (tmp_path / "locked.txt").chmod(0)
+    with pytest.raises(UsageError, match="cannot be read"):
+        open_(registry, "file", tmp_path, path="locked.txt")
+
+
+names = st.lists(
+    st.sampled_from(["a", "b.txt", "B", "é.txt", ".hidden", "z"]), min_size=1, max_size=3
+)
+
+
+@given(st.dictionaries(names.map("/".join), st.binary(max_size=20), min_size=1, max_size=6))
+def test_directory_joins_visible_files_in_path_order(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("joined")
+    prefixes = {"/".join(name.split("/")[:depth]) for name in files for depth in range(1, 3)}
+    files = {
+        name: data for name, data in files.items() if name + "/" not in _folders(prefixes, files)
+    }
+    write(folder, files)
+    visible = {
+        name: data
+        for name, data in files.items()
+        if not any(part.startswith(".") for part in name.split("/"))
+    }
+    expected = b"--".join(visible[name] for name in sorted(visible))
+    if not any(visible.values()):
+        with pytest.raises(UsageError):
+            open_(registry, "directory", folder, separator="--")
+    else:
+        corpus = open_(registry, "directory", folder, separator="--")
+        assert corpus.data.tobytes() == expected
+
+
+def _folders(prefixes: set[str], files: dict[str, bytes]) -> set[str]:
+    """Names that other names have as their folder, and so cannot be files."""
+    return {f"{p}/" for p in prefixes if any(name.startswith(f"{p}/") for name in files)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("**/*", b"1|2|3|4"),
+        ("**/*.txt", b"1|2|3"),
+        ("*.txt", b"1"),
+        ("b/*", b"2"),
+        ("b/**/*.txt", b"2|3"),
+        ("./d.[a-m]*", b"4"),
+    ],
+)
+def test_patterns_mean_what_globs_mean(
+    registry: Registry, tmp_path: Path, pattern: str, expected: bytes
+) -> None:
+    write(tmp_path, {"a.txt": b"1", "b/b.txt": b"2", "b/c/c.txt": b"3", "d.md": b"4"})
+    corpus = open_(registry, "directory", tmp_path, pattern=pattern, separator="|")
+    assert corpus.data.tobytes() == expected
+    globbed = sorted(path for path in tmp_path.glob(pattern) if path.is_file())
+    assert corpus.data.tobytes() == b"|".join(path.read_bytes() for path in globbed)
+
+
+def test_a_changed_file_is_read_again(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"a": b"old", "b": b"b"})
+    assert open_(registry, "directory", tmp_path, separator="").data.tobytes() == b"oldb"
+    write(tmp_path, {"a": b"newer"})
+    assert open_(registry, "directory", tmp_path, separator="").data.tobytes() == b"newerb"
+
+
+def test_a_cut_joined_file_is_made_anew(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"a": b"first", "b": b"second"})
+    open_(registry, "directory", tmp_path)
+    for joined in (cache_directory() / "directory").iterdir():
+        joined.write_bytes(b"cut")
+    assert open_(registry, "directory", tmp_path).data.tobytes() == b"first\n\nsecond"
+
+
+def test_links_to_folders_are_not_followed(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"a/x": b"x"})
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert open_(registry, "directory", tmp_path).data.tobytes() == b"x"
+
+
+def test_a_pattern_without_files_says_how_many_there_are(
+    registry: Registry, tmp_path: Path
+) -> None:
+    write(tmp_path, {"a.md": b"x", ".b.txt": b"y"})
+    with pytest.raises(UsageError, match=r"matches '\*\.txt' \(it holds 1,"):
+        open_(registry, "directory", tmp_path, pattern="*.txt")
+
+
+def test_a_file_is_no_directory(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": b"x"})
+    with pytest.raises(UsageError, match="the corpus 'file' takes a single file"):
+        open_(registry, "directory", tmp_path, path="a.md")
