@@ -1,0 +1,49 @@
+"""Baselines `uniform` and `ngrams`: the lower rungs of the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from seqzoo import BaselineScore, BaselineSpec, Options, Span, hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class NgramOptions(Options):
+    """Options of `ngrams`."""
+
+    max_order: int = Field(6, ge=0, le=7, description="longest context, in bytes")
+
+
+@hookimpl
+def register_baselines() -> Iterable[BaselineSpec]:
+    yield BaselineSpec(
+        name="uniform", summary="knows nothing: 8 bits for every byte", score=_score_uniform
+    )
+    yield BaselineSpec(
+        name="ngrams",
+        summary="static byte n-grams, interpolated modified Kneser-Ney, one rung per order",
+        options=NgramOptions,
+        score=_score_ngrams,
+        source="Chen and Goodman 1999, doi:10.1006/csla.1999.0128, section 4.1.6",
+    )
+
+
+def _score_uniform(
+    options: Options, training: np.ndarray, splits: Mapping[str, Span]
+) -> Iterable[BaselineScore]:
+    yield BaselineScore(
+        name="uniform", bits={name: 8.0 * len(span) for name, span in splits.items()}
+    )
+
+
+def _score_ngrams(
+    options: NgramOptions, training: np.ndarray, splits: Mapping[str, Span]
+) -> Iterable[BaselineScore]:
+    from seqzoo_plugins.ngrams.scoring import score
+
+    return score(training, splits, max_order=options.max_order)
