@@ -1,0 +1,24 @@
+"""Tokenizer `bytes`: every byte is a token, nothing is learnt, nothing is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from seqzoo import Options, TokenizerSpec, hookimpl
+
+if TYPE_CHECKING:
+    from seqzoo import Tokenizer
+
+
+@hookimpl
+def register_tokenizers() -> Iterable[TokenizerSpec]:
+    yield TokenizerSpec(
+        name="bytes", summary="256 ids, one for each byte value; learns nothing", build=_build
+    )
+
+
+def _build(options: Options) -> Tokenizer:
+    from seqzoo_plugins.bytes.tokenizer import ByteTokenizer
+
+    return ByteTokenizer()

@@ -1,0 +1,31 @@
+"""Bytes as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqzoo import Tokenizer
+
+
+class ByteTokenizer(Tokenizer):
+    """The identity: a token is the value of a byte."""
+
+    vocab_size = 256
+
+    def encode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The very array it was given, so that a memory-mapped file stays one."""
+        return data
+
+    def decode(self, tokens: npt.NDArray[Any]) -> bytes:
+        return tokens.astype(np.uint8).tobytes()
+
+    def byte_lengths(self, tokens: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        return np.ones(len(tokens), dtype=np.int64)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if state:
+            raise ValueError(f"it learns nothing, but the stored state has {sorted(state)}")

@@ -1,0 +1,141 @@
+"""The usual links of a sampling chain, each with its options and the paper it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from seqzoo import Options, SamplerSpec, hookimpl
+
+if TYPE_CHECKING:
+    from seqzoo import Sampler
+
+
+class TemperatureOptions(Options):
+    shorthand: ClassVar[str | None] = "value"
+    value: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="divides the logits; 0 is greedy"
+    )
+
+
+class TopKOptions(Options):
+    shorthand: ClassVar[str | None] = "k"
+    k: int = Field(40, ge=1, description="how many tokens stay")
+
+
+class TopPOptions(Options):
+    shorthand: ClassVar[str | None] = "p"
+    p: float = Field(0.95, gt=0, le=1, description="probability that the kept tokens reach")
+
+
+class MinPOptions(Options):
+    shorthand: ClassVar[str | None] = "p"
+    p: float = Field(
+        0.05, gt=0, le=1, description="least probability, as a share of the most probable token's"
+    )
+
+
+class TypicalOptions(Options):
+    shorthand: ClassVar[str | None] = "p"
+    p: float = Field(0.95, gt=0, le=1, description="probability that the kept tokens reach")
+
+
+class RepetitionPenaltyOptions(Options):
+    shorthand: ClassVar[str | None] = "penalty"
+    penalty: float = Field(1.2, ge=1, le=100, description="1 changes nothing")
+    window: int = Field(64, ge=1, description="how many of the latest tokens are penalised")
+
+
+@hookimpl
+def register_samplers() -> Iterable[SamplerSpec]:
+    yield SamplerSpec(
+        name="greedy",
+        summary="the most probable token, the lowest id of equals",
+        build=_build_greedy,
+    )
+    yield SamplerSpec(
+        name="temperature",
+        summary="divides the logits: below 1 safer, above 1 wilder, 0 greedy",
+        source="Ackley, Hinton and Sejnowski 1985",
+        options=TemperatureOptions,
+        build=_build_temperature,
+    )
+    yield SamplerSpec(
+        name="top_k",
+        summary="keeps the k most probable tokens",
+        source="Fan, Lewis and Dauphin 2018, arXiv:1805.04833, section 5.4",
+        options=TopKOptions,
+        build=_build_top_k,
+    )
+    yield SamplerSpec(
+        name="top_p",
+        summary="keeps the fewest most probable tokens that together reach p (nucleus)",
+        source="Holtzman et al. 2020, arXiv:1904.09751, section 3.1",
+        options=TopPOptions,
+        build=_build_top_p,
+    )
+    yield SamplerSpec(
+        name="min_p",
+        summary="keeps the tokens at least p times as probable as the most probable",
+        source="Nguyen et al. 2024, arXiv:2407.01082",
+        options=MinPOptions,
+        build=_build_min_p,
+    )
+    yield SamplerSpec(
+        name="typical",
+        summary="keeps the tokens whose information is nearest to the entropy, until they reach p",
+        source="Meister et al. 2022, arXiv:2202.00666",
+        options=TypicalOptions,
+        build=_build_typical,
+    )
+    yield SamplerSpec(
+        name="repetition_penalty",
+        summary="makes the tokens of the latest window less probable",
+        source="Keskar et al. 2019, CTRL, arXiv:1909.05858, section 4.1",
+        options=RepetitionPenaltyOptions,
+        build=_build_repetition_penalty,
+    )
+
+
+def _build_greedy(options: Options) -> Sampler:
+    from seqzoo_plugins.samplers.temperature import Greedy
+
+    return Greedy()
+
+
+def _build_temperature(options: TemperatureOptions) -> Sampler:
+    from seqzoo_plugins.samplers.temperature import Temperature
+
+    return Temperature(options.value)
+
+
+def _build_top_k(options: TopKOptions) -> Sampler:
+    from seqzoo_plugins.samplers.truncation import TopK
+
+    return TopK(options.k)
+
+
+def _build_top_p(options: TopPOptions) -> Sampler:
+    from seqzoo_plugins.samplers.truncation import TopP
+
+    return TopP(options.p)
+
+
+def _build_min_p(options: MinPOptions) -> Sampler:
+    from seqzoo_plugins.samplers.truncation import MinP
+
+    return MinP(options.p)
+
+
+def _build_typical(options: TypicalOptions) -> Sampler:
+    from seqzoo_plugins.samplers.truncation import Typical
+
+    return Typical(options.p)
+
+
+def _build_repetition_penalty(options: RepetitionPenaltyOptions) -> Sampler:
+    from seqzoo_plugins.samplers.repetition import RepetitionPenalty
+
+    return RepetitionPenalty(options.penalty, options.window)

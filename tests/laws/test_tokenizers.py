@@ -1,0 +1,139 @@
+"""What every installed tokenizer promises."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqzoo.contracts import Tokenizer
+from seqzoo.generate import ByteStream
+from seqzoo.registry import Registry, load_registry
+
+TRAINING = b"Speak, speak.\nFirst, you know \xc3\xa9 is two bytes; is it not?\n" * 4
+UNSEEN = b"\x00 ~ @ \xff\xfe \xed\xa0\x80"
+
+every_tokenizer = pytest.mark.parametrize("name", load_registry().names("tokenizer"))
+
+
+def as_array(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+def untaught(name: str, registry: Registry) -> Tokenizer:
+    spec = registry.get("tokenizer", name)
+    return spec.build(spec.options())
+
+
+@pytest.fixture(scope="module")
+def learnt(registry: Registry) -> dict[str, Tokenizer]:
+    tokenizers = {name: untaught(name, registry) for name in registry.names("tokenizer")}
+    for tokenizer in tokenizers.values():
+        tokenizer.learn(as_array(TRAINING))
+    return tokenizers
+
+
+some_bytes = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=60).map(str.encode),
+    st.sampled_from([b"", bytes(range(256)), TRAINING, UNSEEN, TRAINING[:20] + UNSEEN]),
+)
+
+
+@every_tokenizer
+@given(data=some_bytes)
+def test_decode_inverts_encode_for_all_bytes(
+    learnt: dict[str, Tokenizer], name: str, data: bytes
+) -> None:
+    assert learnt[name].decode(learnt[name].encode(as_array(data))) == data
+
+
+@every_tokenizer
+@given(data=some_bytes)
+def test_decode_takes_ids_of_torchs_type(
+    learnt: dict[str, Tokenizer], name: str, data: bytes
+) -> None:
+    tokens = learnt[name].encode(as_array(data)).astype(np.int64)
+    assert learnt[name].decode(tokens) == data
+
+
+@every_tokenizer
+@given(data=some_bytes)
+def test_byte_lengths_sum_to_the_bytes_of_the_file(
+    learnt: dict[str, Tokenizer], name: str, data: bytes
+) -> None:
+    tokens = learnt[name].encode(as_array(data))
+    lengths = learnt[name].byte_lengths(tokens)
+    assert lengths.shape == tokens.shape
+    assert lengths.dtype == np.int64
+    assert (lengths >= 0).all()
+    assert lengths.sum() == len(data)
+
+
+@every_tokenizer
+@given(data=some_bytes)
+def test_ids_lie_in_the_vocabulary_and_take_the_least_room(
+    learnt: dict[str, Tokenizer], name: str, data: bytes
+) -> None:
+    tokens = learnt[name].encode(as_array(data))
+    assert tokens.ndim == 1
+    assert tokens.dtype == np.min_scalar_type(learnt[name].vocab_size - 1)
+    assert (tokens < learnt[name].vocab_size).all()
+
+
+@every_tokenizer
+@given(data=some_bytes)
+def test_state_restores_the_same_encoding_through_json(
+    learnt: dict[str, Tokenizer], registry: Registry, name: str, data: bytes
+) -> None:
+    restored = untaught(name, registry)
+    restored.restore(json.loads(json.dumps(learnt[name].state())))
+    assert restored.vocab_size == learnt[name].vocab_size
+    expected = learnt[name].encode(as_array(data))
+    np.testing.assert_array_equal(restored.encode(as_array(data)), expected, strict=True)
+    assert restored.decode(expected) == data
+
+
+@every_tokenizer
+def test_a_foreign_state_is_refused(registry: Registry, name: str) -> None:
+    with pytest.raises(ValueError, match="foreign"):
+        untaught(name, registry).restore({"foreign": [1, 2]})
+
+
+@every_tokenizer
+def test_works_before_it_has_learnt(registry: Registry, name: str) -> None:
+    tokenizer = untaught(name, registry)
+    assert tokenizer.decode(tokenizer.encode(as_array(UNSEEN))) == UNSEEN
+
+
+@every_tokenizer
+@given(data=st.data())
+def test_decoding_token_by_token_gives_the_same_bytes_for_any_ids(
+    learnt: dict[str, Tokenizer], name: str, data: st.DataObject
+) -> None:
+    top = learnt[name].vocab_size - 1
+    # The highest ids more often: escapes and other special tokens tend to stand there.
+    ids = st.one_of(st.integers(0, top), st.integers(max(0, top - 3), top))
+    tokens = data.draw(st.lists(ids, max_size=40))
+    stream = ByteStream(learnt[name])
+    pieces = [stream.feed(token) for token in tokens]
+    assert b"".join(pieces) == learnt[name].decode(np.array(tokens, dtype=np.int64))
+
+
+@every_tokenizer
+def test_the_data_is_left_as_it_was(learnt: dict[str, Tokenizer], name: str) -> None:
+    data = as_array(TRAINING + UNSEEN).copy()
+    data.flags.writeable = False  # as a memory-mapped corpus is
+    learnt[name].byte_lengths(learnt[name].encode(data))
+    assert data.tobytes() == TRAINING + UNSEEN
+
+
+@every_tokenizer
+def test_options_round_trip_through_yaml(registry: Registry, name: str) -> None:
+    options = registry.get("tokenizer", name).options()
+    again = yaml.safe_load(yaml.safe_dump(options.model_dump(mode="json")))
+    assert type(options).model_validate(again) == options
