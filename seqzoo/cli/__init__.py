@@ -1,0 +1,124 @@
+"""The command line: one command per file, each importing what it needs when it runs.
+
+`main` is the one place where an exception becomes a message and an exit code (errors.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from seqzoo.cli.bench import bench
+from seqzoo.cli.evaluate import evaluate
+from seqzoo.cli.fetch import fetch
+from seqzoo.cli.leaderboard import leaderboard
+from seqzoo.cli.list import list_plugins
+from seqzoo.cli.resume import resume
+from seqzoo.cli.run import run
+from seqzoo.cli.sample import sample
+from seqzoo.cli.schema import schema
+from seqzoo.cli.show import show
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="seqzoo",
+    help="A zoo of byte-level sequence models: train, score exactly, sample, compare.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: seqzoo run recipes/quick.yaml",
+)
+
+app.command("run")(run)
+app.command("resume")(resume)
+app.command("eval")(evaluate)
+app.command("sample")(sample)
+app.command("leaderboard")(leaderboard)
+app.command("list")(list_plugins)
+app.command("show")(show)
+app.command("schema")(schema)
+app.command("fetch")(fetch)
+app.command("bench")(bench)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import seqzoo
+
+        typer.echo(f"seqzoo {seqzoo.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of seqzoo itself."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    from seqzoo.errors import SeqzooError
+
+    try:
+        returned = app(standalone_mode=False)
+        _flush()
+        return returned if isinstance(returned, int) else 0
+    except (typer.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return 130
+    except SeqzooError as error:
+        from seqzoo.console import fail
+
+        fail(str(error))
+        return error.exit_code
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader left (`| head`): nothing is wrong, and nothing more can be said. Typer makes
+        # an exit of it, where it sees it first.
+        if not isinstance(error.__context__ or error, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        # A wrong command line: typer's own exception, which has no public name of its own.
+        if callable(show_usage := getattr(error, "show", None)):
+            show_usage()
+            return 2
+        return _unexpected(error)
+    except BaseException as error:
+        if (code := getattr(error, "exit_code", None)) is None:
+            raise
+        from seqzoo.console import note
+
+        note(str(error))
+        return int(code)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+
+
+def _unexpected(error: Exception) -> int:
+    """Our own mistake, or a plugin's: said as such, traceback on request."""
+    from seqzoo.console import fail
+
+    if os.environ.get("SEQZOO_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    fail(
+        f"internal error: {type(error).__name__}: {error}. Run again with SEQZOO_TRACEBACK=1 and "
+        f"report what it prints."
+    )
+    return 1

@@ -1,0 +1,31 @@
+"""seqzoo fetch CORPUS"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fetch(
+    corpus: Annotated[str, typer.Argument(help="A corpus, as seqzoo list corpus prints it.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[OPTION=VALUE]...", help="Its options.", show_default=False),
+    ] = None,
+) -> None:
+    """Get a corpus now, so that runs need no network later."""
+    from seqzoo.cli.plugins import installed
+    from seqzoo.console import results
+    from seqzoo.corpus import sha256_of
+    from seqzoo.recipe import plugin_options
+
+    spec = installed().get("corpus", corpus)
+    opened = spec.open(plugin_options(spec, options or []), Path.cwd())
+    results().print(
+        f"{opened.name}: {len(opened.data):,} bytes, sha256 {sha256_of(opened.data)}\n"
+        f"{opened.origin}",
+        soft_wrap=True,
+        markup=False,
+    )

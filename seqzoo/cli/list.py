@@ -1,0 +1,66 @@
+"""seqzoo list [KIND]"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from seqzoo.cli.options import AsJson
+
+
+def list_plugins(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="architecture, tokenizer, sampler, corpus, baseline or tracker."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is installed, and who brought it."""
+    from rich.table import Table
+
+    from seqzoo.cli.plugins import installed
+    from seqzoo.console import results
+    from seqzoo.errors import UsageError, did_you_mean
+    from seqzoo.registry import KINDS
+
+    if kind is not None and kind not in KINDS and kind.removesuffix("s") in KINDS:
+        kind = kind.removesuffix("s")
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"'{kind}' is not a kind of plugin.{did_you_mean(kind, KINDS)}")
+    registry = installed()
+    rows = [
+        (each, entry) for each in ([kind] if kind else KINDS) for entry in registry.registered(each)
+    ]
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "kind": each,
+                        "name": entry.spec.name,
+                        "summary": entry.spec.summary,
+                        "source": entry.spec.source,
+                        "plugin": entry.owner.plugin,
+                        "distribution": entry.owner.distribution,
+                        "version": entry.owner.version,
+                    }
+                    for each, entry in rows
+                ],
+                indent=2,
+            )
+        )
+        return
+    console = results()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    wide = console.width >= 100
+    for column in ("kind", "name", "summary", *(["from"] if wide else [])):
+        table.add_column(column, no_wrap=column in ("kind", "name"))
+    shown = None
+    for each, entry in rows:
+        brought_by = f"{entry.owner.distribution} {entry.owner.version}".strip()
+        cells = [each if each != shown else "", entry.spec.name, entry.spec.summary]
+        table.add_row(*cells, *([brought_by] if wide else []))
+        shown = each
+    console.print(table)

@@ -1,0 +1,24 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+__all__ = ["AsJson", "Device", "Run", "RunsFolder", "Step"]
+
+Run: TypeAlias = Annotated[
+    Path, typer.Argument(help="Folder of the run, e.g. runs/quick.", show_default=False)
+]
+RunsFolder: TypeAlias = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+Device: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu, cuda, cuda:N or mps; else as the recipe says.", metavar="NAME"),
+]
+Step: TypeAlias = Annotated[
+    int | None,
+    typer.Option(help="Checkpoint to take; else the best on validation.", show_default=False),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -1,0 +1,72 @@
+"""What a finished run says on stdout: scores, rung, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from seqzoo.results import Result, SplitScore
+    from seqzoo.rundirectory import RunDirectory
+
+__all__ = ["report", "score_table"]
+
+
+def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
+    """Print a result, as a table and two sentences or as JSON."""
+    from rich.text import Text
+
+    from seqzoo.console import results
+
+    if as_json:
+        print(result.model_dump_json(indent=2))
+        return
+    console = results()
+    if sample := _sample(directory):
+        console.print(Text(sample))
+        console.rule(style="dim")
+    console.print(score_table(result.scores))
+    console.print()
+    console.print(Text(f"test: {result.placement}"))
+    console.print(
+        Text(
+            f"{result.parameters:,} parameters, {result.steps:,} updates, "
+            f"{result.training_seconds:.0f} s of training; weights of step {result.step}, "
+            f"sha256 {result.weights_sha256[:16]}"
+        )
+    )
+    console.print(
+        Text(
+            f"{directory.path}: 'seqzoo sample {directory.path}' writes more, 'seqzoo "
+            f"leaderboard' compares."
+        ),
+        soft_wrap=True,
+    )
+
+
+def score_table(scores: Mapping[str, SplitScore]) -> Table:
+    """Bits per byte with their interval, and accuracy, by split."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("split")
+    for column in ("bits per byte", "95 % interval", "accuracy", "bytes"):
+        table.add_column(column, justify="right")
+    for name, score in scores.items():
+        low, high = score.interval
+        table.add_row(
+            name.replace("_", "-"),
+            f"{score.bits_per_byte:.4f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{score.accuracy:.1%}",
+            f"{score.bytes:,}",
+        )
+    return table
+
+
+def _sample(directory: RunDirectory) -> str:
+    """The first sample of the run, if there is one."""
+    files = sorted(directory.samples.glob("*.txt")) if directory.samples.is_dir() else []
+    return files[0].read_bytes().decode("utf-8", errors="replace") if files else ""

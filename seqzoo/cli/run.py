@@ -1,0 +1,40 @@
+"""seqzoo run RECIPE [key=value ...]"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqzoo.cli.options import AsJson, Device, RunsFolder
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/quick.yaml.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Settings to change, e.g. train.budget.steps=100.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run's folder; else the recipe's, numbered if it is taken."),
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train, evaluate and sample a recipe; leaves runs/NAME/."""
+    from seqzoo.cli.plugins import installed
+    from seqzoo.recipe import load_recipe
+
+    checked = load_recipe(recipe, installed(), overrides=overrides or [])
+
+    from seqzoo.cli.report import report
+    from seqzoo.runner import run as run_recipe
+
+    report(*run_recipe(checked, root=runs, name=name, device=device), as_json=as_json)

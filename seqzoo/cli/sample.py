@@ -1,0 +1,91 @@
+"""seqzoo sample RUN --prompt ..."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqzoo.cli.options import Device, Run, Step
+
+
+def sample(
+    run: Run,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", help="Text to go on from; else the recipe's.")
+    ] = None,
+    prompt_file: Annotated[
+        Path | None,
+        typer.Option(help="File whose bytes, any bytes, are the prompt; - reads stdin."),
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option("--length", "-n", min=1, help="Tokens to generate.")
+    ] = None,
+    sampler: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sampler",
+            "-s",
+            metavar="NAME[=VALUE]",
+            help="A link of the chain, e.g. -s temperature=0.8 -s top_p=0.95; the order counts. "
+            "Else the recipe's chain.",
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="How many samples.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first sample.")] = None,
+    step: Step = None,
+    device: Device = None,
+) -> None:
+    """Sample text from a run; the prompt and what follows it go to stdout."""
+    from seqzoo.assembly import build_chain
+    from seqzoo.chain import parse_links
+    from seqzoo.cli.plugins import installed
+    from seqzoo.console import note
+    from seqzoo.generate import Utf8Stream, generate
+    from seqzoo.trained import load_trained
+
+    trained = load_trained(run, installed(), device=device, step=step)
+    section, registry = trained.recipe.sample, trained.recipe.registry
+    links = parse_links(sampler, registry) if sampler else section.chain
+    chain = build_chain(links, registry)
+    start = _prompt(prompt, prompt_file)
+    if start is None:
+        start = section.prompt.encode()
+    first_seed = section.seed if seed is None else seed
+    samples = count or section.count
+    for number in range(samples):
+        if samples > 1:
+            note(f"sample {number + 1} of {samples}, seed {first_seed + number}")
+        text = Utf8Stream()
+        print(text.feed(start), end="", flush=True)
+        for piece in generate(
+            trained.model,
+            trained.tokenizer,
+            chain=chain,
+            prompt=start,
+            num_tokens=length or section.length,
+            seed=first_seed + number,
+        ):
+            if character := text.feed(piece):
+                print(character, end="", flush=True)
+        print(text.flush())
+
+
+def _prompt(text: str | None, file: Path | None) -> bytes | None:
+    from seqzoo.errors import UsageError
+
+    if text is not None and file is not None:
+        raise UsageError("--prompt and --prompt-file exclude each other; give one.")
+    if text is not None:
+        return os.fsencode(text)  # the very bytes of the command line, UTF-8 or not
+    if file is None:
+        return None
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error

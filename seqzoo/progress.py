@@ -1,0 +1,70 @@
+"""What a person sees while a run works: a live line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+__all__ = ["Meter", "meter"]
+
+_PLAIN_EVERY_SECONDS = 10.0
+
+
+class Meter:
+    """A share of work done and a few words about it."""
+
+    def __init__(self, console: Console, progress: Progress | None, label: str) -> None:
+        self._console = console
+        self._progress = progress
+        self._label = label
+        self._task = progress.add_task(label, total=1.0, words="") if progress else None
+        self._started = self._printed_at = time.monotonic()
+        self._begun_at: float | None = None
+
+    def show(self, share: float, words: str) -> None:
+        """The work is `share` (0 to 1) done; cheap enough to call every few updates."""
+        if self._begun_at is None:
+            self._begun_at = share
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=share, words=words)
+            return
+        now = time.monotonic()
+        if now - self._printed_at >= _PLAIN_EVERY_SECONDS or share >= 1:
+            self._printed_at = now
+            self._console.print(
+                f"{self._label} {share:4.0%}  {words}{self._time_left(share, now)}",
+                soft_wrap=True,
+                markup=False,
+            )
+
+    def note(self, words: str) -> None:
+        """A line that stays."""
+        self._console.print(words, soft_wrap=True, markup=False, style="dim")
+
+    def _time_left(self, share: float, now: float) -> str:
+        done = share - (self._begun_at or 0.0)
+        if done <= 0 or share >= 1:
+            return ""
+        return f"  {(now - self._started) / done * (1 - share):.0f} s left"
+
+
+@contextmanager
+def meter(label: str, console: Console) -> Iterator[Meter]:
+    """A meter drawn live where `console` is a terminal, printed now and then elsewhere."""
+    if not console.is_terminal:
+        yield Meter(console, None, label)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[words]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    # Four frames a second: each frame takes the interpreter away from training for a moment.
+    with Progress(*columns, console=console, refresh_per_second=4, transient=True) as progress:
+        yield Meter(console, progress, label)

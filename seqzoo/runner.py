@@ -1,0 +1,253 @@
+"""run(recipe) -> Result: the one file that joins corpus, model, training, scoring and sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from seqzoo import checkpoint as checkpoints
+from seqzoo.assembly import Data, build_chain, build_model, build_tokenizer, open_data
+from seqzoo.console import messages, note, panel, warn
+from seqzoo.contracts import Tokenizer, Tracker
+from seqzoo.evaluate import Protocol, score
+from seqzoo.generate import generate
+from seqzoo.interruption import Interrupted, Interruption
+from seqzoo.progress import Meter, meter
+from seqzoo.recipe import Recipe
+from seqzoo.registry import Registry
+from seqzoo.results import Result, write_result
+from seqzoo.rundirectory import Log, RunDirectory, create_run_directory, open_run_directory
+from seqzoo.runtime import Runtime, make_runtime
+from seqzoo.scoring import Effort, make_result
+from seqzoo.streams import Lanes, encode
+from seqzoo.train import Hooks, Training, train
+from seqzoo.trained import (
+    Trained,
+    load_weights,
+    recorded_runtime,
+    require_same_corpus,
+    stored_recipe,
+    write_origin,
+)
+
+__all__ = ["rescore", "resume", "run"]
+
+
+def run(
+    recipe: Recipe, *, root: Path, name: str | None = None, device: str | None = None
+) -> tuple[RunDirectory, Result]:
+    """Train, evaluate and sample a recipe in a new directory under `root`.
+
+    name: of the directory; must be free. None takes the recipe's name, numbered if need be.
+    Raises Interrupted after a signal (saved), DivergedError, and what the parts raise.
+    """
+    runtime = make_runtime(recipe.runtime, device=device)
+    data = open_data(recipe, announce=lambda text: panel(text, title="another corpus"))
+    tokenizer = build_tokenizer(recipe)
+    tokenizer.learn(data.splits.training.bytes)
+    training = _make_training(recipe, runtime, data, tokenizer, fresh=True)
+    directory = create_run_directory(root, name or recipe.name, numbered=name is None)
+    with directory.locked():
+        write_origin(directory, recipe, data)
+        return directory, _work(directory, recipe, data, tokenizer, training)
+
+
+def resume(
+    path: Path, registry: Registry, *, device: str | None = None
+) -> tuple[RunDirectory, Result]:
+    """Go on with a run from its newest whole checkpoint, to the bits it would have had.
+
+    Raises CheckpointError where there is none, UsageError where the corpus is another one.
+    """
+    directory = open_run_directory(path)
+    with directory.locked():
+        checkpoints.clear_unfinished(directory.checkpoints)
+        recipe = stored_recipe(directory, registry)
+        checkpoint = checkpoints.load_newest(directory.checkpoints, warn=warn)
+        runtime = recorded_runtime(recipe, checkpoint.state["runtime"], device)
+        data = open_data(recipe, announce=lambda text: panel(text, title="another corpus"))
+        require_same_corpus(directory, data)
+        tokenizer = build_tokenizer(recipe)
+        tokenizer.restore(checkpoint.state["tokenizer"])
+        training = _make_training(recipe, runtime, data, tokenizer, fresh=False)
+        training.restore(checkpoint)
+        note(f"resuming {directory.path} from step {training.step}")
+        return directory, _work(
+            directory, recipe, data, tokenizer, training, logs=checkpoint.state["logs"]
+        )
+
+
+def _make_training(
+    recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Tokenizer, *, fresh: bool
+) -> Training:
+    tokens = encode(tokenizer, data.splits.training.bytes)
+    lanes = Lanes(tokens, batch_size=recipe.train.batch_size)
+    model = build_model(recipe, vocab_size=tokenizer.vocab_size)
+    if fresh:
+        model.prepare(tokens)
+    model.to(runtime.device)
+    if recipe.runtime.compile:
+        model.compile()
+    return Training(
+        model,
+        lanes,
+        recipe.train,
+        runtime=runtime,
+        bytes_per_token=len(data.splits.training) / len(tokens),
+    )
+
+
+def _work(
+    directory: RunDirectory,
+    recipe: Recipe,
+    data: Data,
+    tokenizer: Tokenizer,
+    training: Training,
+    *,
+    logs: Mapping[str, int] | None = None,
+) -> Result:
+    """Train to the end of the budget, then score the best weights and leave result and samples."""
+    _train(directory, recipe, data, tokenizer, training, logs or {"metrics": 0, "timing": 0})
+    if training.best is not None and training.best.step != training.step:
+        load_weights(training.model, checkpoints.load(directory.checkpoints, training.best.step))
+    trained = Trained(
+        directory,
+        recipe,
+        training.runtime,
+        tokenizer,
+        training.model,
+        training.best.step if training.best else training.step,
+        Effort(training.step, training.bytes_seen, training.seconds),
+    )
+    result = rescore(trained, data)
+    _write_samples(trained)
+    return result
+
+
+def rescore(trained: Trained, data: Data) -> Result:
+    """Score a run by its recipe's protocol, beside the baselines, and write result.json."""
+    result = make_result(
+        trained.directory,
+        trained.recipe,
+        data,
+        trained.tokenizer,
+        trained.model,
+        runtime=trained.runtime,
+        step=trained.step,
+        effort=trained.effort,
+    )
+    write_result(trained.directory.result, result)
+    return result
+
+
+def _write_samples(trained: Trained) -> None:
+    """The recipe's samples, prompt included, as the bytes that the model wrote."""
+    section = trained.recipe.sample
+    chain = build_chain(section.chain, trained.recipe.registry)
+    trained.directory.samples.mkdir(exist_ok=True)
+    for number in range(section.count):
+        pieces = generate(
+            trained.model,
+            trained.tokenizer,
+            chain=chain,
+            prompt=section.prompt.encode(),
+            num_tokens=section.length,
+            seed=section.seed + number,
+        )
+        path = trained.directory.samples / f"step-{trained.step}-{number + 1}.txt"
+        path.write_bytes(section.prompt.encode() + b"".join(pieces))
+
+
+def _train(
+    directory: RunDirectory,
+    recipe: Recipe,
+    data: Data,
+    tokenizer: Tokenizer,
+    training: Training,
+    logs: Mapping[str, int],
+) -> None:
+    with ExitStack() as stack:
+        metrics = Log(directory.metrics, length=logs["metrics"])
+        timing = Log(directory.timing, length=logs["timing"])
+        stack.callback(metrics.close)
+        stack.callback(timing.close)
+        trackers = _open_trackers(recipe, directory, stack)
+        interruption = stack.enter_context(Interruption())
+        display = stack.enter_context(meter("training", messages()))
+
+        def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
+            metrics.append(line)
+            if times:
+                timing.append(times)
+                _show(display, training, line, times)
+            for tracker in trackers:
+                tracker.log(training.step, {**line, **times})
+
+        def validate() -> dict[str, float]:
+            result = score(
+                training.model,
+                tokenizer,
+                data.splits.validation,
+                runtime=training.runtime,
+                protocol=_validation_protocol(recipe, data),
+            )
+            display.note(
+                f"step {training.step}: validation {result.bits_per_byte:.4f} bits per byte, "
+                f"accuracy {result.accuracy:.1%}"
+            )
+            return {
+                "validation_bits_per_byte": result.bits_per_byte,
+                "validation_accuracy": result.accuracy,
+            }
+
+        def save() -> None:
+            checkpoints.save(
+                directory.checkpoints,
+                training.checkpoint(
+                    {
+                        "tokenizer": tokenizer.state(),
+                        "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
+                    }
+                ),
+                keep=recipe.train.checkpoint.keep,
+                best=training.best.step if training.best else None,
+            )
+
+        finished = train(
+            training, Hooks(log, validate, save, stop=lambda: interruption.received is not None)
+        )
+    if not finished:
+        assert interruption.received is not None
+        raise Interrupted(
+            interruption.received,
+            f"stopped and saved at step {training.step}; go on with: "
+            f"seqzoo resume {directory.path}",
+        )
+
+
+def _show(
+    display: Meter, training: Training, line: Mapping[str, float], times: Mapping[str, float]
+) -> None:
+    display.show(
+        min(training.progress, 1.0),
+        f"step {training.step}  {line['bits_per_byte']:.3f} bits/byte  "
+        f"lr {line['learning_rate']:.1e}  grad {line['gradient_norm']:.2f}  "
+        f"{times['bytes_per_second'] / 1000:.1f} kB/s",
+    )
+
+
+def _open_trackers(recipe: Recipe, directory: RunDirectory, stack: ExitStack) -> list[Tracker]:
+    trackers = []
+    for choice in recipe.trackers:
+        spec = recipe.registry.get("tracker", choice.name)
+        tracker: Tracker = spec.open(choice.options, directory.path)
+        stack.callback(tracker.close)
+        trackers.append(tracker)
+    return trackers
+
+
+def _validation_protocol(recipe: Recipe, data: Data) -> Protocol:
+    """Side by side for speed; each lane warmed up, so that it is close to the exact score."""
+    lanes = min(recipe.train.validation.lanes, max(1, len(data.splits.validation) // 1000))
+    return Protocol(lanes=lanes, warmup_tokens=recipe.evaluate.warmup_tokens, chunk_length=256)

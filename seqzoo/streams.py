@@ -1,0 +1,85 @@
+"""Tokens in file order: a split's tokens, and the contiguous lanes that training reads them in.
+
+A training split is cut into B lanes. Batch k+1 continues batch k in every lane, so that a carried
+state always continues what it has read:
+
+    lane 0   [ batch 0 | batch 1 | batch 2 | ... ]
+    lane 1   [ batch 0 | batch 1 | batch 2 | ... ]
+
+Every batch is a fresh buffer. A generator that refills one array and yields it again hands out
+the same data many times as soon as anything queues its batches; nothing here is written twice.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from seqzoo.contracts import Tokenizer
+from seqzoo.errors import UsageError
+
+__all__ = ["Batch", "Lanes", "encode"]
+
+_BLOCK_BYTES = 1 << 24
+
+
+class Batch(NamedTuple):
+    """inputs, targets: (B, T) int64, targets one token ahead. restarts: the state must be reset."""
+
+    inputs: Int[Tensor, "B T"]
+    targets: Int[Tensor, "B T"]
+    restarts: bool
+
+
+class Lanes:
+    """B contiguous lanes over tokens, read from left to right and then again.
+
+    Up to B tokens at the end do not fill a lane and are left out. `position` and `epoch` are the
+    whole state: a resumed run sets them and goes on.
+    """
+
+    def __init__(self, tokens: npt.NDArray[Any], *, batch_size: int) -> None:
+        self.tokens = tokens
+        self.batch_size = batch_size
+        self.lane_length = (len(tokens) - 1) // batch_size
+        self.position = 0
+        self.epoch = 0
+        if self.lane_length < 1:
+            raise UsageError(
+                f"train.batch_size {batch_size} needs at least {batch_size + 1} tokens of training "
+                f"text, found {len(tokens)}; use a smaller batch_size or a larger corpus."
+            )
+        self._starts = np.arange(batch_size, dtype=np.int64)[:, None] * self.lane_length
+
+    def next(self, length: int) -> Batch:
+        """The next `length` tokens of every lane, fewer where the lanes end."""
+        restarts = self.position == 0
+        time = min(length, self.lane_length - self.position)
+        window = self._starts + np.arange(self.position, self.position + time + 1)
+        block = torch.from_numpy(self.tokens[window].astype(np.int64))  # (B, T + 1), a new buffer
+        self.position += time
+        if self.position == self.lane_length:
+            self.position = 0
+            self.epoch += 1
+        return Batch(block[:, :-1], block[:, 1:], restarts)
+
+
+def encode(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """All tokens of some bytes, in memory or, where they are many, in an unnamed temporary file.
+
+    A tokenizer that gives views of its input (every byte a token) costs nothing at any size.
+    """
+    probe = tokenizer.encode(data[:1])
+    if len(data) <= _BLOCK_BYTES or np.shares_memory(probe, data):
+        return tokenizer.encode(data)
+    with tempfile.TemporaryFile() as file:
+        for start in range(0, len(data), _BLOCK_BYTES):
+            file.write(tokenizer.encode(data[start : start + _BLOCK_BYTES]).tobytes())
+        file.flush()
+        return np.memmap(file, dtype=probe.dtype, mode="r")

@@ -1,0 +1,258 @@
+"""The command line from outside: real processes, real runs, real mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import SMALL, environment, seqzoo
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small run, made by the command line."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "small.yaml").write_text(SMALL)
+    done = seqzoo("run", "small.yaml", folder=folder, SEQZOO_CACHE=str(folder / "cache"))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def result_of(run: Path) -> dict:  # type: ignore[type-arg]
+    return dict(json.loads((run / "result.json").read_text()))
+
+
+def test_a_run_leaves_recipe_metrics_checkpoints_samples_and_result(finished: Path) -> None:
+    run = finished / "runs" / "small"
+    assert (run / "recipe.yaml").is_file()
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "bits_per_byte" in line] == list(range(5, 61, 5))
+    assert [line["step"] for line in lines if "validation_accuracy" in line] == [25, 50, 60]
+    assert (run / "checkpoints" / "step-60" / "MANIFEST.json").is_file()
+    (sample,) = (run / "samples").iterdir()
+    assert sample.read_bytes().startswith(b"A:")
+    result = result_of(run)
+    assert set(result["scores"]) == {"validation", "test", "held_out"}
+    assert 0 < result["floor"]["held_out"] < result["scores"]["held_out"]["bits_per_byte"] < 8
+
+
+def test_held_out_is_every_byte_behind_the_training_part(finished: Path) -> None:
+    scores = result_of(finished / "runs" / "small")["scores"]
+    assert scores["held_out"]["bytes"] == 3000
+    assert scores["validation"]["bytes"] + scores["test"]["bytes"] == 3000
+
+
+def test_a_second_run_does_not_touch_the_first(finished: Path) -> None:
+    before = (finished / "runs" / "small" / "result.json").read_bytes()
+    done = seqzoo("run", "small.yaml", "train.budget.steps=5", "train.seed=2", folder=finished)
+    assert done.returncode == 0, done.stderr
+    assert (finished / "runs" / "small" / "result.json").read_bytes() == before
+    assert result_of(finished / "runs" / "small-2")["steps"] == 5
+    refused = seqzoo("run", "small.yaml", "--name", "small", folder=finished)
+    assert refused.returncode == 2
+    assert "never overwritten" in refused.stderr
+
+
+def test_eval_repeats_the_score_and_other_chunks_and_lanes_are_close(finished: Path) -> None:
+    scores = result_of(finished / "runs" / "small")["scores"]
+    again = seqzoo("eval", "runs/small", "--json", "--split", "test", folder=finished)
+    assert again.returncode == 0, again.stderr
+    found = json.loads(again.stdout)["scores"]["test"]
+    assert found["bits_per_byte"] == scores["test"]["bits_per_byte"]
+    lanes = seqzoo(
+        "eval", "runs/small", "--json", "--split", "test", "--lanes", "3", folder=finished
+    )
+    answer = json.loads(lanes.stdout)
+    assert answer["protocol"] == "static, 3 lanes, 256 tokens of warm-up"
+    assert answer["scores"]["test"]["bits_per_byte"] == pytest.approx(
+        scores["test"]["bits_per_byte"], abs=0.02
+    )
+
+
+def test_samples_repeat_by_seed_and_take_any_chain_and_prompt(finished: Path) -> None:
+    def text(*arguments: str) -> str:
+        done = seqzoo("sample", "runs/small", "-n", "30", *arguments, folder=finished)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert text("-p", "KING") == text("-p", "KING")
+    assert text("-p", "KING").startswith("KING")
+    assert text("-p", "KING", "--seed", "2") != text("-p", "KING", "--seed", "3")
+    assert text("-s", "greedy") == text("-s", "greedy", "--seed", "9")
+    assert text("-s", "temperature=0.5", "-s", "top_p=0.9", "-s", "repetition_penalty=1.2")
+    (finished / "prompt").write_bytes(bytes(range(256)))
+    assert text("--prompt-file", "prompt")
+
+
+def test_the_leaderboard_lists_runs_and_baselines(finished: Path) -> None:
+    table = seqzoo("leaderboard", folder=finished)
+    assert table.returncode == 0, table.stderr
+    assert "small" in table.stdout
+    assert "uniform" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
+    json.loads(seqzoo("leaderboard", "--json", folder=finished).stdout)
+
+
+def test_lists_and_schema_are_json(finished: Path) -> None:
+    kinds = {row["kind"] for row in json.loads(seqzoo("list", "--json", folder=finished).stdout)}
+    assert {"architecture", "tokenizer", "sampler", "corpus", "baseline"} <= kinds
+    assert json.loads(seqzoo("schema", folder=finished).stdout)["$schema"]
+
+
+def test_every_installed_plugin_can_be_shown(finished: Path) -> None:
+    listed = json.loads(seqzoo("list", "--json", folder=finished).stdout)
+    for row in listed[:: max(1, len(listed) // 4)]:
+        shown = seqzoo("show", row["name"], folder=finished)
+        assert shown.returncode == 0, shown.stderr
+        assert row["name"] in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("run", "smal.yaml"), 2, "Did you mean 'small.yaml'?"),
+        (("run", "small.yaml", "architecture.name=lsmt"), 2, "Did you mean 'lstm'?"),
+        (("run", "small.yaml", "train.budgt.steps=5"), 2, "Did you mean 'budget'?"),
+        (("run", "small.yaml", "runtime.device=cuda:99"), 3, "cuda:99"),
+        (("resume", "runs/smal"), 2, "Did you mean 'small'?"),
+        (("sample", "runs/small", "-s", "temprature=1"), 2, "Did you mean 'temperature'?"),
+        (("eval", "runs/small", "--split", "tset"), 2, "Did you mean 'test'?"),
+        (("eval", "runs/small", "--step", "7"), 2, "no checkpoint of step 7"),
+        (("show", "lstn"), 2, "Did you mean 'lstm'?"),
+        (("list", "architectur"), 2, "Did you mean 'architecture'?"),
+        (("fetch", "file"), 2, "path"),
+        (("rnu",), 2, "rnu"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_a_code(
+    finished: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = seqzoo(*arguments, folder=finished)
+    assert done.returncode == code, done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_three_mistakes_are_named_with_line_and_column(finished: Path) -> None:
+    wrong = SMALL.replace("name: lstm", "name: lsmt").replace("batch_size: 8", "batch_size: lots")
+    (finished / "wrong.yaml").write_text(wrong.replace("log_every_steps", "log_evry_steps"))
+    done = seqzoo("run", "wrong.yaml", folder=finished)
+    assert done.returncode == 2
+    for place in ("wrong.yaml:4:22:", "wrong.yaml:6:15:", "wrong.yaml:12:3:"):
+        assert place in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_list_import_no_torch(finished: Path) -> None:
+    program = (
+        "import sys, seqzoo.cli\n"
+        "sys.argv = ['seqzoo', *sys.argv[1:]]\n"
+        "code = seqzoo.cli._exit_code()\n"
+        "heavy = {'torch', 'pooch', 'safetensors'} & set(sys.modules)\n"
+        "print('heavy:', sorted(heavy), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    for arguments in (["--help"], ["list"], ["show", "lstm"], ["schema"], ["leaderboard"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            cwd=finished,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "heavy: []" in done.stderr, arguments
+
+
+def started(folder: Path, *overrides: str, name: str) -> subprocess.Popen[str]:
+    """A run that goes on until it is stopped."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "seqzoo", "run", "small.yaml", "--name", name, *overrides],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+_LONG = ("train.budget.steps=400", "train.checkpoint.every_steps=20")
+
+
+@pytest.fixture(scope="module")
+def unbroken(finished: Path) -> Path:
+    done = seqzoo("run", "small.yaml", "--name", "unbroken", *_LONG, folder=finished)
+    assert done.returncode == 0, done.stderr
+    return finished / "runs" / "unbroken"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_resumes_to_the_same_bits(
+    finished: Path, unbroken: Path, number: signal.Signals
+) -> None:
+    run = finished / "runs" / f"stopped-{number.name}"
+    process = started(finished, *_LONG, name=run.name)
+    wait_for(run / "checkpoints" / "step-100", process)
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 128 + number, messages
+        assert "seqzoo resume" in messages
+    assert not (run / "result.json").exists()
+    resumed = seqzoo("resume", f"runs/{run.name}", folder=finished)
+    assert resumed.returncode == 0, resumed.stderr
+    ours, theirs = result_of(run), result_of(unbroken)
+    assert ours["weights_sha256"] == theirs["weights_sha256"]
+    assert ours["scores"] == theirs["scores"]
+    assert (run / "metrics.jsonl").read_bytes() == (unbroken / "metrics.jsonl").read_bytes()
+    last, other = (
+        json.loads((path / "checkpoints" / "step-400" / "MANIFEST.json").read_text())["files"]
+        for path in (run, unbroken)
+    )
+    for part in ("model.safetensors", "optimizer.safetensors", "carried.safetensors"):
+        assert last[part] == other[part]
+
+
+def test_two_processes_do_not_share_a_run(finished: Path) -> None:
+    process = started(finished, "train.budget.steps=1000000", name="owned")
+    try:
+        wait_for(finished / "runs" / "owned" / "checkpoints" / "step-10", process)
+        other = seqzoo("resume", "runs/owned", folder=finished)
+        assert other.returncode == 3
+        assert str(process.pid) in other.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_reader_that_leaves_early_is_no_error(finished: Path) -> None:
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "seqzoo", "schema"],
+        cwd=finished,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert listing.stdout is not None
+    assert listing.stderr is not None
+    os.close(listing.stdout.fileno())
+    listing.stdout = None
+    assert listing.stderr.read() == b""
+    assert listing.wait() == 0
