@@ -62,15 +62,24 @@ class Owner:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin that could not be used, and why."""
+    """A plugin that could not be used, and why.
+
+    can_be_disabled: whether SEQZOO_DISABLE reaches it; a damaged package comes before that.
+    """
 
     owner: Owner
     cause: str
+    can_be_disabled: bool = True
 
     def __str__(self) -> str:
+        or_disable = (
+            f", or set SEQZOO_DISABLE={self.owner.plugin} to do without it"
+            if self.can_be_disabled
+            else ""
+        )
         return (
-            f"plugin {self.owner} could not be loaded: {self.cause}. Mend or uninstall it, or set "
-            f"SEQZOO_DISABLE={self.owner.plugin} to do without it."
+            f"plugin {self.owner} could not be loaded: {self.cause}. Mend or uninstall "
+            f"it{or_disable}."
         )
 
 
@@ -167,7 +176,7 @@ def load_registry() -> Registry:
     registry = Registry()
     disabled = {name.strip() for name in os.environ.get("SEQZOO_DISABLE", "").split(",")}
     strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
-    for entry_point in _entry_points():
+    for entry_point in _entry_points(registry):
         if entry_point.name in disabled:
             continue
         owner = _owner(entry_point)
@@ -191,10 +200,25 @@ def load_registry() -> Registry:
     return registry
 
 
-def _entry_points() -> list[metadata.EntryPoint]:
-    """Sorted, so that messages do not depend on the order of the file system."""
+def _entry_points(registry: Registry) -> list[metadata.EntryPoint]:
+    """Every distribution's, sorted, so that messages do not depend on the file system's order.
+
+    One distribution at a time: `metadata.entry_points()` fails as a whole where the table of any
+    single one, seqzoo's business or not, cannot be read.
+    """
+    found: dict[str, list[metadata.EntryPoint]] = {}
+    for distribution in metadata.distributions():
+        name = distribution.name or str(getattr(distribution, "_path", distribution))
+        if name in found:
+            continue  # shadowed by one that stands earlier on sys.path
+        try:
+            table = distribution.entry_points.select(group=hookspecs.ENTRY_POINT_GROUP)
+            found[name] = list(table)
+        except Exception as error:
+            owner = Owner("entry_points.txt", name, distribution.version or "")
+            registry.broken.append(Broken(owner, _cause(error), can_be_disabled=False))
     return sorted(
-        metadata.entry_points(group=hookspecs.ENTRY_POINT_GROUP),
+        (entry_point for table in found.values() for entry_point in table),
         key=lambda entry_point: (entry_point.name, entry_point.value),
     )
 

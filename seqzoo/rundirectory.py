@@ -66,7 +66,8 @@ class Log:
     def __init__(self, path: Path, *, length: int) -> None:
         """Open for appending after the first `length` bytes; what follows them is dropped."""
         self._file = path.open("ab")
-        self._file.truncate(length)
+        # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
+        self._file.truncate(min(length, path.stat().st_size))
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add one line."""

@@ -163,6 +163,20 @@ def test_a_half_uninstalled_distribution_is_reported_by_its_entry_point(
     assert str(broken).startswith("plugin 'ghost' could not be loaded: No module named ")
 
 
+@pytest.mark.parametrize("table", [b"[seqzoo]\nno equals sign\n", b"\xff\xfe\x00"])
+def test_an_unreadable_table_of_one_distribution_hides_no_other(
+    install: Install, tmp_path: Path, table: bytes
+) -> None:
+    before = everything(load_registry())
+    install(None, plugin="mangled")
+    (information,) = tmp_path.glob("*.dist-info")
+    (information / "entry_points.txt").write_bytes(table)
+    registry = load_registry()
+    assert everything(registry) == before
+    (broken,) = [b for b in registry.broken if b.owner.distribution == "seqzoo-mangled"]
+    assert "SEQZOO_DISABLE" not in str(broken)
+
+
 @pytest.mark.parametrize("value", ["", "0"])
 def test_strict_mode_is_off_unless_asked_for(
     install: Install, monkeypatch: pytest.MonkeyPatch, value: str

@@ -1,0 +1,99 @@
+"""What the documentation shows is what happens: its code is run, its tables are compared."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+from commands import REPOSITORY, seqzoo
+
+from seqzoo import hookspecs
+from seqzoo.recipe import load_recipe
+from seqzoo.registry import Registry
+from seqzoo.schema import recipe_schema
+
+DOCS = REPOSITORY / "docs"
+RECIPES = sorted((REPOSITORY / "recipes").rglob("*.yaml"))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
+    (plugin,) = blocks("plugins.md", "python")
+    recipe, *_ = blocks("plugins.md", "yaml")
+    (tmp_path / "my_cell.py").write_text(plugin)
+    (tmp_path / "average.yaml").write_text(recipe)
+    done = seqzoo(
+        "run",
+        "average.yaml",
+        "train.budget.steps=60",
+        "corpus.name=pastiche",
+        "corpus.options.size_bytes=30000",
+        "runtime.threads=1",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "runs" / "average" / "result.json").read_text())
+    assert result["architecture"] == "average"
+    uniform = 8.0
+    assert result["scores"]["test"]["bits_per_byte"] < uniform - 2
+    resumed = seqzoo("sample", "runs/average", "-n", "5", folder=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_every_hook_is_documented_with_its_arguments() -> None:
+    text = (DOCS / "plugins.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(register_\w+)\(\)`", text, flags=re.MULTILINE))
+    hooks = {name for name in vars(hookspecs) if name.startswith("register_")}
+    assert documented == hooks
+    for name in hooks:
+        assert not inspect.signature(getattr(hookspecs, name)).parameters
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_shipped_recipes_are_valid_and_say_where_their_schema_is(
+    path: Path, registry: Registry
+) -> None:
+    recipe = load_recipe(path, registry)
+    assert recipe.name == path.stem
+    modeline = path.read_text(encoding="utf-8").splitlines()[0]
+    schema = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", modeline)
+    assert schema
+    assert (path.parent / schema[1]).is_file()
+
+
+def test_there_are_recipes() -> None:
+    assert {"quick", "shakespeare_lstm"} <= {path.stem for path in RECIPES}
+
+
+def test_the_stored_schema_is_current(registry: Registry) -> None:
+    owners = {entry.owner.distribution for kind in ("architecture", "tokenizer", "sampler",
+              "corpus", "tracker") for entry in registry.registered(kind)}  # fmt: skip
+    if owners != {"seqzoo"}:
+        pytest.skip(f"further plugins are installed: {sorted(owners - {'seqzoo'})}")
+    stored = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(recipe_schema(registry))), (
+        "run: seqzoo schema > docs/recipe.schema.json"
+    )
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_command_of_the_readme_exists(tmp_path: Path) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    from seqzoo.cli import app
+
+    known = {command.name for command in app.registered_commands}
+    shown = set(re.findall(r"^seqzoo (\w+)", readme, flags=re.MULTILINE))
+    assert shown
+    assert shown <= known
