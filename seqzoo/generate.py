@@ -196,7 +196,7 @@ def _prompt_tokens(tokenizer: Tokenizer, prompt: bytes) -> Any:
 
 def _read(
     model: SequenceModel, context: Int[Tensor, " T"], *, count: int, device: torch.device
-) -> tuple[Float[Tensor, "B T V"], State]:
+) -> tuple[Float[Tensor, "B 1 V"], State]:
     """Logits and state after the prompt, read once and then copied to every row."""
     state: State = None
     for chunk in context.to(device).unsqueeze(0).split(_PROMPT_CHUNK, dim=1):
