@@ -114,7 +114,7 @@ class FindingsError(SeqzooError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint to append: the closest known name, else what there is to choose from."""
     choices = sorted(known)
-    # Case is not what people mistype on purpose: 'LSTM' must find 'lstm'.
+    # Case is not what people mistype on purpose: capitals must find a name without them.
     folded = {choice.lower(): choice for choice in reversed(choices)}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:

@@ -7,9 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import RUNTIME, Bigram, ByteTokenizer, Recurrent, Uniform, bits_of_table
+from tiny import RUNTIME, Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform, bits_of_table
 
-from seqzoo.contracts import Tokenizer
 from seqzoo.errors import UsageError
 from seqzoo.evaluate import BLOCK_BYTES, Protocol, score
 from seqzoo.specs import Span
@@ -80,21 +79,6 @@ def test_blocks_sum_to_the_whole_and_cut_at_their_bytes() -> None:
     assert result.block_bytes.tolist() == [BLOCK_BYTES, BLOCK_BYTES, BLOCK_BYTES, 300]
     second = scored(model, Span(data, 2000, 3000))
     assert result.block_nats[1] == pytest.approx(second.block_nats[0], rel=1e-9)
-
-
-class Nibbles(Tokenizer):
-    """Two tokens a byte: the first stands for no byte yet."""
-
-    vocab_size = 256
-
-    def encode(self, data: np.ndarray) -> np.ndarray:
-        return np.stack([data // 16, data % 16], axis=1).reshape(-1)
-
-    def decode(self, tokens: np.ndarray) -> bytes:
-        return bytes(tokens[0::2] * 16 + tokens[1::2])
-
-    def byte_lengths(self, tokens: np.ndarray) -> np.ndarray:
-        return (np.arange(len(tokens)) % 2).astype(np.int64)
 
 
 @pytest.mark.parametrize("lanes", [1, 4])

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import Bigram, ByteTokenizer, Recurrent, Uniform
+from tiny import Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform
 from torch import Tensor
 
-from seqzoo.contracts import Sampler, SequenceModel, State, Tokenizer
+from seqzoo.contracts import Sampler, SequenceModel, State
 from seqzoo.errors import DivergedError
 from seqzoo.generate import ByteStream, Utf8Stream, generate, generate_batch
 
@@ -51,22 +51,6 @@ class Spy(Sampler):
     def __call__(self, logits: Tensor, history: Tensor) -> Tensor:
         self.seen.append(history.tolist())
         return logits
-
-
-class Nibbles(Tokenizer):
-    """Two tokens of four bits for each byte."""
-
-    vocab_size = 16
-
-    def encode(self, data: Any) -> Any:
-        return np.stack([data >> 4, data & 15], axis=1).ravel()
-
-    def decode(self, tokens: Any) -> bytes:
-        pairs = np.asarray(tokens)[: len(tokens) // 2 * 2].reshape(-1, 2)
-        return (pairs[:, 0] * 16 + pairs[:, 1]).astype(np.uint8).tobytes()
-
-    def byte_lengths(self, tokens: Any) -> Any:
-        return np.arange(len(tokens)) % 2
 
 
 def test_one_piece_is_yielded_for_each_token() -> None:

@@ -30,6 +30,22 @@ class ByteTokenizer(Tokenizer):
         return np.ones(len(tokens), dtype=np.int64)
 
 
+class Nibbles(Tokenizer):
+    """Two tokens of four bits for each byte; the first stands for no byte yet."""
+
+    vocab_size = 16
+
+    def encode(self, data: Any) -> Any:
+        return np.stack([data >> 4, data & 15], axis=1).ravel()
+
+    def decode(self, tokens: Any) -> bytes:
+        pairs = np.asarray(tokens)[: len(tokens) // 2 * 2].reshape(-1, 2)
+        return (pairs[:, 0] * 16 + pairs[:, 1]).astype(np.uint8).tobytes()
+
+    def byte_lengths(self, tokens: Any) -> Any:
+        return np.arange(len(tokens), dtype=np.int64) % 2
+
+
 class Recurrent(SequenceModel):
     """A tanh network with dropout: state, randomness and a hidden matrix in few parameters."""
 

@@ -1,0 +1,90 @@
+"""Whatever is thrown at a recipe, it is read or has positioned problems, and soon."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_recipe import (
+    GOOD,
+    problems_of,
+)
+
+
+def parse_anything(text: str | bytes, *overrides: str) -> None:
+    begin = time.process_time()
+    for problem in problems_of(text, overrides):
+        assert problem.line >= 1 or problem.source in overrides
+        assert problem.column >= 1 or problem.source in overrides
+        assert problem.message.endswith((".", "?"))
+        assert "\n" not in problem.message
+    assert time.process_time() - begin < 1.0
+
+
+LINES = GOOD.splitlines(keepends=True)
+WORDS = sorted(set(re.findall(r"[\w.]+|[^\w\s]", GOOD)))
+
+
+def mutated(seed: int) -> str:
+    """The good recipe with a few of its words and lines removed, swapped or replaced."""
+    draw = random.Random(seed)
+    text = GOOD
+    for _ in range(draw.randint(1, 6)):
+        place = draw.randrange(len(text) + 1)
+        change = draw.randrange(4)
+        if change == 0:
+            text = text[:place] + text[place + draw.randint(1, 12) :]
+        elif change == 1:
+            text = text[:place] + draw.choice([*WORDS, *"[]{}:,&*!\n\t\"'"]) + text[place:]
+        elif change == 2:
+            text = text.replace(draw.choice(WORDS), draw.choice([*WORDS, "null", "[]", "{}", "-1"]))
+        else:
+            text = text[:place] + draw.choice(LINES) + text[place:]
+    return text
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32))
+def test_a_mutated_recipe_is_good_or_has_positioned_problems(seed: int) -> None:
+    parse_anything(mutated(seed))
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=80))
+def test_any_text_is_a_recipe_or_has_positioned_problems(text: str) -> None:
+    parse_anything(text)
+
+
+KEYS = st.sampled_from([word for word in WORDS if word.isidentifier()] + ["0", "1", "x"])
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(KEYS, min_size=1, max_size=4), ANY)
+def test_any_override_is_taken_or_told(parts: list[str], value: Any) -> None:
+    parse_anything(GOOD, f"{'.'.join(parts)}={value}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"key{n}: 1\n" for n in range(1900)),
+        "architecture: {name: " + "l" * 900_000 + "}",
+        "k" * 900_000 + ": 1",
+        "train: {" + "x: {" * 30 + "}" * 30 + "}",
+        "sample: {chain: [" + "x, " * 1900 + "]}",
+    ],
+    ids=["many keys", "long name", "long key", "deep", "long chain"],
+)
+def test_large_nonsense_is_told_quickly_and_shortly(text: str) -> None:
+    parse_anything(text)
+    assert all(len(problem.message) < 400 for problem in problems_of(text))
