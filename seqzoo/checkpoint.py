@@ -25,7 +25,16 @@ from torch import Tensor
 
 from seqzoo.errors import CheckpointError, EnvironmentFault
 
-__all__ = ["Checkpoint", "checkpoint_steps", "load", "load_newest", "save", "weights_sha256"]
+__all__ = [
+    "Checkpoint",
+    "checkpoint_steps",
+    "clear_unfinished",
+    "load",
+    "load_best",
+    "load_newest",
+    "save",
+    "weights_sha256",
+]
 
 FORMAT_VERSION = 1
 MANIFEST = "MANIFEST.json"
@@ -79,7 +88,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise _disk_fault(folder, sum(map(len, files.values())), error) from error
-    _prune(folder, keep=keep, best=best)
+    _prune(folder, newest=checkpoint.step, keep=keep, best=best)
     return final
 
 
@@ -127,6 +136,18 @@ def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
             warn(f"{failure} Going on from step {step} instead.")
         return checkpoint
     raise CheckpointError(" ".join(failures) + " No whole checkpoint is left; start again.")
+
+
+def load_best(folder: Path, newest: Checkpoint, *, warn: Callable[[str], None]) -> Checkpoint:
+    """The best on validation that `newest` knows of; `newest` where that is not to be had."""
+    best = newest.state["best"]
+    if not best or best[0] == newest.step:
+        return newest
+    try:
+        return load(folder, best[0])
+    except CheckpointError as error:
+        warn(f"{error} Step {newest.step} stands in for the best on validation.")
+        return newest
 
 
 def clear_unfinished(folder: Path) -> None:
@@ -216,10 +237,12 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _prune(folder: Path, *, keep: int, best: int | None) -> None:
+def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
+    """Later steps go too: they are damaged, or the run would not have come back before them."""
     steps = checkpoint_steps(folder)
-    for step in steps[:-keep]:
-        if step != best:
+    kept = {*[step for step in steps if step <= newest][-keep:], best}
+    for step in steps:
+        if step not in kept:
             shutil.rmtree(folder / f"step-{step}", ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ tokenizer made of them. A uniform model scores exactly 8.000.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import torch
 
 from seqzoo import state as states
 from seqzoo.contracts import SequenceModel, Tokenizer
-from seqzoo.errors import UsageError
+from seqzoo.errors import DivergedError, UsageError
 from seqzoo.runtime import Runtime, untouched
 from seqzoo.specs import Span
 from seqzoo.streams import encode
@@ -87,7 +88,8 @@ def score(
     """Score every byte of `span` once; leaves the model's mode and all generators untouched.
 
     advance: called with the number of tokens scored after each chunk, for progress.
-    Raises UsageError where the span is empty or shorter than its lanes.
+    Raises UsageError where the span is shorter than its lanes, DivergedError where a score is not
+    finite.
     """
     if len(span) < protocol.lanes:
         raise UsageError(
@@ -110,6 +112,8 @@ def score(
                 logits, state = model(inputs, state)
             state = states.detach(state)
             # In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
+            if runtime.device.type == "mps":  # which knows no float64
+                logits, expected = logits.cpu(), expected.cpu()
             logits = logits.double()
             nats = logits.logsumexp(-1) - logits.gather(-1, expected[..., None]).squeeze(-1)
             hits = (logits.argmax(-1) == expected).cpu().numpy() & chunk.scored
@@ -118,6 +122,11 @@ def score(
             result.correct += int(hits.sum())
             if advance is not None:
                 advance(int(chunk.scored.sum()))
+    if not np.isfinite(result.block_nats).all():
+        raise DivergedError(
+            "the model gives a byte of the split no probability, or none that is a number; take "
+            "an earlier checkpoint, or train with a lower learning rate."
+        )
     return result
 
 
@@ -171,9 +180,9 @@ class _Reading:
         self.starts = np.maximum(self.begins - warmup, 0)
         self.steps = int((self.ends - self.starts).max())
         # Byte position of each lane's next token, moved on with every chunk.
-        self.offsets = np.array(
-            [[int(lengths[: int(start)].sum())] for start in self.starts[:, 0]], dtype=np.int64
-        )
+        edges = [0, *self.starts[:, 0]]
+        between = [lengths[a:b].sum() for a, b in itertools.pairwise(edges)]
+        self.offsets = np.cumsum(between, dtype=np.int64)[:, None]
 
     def chunk(self, begin: int, end: int) -> _Chunk:
         """Steps [begin, end) of every lane; chunks are asked for in order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from types import FrameType
@@ -35,7 +37,9 @@ class Interruption:
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._previous[number] = signal.signal(number, self._note)
+                # nohup ignores SIGHUP for its children, and means it.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,4 +49,9 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = number
+        told, self.received = self.received is not None, number
+        if not told:
+            # Not print: its buffer may be the very thing that the signal interrupted. And the
+            # terminal may be gone, which must not keep the run from being saved.
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstopping after this update; Ctrl-C again stops at once\n")

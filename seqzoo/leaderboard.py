@@ -80,7 +80,8 @@ def read_board(runs: Path) -> Board:
     warnings = []
     for path in sorted(runs.glob("*/result.json")):
         try:
-            result = read_result(path)
+            # The folder may have been copied or renamed since; its name is what commands take.
+            result = read_result(path).model_copy(update={"run": path.parent.name})
             if "test" not in result.scores:
                 raise UsageError(f"{path} has no score for the test split; score the run again.")
         except UsageError as error:

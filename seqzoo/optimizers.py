@@ -43,15 +43,16 @@ class Optimizer:
             {"params": [p for p in others if p.ndim >= 2], "weight_decay": section.weight_decay},
             {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self._parts.append(
-            torch.optim.AdamW(
-                [group for group in groups if group["params"]],
-                lr=section.learning_rate,
-                betas=section.betas,
-                eps=section.epsilon,
-                fused=True,
+        if others:
+            self._parts.append(
+                torch.optim.AdamW(
+                    [group for group in groups if group["params"]],
+                    lr=section.learning_rate,
+                    betas=section.betas,
+                    eps=section.epsilon,
+                    fused=True,
+                )
             )
-        )
         self._base_rates = [[group["lr"] for group in part.param_groups] for part in self._parts]
 
     def zero_grad(self) -> None:

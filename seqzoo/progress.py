@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,15 +36,16 @@ class Meter:
         now = time.monotonic()
         if now - self._printed_at >= _PLAIN_EVERY_SECONDS or share >= 1:
             self._printed_at = now
-            self._console.print(
-                f"{self._label} {share:4.0%}  {words}{self._time_left(share, now)}",
-                soft_wrap=True,
-                markup=False,
-            )
+            self._print(f"{self._label} {share:4.0%}  {words}{self._time_left(share, now)}")
 
     def note(self, words: str) -> None:
         """A line that stays."""
-        self._console.print(words, soft_wrap=True, markup=False, style="dim")
+        self._print(words, style="dim")
+
+    def _print(self, words: str, *, style: str | None = None) -> None:
+        # The terminal may have been closed; the work goes on, or is at least saved.
+        with contextlib.suppress(OSError):
+            self._console.print(words, soft_wrap=True, markup=False, style=style)
 
     def _time_left(self, share: float, now: float) -> str:
         done = share - (self._begun_at or 0.0)
@@ -59,8 +61,8 @@ def meter(label: str, console: Console) -> Iterator[Meter]:
         yield Meter(console, None, label)
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
+        # No label: with it the line would not fit into 80 columns.
+        BarColumn(bar_width=8),
         TaskProgressColumn(),
         TextColumn("{task.fields[words]}"),
         TimeRemainingColumn(compact=True),

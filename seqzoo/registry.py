@@ -128,6 +128,10 @@ class Registry:
             raise UsageError(self.explain_missing(kind, name))
         return claims[0].spec
 
+    def owner(self, kind: str, name: str) -> Owner:
+        """Who declared a usable name."""
+        return self._claims[kind][name][0].owner
+
     def explain_missing(self, kind: str, name: str) -> str:
         """One sentence on why a name cannot be used, with the nearest that can."""
         claims = self._claims[kind].get(name, [])

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from seqzoo.console import warn
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
 
 __all__ = ["Log", "RunDirectory", "create_run_directory", "open_run_directory"]
@@ -47,7 +48,7 @@ class RunDirectory:
         with (self.path / "lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
                 raise LockedError(
@@ -66,8 +67,15 @@ class Log:
     def __init__(self, path: Path, *, length: int) -> None:
         """Open for appending after the first `length` bytes; what follows them is dropped."""
         self._file = path.open("ab")
+        size = path.stat().st_size
+        if size < length:
+            warn(
+                f"{path} holds {size} bytes, and {length} were written before; what is missing "
+                f"cannot be written again, and the file goes on from here."
+            )
         # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
-        self._file.truncate(min(length, path.stat().st_size))
+        self._file.truncate(min(length, size))
+        self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` tells it
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add one line."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from seqzoo import checkpoint as checkpoints
-from seqzoo.assembly import Data, build_chain, build_model, build_tokenizer, open_data
+from seqzoo.assembly import (
+    Data,
+    blaming,
+    build_chain,
+    build_model,
+    build_tokenizer,
+    open_data,
+    try_model,
+)
 from seqzoo.console import messages, note, panel, warn
-from seqzoo.contracts import Tokenizer, Tracker
+from seqzoo.contracts import Tokenizer
 from seqzoo.evaluate import Protocol, score
 from seqzoo.generate import generate
 from seqzoo.interruption import Interrupted, Interruption
@@ -19,14 +28,16 @@ from seqzoo.registry import Registry
 from seqzoo.results import Result, write_result
 from seqzoo.rundirectory import Log, RunDirectory, create_run_directory, open_run_directory
 from seqzoo.runtime import Runtime, make_runtime
-from seqzoo.scoring import Effort, make_result
+from seqzoo.scoring import make_result, require_lanes
 from seqzoo.streams import Lanes, encode
+from seqzoo.tracking import GuardedTracker
 from seqzoo.train import Hooks, Training, train
 from seqzoo.trained import (
     Trained,
     load_weights,
     recorded_runtime,
-    require_same_corpus,
+    reopen_data,
+    restored_tokenizer,
     stored_recipe,
     write_origin,
 )
@@ -43,13 +54,18 @@ def run(
     Raises Interrupted after a signal (saved), DivergedError, and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
-    data = open_data(recipe, announce=lambda text: panel(text, title="another corpus"))
+    fallbacks: list[str] = []
+    data = open_data(recipe, announce=fallbacks.append)
+    for text in fallbacks:
+        panel(text, title="another corpus")
+    require_lanes(recipe, data)
     tokenizer = build_tokenizer(recipe)
-    tokenizer.learn(data.splits.training.bytes)
+    with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
+        tokenizer.learn(data.splits.training.bytes)
     training = _make_training(recipe, runtime, data, tokenizer, fresh=True)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
-        write_origin(directory, recipe, data)
+        write_origin(directory, recipe, data, fell_back=bool(fallbacks))
         return directory, _work(directory, recipe, data, tokenizer, training)
 
 
@@ -66,10 +82,8 @@ def resume(
         recipe = stored_recipe(directory, registry)
         checkpoint = checkpoints.load_newest(directory.checkpoints, warn=warn)
         runtime = recorded_runtime(recipe, checkpoint.state["runtime"], device)
-        data = open_data(recipe, announce=lambda text: panel(text, title="another corpus"))
-        require_same_corpus(directory, data)
-        tokenizer = build_tokenizer(recipe)
-        tokenizer.restore(checkpoint.state["tokenizer"])
+        data = reopen_data(directory, recipe)
+        tokenizer = restored_tokenizer(recipe, checkpoint)
         training = _make_training(recipe, runtime, data, tokenizer, fresh=False)
         training.restore(checkpoint)
         note(f"resuming {directory.path} from step {training.step}")
@@ -81,11 +95,16 @@ def resume(
 def _make_training(
     recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Tokenizer, *, fresh: bool
 ) -> Training:
-    tokens = encode(tokenizer, data.splits.training.bytes)
+    with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
+        tokens = encode(tokenizer, data.splits.training.bytes)
     lanes = Lanes(tokens, batch_size=recipe.train.batch_size)
     model = build_model(recipe, vocab_size=tokenizer.vocab_size)
     if fresh:
-        model.prepare(tokens)
+        with blaming(recipe.registry, "architecture", recipe.architecture.name):
+            model.prepare(tokens)
+    try_model(recipe, model, vocab_size=tokenizer.vocab_size)
+    # Tried before training, so that a mistake in the chain does not wait for its end.
+    build_chain(recipe.sample.chain, recipe.registry, vocab_size=tokenizer.vocab_size)
     model.to(runtime.device)
     if recipe.runtime.compile:
         model.compile()
@@ -109,16 +128,17 @@ def _work(
 ) -> Result:
     """Train to the end of the budget, then score the best weights and leave result and samples."""
     _train(directory, recipe, data, tokenizer, training, logs or {"metrics": 0, "timing": 0})
-    if training.best is not None and training.best.step != training.step:
-        load_weights(training.model, checkpoints.load(directory.checkpoints, training.best.step))
+    folder = directory.checkpoints
+    best = checkpoints.load_best(folder, checkpoints.load(folder, training.step), warn=warn)
+    load_weights(training.model, best)
     trained = Trained(
         directory,
         recipe,
         training.runtime,
         tokenizer,
         training.model,
-        training.best.step if training.best else training.step,
-        Effort(training.step, training.bytes_seen, training.seconds),
+        best.step,
+        training.effort(),
     )
     result = rescore(trained, data)
     _write_samples(trained)
@@ -144,7 +164,9 @@ def rescore(trained: Trained, data: Data) -> Result:
 def _write_samples(trained: Trained) -> None:
     """The recipe's samples, prompt included, as the bytes that the model wrote."""
     section = trained.recipe.sample
-    chain = build_chain(section.chain, trained.recipe.registry)
+    chain = build_chain(
+        section.chain, trained.recipe.registry, vocab_size=trained.tokenizer.vocab_size
+    )
     trained.directory.samples.mkdir(exist_ok=True)
     for number in range(section.count):
         pieces = generate(
@@ -214,11 +236,11 @@ def _train(
                 best=training.best.step if training.best else None,
             )
 
-        finished = train(
-            training, Hooks(log, validate, save, stop=lambda: interruption.received is not None)
-        )
-    if not finished:
-        assert interruption.received is not None
+        if training.step == 0:
+            save()  # from here on a killed run can go on, and what cannot be stored is told now
+        train(training, Hooks(log, validate, save, stop=lambda: interruption.received is not None))
+    # Also where the budget was spent meanwhile: scoring takes longer than who asked will wait.
+    if interruption.received is not None:
         raise Interrupted(
             interruption.received,
             f"stopped and saved at step {training.step}; go on with: "
@@ -231,17 +253,20 @@ def _show(
 ) -> None:
     display.show(
         min(training.progress, 1.0),
-        f"step {training.step}  {line['bits_per_byte']:.3f} bits/byte  "
-        f"lr {line['learning_rate']:.1e}  grad {line['gradient_norm']:.2f}  "
+        f"step {training.step} {line['bits_per_byte']:.3f} bits/byte "
+        f"lr {line['learning_rate']:.1e} grad {line['gradient_norm']:.2f} "
         f"{times['bytes_per_second'] / 1000:.1f} kB/s",
     )
 
 
-def _open_trackers(recipe: Recipe, directory: RunDirectory, stack: ExitStack) -> list[Tracker]:
+def _open_trackers(
+    recipe: Recipe, directory: RunDirectory, stack: ExitStack
+) -> list[GuardedTracker]:
     trackers = []
     for choice in recipe.trackers:
         spec = recipe.registry.get("tracker", choice.name)
-        tracker: Tracker = spec.open(choice.options, directory.path)
+        opened = partial(spec.open, choice.options, directory.path)
+        tracker = GuardedTracker(choice.name, opened)
         stack.callback(tracker.close)
         trackers.append(tracker)
     return trackers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,24 +13,17 @@ from seqzoo.baselines import ladder
 from seqzoo.bootstrap import bootstrap_interval
 from seqzoo.console import messages
 from seqzoo.contracts import SequenceModel, Tokenizer
+from seqzoo.errors import UsageError
 from seqzoo.evaluate import Protocol, Score, score
 from seqzoo.progress import Meter, meter
 from seqzoo.recipe import Recipe
 from seqzoo.results import CorpusRecord, ProtocolRecord, Result, SplitScore
 from seqzoo.rundirectory import RunDirectory
-from seqzoo.runtime import Runtime, peak_memory_bytes
+from seqzoo.runtime import Runtime
 from seqzoo.specs import Span
+from seqzoo.train import Effort
 
-__all__ = ["Effort", "make_result", "recipe_protocol", "score_splits"]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What training took: updates, raw bytes with repeats, seconds with validation."""
-
-    steps: int
-    num_bytes: int
-    seconds: float
+__all__ = ["make_result", "recipe_protocol", "require_lanes", "score_splits"]
 
 
 def recipe_protocol(recipe: Recipe) -> Protocol:
@@ -42,6 +34,17 @@ def recipe_protocol(recipe: Recipe) -> Protocol:
         warmup_tokens=section.warmup_tokens if section.lanes > 1 else 0,
         chunk_length=section.chunk_length,
     )
+
+
+def require_lanes(recipe: Recipe, data: Data) -> None:
+    """Raises UsageError where a split is too short for the recipe's protocol; before training."""
+    lanes = recipe.evaluate.lanes
+    shortest = min(len(data.splits.validation), len(data.splits.test))
+    if lanes > shortest:
+        raise UsageError(
+            f"evaluate.lanes is {lanes}, and the shortest split has {shortest} bytes; use fewer "
+            f"lanes or a larger corpus."
+        )
 
 
 def score_splits(
@@ -92,7 +95,7 @@ def make_result(
     record = runtime.record()
     versions: Mapping[str, str] = record["versions"]
     return Result(
-        run=directory.path.name,
+        run=directory.path.resolve().name,
         recipe=recipe.name,
         created=datetime.now(UTC),
         corpus=CorpusRecord(
@@ -115,9 +118,9 @@ def make_result(
         steps=effort.steps,
         step=step,
         weights_sha256=checkpoints.weights_sha256(directory.checkpoints, step),
-        training_bytes=effort.num_bytes,
+        training_bytes=effort.bytes,
         training_seconds=effort.seconds,
-        peak_memory_bytes=peak_memory_bytes(runtime.device),
+        peak_memory_bytes=effort.peak_memory_bytes,
         seed=recipe.train.seed,
         versions=dict(versions),
         device=record["device"],

@@ -37,12 +37,14 @@ __all__ = [
     "Stage",
     "TrainSection",
     "ValidationSection",
+    "run_name",
 ]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-def _run_name(name: str) -> str:
+def run_name(name: str) -> str:
+    """The name, if it can name a run; raises ValueError where it cannot."""
     # It becomes a folder's name and stands on command lines: no path parts, no leading '.' or '-'.
     if not _NAME.fullmatch(name):
         raise ValueError(
@@ -291,7 +293,7 @@ class RuntimeSection(Section):
 class RecipeSections(Section):
     """A whole recipe."""
 
-    name: Annotated[str, AfterValidator(_run_name)] = Field(
+    name: Annotated[str, AfterValidator(run_name)] = Field(
         description="of the run and its folder: letters, digits, `_`, `.` and `-`",
         examples=["my_run"],
         json_schema_extra={"pattern": f"^{_NAME.pattern}$"},

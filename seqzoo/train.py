@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -20,11 +20,16 @@ from seqzoo.checkpoint import Checkpoint
 from seqzoo.contracts import SequenceModel, State
 from seqzoo.errors import CheckpointError, DivergedError
 from seqzoo.optimizers import Optimizer, learning_rate_factor
-from seqzoo.runtime import Runtime, random_state, restore_random_state
+from seqzoo.runtime import (
+    Runtime,
+    peak_memory_bytes,
+    random_state,
+    restore_random_state,
+)
 from seqzoo.sections import TrainSection
 from seqzoo.streams import Batch, Lanes
 
-__all__ = ["Best", "Hooks", "Training", "train"]
+__all__ = ["Best", "Effort", "Hooks", "Training", "train"]
 
 
 class Best(NamedTuple):
@@ -32,6 +37,16 @@ class Best(NamedTuple):
 
     step: int
     bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What training took: updates, raw bytes with repeats, seconds with validation, memory."""
+
+    steps: int
+    bytes: int
+    seconds: float
+    peak_memory_bytes: int
 
 
 class Update(NamedTuple):
@@ -64,6 +79,7 @@ class Training:
         self.step = 0
         self.tokens_seen = 0
         self.seconds = 0.0
+        self.earlier_peak_bytes = 0
         self.best: Best | None = None
         # Since the last logged line; a resumed run goes on with the same sums.
         self.interval_nats = 0.0
@@ -141,6 +157,11 @@ class Training:
         """A training loss on the scale of the scores; exact where a token is a byte."""
         return nats_per_token / math.log(2) / self.bytes_per_token
 
+    def effort(self) -> Effort:
+        """What training took so far, earlier processes of the same run included."""
+        peak = max(self.earlier_peak_bytes, peak_memory_bytes(self.runtime.device))
+        return Effort(self.step, self.bytes_seen, self.seconds, peak)
+
     def checkpoint(self, extra: Mapping[str, Any]) -> Checkpoint:
         """Everything the next update depends on, and `extra` plain data."""
         carried = {} if self.carried is None else states.flatten(self.carried)
@@ -154,11 +175,7 @@ class Training:
                 "position": self.lanes.position,
                 "epoch": self.lanes.epoch,
                 "tokens_seen": self.tokens_seen,
-                "spent": {
-                    "steps": self.step,
-                    "bytes": self.bytes_seen,
-                    "seconds": self.seconds,
-                },
+                "spent": asdict(self.effort()),
                 "best": self.best,
                 "interval": [self.interval_nats, self.interval_norms, self.interval_updates],
                 "runtime": self.runtime.record(),
@@ -181,6 +198,7 @@ class Training:
             self.lanes.epoch = state["epoch"]
             self.tokens_seen = state["tokens_seen"]
             self.seconds = state["spent"]["seconds"]
+            self.earlier_peak_bytes = state["spent"]["peak_memory_bytes"]
             self.best = Best(*state["best"]) if state["best"] else None
             self.interval_nats, self.interval_norms, self.interval_updates = state["interval"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -228,30 +246,40 @@ class Hooks:
 def train(training: Training, hooks: Hooks) -> bool:
     """Train until the budget is spent (True) or `hooks.stop` says so (False); saved either way."""
     section = training.section
+    every = section.validation.every_steps
     started = time.perf_counter() - training.seconds
     marked_at, marked_bytes = training.seconds, training.bytes_seen
+
+    def log() -> None:
+        nonlocal marked_at, marked_bytes
+        elapsed = max(training.seconds - marked_at, 1e-9)
+        speed = (training.bytes_seen - marked_bytes) / elapsed
+        timing = {"step": training.step, "seconds": training.seconds, "bytes_per_second": speed}
+        hooks.log(training.take_interval(), timing)
+        marked_at, marked_bytes = training.seconds, training.bytes_seen
+
     stopping = False
     while training.progress < 1 and not stopping:
         training.update()
         training.seconds = time.perf_counter() - started
         finished = training.progress >= 1
         if finished or _due(training.step, section.log_every_steps):
-            elapsed = max(training.seconds - marked_at, 1e-9)
-            speed = (training.bytes_seen - marked_bytes) / elapsed
-            timing = {"step": training.step, "seconds": training.seconds, "bytes_per_second": speed}
-            hooks.log(training.take_interval(), timing)
-            marked_at, marked_bytes = training.seconds, training.bytes_seen
+            log()
         save = finished or _due(training.step, section.checkpoint.every_steps)
-        every = section.validation.every_steps
         if every and (finished or _due(training.step, every)):
             scores = hooks.validate()
-            training.seconds = time.perf_counter() - started
-            marked_at = training.seconds  # a pause for validation is not slow training
+            paused_at, training.seconds = training.seconds, time.perf_counter() - started
+            marked_at += training.seconds - paused_at  # a pause is not slow training
             hooks.log({"step": training.step, **scores}, {})
             bits_per_byte = scores["validation_bits_per_byte"]
             if training.best is None or bits_per_byte < training.best.bits_per_byte:
                 training.best = Best(training.step, bits_per_byte)
                 save = True
+            if training.progress >= 1 and not finished:
+                # A budget of seconds ran out while validating.
+                save = True
+                if training.interval_updates:
+                    log()
         stopping = hooks.stop()
         if save or stopping:
             hooks.save()

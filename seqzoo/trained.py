@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqzoo import checkpoint as checkpoints
-from seqzoo.assembly import Data, build_model, build_tokenizer
+from seqzoo.assembly import Data, build_model, build_tokenizer, open_data
+from seqzoo.atomic import write_atomically
 from seqzoo.console import warn
 from seqzoo.contracts import SequenceModel, Tokenizer
 from seqzoo.errors import CheckpointError, UsageError
@@ -17,14 +18,15 @@ from seqzoo.recipe import Recipe, parse_recipe
 from seqzoo.registry import Registry
 from seqzoo.rundirectory import RunDirectory, open_run_directory
 from seqzoo.runtime import Runtime, make_runtime
-from seqzoo.scoring import Effort
+from seqzoo.train import Effort
 
 __all__ = [
     "Trained",
     "load_trained",
     "load_weights",
     "recorded_runtime",
-    "require_same_corpus",
+    "reopen_data",
+    "restored_tokenizer",
     "stored_recipe",
     "write_origin",
 ]
@@ -51,11 +53,9 @@ def load_trained(
     recipe = stored_recipe(directory, registry)
     runtime = make_runtime(recipe.runtime, device=device)
     folder = directory.checkpoints
-    newest = checkpoint = checkpoints.load_newest(folder, warn=warn)
+    newest = checkpoints.load_newest(folder, warn=warn)
     if step is None:
-        best = checkpoint.state["best"]
-        if best and best[0] != checkpoint.step:
-            checkpoint = checkpoints.load(folder, best[0])
+        checkpoint = checkpoints.load_best(folder, newest, warn=warn)
     else:
         known = checkpoints.checkpoint_steps(folder)
         if step not in known:
@@ -63,11 +63,9 @@ def load_trained(
                 f"{path} has no checkpoint of step {step}; it has {', '.join(map(str, known))}."
             )
         checkpoint = checkpoints.load(folder, step)
-    tokenizer = build_tokenizer(recipe)
-    tokenizer.restore(checkpoint.state["tokenizer"])
+    tokenizer = restored_tokenizer(recipe, checkpoint)
     model = build_model(recipe, vocab_size=tokenizer.vocab_size)
     load_weights(model, checkpoint)
-    spent = newest.state["spent"]
     return Trained(
         directory,
         recipe,
@@ -75,7 +73,7 @@ def load_trained(
         tokenizer,
         model.to(runtime.device),
         checkpoint.step,
-        Effort(spent["steps"], spent["bytes"], spent["seconds"]),
+        Effort(**newest.state["spent"]),
     )
 
 
@@ -85,29 +83,51 @@ def stored_recipe(directory: RunDirectory, registry: Registry) -> Recipe:
         directory.recipe.read_text(encoding="utf-8"),
         registry,
         source=str(directory.recipe),
-        base=Path(_origin(directory)["base"]),
+        base=_origin(directory).base,
     )
 
 
-def write_origin(directory: RunDirectory, recipe: Recipe, data: Data) -> None:
+def write_origin(directory: RunDirectory, recipe: Recipe, data: Data, *, fell_back: bool) -> None:
     """Store the recipe, and what it cannot say: its folder, and the corpus it really opened."""
-    directory.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
     origin = {
         "base": str(recipe.base.resolve()),
-        "corpus": {"name": data.corpus.name, "sha256": data.sha256},
+        "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": fell_back},
     }
-    directory.origin.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+    write_atomically(directory.origin, json.dumps(origin, indent=1) + "\n")
+    # Last, because a folder with a recipe is a run.
+    write_atomically(directory.recipe, recipe.to_yaml())
 
 
-def require_same_corpus(directory: RunDirectory, data: Data) -> None:
-    """Raises UsageError where the corpus is not the one the run was started on."""
-    expected = _origin(directory)["sha256"]
-    if data.sha256 != expected:
+def reopen_data(directory: RunDirectory, recipe: Recipe) -> Data:
+    """The bytes that a run was started on, be they its corpus or, then, its fallback.
+
+    Raises UsageError where they are not the same any more.
+    """
+    origin = _origin(directory)
+    if origin.fell_back and recipe.corpus.fallback is not None:
+        fallback = recipe.corpus.fallback
+        changed = {"name": fallback.name, "options": fallback.options, "fallback": None}
+        recipe = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update=changed)})
+    data = open_data(recipe, announce=warn)
+    if data.sha256 != origin.sha256:
         raise UsageError(
-            f"{directory.path} was trained on a corpus with sha256 {expected[:12]}…, and "
+            f"{directory.path} was trained on a corpus with sha256 {origin.sha256[:12]}…, and "
             f"'{data.corpus.name}' now has {data.sha256[:12]}…; put the old bytes back "
             f"({data.corpus.origin})."
         )
+    return data
+
+
+def restored_tokenizer(recipe: Recipe, checkpoint: checkpoints.Checkpoint) -> Tokenizer:
+    """The recipe's tokenizer with what it had learnt; raises CheckpointError where it misfits."""
+    tokenizer = build_tokenizer(recipe)
+    try:
+        tokenizer.restore(checkpoint.state["tokenizer"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"step {checkpoint.step} holds no state of tokenizer '{recipe.tokenizer.name}': {error}"
+        ) from error
+    return tokenizer
 
 
 def recorded_runtime(recipe: Recipe, recorded: Mapping[str, Any], device: str | None) -> Runtime:
@@ -136,11 +156,20 @@ def load_weights(model: SequenceModel, checkpoint: checkpoints.Checkpoint) -> No
         ) from error
 
 
-def _origin(directory: RunDirectory) -> dict[str, str]:
+class _Origin(NamedTuple):
+    base: Path
+    sha256: str
+    fell_back: bool
+
+
+def _origin(directory: RunDirectory) -> _Origin:
     try:
         origin = json.loads(directory.origin.read_text(encoding="utf-8"))
-        return {"base": str(origin["base"]), "sha256": str(origin["corpus"]["sha256"])}
+        corpus = origin["corpus"]
+        return _Origin(Path(origin["base"]), str(corpus["sha256"]), bool(corpus["fell_back"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{directory.origin} is missing or damaged, so that the run cannot go on."
+            f"{directory.origin} is missing or damaged, and without it the run's corpus and "
+            f"relative paths are unknown; put it back from a copy, or start the run again from "
+            f"{directory.recipe}."
         ) from error

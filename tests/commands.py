@@ -41,7 +41,8 @@ def seqzoo(
         cwd=folder,
         env=environment(**changes),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=timeout_s,
         stdin=subprocess.DEVNULL,
     )

@@ -99,5 +99,5 @@ def test_a_wrong_link_is_refused_in_one_sentence(scales: Registry, text: str, me
 
 
 def test_a_chain_is_built_in_the_order_of_its_links(scales: Registry) -> None:
-    chain = build_chain(parse_links(["scale=2", "plain", "scale=3"], scales), scales)
+    chain = build_chain(parse_links(["scale=2", "plain", "scale=3"], scales), scales, vocab_size=8)
     assert [getattr(link, "by", None) for link in chain] == [2.0, None, 3.0]

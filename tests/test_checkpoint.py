@@ -64,6 +64,29 @@ def test_the_last_few_and_the_best_are_kept(tmp_path: Path) -> None:
     assert checkpoints.checkpoint_steps(tmp_path) == [4, 10, 100]
 
 
+def test_what_was_just_saved_is_kept_and_the_abandoned_future_is_not(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        checkpoints.save(tmp_path, made(step), keep=3, best=None)
+    for step in (10, 15):
+        (tmp_path / f"step-{step}" / "state.json").unlink()
+    assert checkpoints.load_newest(tmp_path, warn=silent).step == 5
+    checkpoints.save(tmp_path, made(6), keep=1, best=None)
+    assert checkpoints.checkpoint_steps(tmp_path) == [6]
+
+
+def test_a_best_that_is_gone_is_replaced_loudly_by_the_newest(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, made(8), keep=1, best=None)
+    newest = made(9)
+    checkpoints.save(tmp_path, newest, keep=2, best=None)
+    lost = checkpoints.Checkpoint(**{**vars(newest), "state": {"best": [4, 2.0]}})
+    found = checkpoints.Checkpoint(**{**vars(newest), "state": {"best": [8, 2.0]}})
+    heard: list[str] = []
+    assert checkpoints.load_best(tmp_path, found, warn=heard.append).step == 8
+    assert not heard
+    assert checkpoints.load_best(tmp_path, lost, warn=heard.append).step == 9
+    assert "step-4" in heard[0]
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_is_never_loaded(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:

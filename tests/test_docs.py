@@ -25,9 +25,12 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    (plugin,) = blocks("plugins.md", "python")
-    recipe, *_ = blocks("plugins.md", "yaml")
+    plugin, sampler = blocks("plugins.md", "python")
+    (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
+    (tmp_path / "quiet.py").write_text(sampler)
+    recipe = recipe.replace("[./my_cell.py]", "[./my_cell.py, ./quiet.py]")
+    recipe = recipe.replace("[{temperature: 0.8}]", "[{quiet: 2.0}, {quiet: {amount: 99.0}}]")
     (tmp_path / "average.yaml").write_text(recipe)
     done = seqzoo(
         "run",
@@ -43,8 +46,9 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
     assert result["architecture"] == "average"
     uniform = 8.0
     assert result["scores"]["test"]["bits_per_byte"] < uniform - 2
-    resumed = seqzoo("sample", "runs/average", "-n", "5", folder=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
+    sampled = seqzoo("sample", "runs/average", "-n", "200", "-p", "x", folder=tmp_path)
+    assert sampled.returncode == 0, sampled.stderr
+    assert not any(letter.isupper() for letter in sampled.stdout)
 
 
 def test_every_hook_is_documented_with_its_arguments() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import RUNTIME, Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform, bits_of_table
 
-from seqzoo.errors import UsageError
+from seqzoo.errors import DivergedError, UsageError
 from seqzoo.evaluate import BLOCK_BYTES, Protocol, score
 from seqzoo.specs import Span
 
@@ -111,3 +111,11 @@ def test_a_split_at_the_files_start_can_be_scored() -> None:
 def test_more_lanes_than_bytes_is_a_users_error() -> None:
     with pytest.raises(UsageError, match=r"5 bytes cannot be scored in 8 lanes"):
         scored(Uniform(), Span(corpus(), 10, 15), lanes=8)
+
+
+def test_a_model_that_rules_out_a_byte_is_said_to_have_diverged() -> None:
+    model = Bigram()
+    with torch.no_grad():
+        model.table[:, 7] = -torch.inf
+    with pytest.raises(DivergedError, match="no probability"):
+        scored(model, Span(corpus(), 1000, 3000))

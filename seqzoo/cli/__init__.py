@@ -76,7 +76,7 @@ def _exit_code() -> int:
         _flush()
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
-        print("stopped", file=sys.stderr)
+        print("\nstopped at once; nothing newer than the last checkpoint is saved", file=sys.stderr)
         return 130
     except SeqzooError as error:
         from seqzoo.console import fail
@@ -90,6 +90,13 @@ def _exit_code() -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except OSError as error:
+        # A disk that is full or read-only, wherever it was noticed.
+        from seqzoo.console import fail
+
+        place = f"{error.filename}: " if error.filename else ""
+        fail(f"{place}{error.strerror or error}. Make room or mend it, and run again.")
+        return 3
     except Exception as error:
         # A wrong command line: typer's own exception, which has no public name of its own.
         if callable(show_usage := getattr(error, "show", None)):

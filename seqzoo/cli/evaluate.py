@@ -29,22 +29,29 @@ def evaluate(
 
     With no options this also writes result.json anew.
     """
-    from seqzoo.assembly import open_data
     from seqzoo.cli.plugins import installed
-    from seqzoo.cli.report import score_table
-    from seqzoo.console import results, warn
+    from seqzoo.cli.report import report, score_table
+    from seqzoo.console import results
     from seqzoo.errors import UsageError, did_you_mean
     from seqzoo.evaluate import Protocol
+    from seqzoo.rundirectory import open_run_directory
+    from seqzoo.runner import rescore
     from seqzoo.scoring import recipe_protocol, score_splits
-    from seqzoo.trained import load_trained, require_same_corpus
+    from seqzoo.trained import load_trained, reopen_data
 
     names = ("validation", "test", "held_out")
     split = split.replace("-", "_")
     if split not in (*names, "all"):
         raise UsageError(f"'{split}' is not a split.{did_you_mean(split, (*names, 'all'))}")
+    if (split, lanes, warmup, step) == ("all", None, None, None):
+        # result.json is a run's own business: not while another process works in it.
+        with open_run_directory(run).locked():
+            trained = load_trained(run, installed(), device=device)
+            result = rescore(trained, reopen_data(trained.directory, trained.recipe))
+        report(trained.directory, result, as_json=as_json)
+        return
     trained = load_trained(run, installed(), device=device, step=step)
-    data = open_data(trained.recipe, announce=warn)
-    require_same_corpus(trained.directory, data)
+    data = reopen_data(trained.directory, trained.recipe)
     own = recipe_protocol(trained.recipe)
     asked = lanes or own.lanes
     section = trained.recipe.evaluate
@@ -53,12 +60,6 @@ def evaluate(
         warmup_tokens=(section.warmup_tokens if warmup is None else warmup) if asked > 1 else 0,
         chunk_length=own.chunk_length,
     )
-    if split == "all" and step is None and protocol == own:
-        from seqzoo.cli.report import report
-        from seqzoo.runner import rescore
-
-        report(trained.directory, rescore(trained, data), as_json=as_json)
-        return
     scores = score_splits(
         trained.model,
         trained.tokenizer,

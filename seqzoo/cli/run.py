@@ -30,8 +30,15 @@ def run(
 ) -> None:
     """Train, evaluate and sample a recipe; leaves runs/NAME/."""
     from seqzoo.cli.plugins import installed
+    from seqzoo.errors import UsageError
     from seqzoo.recipe import load_recipe
+    from seqzoo.sections import run_name
 
+    if name is not None:
+        try:
+            run_name(name)
+        except ValueError as error:
+            raise UsageError(f"--name: {error}.") from None
     checked = load_recipe(recipe, installed(), overrides=overrides or [])
 
     from seqzoo.cli.report import report

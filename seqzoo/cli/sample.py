@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -44,13 +45,13 @@ def sample(
     from seqzoo.chain import parse_links
     from seqzoo.cli.plugins import installed
     from seqzoo.console import note
-    from seqzoo.generate import Utf8Stream, generate
+    from seqzoo.generate import generate
     from seqzoo.trained import load_trained
 
     trained = load_trained(run, installed(), device=device, step=step)
     section, registry = trained.recipe.sample, trained.recipe.registry
     links = parse_links(sampler, registry) if sampler else section.chain
-    chain = build_chain(links, registry)
+    chain = build_chain(links, registry, vocab_size=trained.tokenizer.vocab_size)
     start = _prompt(prompt, prompt_file)
     if start is None:
         start = section.prompt.encode()
@@ -59,8 +60,8 @@ def sample(
     for number in range(samples):
         if samples > 1:
             note(f"sample {number + 1} of {samples}, seed {first_seed + number}")
-        text = Utf8Stream()
-        print(text.feed(start), end="", flush=True)
+        write = _writer()
+        write(start)
         for piece in generate(
             trained.model,
             trained.tokenizer,
@@ -69,9 +70,24 @@ def sample(
             num_tokens=length or section.length,
             seed=first_seed + number,
         ):
-            if character := text.feed(piece):
-                print(character, end="", flush=True)
-        print(text.flush())
+            write(piece)
+        write(b"\n")
+
+
+def _writer() -> Callable[[bytes], None]:
+    """Whole characters to a terminal; to a file or a pipe the very bytes."""
+    if not sys.stdout.isatty():
+        raw = sys.stdout.buffer
+
+        def write_bytes(data: bytes) -> None:
+            raw.write(data)
+            raw.flush()
+
+        return write_bytes
+    from seqzoo.generate import Utf8Stream
+
+    text = Utf8Stream()
+    return lambda data: print(text.feed(data), end="", flush=True)
 
 
 def _prompt(text: str | None, file: Path | None) -> bytes | None:

@@ -123,7 +123,7 @@ every_case = pytest.mark.parametrize(("text", "reference"), CASES, ids=[text for
 
 
 def chain_of(registry: Registry, *texts: str) -> list[Any]:
-    return build_chain(parse_links(texts, registry), registry)
+    return build_chain(parse_links(texts, registry), registry, vocab_size=256)
 
 
 @every_case

@@ -24,7 +24,8 @@ class ByteTokenizer(Tokenizer):
         return tokens.astype(np.uint8).tobytes()
 
     def byte_lengths(self, tokens: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        return np.ones(len(tokens), dtype=np.int64)
+        # One number seen len(tokens) times: for 100 MB of text, 8 bytes and not 800 MB.
+        return np.broadcast_to(np.int64(1), len(tokens))
 
     def restore(self, state: Mapping[str, Any]) -> None:
         if state:
