@@ -244,6 +244,31 @@ def test_two_processes_do_not_share_a_run(finished: Path) -> None:
         process.communicate()
 
 
+def test_a_run_on_its_fallback_goes_on_with_it(finished: Path, tinyshakespeare: Path) -> None:
+    offline = SMALL.replace(
+        "{name: pastiche, options: {size_bytes: 30000}}",
+        "{name: tinyshakespeare, options: {download: false}, "
+        "fallback: {name: pastiche, options: {size_bytes: 30000}}}",
+    )
+    (finished / "offline.yaml").write_text(offline)
+    cache = str(finished / "cache")
+    done = seqzoo("run", "offline.yaml", "--name", "offline", folder=finished, SEQZOO_CACHE=cache)
+    assert done.returncode == 0, done.stderr
+    assert "is not available" in " ".join(done.stderr.split())
+    assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
+    found = {"SEQZOO_DATA": str(tinyshakespeare.parent), "SEQZOO_CACHE": cache}
+    for command in ("eval", "resume"):
+        again = seqzoo(command, "runs/offline", folder=finished, **found)
+        assert again.returncode == 0, again.stderr
+        assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
+
+
+def test_a_name_that_leads_elsewhere_is_refused(finished: Path) -> None:
+    done = seqzoo("run", "small.yaml", "--name", "../elsewhere", folder=finished)
+    assert done.returncode == 2
+    assert "cannot name a run" in done.stderr
+
+
 def test_a_reader_that_leaves_early_is_no_error(finished: Path) -> None:
     listing = subprocess.Popen(
         [sys.executable, "-m", "seqzoo", "schema"],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +216,21 @@ def test_a_budget_of_seconds_ends_training() -> None:
     training = made(section(budget={"seconds": 0.3}))
     assert train(training, Watching(training).hooks())
     assert 0.3 <= training.seconds < 10
+
+
+def test_a_budget_of_seconds_spent_in_validation_is_logged_and_saved() -> None:
+    training = made(section(budget={"seconds": 0.5}, validation={"every_steps": 3}))
+    watching = Watching(training)
+    hooks = watching.hooks()
+
+    def slow() -> dict[str, float]:
+        time.sleep(0.6)
+        return {"validation_bits_per_byte": 5.0}
+
+    assert train(training, replace(hooks, validate=slow))
+    assert training.step == 3
+    assert watching.saved[-1] == 3
+    assert [line["step"] for line in watching.lines if "bits_per_byte" in line] == [3]
 
 
 def test_stages_of_bptt_length_follow_the_budget() -> None:
