@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -27,31 +27,17 @@ from seqzoo.specs import BaselineScore, BaselineSpec, Span
 
 if TYPE_CHECKING:
     from seqzoo.contracts import Corpus
+    from seqzoo.corpus import Splits
 
 __all__ = ["ladder"]
 
 _BLOCK_BYTES = 1 << 20
 
 
-class _Splits(Protocol):
-    """What a ladder needs of a split corpus; `identity` names how it was cut."""
-
-    @property
-    def training(self) -> Span: ...
-    @property
-    def validation(self) -> Span: ...
-    @property
-    def test(self) -> Span: ...
-    @property
-    def held_out(self) -> Span: ...
-    @property
-    def identity(self) -> str: ...
-
-
 def ladder(
     registry: Registry,
     corpus: Corpus,
-    splits: _Splits,
+    splits: Splits,
     *,
     corpus_sha256: str,
     use_cache: bool = True,

@@ -7,31 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
 from seqzoo.contracts import Corpus
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.registry import Registry
+from seqzoo.sections import Choice, CorpusSection
 from seqzoo.specs import Span
 
-__all__ = ["CorpusSection", "Splits", "open_corpus", "sha256_of", "split"]
+__all__ = ["Splits", "open_corpus", "sha256_of", "split"]
 
 _BLOCK = 1 << 20
-
-
-class CorpusSection(Protocol):
-    """What a recipe says about its corpus: name, the plugin's options, and what to use instead."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def options(self) -> Any: ...
-
-    @property
-    def fallback(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ def open_corpus(
         return corpus
 
 
-def _open(section: Any, registry: Registry, base: Path) -> Corpus:
+def _open(section: Choice, registry: Registry, base: Path) -> Corpus:
     spec = registry.get("corpus", section.name)
     corpus: Corpus = spec.open(section.options, base)
     return corpus
