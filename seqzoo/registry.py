@@ -240,7 +240,14 @@ def _declarations(plugin: Any) -> list[Spec]:
     manager = pluggy.PluginManager(hookspecs.ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
-    manager.check_pending()  # a misspelt hook would otherwise never be called
+    try:
+        manager.check_pending()  # a misspelt hook would otherwise never be called
+    except pluggy.PluginValidationError as error:
+        known = [name for name in vars(hookspecs) if name.startswith("register_")]
+        misspelt = next((name for name in dir(plugin) if name in str(error)), "?")
+        raise PluginError(
+            f"seqzoo has no hook '{misspelt}'.{did_you_mean(misspelt, known)}"
+        ) from error
     declared: list[Spec] = []
     callers = manager.get_hookcallers(plugin) or []
     if not callers:

@@ -123,6 +123,12 @@ def test_table_keeps_to_the_width_and_cuts_no_number(tmp_path: Path, width: int)
     assert "passed rung" in text
 
 
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UsageError, match="is not a folder"):
+        leaderboard(tmp_path / "runs")
+
+
 def test_wider_terminals_show_no_fewer_columns(tmp_path: Path) -> None:
     leave(tmp_path, "run")
     board = read_board(tmp_path)

@@ -82,7 +82,7 @@ BROKEN = {
     ),
     "misspelt hook": (
         declares("misspelt").replace("register_architectures", "register_architecture"),
-        "register_architecture",
+        "no hook 'register_architecture'. Did you mean 'register_architectures'?",
     ),
     "hook with an argument": (
         declares("argument").replace("architectures()", "architectures(config)"),

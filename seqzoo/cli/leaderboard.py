@@ -31,6 +31,8 @@ def leaderboard(
 
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other; choose one.")
+    if runs.exists() and not runs.is_dir():
+        raise UsageError(f"{runs} is not a folder; --runs takes the folder that holds the runs.")
     board = read_board(runs)
     for warning in board.warnings:
         warn(warning)
