@@ -57,7 +57,8 @@ def command(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
         cwd=folder,
         env=environment(PYTHONPATH=""),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
