@@ -23,6 +23,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from seqzoo.atomic import sync_directory
 from seqzoo.errors import CheckpointError, EnvironmentFault
 
 __all__ = [
@@ -79,12 +80,12 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
         temporary.mkdir()
         for name, content in files.items():
             _write_synced(temporary / name, content)
-        _sync_directory(temporary)
+        sync_directory(temporary)
         if final.exists():
             # Only a run that fell back behind a damaged checkpoint comes here again.
             shutil.rmtree(final)
         os.rename(temporary, final)
-        _sync_directory(folder)
+        sync_directory(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise _disk_fault(folder, sum(map(len, files.values())), error) from error
@@ -227,14 +228,6 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:

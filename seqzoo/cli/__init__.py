@@ -73,7 +73,7 @@ def _exit_code() -> int:
 
     try:
         returned = app(standalone_mode=False)
-        _flush()
+        sys.stdout.flush()
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
         print("\nstopped at once; nothing newer than the last checkpoint is saved", file=sys.stderr)
@@ -110,10 +110,6 @@ def _exit_code() -> int:
 
         note(str(error))
         return int(code)
-
-
-def _flush() -> None:
-    sys.stdout.flush()
 
 
 def _unexpected(error: Exception) -> int:
