@@ -1,44 +1,65 @@
-"""How far a score could have been off, had the split been made of other blocks of its kind."""
+"""How far scores could have been off, had the split been made of other blocks of its kind."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bootstrap_interval"]
+__all__ = ["bootstrap_interval", "interval", "resample"]
 
 _DRAWS_AT_ONCE = 1 << 22
 
+Floats = npt.NDArray[np.float64]
+
+
+def resample(
+    block_bits: npt.ArrayLike, block_bytes: npt.ArrayLike, *, resamples: int = 2000, seed: int = 0
+) -> Floats:
+    """(resamples, M) bits per byte of M scores, each row on other blocks, drawn with replacement.
+
+    block_bits: (M, N) what each score needs for each of N blocks. block_bytes: (N,) their raw
+    bytes; a short last block weighs what it is. In a row all scores see the same blocks, so that
+    the difference of two columns is paired: what is hard for both cancels. Neighbouring blocks
+    that resemble each other make true intervals wider than these. Same seed, same draws.
+    Raises ValueError where there is no block, or no byte in one.
+    Efron 1979, doi:10.1214/aos/1176344552.
+    """
+    bits = np.asarray(block_bits, dtype=np.float64)
+    sizes = np.asarray(block_bytes, dtype=np.float64)
+    if bits.ndim != 2 or bits.shape[1:] != sizes.shape or not len(sizes) or not (sizes > 0).all():
+        raise ValueError("block_bits must be (M, N) and block_bytes (N,), N > 0 and every size > 0")
+    generator = np.random.default_rng(seed)
+    blocks = len(sizes)
+    estimates = []
+    at_once = max(1, _DRAWS_AT_ONCE // blocks)
+    for done in range(0, resamples, at_once):
+        rows = min(at_once, resamples - done)
+        drawn = generator.integers(blocks, size=(rows, blocks))
+        drawn += np.arange(rows)[:, None] * blocks
+        counts = np.bincount(drawn.ravel(), minlength=rows * blocks).reshape(rows, blocks)
+        # Not by a matrix product: equal scores would differ in their last bits.
+        needed = np.stack([(counts * each).sum(axis=1) for each in bits], axis=1)
+        estimates.append(needed / (counts @ sizes)[:, None])
+    return np.concatenate(estimates)
+
+
+def interval(estimates: npt.ArrayLike, *, confidence: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of (R,) estimates: (low, high)."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.asarray(estimates, dtype=np.float64), [tail, 1 - tail])
+    return float(low), float(high)
+
 
 def bootstrap_interval(
-    block_nats: npt.ArrayLike,
+    block_bits: npt.ArrayLike,
     block_bytes: npt.ArrayLike,
     *,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap of bits per byte over the blocks of a split: (low, high).
-
-    block_nats, block_bytes: (N,) loss and raw bytes of each block. Blocks are drawn with
-    replacement and keep their own bytes, so that a short last block weighs what it is. Neighbours
-    that resemble each other make the true interval wider than this one. Same seed, same interval.
-    Raises ValueError where there is no block, or no byte in one.
-    Efron 1979, doi:10.1214/aos/1176344552.
-    """
-    nats = np.asarray(block_nats, dtype=np.float64)
-    sizes = np.asarray(block_bytes, dtype=np.float64)
-    if nats.shape != sizes.shape or nats.ndim != 1 or not len(nats) or not (sizes > 0).all():
-        raise ValueError("block_nats and block_bytes must be (N,) with N > 0 and every size > 0")
-    generator = np.random.default_rng(seed)
-    estimates = []
-    at_once = max(1, _DRAWS_AT_ONCE // len(nats))
-    for done in range(0, resamples, at_once):
-        rows = min(at_once, resamples - done)
-        drawn = generator.integers(len(nats), size=(rows, len(nats)))
-        estimates.append(nats[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(estimates), [tail, 1 - tail]) / math.log(2)
-    return float(low), float(high)
+    """Percentile interval of one score's bits per byte over its (N,) blocks: (low, high)."""
+    one = np.asarray(block_bits, dtype=np.float64)[None]
+    return interval(
+        resample(one, block_bytes, resamples=resamples, seed=seed)[:, 0], confidence=confidence
+    )

@@ -5,11 +5,14 @@ Every mistake of both phases is told at once, each with its place in the file.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from seqzoo.choices import check_options, named_plugins
 from seqzoo.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
@@ -22,11 +25,12 @@ from seqzoo.yamlmarks import MAX_BYTES, Mark, Marks, load_yaml
 from seqzoo.yamlmarks import Path as PathInData
 from seqzoo.yamlscalars import dump_yaml
 
-__all__ = ["Recipe", "load_recipe", "parse_recipe", "plugin_options"]
+__all__ = ["Recipe", "load_recipe", "options_from", "parse_recipe", "plugin_options"]
 
 _BUDGET = [("train", "budget", unit) for unit in BudgetSection.model_fields]
 
 Chosen = TypeVar("Chosen", bound=Choice)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Recipe(RecipeSections):
@@ -44,6 +48,20 @@ class Recipe(RecipeSections):
     def to_yaml(self) -> str:
         """The resolved recipe, every default filled in; `parse_recipe` reads back its equal."""
         return dump_yaml(self._plain())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what decides the weights but the seed: recipes that share it differ by luck.
+
+        The corpus is not in it: results name their corpus by its own hash.
+        """
+        data = self._plain()
+        for section in ("name", "description", "corpus", "sample", "trackers", "evaluate"):
+            del data[section]
+        for setting in ("seed", "checkpoint", "log_every_steps"):
+            del data["train"][setting]
+        data["runtime"] = data["runtime"]["precision"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def _plain(self) -> dict[str, Any]:
         data = self.model_dump(mode="json", by_alias=True, exclude={"base", "registry"})
@@ -113,15 +131,29 @@ def parse_recipe(
 
 def plugin_options(spec: Spec, overrides: Sequence[str]) -> Any:
     """A plugin's options from `key=value` alone, checked as in a recipe. Raises RecipeError."""
-    data: dict[str, Any] = {}
+    return options_from(spec.options, overrides, source=f"{spec.kind} '{spec.name}'")
+
+
+def options_from(
+    model: type[Model],
+    overrides: Sequence[str],
+    *,
+    source: str,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> Model:
+    """An instance of `model` from `key=value` alone, checked as in a recipe. Raises RecipeError.
+
+    source: what problems name where a value is not there. defaults: what no override sets.
+    """
+    data = dict(defaults)
     marks = Marks()
-    marks.values[()] = Mark(f"{spec.kind} '{spec.name}'", 0, 0)
+    marks.values[()] = Mark(source, 0, 0)
     typed, problems = apply_overrides(data, marks, overrides=overrides)
-    options, faults = check(spec.options, data)
+    options, faults = check(model, data)
     if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
-        options, faults = check(spec.options, data)
+        options, faults = check(model, data)
     problems += _problems(faults, marks)
-    if problems:
+    if problems or options is None:
         raise RecipeError(problems)
     return options
 

@@ -1,7 +1,7 @@
 """What a run leaves behind: runs/NAME/result.json, one `Result`, checked when read.
 
 Fields may be added within a format version, and readers ignore those that they do not know; a
-change of meaning raises FORMAT_VERSION.
+change of meaning raises FORMAT_VERSION. docs/result.schema.json is made from these models.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,11 +19,14 @@ from seqzoo.ladder import Ladder, Rung
 
 __all__ = [
     "FORMAT_VERSION",
+    "AdaptiveRecord",
     "CorpusRecord",
+    "PartScore",
     "ProtocolRecord",
     "Result",
     "SplitScore",
     "read_result",
+    "result_schema",
     "write_result",
 ]
 
@@ -39,71 +42,95 @@ class _Record(BaseModel):
 
 
 class CorpusRecord(_Record):
-    """Which bytes: sha256 is of the whole corpus, origin is for people."""
+    """Which bytes, by the hash of the whole corpus."""
 
     name: str
     sha256: str
     bytes: Count
-    origin: str
+    origin: str = Field(description="where the bytes came from, for people")
 
 
 class ProtocolRecord(_Record):
-    """How the splits were read; scores of different protocols are never ranked together.
+    """How the splits were read; scores of different protocols are never ranked together."""
 
-    name: for people, e.g. "static, 1 lane".
-    """
+    name: str = Field(description='for people, e.g. "static, 1 lane"')
+    adaptive: bool = Field(default=False, description="learns from the bytes it has been scored on")
+    lanes: Count = Field(default=1, description="stretches read side by side")
+    warmup_tokens: Count = Field(default=0, description="unscored tokens before each further lane")
+
+
+class PartScore(_Record):
+    """Some of a split's bytes."""
 
     name: str
-    adaptive: bool = False
-    lanes: Count = 1
-    warmup_tokens: Count = 0
+    bits: Quantity = Field(description="what they cost together")
+    bytes: Count
 
 
 class SplitScore(_Record):
-    """A model's score on one split.
-
-    interval: 95 % bootstrap interval of bits_per_byte. blocks: bits of each block of about 1 kB,
-    in file order. accuracy: share of tokens that the most probable guess hit.
-    """
+    """A model's score on one split."""
 
     bits_per_byte: Quantity
-    nats: Quantity
+    nats: Quantity = Field(description="summed over the split")
     bytes: Annotated[int, Field(gt=0)]
-    accuracy: Share
-    interval: tuple[Quantity, Quantity]
-    blocks: tuple[Quantity, ...] = ()
+    accuracy: Share = Field(description="share of tokens that the most probable guess hit")
+    interval: tuple[Quantity, Quantity] = Field(
+        description="95 % bootstrap interval of bits_per_byte, over blocks"
+    )
+    blocks: tuple[Quantity, ...] = Field(
+        default=(),
+        description="bits of each block of block_bytes bytes, in file order; the last is shorter",
+    )
+    block_bytes: Annotated[int, Field(gt=0)] = 1000
+    by_class: tuple[PartScore, ...] = Field(default=(), description="by class of byte")
+    by_distance: tuple[PartScore, ...] = Field(
+        default=(),
+        description="by bytes read before, in doublings named by their first: 0, 1, 2, 4, 8, ...",
+    )
+
+
+class AdaptiveRecord(_Record):
+    """The same weights, learning from each byte after it was scored."""
+
+    protocol: ProtocolRecord
+    method: str = Field(description="how it learns, with its settings")
+    scores: dict[str, SplitScore]
 
 
 class Result(_Record):
-    """One run, its scores, and all that they depend on.
-
-    created: with time zone. split: the identity of how the corpus was cut. scores: by split.
-    rungs, floor: the ladder on the same splits. placement: where the run stands on it, in words.
-    step, weights_sha256: the checkpoint that was scored, and the hash of its weights' file.
-    """
+    """One run, its scores, and all that they depend on."""
 
     format_version: int = FORMAT_VERSION
     run: str
-    recipe: str
-    created: datetime
+    recipe: str = Field(description="its name")
+    fingerprint: str = Field(
+        default="",
+        description="hash of the recipe without its seed: runs that share it differ by luck",
+    )
+    created: datetime = Field(description="when it was scored, with time zone")
     corpus: CorpusRecord
-    split: str
+    split: str = Field(description='how the corpus was cut, e.g. "0.9/0.05/0.05"')
     protocol: ProtocolRecord
-    scores: dict[str, SplitScore]
-    rungs: tuple[Rung, ...] = ()
-    floor: dict[str, float] = {}
-    placement: str = ""
+    scores: dict[str, SplitScore] = Field(description="of the frozen model, by split")
+    adaptive: AdaptiveRecord | None = None
+    rungs: tuple[Rung, ...] = Field(default=(), description="the baselines on the same splits")
+    floor: dict[str, float] = Field(
+        default={}, description="the true source's bits per byte by split, where it is known"
+    )
+    placement: str = Field(
+        default="", description="where the run stands among the baselines, in words"
+    )
     architecture: str
     tokenizer: str
     parameters: Count
-    steps: Count
-    step: Count = 0
+    steps: Count = Field(description="updates that training took")
+    step: Count = Field(default=0, description="the update whose weights were scored")
     weights_sha256: str = ""
-    training_bytes: Count
-    training_seconds: Quantity
-    peak_memory_bytes: Count
+    training_bytes: Count = Field(description="raw bytes trained on, repeats counted")
+    training_seconds: Quantity = Field(description="with validation")
+    peak_memory_bytes: Count = Field(description="of the training process, or its accelerator")
     seed: int
-    versions: dict[str, str]
+    versions: dict[str, str] = Field(description="of what it was trained with, as are the next")
     device: str
     cpu: str
     threads: Count
@@ -113,6 +140,16 @@ class Result(_Record):
     def ladder(self) -> Ladder:
         """The baselines that were scored beside this run."""
         return Ladder(self.rungs, self.floor)
+
+
+def result_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of result.json in this format version."""
+    schema = Result.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": f"A seqzoo result, format version {FORMAT_VERSION}",
+    }
 
 
 def write_result(path: Path, result: Result) -> None:

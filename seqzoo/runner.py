@@ -25,10 +25,11 @@ from seqzoo.interruption import Interrupted, Interruption
 from seqzoo.progress import Meter, meter
 from seqzoo.recipe import Recipe
 from seqzoo.registry import Registry
-from seqzoo.results import Result, write_result
+from seqzoo.rescore import rescore
+from seqzoo.results import Result
 from seqzoo.rundirectory import Log, RunDirectory, create_run_directory, open_run_directory
 from seqzoo.runtime import Runtime, make_runtime
-from seqzoo.scoring import make_result, require_lanes
+from seqzoo.scoring import require_lanes
 from seqzoo.streams import Lanes, encode
 from seqzoo.tracking import GuardedTracker
 from seqzoo.train import Hooks, Training, train
@@ -42,7 +43,7 @@ from seqzoo.trained import (
     write_origin,
 )
 
-__all__ = ["rescore", "resume", "run"]
+__all__ = ["resume", "run"]
 
 
 def run(
@@ -139,25 +140,10 @@ def _work(
         training.model,
         best.step,
         training.effort(),
+        training.runtime.record(),
     )
     result = rescore(trained, data)
     _write_samples(trained)
-    return result
-
-
-def rescore(trained: Trained, data: Data) -> Result:
-    """Score a run by its recipe's protocol, beside the baselines, and write result.json."""
-    result = make_result(
-        trained.directory,
-        trained.recipe,
-        data,
-        trained.tokenizer,
-        trained.model,
-        runtime=trained.runtime,
-        step=trained.step,
-        effort=trained.effort,
-    )
-    write_result(trained.directory.result, result)
     return result
 
 

@@ -22,6 +22,7 @@ from seqzoo.sections import RuntimeSection
 
 __all__ = [
     "Runtime",
+    "in_eval_mode",
     "make_runtime",
     "peak_memory_bytes",
     "random_state",
@@ -100,12 +101,18 @@ def restore_random_state(states: dict[str, torch.Tensor]) -> None:
 @contextlib.contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Eval mode and no gradients inside; afterwards every mode and generator is as it was."""
+    with in_eval_mode(model), torch.inference_mode():
+        yield
+
+
+@contextlib.contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards every mode and generator is as it was."""
     modes = [(module, module.training) for module in model.modules()]
     states = random_state()
     model.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         # Module by module: `model.train()` would thaw a part that its author keeps in eval mode.
         for module, training in modes:

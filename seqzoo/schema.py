@@ -151,6 +151,10 @@ def _rows(section: JsonSchema, prefix: str, definitions: JsonSchema) -> Iterator
         default = "required" if name in section.get("required", []) else f"`{_yaml(field)}`"
         takes = in_words(field, definitions).replace("|", "\\|")
         yield f"| `{prefix}{name}` | {takes} | {default} | {field['description']} |"
+        for branch in field.get("anyOf", []):
+            inner = definitions.get(branch.get("$ref", "").rsplit("/", 1)[-1])
+            if inner is not None:
+                yield from _rows(inner, f"{prefix}{name}.", definitions)
 
 
 def _yaml(field: JsonSchema) -> str:

@@ -1,29 +1,27 @@
-"""Scores a trained model on its splits and places it on the ladder: -> Result."""
+"""Scores a model on the splits of its corpus, frozen or learning -> SplitScores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from seqzoo import checkpoint as checkpoints
 from seqzoo.assembly import Data
-from seqzoo.baselines import ladder
 from seqzoo.bootstrap import bootstrap_interval
 from seqzoo.console import messages
 from seqzoo.contracts import SequenceModel, Tokenizer
+from seqzoo.dynamic import gradient_scales, method, score_adaptively
 from seqzoo.errors import UsageError
-from seqzoo.evaluate import Protocol, Score, score
+from seqzoo.evaluate import Protocol, score
 from seqzoo.progress import Meter, meter
 from seqzoo.recipe import Recipe
-from seqzoo.results import CorpusRecord, ProtocolRecord, Result, SplitScore
-from seqzoo.rundirectory import RunDirectory
+from seqzoo.results import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
 from seqzoo.runtime import Runtime
+from seqzoo.sections import AdaptiveSection
 from seqzoo.specs import Span
-from seqzoo.train import Effort
+from seqzoo.tally import BLOCK_BYTES, Part, Tally
 
-__all__ = ["make_result", "recipe_protocol", "require_lanes", "score_splits"]
+__all__ = ["SPLITS", "recipe_protocol", "require_lanes", "score_splits", "score_splits_adaptively"]
 
 
 def recipe_protocol(recipe: Recipe) -> Protocol:
@@ -47,6 +45,9 @@ def require_lanes(recipe: Recipe, data: Data) -> None:
         )
 
 
+SPLITS = ("validation", "test", "held_out")
+
+
 def score_splits(
     model: SequenceModel,
     tokenizer: Tokenizer,
@@ -54,80 +55,68 @@ def score_splits(
     *,
     runtime: Runtime,
     protocol: Protocol,
-    splits: tuple[str, ...] = ("validation", "test", "held_out"),
+    splits: tuple[str, ...] = SPLITS,
 ) -> dict[str, SplitScore]:
     """Each split on its own, from the model's empty state; shows progress on stderr."""
+
+    def scored(span: Span, advance: Callable[[int], None]) -> Tally:
+        return score(model, tokenizer, span, runtime=runtime, protocol=protocol, advance=advance)
+
+    return _each_split(scored, data, splits, label="scoring")
+
+
+def score_splits_adaptively(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    data: Data,
+    *,
+    runtime: Runtime,
+    section: AdaptiveSection,
+    splits: tuple[str, ...] = SPLITS,
+) -> AdaptiveRecord:
+    """Each split on its own, from the trained weights; shows progress on stderr."""
+    scales = None
+    if section.learning_rate:
+        scales = gradient_scales(
+            model, tokenizer, data.splits.training, runtime=runtime, section=section
+        )
+
+    def scored(span: Span, advance: Callable[[int], None]) -> Tally:
+        return score_adaptively(
+            model,
+            tokenizer,
+            span,
+            runtime=runtime,
+            section=section,
+            scales=scales,
+            advance=advance,
+        )
+
+    return AdaptiveRecord(
+        protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
+        method=method(section),
+        scores=_each_split(scored, data, splits, label="scoring adaptively"),
+    )
+
+
+def _each_split(
+    scored: Callable[[Span, Callable[[int], None]], Tally],
+    data: Data,
+    splits: Iterable[str],
+    *,
+    label: str,
+) -> dict[str, SplitScore]:
     spans: dict[str, Span] = {name: getattr(data.splits, name) for name in splits}
     total = sum(map(len, spans.values()))
     scores: dict[str, SplitScore] = {}
     done = 0
-    with meter("scoring", messages()) as display:
+    with meter(label, messages()) as display:
         for name, span in spans.items():
-            advance = _Advance(display, name, done, total, len(span))
-            raw = score(model, tokenizer, span, runtime=runtime, protocol=protocol, advance=advance)
-            scores[name] = _split_score(raw)
+            scores[name] = _split_score(
+                scored(span, _Advance(display, name, done, total, len(span)))
+            )
             done += len(span)
     return scores
-
-
-def make_result(
-    directory: RunDirectory,
-    recipe: Recipe,
-    data: Data,
-    tokenizer: Tokenizer,
-    model: SequenceModel,
-    *,
-    runtime: Runtime,
-    step: int,
-    effort: Effort,
-) -> Result:
-    """Score the weights of `step` by the recipe's protocol, beside the baselines."""
-    protocol = recipe_protocol(recipe)
-    scores = score_splits(model, tokenizer, data, runtime=runtime, protocol=protocol)
-    with meter("baselines", messages()) as display:
-        rungs = ladder(
-            recipe.registry,
-            data.corpus,
-            data.splits,
-            corpus_sha256=data.sha256,
-            announce=lambda name: display.show(0.0, name),
-        )
-    record = runtime.record()
-    versions: Mapping[str, str] = record["versions"]
-    return Result(
-        run=directory.path.resolve().name,
-        recipe=recipe.name,
-        created=datetime.now(UTC),
-        corpus=CorpusRecord(
-            name=data.corpus.name,
-            sha256=data.sha256,
-            bytes=len(data.corpus.data),
-            origin=data.corpus.origin,
-        ),
-        split=data.splits.identity,
-        protocol=ProtocolRecord(
-            name=str(protocol), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
-        ),
-        scores=scores,
-        rungs=rungs.rungs,
-        floor=dict(rungs.floor),
-        placement=rungs.place(scores["test"].bits_per_byte, "test").sentence,
-        architecture=recipe.architecture.name,
-        tokenizer=recipe.tokenizer.name,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        steps=effort.steps,
-        step=step,
-        weights_sha256=checkpoints.weights_sha256(directory.checkpoints, step),
-        training_bytes=effort.bytes,
-        training_seconds=effort.seconds,
-        peak_memory_bytes=effort.peak_memory_bytes,
-        seed=recipe.train.seed,
-        versions=dict(versions),
-        device=record["device"],
-        cpu=record["cpu"],
-        threads=record["threads"],
-        precision=record["precision"],
-    )
 
 
 class _Advance:
@@ -144,12 +133,21 @@ class _Advance:
         self._display.show(min(self._done / self._total, 1.0), self._name)
 
 
-def _split_score(raw: Score) -> SplitScore:
+def _split_score(tally: Tally) -> SplitScore:
     return SplitScore(
-        bits_per_byte=raw.bits_per_byte,
-        nats=float(raw.block_nats.sum()),
-        bytes=raw.num_bytes,
-        accuracy=raw.accuracy,
-        interval=bootstrap_interval(raw.block_nats, raw.block_bytes),
-        blocks=tuple((raw.block_nats / np.log(2)).tolist()),
+        bits_per_byte=tally.bits_per_byte,
+        nats=float(tally.block_nats.sum()),
+        bytes=tally.num_bytes,
+        accuracy=tally.accuracy,
+        interval=bootstrap_interval(tally.block_nats / np.log(2), tally.block_bytes),
+        blocks=tuple((tally.block_nats / np.log(2)).tolist()),
+        block_bytes=BLOCK_BYTES,
+        by_class=_part_scores(tally.by_class()),
+        by_distance=_part_scores(tally.by_distance()),
+    )
+
+
+def _part_scores(parts: Iterable[Part]) -> tuple[PartScore, ...]:
+    return tuple(
+        PartScore(name=part.name, bits=part.nats / np.log(2), bytes=part.bytes) for part in parts
     )

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "AdaptiveSection",
     "BudgetSection",
     "CheckpointSection",
     "Choice",
@@ -242,6 +243,26 @@ class TrainSection(Section):
         return next(s.length for s in reversed(self.bptt_length) if s.start <= max(progress, 0.0))
 
 
+class AdaptiveSection(Section):
+    """Scores of a model that goes on learning, each byte scored before it is learnt from."""
+
+    learning_rate: float = Field(
+        default=3e-4,
+        ge=0,
+        description="of dynamic evaluation; 0 leaves the weights alone, and only what the "
+        "architecture itself adapts (counts) learns",
+    )
+    decay: float = Field(
+        default=0.02, ge=0, le=1, description="share of the way back to the trained weights"
+    )
+    damping: float = Field(
+        default=0.1,
+        gt=0,
+        description="added to each parameter's gradient scale, as a share of the mean scale",
+    )
+    segment_length: int = Field(default=64, ge=1, description="tokens between updates")
+
+
 class EvaluateSection(Section):
     """How the finished model is scored."""
 
@@ -255,6 +276,10 @@ class EvaluateSection(Section):
     )
     chunk_length: int = Field(
         default=1024, ge=1, description="tokens per forward pass; not in the score"
+    )
+    adaptive: AdaptiveSection | None = Field(
+        default=None,
+        description="score a second time while learning; a mapping, `{}` for its defaults",
     )
 
 

@@ -34,7 +34,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as a checkpoint left it, with all that sampling and scoring need."""
+    """A model as a checkpoint left it, with all that sampling and scoring need.
+
+    runtime: where it runs now. record: what it was trained with, as `Runtime.record` gives it.
+    """
 
     directory: RunDirectory
     recipe: Recipe
@@ -43,6 +46,7 @@ class Trained:
     model: SequenceModel
     step: int
     effort: Effort
+    record: Mapping[str, Any]
 
 
 def load_trained(
@@ -74,6 +78,7 @@ def load_trained(
         model.to(runtime.device),
         checkpoint.step,
         Effort(**newest.state["spent"]),
+        newest.state["runtime"],
     )
 
 

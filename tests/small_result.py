@@ -39,7 +39,7 @@ def make_result(
         "scores": dict.fromkeys(SPLITS, score),
         "rungs": (
             Rung("first", dict.fromkeys(SPLITS, 8.0)),
-            Rung("second", dict.fromkeys(SPLITS, 2.7), dict.fromkeys(SPLITS, 0.4), True, 0.5),
+            Rung("second", dict.fromkeys(SPLITS, 2.7), dict.fromkeys(SPLITS, 0.4), False, 0.5),
             Rung("third", failure="ValueError: no"),
         ),
         "floor": dict.fromkeys(SPLITS, 1.5),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tiny import RUNTIME, Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform, bits_of_table
 
 from seqzoo.errors import DivergedError, UsageError
-from seqzoo.evaluate import BLOCK_BYTES, Protocol, score
+from seqzoo.evaluate import Protocol, score
 from seqzoo.specs import Span
+from seqzoo.tally import BLOCK_BYTES
 
 
 def corpus(count: int = 6000, seed: int = 0) -> np.ndarray:

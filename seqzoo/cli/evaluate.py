@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqzoo.cli.options import AsJson, Device, Run, Step
+
+if TYPE_CHECKING:
+    from seqzoo.evaluate import Protocol
+    from seqzoo.recipe import Recipe
+    from seqzoo.sections import AdaptiveSection
 
 
 def evaluate(
@@ -15,6 +20,17 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="validation, test, held_out, or all three.", metavar="NAME")
     ] = "all",
+    adaptive: Annotated[
+        bool,
+        typer.Option("--adaptive", help="Score while learning: dynamic evaluation, 1 lane."),
+    ] = False,
+    adapt: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="How to learn, e.g. --adapt learning_rate=1e-3; else as the recipe says.",
+        ),
+    ] = None,
     lanes: Annotated[
         int | None, typer.Option(min=1, help="Stretches read side by side; else the recipe's.")
     ] = None,
@@ -27,51 +43,74 @@ def evaluate(
 ) -> None:
     """Score a run again, exactly, every byte once.
 
-    With no options this also writes result.json anew.
+    With no options, or with --adaptive alone, this also writes result.json anew. Every segment is
+    scored before anything is learnt from it, and the run's weights stay as they are.
     """
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report, score_table
     from seqzoo.console import results
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.evaluate import Protocol
+    from seqzoo.rescore import rescore
     from seqzoo.rundirectory import open_run_directory
-    from seqzoo.runner import rescore
-    from seqzoo.scoring import recipe_protocol, score_splits
+    from seqzoo.scoring import SPLITS, score_splits, score_splits_adaptively
     from seqzoo.trained import load_trained, reopen_data
 
-    names = ("validation", "test", "held_out")
     split = split.replace("-", "_")
-    if split not in (*names, "all"):
-        raise UsageError(f"'{split}' is not a split.{did_you_mean(split, (*names, 'all'))}")
+    if split not in (*SPLITS, "all"):
+        raise UsageError(f"'{split}' is not a split.{did_you_mean(split, (*SPLITS, 'all'))}")
+    learning = adaptive or bool(adapt)
+    if learning and (lanes or 1, warmup or 0) != (1, 0):
+        raise UsageError("--adaptive reads in one lane; leave --lanes and --warmup out.")
     if (split, lanes, warmup, step) == ("all", None, None, None):
         # result.json is a run's own business: not while another process works in it.
         with open_run_directory(run).locked():
             trained = load_trained(run, installed(), device=device)
-            result = rescore(trained, reopen_data(trained.directory, trained.recipe))
+            section = _section(trained.recipe, adapt) if learning else None
+            data = reopen_data(trained.directory, trained.recipe)
+            result = rescore(trained, data, adaptive=section)
         report(trained.directory, result, as_json=as_json)
         return
     trained = load_trained(run, installed(), device=device, step=step)
     data = reopen_data(trained.directory, trained.recipe)
-    own = recipe_protocol(trained.recipe)
-    asked = lanes or own.lanes
-    section = trained.recipe.evaluate
-    protocol = Protocol(
-        lanes=asked,
-        warmup_tokens=(section.warmup_tokens if warmup is None else warmup) if asked > 1 else 0,
-        chunk_length=own.chunk_length,
-    )
-    scores = score_splits(
-        trained.model,
-        trained.tokenizer,
-        data,
-        runtime=trained.runtime,
-        protocol=protocol,
-        splits=names if split == "all" else (split,),
-    )
+    splits = SPLITS if split == "all" else (split,)
+    model, tokenizer, runtime = trained.model, trained.tokenizer, trained.runtime
+    if learning:
+        section = _section(trained.recipe, adapt)
+        record = score_splits_adaptively(
+            model, tokenizer, data, runtime=runtime, section=section, splits=splits
+        )
+        said, scores = f"{record.protocol.name}, {record.method}", record.scores
+    else:
+        protocol = _protocol(trained.recipe, lanes, warmup)
+        said = str(protocol)
+        scores = score_splits(
+            model, tokenizer, data, runtime=runtime, protocol=protocol, splits=splits
+        )
     if as_json:
         found = {name: score.model_dump(mode="json") for name, score in scores.items()}
-        print(json.dumps({"protocol": str(protocol), "step": trained.step, "scores": found}))
+        print(json.dumps({"protocol": said, "step": trained.step, "scores": found}))
         return
     console = results()
-    console.print(f"{trained.directory.path}, step {trained.step}; {protocol}", markup=False)
+    console.print(f"{trained.directory.path}, step {trained.step}; {said}", markup=False)
     console.print(score_table(scores))
+
+
+def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
+    """The recipe's own settings, or the defaults, with what --adapt changes."""
+    from seqzoo.recipe import options_from
+    from seqzoo.sections import AdaptiveSection
+
+    own = recipe.evaluate.adaptive or AdaptiveSection()
+    return options_from(AdaptiveSection, adapt or [], source="--adapt", defaults=own.model_dump())
+
+
+def _protocol(recipe: Recipe, lanes: int | None, warmup: int | None) -> Protocol:
+    from seqzoo.evaluate import Protocol
+    from seqzoo.scoring import recipe_protocol
+
+    own = recipe_protocol(recipe)
+    asked = lanes or own.lanes
+    given = recipe.evaluate.warmup_tokens if warmup is None else warmup
+    return Protocol(
+        lanes=asked, warmup_tokens=given if asked > 1 else 0, chunk_length=own.chunk_length
+    )

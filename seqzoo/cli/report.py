@@ -28,6 +28,9 @@ def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
         console.print(Text(sample))
         console.rule(style="dim")
     console.print(score_table(result.scores))
+    if result.adaptive is not None:
+        console.print(Text(f"\nwhile learning ({result.adaptive.method}):"))
+        console.print(score_table(result.adaptive.scores))
     console.print()
     console.print(Text(f"test: {result.placement}"))
     console.print(

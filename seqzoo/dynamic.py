@@ -1,0 +1,175 @@
+"""Adaptive scores: a model that learns from each byte after it was scored on it.
+
+Dynamic evaluation (Krause et al. 2018, arXiv:1709.07432, section 4) takes a gradient step after
+every segment, each parameter's step divided by how large its gradients were in training, and lets
+the weights fall back towards the trained ones:
+
+    w <- w - learning_rate * g / (r + damping * mean(r)) + min(1, decay * r / mean(r)) * (w0 - w)
+
+g: gradient of the segment's mean loss. r: root mean square of such gradients on the training
+part. w0: the trained weights. The paper's damping is a constant; here it is a share of the mean of
+r over all weights, so that one setting fits models of any gradient scale.
+
+Beside the weights, whatever the architecture itself adapts (`SequenceModel.adapt`) learns too. The
+model that is given is left as it was: a copy learns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seqzoo import state as states
+from seqzoo.contracts import SequenceModel, State, Tokenizer
+from seqzoo.evaluate import add_scores, one_thread, require_finite
+from seqzoo.reading import Reading
+from seqzoo.runtime import Runtime, in_eval_mode
+from seqzoo.sections import AdaptiveSection
+from seqzoo.specs import Span
+from seqzoo.tally import Tally
+
+__all__ = ["gradient_scales", "method", "score_adaptively"]
+
+_STRETCHES = 16
+_SEGMENTS = 16
+
+
+def method(section: AdaptiveSection) -> str:
+    """How the section learns, in words, e.g. for the leaderboard."""
+    if not section.learning_rate:
+        return "the architecture's own adaptation"
+    return (
+        f"dynamic evaluation, learning rate {section.learning_rate:g}, decay {section.decay:g}, "
+        f"damping {section.damping:g}, every {section.segment_length} tokens"
+    )
+
+
+def gradient_scales(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    training: Span,
+    *,
+    runtime: Runtime,
+    section: AdaptiveSection,
+) -> list[Tensor]:
+    """Root mean square of each trainable parameter's gradients over segments of the training part.
+
+    The segments lie in evenly spaced stretches, read as scoring reads: one lane, state carried,
+    eval mode.
+    """
+    parameters = _trainable(model)
+    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    segments = 0
+    # Tokens may be longer than a byte: as many bytes as tokens are asked for is then a little less.
+    size = min(len(training), _SEGMENTS * section.segment_length)
+    stretches = min(_STRETCHES, max(1, len(training) // size))
+    with _learning(model, runtime):
+        for stretch in range(stretches):
+            start = training.start + (len(training) - size) * stretch // max(1, stretches - 1)
+            reading = Reading(tokenizer, Span(training.data, start, start + size))
+            state = model.initial_state(1)
+            for chunk in reading.chunks(section.segment_length):
+                inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
+                targets = torch.from_numpy(chunk.targets).to(runtime.device)
+                logits, state = _forward(model, inputs, state, runtime)
+                for square, gradient in zip(
+                    squares, _gradients(logits, targets, parameters), strict=True
+                ):
+                    square += gradient**2
+                segments += 1
+    return [(square / segments).sqrt() for square in squares]
+
+
+def score_adaptively(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    span: Span,
+    *,
+    runtime: Runtime,
+    section: AdaptiveSection,
+    scales: list[Tensor] | None,
+    advance: Callable[[int], None] | None = None,
+) -> Tally:
+    """Score every byte of `span` once, each segment before anything is learnt from it; one lane.
+
+    scales: `gradient_scales` of the same model and section; None where the learning rate is 0.
+    advance: called with the number of tokens after each segment, for progress.
+    Raises DivergedError where a score is not finite.
+    """
+    reading = Reading(tokenizer, span)
+    result = Tally(span.bytes)
+    pupil = copy.deepcopy(model)
+    with _learning(pupil, runtime):
+        weights = _trainable(pupil) if section.learning_rate else []
+        rates, pulls = _steps(scales or [], section)
+        trained = [weight.detach().clone() for weight in weights]
+        state = pupil.initial_state(1)
+        for chunk in reading.chunks(section.segment_length):
+            inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
+            targets = torch.from_numpy(chunk.targets).to(runtime.device)
+            logits, state = _forward(pupil, inputs, state, runtime)
+            add_scores(result, logits.detach(), chunk)
+            if weights:
+                gradients = _gradients(logits, targets, weights)
+                with torch.no_grad():
+                    for weight, gradient, rate, pull, start in zip(
+                        weights, gradients, rates, pulls, trained, strict=True
+                    ):
+                        step = pull * (start - weight)
+                        weight.add_(step.addcmul_(gradient, rate, value=-1))
+            with torch.no_grad():
+                pupil.adapt(targets)
+            if advance is not None:
+                advance(chunk.targets.size)
+    require_finite(result)
+    return result
+
+
+def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor], list[Tensor]]:
+    """Each weight's own learning rate and pull back to where it was trained to."""
+    if not scales:
+        return [], []
+    count = sum(scale.numel() for scale in scales)
+    mean = (torch.stack([scale.double().sum() for scale in scales]).sum() / count).float()
+    mean = mean.clamp_min(torch.finfo(torch.float32).tiny)
+    rates = [section.learning_rate / (scale + section.damping * mean) for scale in scales]
+    pulls = [(section.decay * scale / mean).clamp_max(1.0) for scale in scales]
+    return rates, pulls
+
+
+@contextlib.contextmanager
+def _learning(model: SequenceModel, runtime: Runtime) -> Iterator[None]:
+    """Gradients in eval mode. cuDNN's recurrent layers have none there; torch's own do."""
+    with (
+        in_eval_mode(model),
+        one_thread(runtime),
+        torch.enable_grad(),
+        torch.backends.cudnn.flags(enabled=False),
+    ):
+        yield
+
+
+def _trainable(model: SequenceModel) -> list[Tensor]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _forward(
+    model: SequenceModel, inputs: Tensor, state: State, runtime: Runtime
+) -> tuple[Tensor, State]:
+    with runtime.autocast():
+        logits, state = model(inputs, state)
+    return logits, states.detach(state)
+
+
+def _gradients(logits: Tensor, targets: Tensor, weights: list[Tensor]) -> list[Tensor]:
+    loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    return [
+        torch.zeros_like(weight) if gradient is None else gradient
+        for weight, gradient in zip(weights, gradients, strict=True)
+    ]

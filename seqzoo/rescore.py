@@ -1,0 +1,112 @@
+"""A trained model's scores beside the baselines: -> Result, written to runs/NAME/result.json."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from seqzoo import checkpoint as checkpoints
+from seqzoo.assembly import Data
+from seqzoo.baselines import ladder
+from seqzoo.console import messages, warn
+from seqzoo.errors import UsageError
+from seqzoo.ladder import Ladder
+from seqzoo.progress import meter
+from seqzoo.results import (
+    AdaptiveRecord,
+    CorpusRecord,
+    ProtocolRecord,
+    Result,
+    read_result,
+    write_result,
+)
+from seqzoo.scoring import recipe_protocol, score_splits, score_splits_adaptively
+from seqzoo.sections import AdaptiveSection
+from seqzoo.trained import Trained
+
+__all__ = ["rescore"]
+
+
+def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = None) -> Result:
+    """Score a run by its recipe's protocol, beside the baselines, and write result.json.
+
+    adaptive: score it a second time while it learns, thus; else as the recipe says. Where neither
+    asks for it, adaptive scores of the same weights that the run has already stay.
+    """
+    recipe = trained.recipe
+    protocol = recipe_protocol(recipe)
+    scores = score_splits(
+        trained.model, trained.tokenizer, data, runtime=trained.runtime, protocol=protocol
+    )
+    weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
+    section = adaptive or recipe.evaluate.adaptive
+    if section is None:
+        adapted = _stored_adaptive(trained, weights)
+    else:
+        adapted = score_splits_adaptively(
+            trained.model, trained.tokenizer, data, runtime=trained.runtime, section=section
+        )
+    rungs = _ladder(trained, data)
+    record = trained.record
+    result = Result(
+        run=trained.directory.path.resolve().name,
+        recipe=recipe.name,
+        fingerprint=recipe.fingerprint,
+        created=datetime.now(UTC),
+        corpus=CorpusRecord(
+            name=data.corpus.name,
+            sha256=data.sha256,
+            bytes=len(data.corpus.data),
+            origin=data.corpus.origin,
+        ),
+        split=data.splits.identity,
+        protocol=ProtocolRecord(
+            name=str(protocol), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
+        ),
+        scores=scores,
+        adaptive=adapted,
+        rungs=rungs.rungs,
+        floor=dict(rungs.floor),
+        placement=rungs.sentence(
+            scores["test"].bits_per_byte, "test", num_bytes=scores["test"].bytes
+        ),
+        architecture=recipe.architecture.name,
+        tokenizer=recipe.tokenizer.name,
+        parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        steps=trained.effort.steps,
+        step=trained.step,
+        weights_sha256=weights,
+        training_bytes=trained.effort.bytes,
+        training_seconds=trained.effort.seconds,
+        peak_memory_bytes=trained.effort.peak_memory_bytes,
+        seed=recipe.train.seed,
+        **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
+    )
+    write_result(trained.directory.result, result)
+    return result
+
+
+def _ladder(trained: Trained, data: Data) -> Ladder:
+    """The baselines on the same splits; one that could not be scored is said, once, with why."""
+    with meter("baselines", messages()) as display:
+        found = ladder(
+            trained.recipe.registry,
+            data.corpus,
+            data.splits,
+            corpus_sha256=data.sha256,
+            announce=lambda name: display.show(0.0, name),
+        )
+    for rung in found.rungs:
+        if rung.failure:
+            warn(f"baseline '{rung.name}' has no score: {rung.failure}")
+    return found
+
+
+def _stored_adaptive(trained: Trained, weights_sha256: str) -> AdaptiveRecord | None:
+    """What the run's result says of the same weights, if it has one."""
+    if not trained.directory.result.exists():
+        return None
+    try:
+        stored = read_result(trained.directory.result)
+    except UsageError:  # damaged; it is about to be written anew
+        return None
+    return stored.adaptive if stored.weights_sha256 == weights_sha256 else None

@@ -1,0 +1,137 @@
+"""What a split cost, added up: by block, by class of byte, by distance from the stream's start.
+
+Totals decide; the parts say where they come from. All are sums over the same nats and the same
+bytes, so that each kind of part adds up to the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BLOCK_BYTES", "BYTE_CLASSES", "Part", "Tally", "byte_class_table"]
+
+BLOCK_BYTES = 1000
+"""Scores are kept in blocks of this many bytes, which the confidence interval resamples."""
+
+BYTE_CLASSES = ("lower case", "upper case", "digit", "punctuation", "space", "newline", "other")
+"""Classes of ASCII bytes; tabs count as space, control characters and all above 127 as other."""
+
+
+class Part(NamedTuple):
+    """Some of a split's bytes: what they cost together, and how many there are."""
+
+    name: str
+    nats: float
+    bytes: int
+
+
+class Tally:
+    """Nats and right guesses of one split, each token added once, in any order.
+
+    data: (N,) uint8, the split's raw bytes.
+    block_nats, block_bytes: (ceil(N / BLOCK_BYTES),).
+    """
+
+    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
+        self.tokens = 0
+        self.correct = 0
+        self.block_bytes = np.full(-(-len(data) // BLOCK_BYTES), BLOCK_BYTES, dtype=np.int64)
+        if len(data) % BLOCK_BYTES:
+            self.block_bytes[-1] = len(data) % BLOCK_BYTES
+        self.block_nats = np.zeros(len(self.block_bytes))
+        self._data = data
+        self._class_of = byte_class_table()
+        self._class_nats = np.zeros(len(BYTE_CLASSES))
+        self._distance_nats = np.zeros(64)
+        self._distance_bytes = np.zeros(64, dtype=np.int64)
+
+    def add(
+        self,
+        nats: npt.NDArray[np.float64],
+        hits: npt.NDArray[np.bool_],
+        *,
+        positions: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int64],
+        distances: npt.NDArray[np.int64],
+    ) -> None:
+        """Take (M,) tokens: cost, whether the best guess was right, and where they stand.
+
+        positions: of each token's first byte in the split. lengths: its bytes; a token of none (a
+        part of a symbol) counts at the byte that the symbol begins with. distances: bytes read
+        before it by the state it was predicted from.
+        """
+        self.tokens += len(nats)
+        self.correct += int(hits.sum())
+        np.add.at(self.block_nats, positions // BLOCK_BYTES, nats)
+        if (lengths == 1).all():
+            shares = nats
+        else:
+            # A token of several bytes costs each of them the same; their classes may differ.
+            spread = np.maximum(lengths, 1)
+            within = np.arange(spread.sum()) - np.repeat(np.cumsum(spread) - spread, spread)
+            shares = np.repeat(nats / spread, spread)
+            positions = np.repeat(positions, spread) + within
+            distances = np.repeat(distances, spread) + within
+            lengths = np.minimum(np.repeat(lengths, spread), 1)
+        classes = self._class_of[self._data[positions]]
+        self._class_nats += np.bincount(classes, shares, minlength=len(BYTE_CLASSES))
+        doublings = np.frexp(distances.astype(np.float64))[1]  # 0, 1, 2-3, 4-7, 8-15, ...
+        self._distance_nats += np.bincount(doublings, shares, minlength=64)
+        self._distance_bytes += np.bincount(doublings, lengths, minlength=64).astype(np.int64)
+
+    @property
+    def num_bytes(self) -> int:
+        """Raw bytes of the split."""
+        return int(self.block_bytes.sum())
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Cross-entropy, comparable across tokenizers."""
+        return math.fsum(self.block_nats) / math.log(2) / self.num_bytes
+
+    @property
+    def accuracy(self) -> float:
+        """Share of tokens whose most probable prediction was right."""
+        return self.correct / self.tokens
+
+    def by_class(self) -> Iterator[Part]:
+        """The classes that occur, in the order of BYTE_CLASSES."""
+        sizes = np.bincount(self._class_of[self._data], minlength=len(BYTE_CLASSES))
+        for name, nats, size in zip(BYTE_CLASSES, self._class_nats, sizes, strict=True):
+            if size:
+                yield Part(name, float(nats), int(size))
+
+    def by_distance(self) -> Iterator[Part]:
+        """Bytes 0, 1, 2-3, 4-7, ... from where the state was empty; named by the first of them."""
+        for doubling, size in enumerate(self._distance_bytes):
+            if size:
+                first = 1 << doubling - 1 if doubling else 0
+                yield Part(str(first), float(self._distance_nats[doubling]), int(size))
+
+
+def byte_class_table() -> npt.NDArray[np.uint8]:
+    """(256,) the index in BYTE_CLASSES of each byte."""
+    table = np.full(256, BYTE_CLASSES.index("other"), dtype=np.uint8)
+    for code in range(128):
+        character = chr(code)
+        if character == "\n":
+            name = "newline"
+        elif character in " \t":
+            name = "space"
+        elif character.islower():
+            name = "lower case"
+        elif character.isupper():
+            name = "upper case"
+        elif character.isdigit():
+            name = "digit"
+        elif character.isprintable():
+            name = "punctuation"
+        else:
+            continue
+        table[code] = BYTE_CLASSES.index(name)
+    return table
