@@ -1,138 +1,137 @@
-"""Runs side by side: runs/*/result.json -> groups of results that may be compared.
+"""Runs side by side: result.json of every run in a folder -> groups that may be compared.
 
-Only results of one corpus, one split and one protocol stand in one group, and only they are
-ranked. A rank is one more than the number of runs that are certainly better, those whose whole
-interval lies below: runs that the noise of the split cannot tell apart share a rank, marked "=".
+Only results of one corpus (by its hash), one split and one protocol stand in a group, and only
+they are ranked. Within it static scores rank among static ones and adaptive among adaptive ones.
+Runs of one recipe that differ by their seed are one row; a run repeated with the same seed is a
+row of its own. Baselines stand between the runs, unranked: their blocks are not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqzoo.errors import UsageError
-from seqzoo.ladder import Ladder
+from seqzoo.leaderboard_rows import Row, ladder_rows, ranked, run_rows, united_ladder
 from seqzoo.results import Result, read_result
 
-__all__ = ["Board", "Group", "Row", "read_board"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line. result: None for a rung or the floor. rank: 0 for those."""
-
-    name: str
-    bits_per_byte: dict[str, float]
-    accuracy: dict[str, float]
-    rank: int = 0
-    is_shared: bool = False
-    adaptive: bool = False
-    result: Result | None = None
-
-    @property
-    def kind(self) -> str:
-        """run, baseline, or floor."""
-        if self.result is not None:
-            return "run"
-        return "floor" if self.name == _FLOOR else "baseline"
-
-    @property
-    def passed(self) -> str:
-        """The best rung that a run is below on test; empty for a rung."""
-        if self.result is None:
-            return ""
-        passed = self.result.ladder.place(self.bits_per_byte["test"], "test").passed
-        return passed.name if passed is not None else "none"
+__all__ = ["Board", "Group", "read_board"]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Results that may be compared, with their ladder; rows from best to worst on test."""
+    """Results that may be compared, with their ladder; rows from best to worst.
+
+    scored: the split that is ranked on. Rows without a score of the kind that the board is sorted
+    by stand behind the others.
+    """
 
     corpus: str
     corpus_sha256: str
     split: str
     protocol: str
+    scored: str
     rows: tuple[Row, ...]
 
     @property
     def title(self) -> str:
         """What the rows have in common."""
         corpus = f"{self.corpus} ({self.corpus_sha256[:8]})"
-        return f"{corpus}, split {self.split}, {self.protocol}: bits per byte"
+        reading = self.protocol.removeprefix("static, ")  # the columns say which is which
+        scored = self.scored.replace("_", "-")
+        return f"{corpus}, {self.split}, {reading}: {scored} bits per byte"
 
 
 @dataclass(frozen=True)
 class Board:
-    """Groups, and a sentence for each result that could not be read."""
+    """Groups, and a sentence for each result that could not be read or cannot be true.
+
+    sorted_by: the kind of score that ranks.
+    """
 
     groups: tuple[Group, ...]
+    sorted_by: str = "static"
     warnings: tuple[str, ...] = ()
 
 
-_FLOOR = "true source"
+def read_board(
+    runs: Path,
+    *,
+    split: str = "test",
+    sort: str = "static",
+    each_run: bool = False,
+    keep: Callable[[Group, Row], bool] = lambda group, row: True,
+) -> Board:
+    """All results under a folder, those of sweeps in it included; none gives an empty board.
 
-
-def read_board(runs: Path) -> Board:
-    """All results under a folder. A folder that is empty or missing gives an empty board."""
-    by_protocol: dict[tuple[object, ...], list[Result]] = {}
-    warnings = []
-    for path in sorted(runs.glob("*/result.json")):
+    split: the one to rank on. sort: a kind of score. each_run: a row for every run, seeds apart.
+    keep: which rows of a group to show; ranks are among those.
+    """
+    alike: dict[tuple[object, ...], list[Result]] = {}
+    warnings: list[str] = []
+    for path in sorted([*runs.glob("*/result.json"), *runs.glob("*/*/result.json")]):
         try:
             # The folder may have been copied or renamed since; its name is what commands take.
-            result = read_result(path).model_copy(update={"run": path.parent.name})
-            if "test" not in result.scores:
-                raise UsageError(f"{path} has no score for the test split; score the run again.")
+            name = path.parent.relative_to(runs).as_posix()
+            result = read_result(path).model_copy(update={"run": name})
+            _require_blocks(path, result, split)
         except UsageError as error:
             warnings.append(str(error))
             continue
-        protocol = result.protocol
-        key = (
-            result.corpus.sha256,
-            result.split,
-            protocol.name,
-            protocol.adaptive,
-            protocol.lanes,
-            protocol.warmup_tokens,
-        )
-        by_protocol.setdefault(key, []).append(result)
-    groups = sorted(map(_group, by_protocol.values()), key=lambda group: group.title)
-    return Board(tuple(groups), tuple(warnings))
+        alike.setdefault(_identity(result, split), []).append(result)
+    groups = []
+    for results in alike.values():
+        group = _group(results, split=split, each_run=each_run)
+        warnings += [f"{row.name}: {row.impossible}" for row in group.rows if row.impossible]
+        rows = ranked([row for row in group.rows if keep(group, row)], split=split)
+        if rows:
+            rows.sort(key=lambda row: _place(row, sort))
+            groups.append(replace(group, rows=tuple(rows)))
+    groups.sort(key=lambda group: group.title)
+    return Board(tuple(groups), sort, tuple(warnings))
 
 
-def _group(results: Sequence[Result]) -> Group:
-    newest = max(results, key=lambda result: result.created)
-    rows = [*_run_rows(results), *_ladder_rows(newest.ladder)]
-    rows.sort(key=lambda row: (row.bits_per_byte["test"], row.name))
-    return Group(
-        newest.corpus.name,
-        newest.corpus.sha256,
-        newest.split,
-        newest.protocol.name,
-        tuple(rows),
+def _identity(result: Result, split: str) -> tuple[object, ...]:
+    """What has to be equal for two results to be comparable."""
+    return (
+        result.corpus.sha256,
+        result.split,
+        tuple(result.protocol.model_dump().values()),
+        result.scores[split].block_bytes,
     )
 
 
-def _run_rows(results: Sequence[Result]) -> Iterable[Row]:
-    tests = [result.scores["test"] for result in results]
-    ranks = [1 + sum(other.interval[1] < test.interval[0] for other in tests) for test in tests]
-    for result, rank in zip(results, ranks, strict=True):
-        yield Row(
-            result.run,
-            {split: score.bits_per_byte for split, score in result.scores.items()},
-            {split: score.accuracy for split, score in result.scores.items()},
-            rank,
-            ranks.count(rank) > 1,
-            result.protocol.adaptive,
-            result,
-        )
+def _require_blocks(path: Path, result: Result, split: str) -> None:
+    """Raises UsageError where a score is missing, or its blocks do not make it up."""
+    if split not in result.scores:
+        raise UsageError(f"{path} has no score for {split}; score the run again.")
+    scores = [result.scores[split]]
+    if result.adaptive is not None and split in result.adaptive.scores:
+        scores.append(result.adaptive.scores[split])
+    for score in scores:
+        is_whole = len(score.blocks) == math.ceil(score.bytes / score.block_bytes)
+        total = score.bits_per_byte * score.bytes
+        if not is_whole or not math.isclose(math.fsum(score.blocks), total, rel_tol=1e-6):
+            raise UsageError(
+                f"{path} is damaged: the blocks of its score on {split} do not add up to it; score "
+                f"the run again with 'seqzoo eval {path.parent}'."
+            )
 
 
-def _ladder_rows(ladder: Ladder) -> Iterable[Row]:
-    for rung in ladder.rungs:
-        if "test" in rung.bits_per_byte:
-            bits, accuracy = dict(rung.bits_per_byte), dict(rung.accuracy)
-            yield Row(rung.name, bits, accuracy, adaptive=rung.adaptive)
-    if "test" in ladder.floor:
-        yield Row(_FLOOR, dict(ladder.floor), {})
+def _group(results: Sequence[Result], *, split: str, each_run: bool) -> Group:
+    newest = max(results, key=lambda result: result.created)
+    ladder = united_ladder(results)
+    rows = (
+        *run_rows(results, ladder, split=split, each_run=each_run),
+        *ladder_rows(ladder, split=split, num_bytes=newest.scores[split].bytes),
+    )
+    corpus = newest.corpus
+    return Group(corpus.name, corpus.sha256, newest.split, newest.protocol.name, split, rows)
+
+
+def _place(row: Row, sort: str) -> tuple[bool, float, str]:
+    """Sorted by the kind asked for; what has no such score stands behind, by its other."""
+    bits = row.bits_per_byte
+    return sort not in bits, bits.get(sort, min(bits.values())), row.name

@@ -1,98 +1,46 @@
-"""A leaderboard as a table for the terminal, as Markdown and as JSON."""
+"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.leaderboard import Board, Group, Row
-from seqzoo.results import Result
+from seqzoo.leaderboard import Board, Group
+from seqzoo.leaderboard_columns import Cell, Column, default_columns
+from seqzoo.leaderboard_rows import KINDS, Row
 
-__all__ = ["as_json", "as_markdown", "as_table"]
+__all__ = ["NOTES", "as_csv", "as_html", "as_json", "as_markdown", "as_table"]
 
-
-@dataclass(frozen=True)
-class _Column:
-    """A column, and how early it is taken where there is not room for all."""
-
-    title: str
-    cell: Callable[[Row], str]
-    priority: int
-    is_text: bool = False
-    max_width: int | None = None
-
+Columns: TypeAlias = Sequence[Column] | None
+"""The columns to show, in their order; None for the default ones."""
 
 _GAP = 2
 
-
-def _rank(row: Row) -> str:
-    return f"{'=' if row.is_shared else ''}{row.rank}" if row.rank else ""
-
-
-def _half_width(result: Result) -> str:
-    low, high = result.scores["test"].interval
-    return f"{(high - low) / 2:.3f}"
-
-
-def _bits(split: str) -> Callable[[Row], str]:
-    return lambda row: f"{row.bits_per_byte[split]:.3f}" if split in row.bits_per_byte else ""
-
-
-def _accuracy(row: Row) -> str:
-    return f"{row.accuracy['test']:.1%}" if "test" in row.accuracy else ""
-
-
-def _of_run(cell: Callable[[Result], str]) -> Callable[[Row], str]:
-    return lambda row: cell(row.result) if row.result is not None else ""
-
-
-def _short_count(count: int) -> str:
-    """1234567 to 1.23M."""
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size:
-            value = count / size
-            return f"{value:.3g}{unit}" if value < 999.5 else f"{value:.0f}{unit}"
-    return str(count)
-
-
-def _short_time(seconds: float) -> str:
-    """95 to 1:35, 4000 to 1:06:40."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-_COLUMNS = (
-    _Column("rank", _rank, 0),
-    _Column("run", lambda row: row.name, 0, is_text=True, max_width=28),
-    _Column("architecture", _of_run(lambda result: result.architecture), 2, is_text=True),
-    _Column("test", _bits("test"), 0),
-    _Column("±", _of_run(_half_width), 0),
-    _Column("validation", _bits("validation"), 6),
-    _Column("held-out", _bits("held_out"), 5),
-    _Column("accuracy", _accuracy, 3),
-    _Column("params", _of_run(lambda result: _short_count(result.parameters)), 4),
-    _Column("time", _of_run(lambda result: _short_time(result.training_seconds)), 7),
-    _Column("passed rung", lambda row: row.passed, 1, is_text=True),
+NOTES = (
+    "static: frozen. adaptive: learns from the bytes that it has been scored on.",
+    "=: the difference is inside the noise. ±: half the 95 % interval.",
+    "seeds ±: how many, and their standard deviation; ?: one seed, so unknown.",
 )
+"""What a reader of a table has to know."""
 
 
-def as_table(group: Group, *, width: int) -> Table:
-    """A rich table of as many columns as fit, baselines dim; the title is left to the caller."""
-    table = Table(
-        box=None,
-        pad_edge=False,
-        padding=(0, _GAP, 0, 0),
-        header_style="bold",
-    )
-    columns = _fitting(group.rows, width)
-    for column in columns:
+def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
+    """A rich table, baselines dim; the title is left to the caller.
+
+    kind: of the scores that rank. width: as many of the default columns as fit are shown.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    shown = _shown(group, columns, kind)
+    if columns is None:
+        shown = _fitting(group, shown, kind, width)
+    for column in shown:
         table.add_column(
             column.title,
             justify="left" if column.is_text else "right",
@@ -100,37 +48,53 @@ def as_table(group: Group, *, width: int) -> Table:
             overflow="ellipsis",
             max_width=column.max_width,
         )
-    for row in group.rows:
-        cells = [Text(column.cell(row)) for column in columns]
+    for place, row in enumerate(group.rows):
+        cells = [Text(column.show(Cell(group, row, kind))) for column in shown]
+        if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
+            table.add_row()  # from here on rows have no such score
         table.add_row(*cells, style="" if row.kind == "run" else "dim")
     return table
 
 
-def _fitting(rows: Sequence[Row], width: int) -> list[_Column]:
+def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
+    """The columns asked for, or those of the default that say something of some row."""
+    if columns is not None:
+        return list(columns)
+    return [
+        column
+        for column in default_columns()
+        if any(column.show(Cell(group, row, kind)) for row in group.rows)
+    ]
+
+
+def _fitting(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[Column]:
     """The columns of most importance that fit side by side, in their order."""
-    kept: list[_Column] = []
+    kept: list[Column] = []
     room = width + _GAP
-    for column in sorted(_COLUMNS, key=lambda column: column.priority):
-        widest = max(cell_len(text) for text in [column.title, *map(column.cell, rows)])
+    for column in sorted(columns, key=lambda column: column.priority or 0):
+        texts = [column.show(Cell(group, row, kind)) for row in group.rows]
+        widest = max(cell_len(text) for text in [column.title, *texts])
         needed = min(widest, column.max_width or widest) + _GAP
-        if column.priority == 0 or needed <= room:
+        if not column.priority or needed <= room:
             kept.append(column)
             room -= needed
-    return [column for column in _COLUMNS if column in kept]
+    return [column for column in columns if column in kept]
 
 
-def as_markdown(board: Board) -> str:
-    """Every column, one table for each group."""
+def as_markdown(board: Board, columns: Columns) -> str:
+    """One table for each group, baselines in italics."""
+    kind = board.sorted_by
     parts = []
     for group in board.groups:
+        shown = _shown(group, columns, kind)
         lines = [
             f"### {_escaped(group.title)}",
             "",
-            "| " + " | ".join(column.title for column in _COLUMNS) + " |",
-            "|" + "|".join(" --- " if column.is_text else " ---: " for column in _COLUMNS) + "|",
+            "| " + " | ".join(column.title for column in shown) + " |",
+            "|" + "|".join(" --- " if column.is_text else " ---: " for column in shown) + "|",
         ]
         for row in group.rows:
-            cells = [_escaped(column.cell(row)) for column in _COLUMNS]
+            cells = [_escaped(column.show(Cell(group, row, kind))) for column in shown]
             if row.kind != "run":
                 cells = [f"*{cell}*" if cell else "" for cell in cells]
             lines.append("| " + " | ".join(cells) + " |")
@@ -142,15 +106,55 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{character}" if character in "\\|*_`<[" else character for character in text)
 
 
+def as_csv(board: Board, columns: Columns) -> str:
+    """One line for each row of every group, numbers unrounded; the groups by their identity."""
+    identity = ("corpus_sha256", "split", "scored")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = default_columns() if columns is None else columns
+    writer.writerow([*identity, *(column.key for column in columns)])
+    for group in board.groups:
+        group_cells = [getattr(group, name) for name in identity]
+        for row in group.rows:
+            cell = Cell(group, row, board.sorted_by)
+            writer.writerow([*group_cells, *(column.value(cell) for column in columns)])
+    return text.getvalue()
+
+
+def as_html(board: Board, columns: Columns) -> str:
+    """A page that stands alone: no script, style or font from elsewhere."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("seqzoo", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    kind = board.sorted_by
+    groups = [
+        {
+            "group": group,
+            "columns": (shown := _shown(group, columns, kind)),
+            "rows": [
+                (row, [(column, column.value(cell), column.show(cell)) for column in shown])
+                for row in group.rows
+                for cell in [Cell(group, row, kind)]
+            ],
+        }
+        for group in board.groups
+    ]
+    return environment.get_template("leaderboard.html.j2").render(groups=groups, notes=NOTES)
+
+
 def as_json(board: Board) -> str:
     """Everything, for programs; numbers unrounded."""
     return json.dumps(
         {
+            "sorted_by": board.sorted_by,
             "groups": [
                 {
                     "corpus": {"name": group.corpus, "sha256": group.corpus_sha256},
                     "split": group.split,
                     "protocol": group.protocol,
+                    "scored": group.scored,
                     "rows": [_json_row(row) for row in group.rows],
                 }
                 for group in board.groups
@@ -166,22 +170,51 @@ def _json_row(row: Row) -> dict[str, Any]:
         "kind": row.kind,
         "name": row.name,
         "bits_per_byte": row.bits_per_byte,
+        "other_splits": row.other_splits,
         "accuracy": row.accuracy,
-        "adaptive": row.adaptive,
+        "impossible": row.impossible or None,
     }
-    if row.result is None:
+    if not row.results:
         return shared
-    result = row.result
+    first = row.results[0]
+    standings = {
+        kind: {
+            "rank": standing.rank,
+            "tied_with": list(row.ties[kind]),
+            "seeds": standing.seeds,
+            "spread": standing.spread,
+            "interval": list(standing.interval),
+        }
+        for kind in KINDS
+        if (standing := row.standings.get(kind))
+    }
     return shared | {
-        "rank": row.rank,
-        "tied": row.is_shared,
-        "interval": {split: list(score.interval) for split, score in result.scores.items()},
+        "standings": standings,
         "passed": row.passed,
-        "placement": result.placement,
-        "architecture": result.architecture,
-        "tokenizer": result.tokenizer,
-        "parameters": result.parameters,
-        "training_bytes": result.training_bytes,
-        "training_seconds": result.training_seconds,
-        "created": result.created.isoformat(),
+        "recipe": first.recipe,
+        "architecture": first.architecture,
+        "tokenizer": first.tokenizer,
+        "parameters": first.parameters,
+        "runs": [
+            {
+                "run": result.run,
+                "seed": result.seed,
+                "bits_per_byte": {
+                    name: score.bits_per_byte for name, score in result.scores.items()
+                },
+                "adaptive": result.adaptive
+                and {
+                    "method": result.adaptive.method,
+                    "bits_per_byte": {
+                        name: score.bits_per_byte for name, score in result.adaptive.scores.items()
+                    },
+                },
+                "placement": result.placement,
+                "training_bytes": result.training_bytes,
+                "training_seconds": result.training_seconds,
+                "peak_memory_bytes": result.peak_memory_bytes,
+                "created": result.created.isoformat(),
+            }
+            for result in row.results
+        ],
     }

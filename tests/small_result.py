@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from seqzoo.ladder import Rung
-from seqzoo.results import CorpusRecord, ProtocolRecord, Result, SplitScore
+from seqzoo.results import AdaptiveRecord, CorpusRecord, ProtocolRecord, Result, SplitScore
 
 SPLITS = ("validation", "test", "held_out")
+
+
+def make_score(blocks: Sequence[float]) -> SplitScore:
+    """blocks: bits per byte of each block of 1000 bytes."""
+    mean = sum(blocks) / len(blocks)
+    return SplitScore(
+        bits_per_byte=mean,
+        nats=mean * 1000 * len(blocks) * 0.6931,
+        bytes=1000 * len(blocks),
+        accuracy=0.5,
+        interval=(min(blocks), max(blocks)),
+        blocks=tuple(1000 * each for each in blocks),
+    )
 
 
 def make_result(
     *,
     test: float = 2.5,
-    half_width: float = 0.03,
+    blocks: Sequence[float] | None = None,
+    adaptive: float | None = None,
     sha256: str = "a" * 64,
     corpus_name: str = "corpus",
     protocol: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Result:
-    """test, half_width: bits per byte of every split, and of half its interval."""
-    score = SplitScore(
-        bits_per_byte=test,
-        nats=test * 2000 * 0.6931,
-        bytes=2000,
-        accuracy=0.5,
-        interval=(test - half_width, test + half_width),
-        blocks=(test * 1000, test * 1000),
+    """test: bits per byte of every split and block, or `blocks` of each. adaptive: the same."""
+    learnt = adaptive and AdaptiveRecord(
+        protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
+        method="dynamic evaluation",
+        scores=dict.fromkeys(SPLITS, make_score([adaptive] * len(blocks or "ab"))),
     )
     fields: dict[str, Any] = {
         "run": "run",
@@ -36,10 +48,13 @@ def make_result(
         "corpus": CorpusRecord(name=corpus_name, sha256=sha256, bytes=40000, origin="a test"),
         "split": "0.9/0.05/0.05",
         "protocol": ProtocolRecord(**(protocol or {"name": "static, 1 lane"})),
-        "scores": dict.fromkeys(SPLITS, score),
+        "scores": dict.fromkeys(SPLITS, make_score(blocks or [test, test])),
+        "adaptive": learnt,
         "rungs": (
             Rung("first", dict.fromkeys(SPLITS, 8.0)),
             Rung("second", dict.fromkeys(SPLITS, 2.7), dict.fromkeys(SPLITS, 0.4), False, 0.5),
+            Rung("second", dict.fromkeys(SPLITS, 2.4), adaptive=True),
+            Rung("fourth", dict.fromkeys(SPLITS, 2.6), adaptive=True),
             Rung("third", failure="ValueError: no"),
         ),
         "floor": dict.fromkeys(SPLITS, 1.5),

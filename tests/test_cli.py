@@ -75,6 +75,70 @@ def test_eval_repeats_the_score_and_other_chunks_and_lanes_are_close(finished: P
     )
 
 
+def test_scores_while_learning_stand_beside_the_static_ones_and_stay(finished: Path) -> None:
+    run = finished / "runs" / "learner"
+    done = seqzoo(
+        "run", "small.yaml", "--name", "learner", "evaluate.adaptive={learning_rate: 0}",
+        folder=finished,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    still = result_of(run)
+    for split, score in still["adaptive"]["scores"].items():
+        assert score["bits_per_byte"] == pytest.approx(
+            still["scores"][split]["bits_per_byte"], abs=1e-6
+        )
+    learning = seqzoo("eval", "runs/learner", "--adapt", "learning_rate=3e-3", folder=finished)
+    assert learning.returncode == 0, learning.stderr
+    assert "while learning" in learning.stdout
+    learnt = result_of(run)
+    assert learnt["scores"] == still["scores"]
+    assert "0.003" in learnt["adaptive"]["method"]
+    test = learnt["adaptive"]["scores"]["test"]["bits_per_byte"]
+    assert learnt["floor"]["test"] < test < learnt["scores"]["test"]["bits_per_byte"]
+    checked = seqzoo(
+        "eval", "runs/learner", "--adapt", "decay=0", "--adapt", "learning_rate=3e-3",
+        "--split", "test", "--json", folder=finished,
+    )  # fmt: skip
+    assert json.loads(checked.stdout)["protocol"].startswith("adaptive, 1 lane, dynamic")
+    assert result_of(run) == learnt
+
+
+def test_adaptive_scores_of_the_same_weights_outlive_a_plain_eval(finished: Path) -> None:
+    learnt = seqzoo("eval", "runs/small", "--adaptive", folder=finished)
+    assert learnt.returncode == 0, learnt.stderr
+    before = result_of(finished / "runs" / "small")
+    assert seqzoo("eval", "runs/small", folder=finished).returncode == 0
+    assert result_of(finished / "runs" / "small")["adaptive"] == before["adaptive"]
+
+
+def test_a_result_scored_again_says_what_it_was_trained_with(finished: Path) -> None:
+    run = finished / "runs" / "elsewhere"
+    done = seqzoo("run", "small.yaml", "--name", "elsewhere", "runtime.threads=2", folder=finished)
+    assert done.returncode == 0, done.stderr
+    text = (run / "recipe.yaml").read_text()
+    assert "threads: 2" in text
+    (run / "recipe.yaml").write_text(text.replace("threads: 2", "threads: 1"))
+    assert seqzoo("eval", "runs/elsewhere", folder=finished).returncode == 0
+    assert result_of(run)["threads"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--adapt", "learning_rte=1"), "Did you mean 'learning_rate'?"),
+        (("--adapt", "decay=2"), "expected a number from 0 to 1"),
+        (("--adaptive", "--lanes", "4"), "one lane"),
+    ],
+)
+def test_a_wrong_way_to_learn_is_one_sentence(
+    finished: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = seqzoo("eval", "runs/small", *arguments, folder=finished)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 def test_samples_repeat_by_seed_and_take_any_chain_and_prompt(finished: Path) -> None:
     def text(*arguments: str) -> str:
         done = seqzoo("sample", "runs/small", "-n", "30", *arguments, folder=finished)

@@ -13,6 +13,7 @@ from commands import REPOSITORY, seqzoo
 from seqzoo import hookspecs
 from seqzoo.recipe import load_recipe
 from seqzoo.registry import Registry
+from seqzoo.results import result_schema
 from seqzoo.schema import recipe_schema
 
 DOCS = REPOSITORY / "docs"
@@ -84,6 +85,13 @@ def test_the_stored_schema_is_current(registry: Registry) -> None:
     stored = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))
     assert stored == json.loads(json.dumps(recipe_schema(registry))), (
         "run: seqzoo schema > docs/recipe.schema.json"
+    )
+
+
+def test_the_stored_schema_of_results_is_current() -> None:
+    stored = json.loads((DOCS / "result.schema.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(result_schema())), (
+        "run: seqzoo schema result > docs/result.schema.json"
     )
 
 

@@ -109,6 +109,13 @@ def test_the_model_and_all_generators_are_left_as_they_were() -> None:
     assert adapted(model, learning_rate=0.05).bits_per_byte == first
 
 
+def test_a_compiled_model_learns_as_the_plain_one_does() -> None:
+    plain = adapted(recurrent(), learning_rate=0.05).bits_per_byte
+    model = recurrent()
+    model.compile(backend="eager")
+    assert adapted(model, learning_rate=0.05).bits_per_byte == plain
+
+
 class Counting(SequenceModel):
     """Predicts by counts of single bytes, which only `adapt` raises."""
 

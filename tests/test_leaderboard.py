@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import io
-import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from hypothesis import given
+from hypothesis import strategies as st
 from small_result import make_result
 
-from seqzoo.cli.leaderboard import leaderboard
-from seqzoo.errors import UsageError
+from seqzoo.ladder import Rung
 from seqzoo.leaderboard import Board, read_board
-from seqzoo.leaderboard_views import as_json, as_markdown, as_table
+from seqzoo.leaderboard_rows import Row
 from seqzoo.results import write_result
 
 
@@ -24,25 +19,21 @@ def leave(runs: Path, name: str, **changes: Any) -> None:
     write_result(runs / name / "result.json", make_result(run=name, **changes))
 
 
-def drawn(board: Board, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    for group in board.groups:
-        console.print(as_table(group, width=width))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+def run_rows(board: Board) -> dict[str, Row]:
+    return {row.name: row for group in board.groups for row in group.rows if row.kind == "run"}
 
 
-def ranks(board: Board) -> dict[str, tuple[int, bool]]:
+def ranks(board: Board, kind: str = "static") -> dict[str, tuple[int, bool]]:
     return {
-        row.name: (row.rank, row.is_shared)
-        for group in board.groups
-        for row in group.rows
-        if row.kind == "run"
+        name: (row.standings[kind].rank, row.standings[kind].is_shared)
+        for name, row in run_rows(board).items()
+        if kind in row.standings
     }
 
 
-def test_runs_are_sorted_by_test_score_among_the_rungs(tmp_path: Path) -> None:
+def test_rows_are_sorted_by_score_and_those_without_stand_behind(tmp_path: Path) -> None:
     leave(tmp_path, "worse", test=2.9)
-    leave(tmp_path, "better", test=2.2)
+    leave(tmp_path, "better", test=2.2, adaptive=2.1)
     (group,) = read_board(tmp_path).groups
     assert [(row.kind, row.name) for row in group.rows] == [
         ("floor", "true source"),
@@ -50,7 +41,29 @@ def test_runs_are_sorted_by_test_score_among_the_rungs(tmp_path: Path) -> None:
         ("baseline", "second"),
         ("run", "worse"),
         ("baseline", "first"),
+        ("baseline", "fourth"),  # adaptive only, though 2.6 bits per byte
     ]
+    (group,) = read_board(tmp_path, sort="adaptive").groups
+    assert [row.name for row in group.rows] == [
+        "true source", "better", "second", "fourth", "worse", "first",
+    ]  # fmt: skip
+
+
+def test_a_rung_that_is_static_and_adaptive_is_one_row(tmp_path: Path) -> None:
+    leave(tmp_path, "run")
+    (group,) = read_board(tmp_path).groups
+    (second,) = [row for row in group.rows if row.name == "second"]
+    assert second.bits_per_byte == {"static": 2.7, "adaptive": 2.4}
+    assert second.accuracy == 0.4
+
+
+def test_static_and_adaptive_scores_are_ranked_apart(tmp_path: Path) -> None:
+    leave(tmp_path, "a", test=2.2, adaptive=2.1)
+    leave(tmp_path, "b", test=2.3, adaptive=2.0)
+    leave(tmp_path, "c", test=2.05)
+    board = read_board(tmp_path)
+    assert ranks(board) == {"a": (2, False), "b": (3, False), "c": (1, False)}
+    assert ranks(board, "adaptive") == {"a": (2, False), "b": (1, False)}
 
 
 @pytest.mark.parametrize(
@@ -77,26 +90,80 @@ def test_a_corpus_is_its_bytes_and_not_its_name(tmp_path: Path) -> None:
     assert len(read_board(tmp_path).groups) == 1
 
 
-def test_overlapping_intervals_share_a_rank(tmp_path: Path) -> None:
-    leave(tmp_path, "a", test=2.00, half_width=0.06)
-    leave(tmp_path, "b", test=2.10, half_width=0.06)
-    leave(tmp_path, "c", test=2.20, half_width=0.06)
-    # c overlaps b but not a: exactly one run is certainly better than c.
-    assert ranks(read_board(tmp_path)) == {"a": (1, True), "b": (1, True), "c": (2, False)}
+def test_a_recipe_run_twice_with_one_seed_is_two_rows_and_a_tie(tmp_path: Path) -> None:
+    for name in ("run", "run-2"):
+        leave(tmp_path, name, test=2.0, fingerprint="f", seed=1)
+    board = read_board(tmp_path)
+    assert ranks(board) == {"run": (1, True), "run-2": (1, True)}
+    assert run_rows(board)["run"].ties == {"static": ("run-2",)}
 
 
-def test_separate_intervals_are_ranked_one_by_one(tmp_path: Path) -> None:
-    for name, test in (("a", 2.0), ("b", 2.1), ("c", 2.2)):
-        leave(tmp_path, name, test=test, half_width=0.01)
-    expected = {"a": (1, False), "b": (2, False), "c": (3, False)}
-    assert ranks(read_board(tmp_path)) == expected
+def test_seeds_of_one_recipe_are_one_row(tmp_path: Path) -> None:
+    for seed, test in enumerate((2.0, 2.2, 2.1), start=9):
+        leave(tmp_path, f"lstm-seed_{seed}", test=test, fingerprint="f", seed=seed)
+    leave(tmp_path, "other", test=2.4, fingerprint="g")
+    rows = run_rows(read_board(tmp_path))
+    assert set(rows) == {"lstm", "other"}
+    standing = rows["lstm"].standings["static"]
+    assert rows["lstm"].bits_per_byte["static"] == pytest.approx(2.1)
+    assert (standing.seeds, standing.spread) == (3, pytest.approx(0.1))
+    assert [result.seed for result in rows["lstm"].results] == [9, 10, 11]
+    assert rows["other"].standings["static"].spread is None
+    apart = read_board(tmp_path, each_run=True)
+    assert len(run_rows(apart)) == 4
 
 
-def test_rungs_stand_once_in_each_group(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        leave(tmp_path, name)
+def test_a_repeated_seed_never_counts_as_another(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2), ("d", 2), ("e", 1)):
+        leave(tmp_path, name, fingerprint="f", seed=seed)
+    rows = run_rows(read_board(tmp_path)).values()
+    assert sorted(len(row.results) for row in rows) == [1, 2, 2]
+    assert all(len({result.seed for result in row.results}) == len(row.results) for row in rows)
+
+
+def test_results_without_a_fingerprint_stand_alone(tmp_path: Path) -> None:
+    leave(tmp_path, "a", seed=1)
+    leave(tmp_path, "b", seed=2)
+    assert set(run_rows(read_board(tmp_path))) == {"a", "b"}
+
+
+def test_adaptive_means_are_over_runs_that_learnt_alike(tmp_path: Path) -> None:
+    newer = make_result().created.replace(year=2027)
+    leave(tmp_path, "x-seed_1", fingerprint="f", seed=1, adaptive=2.0)
+    leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, adaptive=2.2, created=newer)
+    other = make_result(adaptive=1.0).adaptive
+    assert other is not None
+    different = other.model_copy(update={"method": "another"})
+    leave(tmp_path, "x-seed_3", fingerprint="f", seed=3)
+    result = make_result(run="x-seed_4", fingerprint="f", seed=4)
+    (tmp_path / "x-seed_4").mkdir()
+    write_result(
+        tmp_path / "x-seed_4" / "result.json", result.model_copy(update={"adaptive": different})
+    )
+    (row,) = run_rows(read_board(tmp_path)).values()
+    assert row.bits_per_byte["adaptive"] == pytest.approx(2.1)
+    assert row.standings["adaptive"].seeds == 2
+    assert row.standings["static"].seeds == 4
+
+
+def test_sweeps_folders_are_read_and_named(tmp_path: Path) -> None:
+    leave(tmp_path, "alone")
+    leave(tmp_path, "sweep/member")
+    assert set(run_rows(read_board(tmp_path))) == {"alone", "sweep/member"}
+
+
+def test_rungs_stand_once_in_each_group_and_none_is_lost(tmp_path: Path) -> None:
+    newer = make_result().created.replace(year=2027)
+    leave(tmp_path, "a")
+    few = (Rung("first", {"test": 7.9}), Rung("fourth", failure="not installed"))
+    leave(tmp_path, "b", created=newer, rungs=few)
     (group,) = read_board(tmp_path).groups
-    assert sum(row.kind == "baseline" for row in group.rows) == 2
+    rungs = {row.name: row.bits_per_byte for row in group.rows if row.kind == "baseline"}
+    assert rungs == {
+        "first": {"static": 7.9},
+        "second": {"static": 2.7, "adaptive": 2.4},
+        "fourth": {"adaptive": 2.6},
+    }
 
 
 def test_a_damaged_result_is_a_warning_and_not_the_end(tmp_path: Path) -> None:
@@ -110,90 +177,63 @@ def test_a_damaged_result_is_a_warning_and_not_the_end(tmp_path: Path) -> None:
     assert str(tmp_path / "bad" / "result.json") in board.warnings[0]
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_table_keeps_to_the_width_and_cuts_no_number(tmp_path: Path, width: int) -> None:
-    leave(tmp_path, "shakespeare_transformer-12", test=2.345)
-    leave(tmp_path, "x" * 70, test=2.456)
-    text = drawn(read_board(tmp_path), width)
-    assert max(map(len, text.splitlines())) <= width
-    assert "2.345" in text
-    assert "2.456" in text
-    assert "shakespeare_transformer-12" in text
-    assert ("validation" in text) == (width >= 120)
-    assert "passed rung" in text
-
-
-def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
-    (tmp_path / "runs").write_text("")
-    with pytest.raises(UsageError, match="is not a folder"):
-        leaderboard(tmp_path / "runs")
-
-
-def test_wider_terminals_show_no_fewer_columns(tmp_path: Path) -> None:
-    leave(tmp_path, "run")
-    board = read_board(tmp_path)
-    shown = [len(drawn(board, width).splitlines()[0].split()) for width in range(60, 160, 4)]
-    assert shown == sorted(shown)
-
-
-def test_markdown_tables_have_equal_columns_and_escape_names(tmp_path: Path) -> None:
-    leave(tmp_path, "a|b_c")
-    lines = as_markdown(read_board(tmp_path)).splitlines()
-    table = [line for line in lines if line.startswith("|")]
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
-    assert any(r"a\|b\_c" in line for line in table)
-
-
-def test_json_gives_every_row_unrounded(tmp_path: Path) -> None:
-    leave(tmp_path, "run", test=2.123456789)
-    board = json.loads(as_json(read_board(tmp_path)))
-    rows = board["groups"][0]["rows"]
-    (run,) = [row for row in rows if row["kind"] == "run"]
-    assert run["bits_per_byte"]["test"] == 2.123456789
-    assert run["passed"] == "second"
-    assert len(rows) == 4
-
-
-@pytest.mark.parametrize("folder", ["empty", "missing"])
-def test_no_results_is_one_friendly_sentence(
-    tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", ["static", "adaptive"])
+@pytest.mark.parametrize("change", [{"bits_per_byte": 1.9}, {"blocks": (2000.0,)}, {"blocks": ()}])
+def test_a_score_that_its_blocks_do_not_make_up_is_refused(
+    tmp_path: Path, kind: str, change: dict[str, Any]
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    leaderboard(runs=tmp_path / folder)
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "seqzoo run" in printed.err
-    assert len(printed.err.splitlines()) == 1
-    leaderboard(runs=tmp_path / folder, as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"groups": [], "warnings": []}
-
-
-def test_command_prints_table_to_stdout_and_warnings_to_stderr(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    leave(tmp_path, "good")
-    leave(tmp_path, "bad")
-    (tmp_path / "bad" / "result.json").write_text("[]")
-    leaderboard(runs=tmp_path)
-    printed = capsys.readouterr()
-    assert "good" in printed.out
-    assert "not a result" in printed.err
-    leaderboard(runs=tmp_path, as_markdown=True)
-    assert capsys.readouterr().out.startswith("### ")
-
-
-def test_json_and_markdown_exclude_each_other(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="choose one"):
-        leaderboard(runs=tmp_path, as_json=True, as_markdown=True)
-
-
-def test_no_torch_is_imported(tmp_path: Path) -> None:
-    leave(tmp_path, "run")
-    program = (
-        "import sys, pathlib\n"
-        "import seqzoo.baselines, seqzoo.bootstrap\n"
-        "from seqzoo.cli.leaderboard import leaderboard\n"
-        f"leaderboard(runs=pathlib.Path({str(tmp_path)!r}))\n"
-        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    result = make_result(test=2.0, adaptive=2.0)
+    assert result.adaptive is not None
+    wrong = {"test": result.scores["test"].model_copy(update=change)}
+    changed = (
+        {"scores": wrong}
+        if kind == "static"
+        else {"adaptive": result.adaptive.model_copy(update={"scores": wrong})}
     )
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    (tmp_path / "run").mkdir()
+    write_result(tmp_path / "run" / "result.json", result.model_copy(update=changed))
+    board = read_board(tmp_path)
+    assert board.groups == ()
+    assert "do not add up" in board.warnings[0]
+
+
+def test_a_score_below_the_floor_by_more_than_luck_is_told(tmp_path: Path) -> None:
+    leave(tmp_path, "lucky", test=1.5 - 19 / 2000)
+    leave(tmp_path, "leaking", test=1.5 - 21 / 2000)
+    leave(tmp_path, "learning", adaptive=1.0)
+    cheat = (Rung("cheat", dict.fromkeys(("test",), 1.0), adaptive=True),)
+    leave(tmp_path, "beside", rungs=cheat)
+    board = read_board(tmp_path)
+    told = {warning.split(":")[0] for warning in board.warnings}
+    assert told == {"leaking", "learning", "cheat"}
+    assert "21 bits below the true source" in next(w for w in board.warnings if "leaking" in w)
+
+
+def test_ranks_are_among_the_rows_that_are_kept(tmp_path: Path) -> None:
+    for name, test in (("a", 2.0), ("b", 2.1), ("c", 2.2)):
+        leave(tmp_path, name, test=test)
+    board = read_board(tmp_path, keep=lambda group, row: row.name in ("b", "c"))
+    assert ranks(board) == {"b": (1, False), "c": (2, False)}
+    assert len(board.groups[0].rows) == 2
+    assert read_board(tmp_path, keep=lambda group, row: False).groups == ()
+
+
+def test_another_split_can_be_ranked_on(tmp_path: Path) -> None:
+    result = make_result(test=2.0)
+    scores = {**result.scores, "validation": make_result(test=3.0).scores["test"]}
+    leave(tmp_path, "run", scores=scores)
+    (row,) = run_rows(read_board(tmp_path, split="validation")).values()
+    assert row.bits_per_byte["static"] == 3.0
+    assert row.other_splits == {"held_out": 2.0, "test": 2.0}
+
+
+@given(seeds=st.lists(st.integers(0, 3), min_size=1, max_size=8))
+def test_every_run_stands_in_exactly_one_row(
+    tmp_path_factory: pytest.TempPathFactory, seeds: list[int]
+) -> None:
+    runs = tmp_path_factory.mktemp("runs")
+    for number, seed in enumerate(seeds):
+        leave(runs, f"r{number}", fingerprint="f", seed=seed)
+    rows = run_rows(read_board(runs)).values()
+    named = [result.run for row in rows for result in row.results]
+    assert sorted(named) == sorted(f"r{number}" for number in range(len(seeds)))

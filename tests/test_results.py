@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from small_result import make_result
 
 from seqzoo.errors import EnvironmentFault, UsageError
-from seqzoo.results import FORMAT_VERSION, read_result, write_result
+from seqzoo.results import FORMAT_VERSION, read_result, result_schema, write_result
 
 
 @pytest.fixture
@@ -31,6 +32,12 @@ def test_the_file_is_plain_json_that_names_its_format(path: Path) -> None:
     assert stored["format_version"] == FORMAT_VERSION
     assert stored["scores"]["held_out"]["bits_per_byte"] == 2.5
     assert stored["created"] == "2026-01-02T03:04:05Z"
+
+
+def test_a_written_result_fits_the_published_schema(path: Path) -> None:
+    jsonschema.validate(json.loads(path.read_text()), result_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(path.read_text()) | {"steps": "many"}, result_schema())
 
 
 def test_writing_leaves_no_other_file(path: Path) -> None:

@@ -12,40 +12,138 @@ from seqzoo.cli.options import AsJson, RunsFolder
 
 def leaderboard(
     runs: RunsFolder = Path("runs"),
-    as_json: AsJson = False,
-    as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown tables with every column.")
+    split: Annotated[
+        str, typer.Option(help="Split to rank on: test, validation or held_out.", metavar="NAME")
+    ] = "test",
+    sort: Annotated[
+        str, typer.Option(help="Score to rank by: static or adaptive.", metavar="KIND")
+    ] = "static",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            metavar="COLUMN=PATTERN",
+            help="Rows to show, e.g. -w kind=run -w 'run=shakespeare_*'; all must match.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Columns to show, in this order; 'help' lists them all."
+        ),
+    ] = None,
+    each_run: Annotated[
+        bool, typer.Option("--each-run", help="A row for every run: seeds apart, not averaged.")
     ] = False,
+    as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, numbers unrounded.")] = False,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="Print a page that stands alone.")
+    ] = False,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            help="Markdown file that gets the tables, between <!-- leaderboard --> and "
+            "<!-- end of leaderboard -->.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Rank runs by bits per byte on test, beside the baselines.
+    """Rank runs by bits per byte, beside the baselines; like is compared with like.
 
-    Runs of another corpus, split or protocol stand in a table of their own. Runs that share a
-    rank, marked =, differ by less than the noise of the split. No runs at all is no error.
+    Runs of another corpus, split or protocol stand in a table of their own, and static scores are
+    never ranked with adaptive ones. Runs that share a rank, marked =, differ by less than the
+    noise. No runs at all is no error.
     """
-    from rich.text import Text
-
-    from seqzoo import leaderboard_views as views
-    from seqzoo.console import note, results, warn
-    from seqzoo.errors import UsageError
+    from seqzoo.console import note, warn
+    from seqzoo.errors import UsageError, did_you_mean
     from seqzoo.leaderboard import read_board
+    from seqzoo.leaderboard_columns import chosen_columns, row_filter
+    from seqzoo.leaderboard_rows import KINDS
 
-    if as_json and as_markdown:
-        raise UsageError("--json and --markdown exclude each other; choose one.")
+    forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
+    given = [option for option, is_given in forms.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; choose one.")
+    splits = ("validation", "test", "held_out")
+    split = split.replace("-", "_")
+    if split not in splits:
+        raise UsageError(f"'{split}' is not a split.{did_you_mean(split, splits)}")
+    if sort not in KINDS:
+        raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, KINDS)}")
+    if columns == "help":
+        _print_columns()
+        return
     if runs.exists() and not runs.is_dir():
         raise UsageError(f"{runs} is not a folder; --runs takes the folder that holds the runs.")
-    board = read_board(runs)
+    shown = None if columns is None else chosen_columns(columns.split(","))
+    board = read_board(
+        runs, split=split, sort=sort, each_run=each_run, keep=row_filter(where or (), kind=sort)
+    )
     for warning in board.warnings:
         warn(warning)
+    from seqzoo import leaderboard_views as views
+
+    if into is not None:
+        _write_into(into, views.as_markdown(board, shown))
+        note(f"{into} has the tables now")
     if as_json:
         print(views.as_json(board))
+    elif as_csv:
+        print(views.as_csv(board, shown), end="")
+    elif as_html:
+        print(views.as_html(board, shown), end="")
     elif not board.groups:
-        note(f"There are no results in {runs} yet; make one with: seqzoo run recipes/quick.yaml")
+        asked = " that match" if where else " yet; make one with: seqzoo run recipes/quick.yaml"
+        note(f"There are no results in {runs}{asked}")
     elif as_markdown:
-        print(views.as_markdown(board), end="")
-    else:
+        print(views.as_markdown(board, shown), end="")
+    elif into is None:
+        from rich.text import Text
+
+        from seqzoo.console import results
+
         console = results()
-        for index, group in enumerate(board.groups):
-            if index:
-                console.print()
+        for group in board.groups:
             console.print(Text(group.title), style="bold")
-            console.print(views.as_table(group, width=console.width))
+            console.print(views.as_table(group, shown, kind=sort, width=console.width))
+            console.print()
+        for line in views.NOTES:
+            console.print(Text(line), style="dim")
+
+
+def _print_columns() -> None:
+    from rich.table import Table
+
+    from seqzoo.console import results
+    from seqzoo.leaderboard_columns import COLUMNS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("column", "meaning"):
+        table.add_column(title)
+    for column in COLUMNS:
+        table.add_row(column.key, column.meaning)
+    results().print(table)
+
+
+def _write_into(path: Path, tables: str) -> None:
+    """Replace what stands between the two marks. Raises UsageError where they are not there."""
+    from seqzoo.atomic import write_atomically
+    from seqzoo.errors import UsageError
+
+    begin, end = "<!-- leaderboard -->\n", "<!-- end of leaderboard -->"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{path} cannot be read: {cause}.") from error
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise UsageError(
+            f"{path} has no place for the tables; write {begin.strip()} and {end}, each on a line "
+            f"of its own, where they shall stand."
+        )
+    write_atomically(path, f"{before}{begin}\n{tables}\n{end}{after}")

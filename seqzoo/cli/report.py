@@ -33,6 +33,12 @@ def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
         console.print(score_table(result.adaptive.scores))
     console.print()
     console.print(Text(f"test: {result.placement}"))
+    if result.adaptive is not None:
+        score = result.adaptive.scores["test"]
+        sentence = result.ladder.sentence(
+            score.bits_per_byte, "test", num_bytes=score.bytes, adaptive=True
+        )
+        console.print(Text(f"test, while learning: {sentence}"))
     console.print(
         Text(
             f"{result.parameters:,} parameters, {result.steps:,} updates, "

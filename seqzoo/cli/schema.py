@@ -1,12 +1,29 @@
-"""seqzoo schema"""
+"""seqzoo schema [WHAT]"""
 
 from __future__ import annotations
 
 import json
+from typing import Annotated
+
+import typer
 
 
-def schema() -> None:
-    """Print the JSON Schema of recipes, with the options of every installed plugin."""
+def schema(
+    what: Annotated[
+        str, typer.Argument(help="recipe, or result for what result.json holds.")
+    ] = "recipe",
+) -> None:
+    """Print the JSON Schema of recipes, with every installed plugin's options, or of results."""
+    from seqzoo.errors import UsageError, did_you_mean
+
+    known = ("recipe", "result")
+    if what not in known:
+        raise UsageError(f"there is no schema of '{what}'.{did_you_mean(what, known)}")
+    if what == "result":
+        from seqzoo.results import result_schema
+
+        print(json.dumps(result_schema(), indent=2))
+        return
     from seqzoo.cli.plugins import installed
     from seqzoo.schema import recipe_schema
 

@@ -1,0 +1,78 @@
+"""What scoring while learning promises for every installed architecture."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import RUNTIME
+
+from laws.test_architectures import VOCAB_SIZE, build, every_architecture
+from seqzoo.contracts import SequenceModel, Tokenizer
+from seqzoo.dynamic import gradient_scales, score_adaptively
+from seqzoo.evaluate import Protocol, score
+from seqzoo.registry import Registry
+from seqzoo.sections import AdaptiveSection
+from seqzoo.specs import ArchitectureSpec, Span
+from seqzoo.tally import Tally
+
+
+class FewSymbols(Tokenizer):
+    """Bytes below VOCAB_SIZE, each a token."""
+
+    vocab_size = VOCAB_SIZE
+
+    def encode(self, data: Any) -> Any:
+        return data
+
+    def decode(self, tokens: Any) -> bytes:
+        return bytes(tokens)
+
+    def byte_lengths(self, tokens: Any) -> Any:
+        return np.ones(len(tokens), dtype=np.int64)
+
+
+# Strings of a few symbols that recur: there is something to learn.
+DATA = np.resize(np.array([1, 2, 3, 1, 2, 4, 5, 5, 1, 2, 3, 9], dtype=np.uint8), 1500)
+TRAINING, TEST = Span(DATA, 0, 900), Span(DATA, 900, 1500)
+
+
+def adapted(model: SequenceModel, learning_rate: float) -> Tally:
+    section = AdaptiveSection(learning_rate=learning_rate, segment_length=32)
+    scales = gradient_scales(model, FewSymbols(), TRAINING, runtime=RUNTIME, section=section)
+    return score_adaptively(
+        model, FewSymbols(), TEST, runtime=RUNTIME, section=section, scales=scales
+    )
+
+
+@pytest.fixture
+def spec(registry: Registry, name: str) -> ArchitectureSpec:
+    return registry.get("architecture", name)
+
+
+@every_architecture
+def test_learning_rate_0_is_the_static_score(spec: ArchitectureSpec) -> None:
+    model = build(spec)
+    if type(model).adapt is not SequenceModel.adapt:
+        pytest.skip("this architecture learns by itself, whatever the learning rate")
+    static = score(model, FewSymbols(), TEST, runtime=RUNTIME, protocol=Protocol())
+    # Other chunks, float32: the same tolerance as that of any cut.
+    assert adapted(model, 0.0).bits_per_byte == pytest.approx(static.bits_per_byte, abs=1e-6)
+
+
+@every_architecture
+def test_learning_from_what_recurs_lowers_the_score(spec: ArchitectureSpec) -> None:
+    model = build(spec)
+    assert adapted(model, 0.01).bits_per_byte < adapted(model, 0.0).bits_per_byte - 0.1
+
+
+@every_architecture
+def test_the_model_that_was_scored_is_left_as_it_was(spec: ArchitectureSpec) -> None:
+    model = build(spec)
+    before = copy.deepcopy(model.state_dict())
+    adapted(model, 0.01)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
