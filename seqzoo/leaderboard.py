@@ -8,7 +8,6 @@ row of its own. Baselines stand between the runs, unranked: their blocks are not
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,9 +110,7 @@ def _require_blocks(path: Path, result: Result, split: str) -> None:
     if result.adaptive is not None and split in result.adaptive.scores:
         scores.append(result.adaptive.scores[split])
     for score in scores:
-        is_whole = len(score.blocks) == math.ceil(score.bytes / score.block_bytes)
-        total = score.bits_per_byte * score.bytes
-        if not is_whole or not math.isclose(math.fsum(score.blocks), total, rel_tol=1e-6):
+        if not score.has_whole_blocks:
             raise UsageError(
                 f"{path} is damaged: the blocks of its score on {split} do not add up to it; score "
                 f"the run again with 'seqzoo eval {path.parent}'."

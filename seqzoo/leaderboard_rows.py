@@ -120,9 +120,8 @@ def ranked(rows: Sequence[Row], *, split: str) -> list[Row]:
             continue
         scores = [_scores(rows[place].results, kind, split) for place in places]
         blocks = [np.array([score.blocks for score in seeds]) for seeds in scores]
-        for place, standing in zip(
-            places, standings(blocks, _block_sizes(scores[0][0])), strict=True
-        ):
+        sizes = np.array(scores[0][0].block_sizes)
+        for place, standing in zip(places, standings(blocks, sizes), strict=True):
             found[place] = replace(
                 found[place],
                 standings=found[place].standings | {kind: standing},
@@ -165,12 +164,6 @@ def _scores(results: Sequence[Result], kind: str, split: str) -> list[SplitScore
 
 def _mean(scores: Sequence[SplitScore]) -> float:
     return float(np.mean([score.bits_per_byte for score in scores]))
-
-
-def _block_sizes(score: SplitScore) -> np.ndarray:
-    sizes = np.full(len(score.blocks), float(score.block_bytes))
-    sizes[-1] = score.bytes - score.block_bytes * (len(sizes) - 1)
-    return sizes
 
 
 def _without(scores: Mapping[str, float], split: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ change of meaning raises FORMAT_VERSION. docs/result.schema.json is made from th
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,6 +88,20 @@ class SplitScore(_Record):
         default=(),
         description="by bytes read before, in doublings named by their first: 0, 1, 2, 4, 8, ...",
     )
+
+    @property
+    def block_sizes(self) -> tuple[int, ...]:
+        """Raw bytes of each block."""
+        whole, rest = divmod(self.bytes, self.block_bytes)
+        return (self.block_bytes,) * whole + ((rest,) if rest else ())
+
+    @property
+    def has_whole_blocks(self) -> bool:
+        """Whether there is a block for every byte, and they add up to the score."""
+        total = self.bits_per_byte * self.bytes
+        return len(self.blocks) == len(self.block_sizes) and math.isclose(
+            math.fsum(self.blocks), total, rel_tol=1e-6, abs_tol=1e-6
+        )
 
 
 class AdaptiveRecord(_Record):

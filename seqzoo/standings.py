@@ -44,7 +44,9 @@ class Standing:
     is_shared: bool
 
 
-def standings(scores: Sequence[Floats], block_bytes: Floats, *, seed: int = 0) -> list[Standing]:
+def standings(
+    scores: Sequence[Floats], block_bytes: npt.ArrayLike, *, seed: int = 0
+) -> list[Standing]:
     """The standing of each of M rows.
 
     scores: of each row (S, N) the bits of each seed on each of N blocks. block_bytes: (N,).

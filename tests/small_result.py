@@ -29,17 +29,17 @@ def make_result(
     *,
     test: float = 2.5,
     blocks: Sequence[float] | None = None,
-    adaptive: float | None = None,
+    learnt: float | None = None,
     sha256: str = "a" * 64,
     corpus_name: str = "corpus",
     protocol: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Result:
-    """test: bits per byte of every split and block, or `blocks` of each. adaptive: the same."""
-    learnt = adaptive and AdaptiveRecord(
+    """test: bits per byte of every split and block, or `blocks` of each. learnt: adaptive ones."""
+    adaptive = learnt and AdaptiveRecord(
         protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
         method="dynamic evaluation",
-        scores=dict.fromkeys(SPLITS, make_score([adaptive] * len(blocks or "ab"))),
+        scores=dict.fromkeys(SPLITS, make_score([learnt] * len(blocks or "ab"))),
     )
     fields: dict[str, Any] = {
         "run": "run",
@@ -49,7 +49,7 @@ def make_result(
         "split": "0.9/0.05/0.05",
         "protocol": ProtocolRecord(**(protocol or {"name": "static, 1 lane"})),
         "scores": dict.fromkeys(SPLITS, make_score(blocks or [test, test])),
-        "adaptive": learnt,
+        "adaptive": adaptive,
         "rungs": (
             Rung("first", dict.fromkeys(SPLITS, 8.0)),
             Rung("second", dict.fromkeys(SPLITS, 2.7), dict.fromkeys(SPLITS, 0.4), False, 0.5),

@@ -163,6 +163,25 @@ def test_the_leaderboard_lists_runs_and_baselines(finished: Path) -> None:
     json.loads(seqzoo("leaderboard", "--json", folder=finished).stdout)
 
 
+def test_compare_holds_a_run_against_another(finished: Path) -> None:
+    shown = seqzoo("compare", "runs/small", "runs/small", "--x", "bytes", folder=finished)
+    assert shown.returncode == 0, shown.stderr
+    assert not shown.stderr
+    assert "a tie" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    stored = json.loads(
+        seqzoo("compare", "runs/small", "runs/small", "--json", folder=finished).stdout
+    )
+    scores = result_of(finished / "runs" / "small")["scores"]
+    key = "scores.held_out.bits_per_byte"
+    assert stored["metrics"][key]["B"] == scores["held_out"]["bits_per_byte"]
+    assert stored["settings"] == {}
+    rows = stored["by_class"] + stored["by_distance"]
+    assert rows
+    assert not any(row["contribution"]["B"] for row in rows)
+    assert [point[0] for point in stored["curves"]["A"]["validation"]] == [25, 50, 60]
+
+
 def test_lists_and_schema_are_json(finished: Path) -> None:
     kinds = {row["kind"] for row in json.loads(seqzoo("list", "--json", folder=finished).stdout)}
     assert {"architecture", "tokenizer", "sampler", "corpus", "baseline"} <= kinds
@@ -187,6 +206,8 @@ def test_every_installed_plugin_can_be_shown(finished: Path) -> None:
         (("resume", "runs/smal"), 2, "Did you mean 'small'?"),
         (("sample", "runs/small", "-s", "temprature=1"), 2, "Did you mean 'temperature'?"),
         (("eval", "runs/small", "--split", "tset"), 2, "Did you mean 'test'?"),
+        (("compare", "runs/small"), 2, "2 to 26 folders"),
+        (("compare", "runs/small", "runs/smal"), 2, "Did you mean 'small'?"),
         (("eval", "runs/small", "--step", "7"), 2, "no checkpoint of step 7"),
         (("show", "lstn"), 2, "Did you mean 'lstm'?"),
         (("list", "architectur"), 2, "Did you mean 'architecture'?"),

@@ -33,7 +33,7 @@ def ranks(board: Board, kind: str = "static") -> dict[str, tuple[int, bool]]:
 
 def test_rows_are_sorted_by_score_and_those_without_stand_behind(tmp_path: Path) -> None:
     leave(tmp_path, "worse", test=2.9)
-    leave(tmp_path, "better", test=2.2, adaptive=2.1)
+    leave(tmp_path, "better", test=2.2, learnt=2.1)
     (group,) = read_board(tmp_path).groups
     assert [(row.kind, row.name) for row in group.rows] == [
         ("floor", "true source"),
@@ -58,8 +58,8 @@ def test_a_rung_that_is_static_and_adaptive_is_one_row(tmp_path: Path) -> None:
 
 
 def test_static_and_adaptive_scores_are_ranked_apart(tmp_path: Path) -> None:
-    leave(tmp_path, "a", test=2.2, adaptive=2.1)
-    leave(tmp_path, "b", test=2.3, adaptive=2.0)
+    leave(tmp_path, "a", test=2.2, learnt=2.1)
+    leave(tmp_path, "b", test=2.3, learnt=2.0)
     leave(tmp_path, "c", test=2.05)
     board = read_board(tmp_path)
     assert ranks(board) == {"a": (2, False), "b": (3, False), "c": (1, False)}
@@ -129,9 +129,9 @@ def test_results_without_a_fingerprint_stand_alone(tmp_path: Path) -> None:
 
 def test_adaptive_means_are_over_runs_that_learnt_alike(tmp_path: Path) -> None:
     newer = make_result().created.replace(year=2027)
-    leave(tmp_path, "x-seed_1", fingerprint="f", seed=1, adaptive=2.0)
-    leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, adaptive=2.2, created=newer)
-    other = make_result(adaptive=1.0).adaptive
+    leave(tmp_path, "x-seed_1", fingerprint="f", seed=1, learnt=2.0)
+    leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, learnt=2.2, created=newer)
+    other = make_result(learnt=1.0).adaptive
     assert other is not None
     different = other.model_copy(update={"method": "another"})
     leave(tmp_path, "x-seed_3", fingerprint="f", seed=3)
@@ -182,7 +182,7 @@ def test_a_damaged_result_is_a_warning_and_not_the_end(tmp_path: Path) -> None:
 def test_a_score_that_its_blocks_do_not_make_up_is_refused(
     tmp_path: Path, kind: str, change: dict[str, Any]
 ) -> None:
-    result = make_result(test=2.0, adaptive=2.0)
+    result = make_result(test=2.0, learnt=2.0)
     assert result.adaptive is not None
     wrong = {"test": result.scores["test"].model_copy(update=change)}
     changed = (
@@ -200,7 +200,7 @@ def test_a_score_that_its_blocks_do_not_make_up_is_refused(
 def test_a_score_below_the_floor_by_more_than_luck_is_told(tmp_path: Path) -> None:
     leave(tmp_path, "lucky", test=1.5 - 19 / 2000)
     leave(tmp_path, "leaking", test=1.5 - 21 / 2000)
-    leave(tmp_path, "learning", adaptive=1.0)
+    leave(tmp_path, "learning", learnt=1.0)
     cheat = (Rung("cheat", dict.fromkeys(("test",), 1.0), adaptive=True),)
     leave(tmp_path, "beside", rungs=cheat)
     board = read_board(tmp_path)

@@ -31,7 +31,7 @@ def drawn(board: Board, width: int) -> str:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    leave(tmp_path, "shakespeare_transformer-12", test=2.345, adaptive=2.1)
+    leave(tmp_path, "shakespeare_transformer-12", test=2.345, learnt=2.1)
     leave(tmp_path, "x" * 70, test=2.456, fingerprint="f", seed=1)
     leave(tmp_path, "x" * 70 + "2", test=2.466, fingerprint="f", seed=2)
     return tmp_path
@@ -70,7 +70,7 @@ def test_markdown_tables_have_equal_columns_and_escape_names(tmp_path: Path) -> 
 
 
 def test_json_gives_every_row_unrounded(tmp_path: Path) -> None:
-    leave(tmp_path, "run", test=2.123456789, adaptive=2.0)
+    leave(tmp_path, "run", test=2.123456789, learnt=2.0)
     board = json.loads(as_json(read_board(tmp_path)))
     rows = board["groups"][0]["rows"]
     (run,) = [row for row in rows if row["kind"] == "run"]

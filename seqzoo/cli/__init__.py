@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.bench import bench
+from seqzoo.cli.compare import compare
 from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.fetch import fetch
 from seqzoo.cli.leaderboard import leaderboard
@@ -38,6 +39,7 @@ app.command("resume")(resume)
 app.command("eval")(evaluate)
 app.command("sample")(sample)
 app.command("leaderboard")(leaderboard)
+app.command("compare")(compare)
 app.command("list")(list_plugins)
 app.command("show")(show)
 app.command("schema")(schema)

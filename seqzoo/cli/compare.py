@@ -1,0 +1,51 @@
+"""seqzoo compare RUN RUN [RUN ...]"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqzoo.cli.options import AsJson
+
+
+class Over(StrEnum):
+    """What curves are drawn over."""
+
+    steps = "steps"
+    bytes = "bytes"
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of two or more finished runs; all are held against the first.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[
+        str, typer.Option(help="Split whose scores are subtracted.", metavar="NAME")
+    ] = "test",
+    over: Annotated[
+        Over, typer.Option("--x", help="What the loss curves are drawn over.")
+    ] = Over.steps,
+    as_json: AsJson = False,
+) -> None:
+    """Hold runs side by side: scores, settings, loss curves, and where they differ.
+
+    Scores are subtracted only where they are of the same bytes, read alike.
+    All else is shown for any runs. Neither corpus nor plugins are needed.
+    """
+    from seqzoo import compare_views as views
+    from seqzoo.compare import compare as compared
+    from seqzoo.console import results
+    from seqzoo.finished import read_finished_runs
+
+    comparison = compared(read_finished_runs(runs), split=split.replace("-", "_"), axis=over.value)
+    if as_json:
+        print(views.as_json(comparison))
+    else:
+        views.print_comparison(comparison, results())

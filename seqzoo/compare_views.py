@@ -1,0 +1,299 @@
+"""A comparison as sections for the terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqzoo.compare import Comparison, Curve, Quantity
+from seqzoo.curves import SEVERAL, Series, draw_curves
+from seqzoo.differences import Difference
+from seqzoo.parts import PartRow
+
+__all__ = ["as_json", "print_comparison"]
+
+_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
+_ABSENT = "–"
+_CURVE_ROWS = 10
+_TWO_CHARTS = 110  # columns from which training and validation stand side by side
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Every section that has something to say, readable from 80 columns on."""
+    split = comparison.split.replace("_", "-")
+    sections: list[tuple[str, list[RenderableType]]] = [
+        ("metrics", list(_quantities(comparison, console.width))),
+        (f"difference on {split}, in bits per byte", list(_differences(comparison))),
+        ("recipe", list(_settings(comparison, console.width))),
+        ("loss curves", list(_curves(comparison, console))),
+        (
+            f"loss by class of byte on {split}",
+            list(_parts(comparison, comparison.by_class, console.width)),
+        ),
+        (
+            f"loss by bytes read before, on {split}",
+            list(_parts(comparison, comparison.by_distance, console.width)),
+        ),
+    ]
+    shown = [(title, blocks) for title, blocks in sections if blocks]
+    for index, (title, blocks) in enumerate(shown):
+        if index:
+            console.print()
+        console.print(Text(title, style="bold"))
+        for number, block in enumerate(blocks):
+            if number:
+                console.print()
+            console.print(block)
+
+
+def _table(titles: Sequence[Text | str], *, texts: int = 1, justify: Any = "right") -> Table:
+    """A table without lines, its first `texts` columns flush left."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for index, title in enumerate(titles):
+        is_text = index < texts
+        table.add_column(title, justify="left" if is_text else justify, overflow="fold")
+    return table
+
+
+def _in_turns(comparison: Comparison, room: int, column: int) -> Iterator[list[int]]:
+    """Indices of the runs of each table: the first run, and as many others as there is room for."""
+    others = list(range(1, len(comparison.runs)))
+    at_once = max(1, room // column - 1)
+    for start in range(0, len(others), at_once):
+        yield [0, *others[start : start + at_once]]
+
+
+def _style(index: int) -> str:
+    return _STYLES[index % len(_STYLES)]
+
+
+def _letter(comparison: Comparison, index: int) -> Text:
+    return Text(comparison.letters[index], style=f"bold {_style(index)}")
+
+
+def _quantities(comparison: Comparison, width: int) -> Iterator[Table]:
+    for indices in _in_turns(comparison, width - 28, 13):
+        heads = [
+            Text("\n").join([_letter(comparison, index), Text(comparison.runs[index].label)])
+            for index in indices
+        ]
+        table = _table([Text(""), *heads])
+        table.columns[0].no_wrap = True
+        for row in comparison.quantities:
+            said = [
+                _ABSENT if row.values[i] is None else _said(row, row.values[i]) for i in indices
+            ]
+            table.add_row(Text(row.title), *map(Text, said))
+        yield table
+
+
+_SAY: dict[str, Callable[[Any], str]] = {
+    "bits": lambda value: f"{value:.4f}",
+    "share": lambda value: f"{value:.1%}",
+    "count": lambda value: f"{value:,}",
+    "seconds": lambda value: f"{value:,.0f} s",
+    "memory": lambda value: f"{value / 1e6:,.0f} MB",
+    "text": str,
+    "hash": lambda value: value[:12],
+}
+
+
+def _said(row: Quantity, value: Any) -> str:
+    return _SAY[row.kind](value)
+
+
+def _signed(value: float, decimals: int) -> str:
+    sign = "+" if round(value, decimals) else ""
+    return f"{value:{sign}z.{decimals}f}".replace("-", "−")
+
+
+def _differences(comparison: Comparison) -> Iterator[RenderableType]:
+    table = _table(["", "scores", "difference", ""], texts=2)
+    table.columns[3].justify = "left"
+    unlike: dict[tuple[str, str], list[str]] = {}
+    for each in comparison.differences:
+        kind = "adaptive" if each.adaptive else "static"
+        if isinstance(each, Difference):
+            table.add_row(
+                f"{each.second} − {each.first}",
+                kind,
+                _signed(each.bits_per_byte, 4),
+                Text(each.verdict, style="dim" if each.is_tie else ""),
+            )
+        else:
+            unlike.setdefault((f"{each.second} − {each.first}", each.reason), []).append(kind)
+    lines: list[RenderableType] = [table] if table.row_count else []
+    reasons = [
+        Text(f"{pair}, {' and '.join(kinds)}: none. {reason}.")
+        for (pair, reason), kinds in unlike.items()
+    ]
+    closing = Text(
+        "In brackets the 95 % interval, paired, over blocks of the split. One seed each says "
+        "nothing about other seeds.",
+        style="dim",
+    )
+    yield Group(*lines, *reasons, *([closing] if lines else []))
+
+
+def _settings(comparison: Comparison, width: int) -> Iterator[RenderableType]:
+    if not comparison.settings:
+        yield Text("no setting differs", style="dim")
+        return
+    for indices in _in_turns(comparison, width - 32, 16):
+        heads = [_letter(comparison, index) for index in indices]
+        table = _table(["setting that differs", *heads], justify="left")
+        for setting in comparison.settings:
+            letters = [comparison.letters[index] for index in indices]
+            said = [
+                _plain(setting.values[letter]) if letter in setting.values else _ABSENT
+                for letter in letters
+            ]
+            table.add_row(Text(setting.path), *map(Text, said))
+        yield table
+
+
+def _plain(value: Any) -> str:
+    """A value as a recipe would have it; text in quotes only where it would not show."""
+    if isinstance(value, str) and value and value.isprintable() and value == value.strip():
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType]:
+    if not any(curve.training or curve.validation for curve in comparison.curves):
+        yield Text("no run keeps its metrics", style="dim")
+        return
+    beside = console.width >= _TWO_CHARTS
+    width = (console.width - 2) // 2 if beside else console.width
+    # Colour tells fine dots apart; without it, letters have to.
+    letters = console.no_color or console.color_system is None
+
+    def chart(name: str, points: Callable[[Curve], Any]) -> Text:
+        series = [
+            Series(letter, _style(index), points(curve))
+            for index, (letter, curve) in enumerate(
+                zip(comparison.letters, comparison.curves, strict=True)
+            )
+        ]
+        over = "steps" if comparison.axis == "steps" else "bytes read"
+        title = f"{name} bits per byte over {over}"
+        return draw_curves(series, title=title, width=width, height=_CURVE_ROWS, letters=letters)
+
+    charts = [
+        chart("training", lambda curve: curve.training),
+        chart("validation", lambda curve: curve.validation),
+    ]
+    if beside:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_row(*charts)
+        yield grid
+    else:
+        yield from charts
+    if letters:
+        yield Text(f"{SEVERAL} stands where curves meet", style="dim")
+    silent = [
+        letter
+        for letter, curve in zip(comparison.letters, comparison.curves, strict=True)
+        if not curve.training and not curve.validation
+    ]
+    if silent:
+        yield Text(f"without metrics: {', '.join(silent)}", style="dim")
+
+
+def _parts(comparison: Comparison, rows: Sequence[PartRow], width: int) -> Iterator[RenderableType]:
+    if not rows:
+        return
+    first = comparison.letters[0]
+    scores = [run.result.scores.get(comparison.split) for run in comparison.runs]
+    are_alike = all(len({share for share in row.shares if share is not None}) < 2 for row in rows)
+    for indices in _in_turns(comparison, width - 14, 16):
+        compared = [i for i in indices[1:] if any(row.contributions[i] is not None for row in rows)]
+        heads: list[Text | str] = [_letter(comparison, index) for index in indices]
+        changes = [f"{comparison.letters[index]} − {first}" for index in compared]
+        table = _table(["bytes", "share" if are_alike else f"share, {first}", *heads, *changes])
+        for row in rows:
+            shares = [share for share in row.shares if share is not None]
+            share = shares[0] if are_alike and shares else row.shares[0]
+            table.add_row(
+                Text(row.name),
+                _ABSENT if share is None else f"{share:.1%}",
+                *(_number(row.bits_per_byte[index], "{:.3f}") for index in indices),
+                *(_change(row.contributions[index]) for index in compared),
+            )
+        totals = [scores[index] for index in indices]
+        sums = [sum(row.contributions[index] or 0.0 for row in rows) for index in compared]
+        table.add_row(
+            "all",
+            "100.0%",
+            *(_number(score.bits_per_byte if score else None, "{:.3f}") for score in totals),
+            *map(_change, sums),
+            style="bold",
+        )
+        yield table
+
+
+def _number(value: float | None, form: str) -> str:
+    return _ABSENT if value is None else form.format(value)
+
+
+def _change(value: float | None) -> str:
+    return _ABSENT if value is None else _signed(value, 4)
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything, for programs; numbers unrounded, values by the letters of runs."""
+    letters = comparison.letters
+
+    def by_letter(values: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(letters, values, strict=True))
+
+    def part(row: PartRow) -> dict[str, Any]:
+        return {
+            "name": row.name,
+            "share": by_letter(row.shares),
+            "bits_per_byte": by_letter(row.bits_per_byte),
+            "contribution": by_letter(row.contributions),
+        }
+
+    def difference(each: Any) -> dict[str, Any]:
+        shared = {"first": each.first, "second": each.second, "adaptive": each.adaptive}
+        if not isinstance(each, Difference):
+            return {**shared, "bits_per_byte": None, "reason": each.reason}
+        return {
+            **shared,
+            "bits_per_byte": each.bits_per_byte,
+            "interval": list(each.interval),
+            "tie": each.is_tie,
+            "verdict": each.verdict,
+        }
+
+    return json.dumps(
+        {
+            "runs": {
+                letter: {"label": run.label, "folder": str(run.path)}
+                for letter, run in zip(letters, comparison.runs, strict=True)
+            },
+            "split": comparison.split,
+            "metrics": {row.key: by_letter(row.values) for row in comparison.quantities},
+            "differences": [difference(each) for each in comparison.differences],
+            "settings": {setting.path: dict(setting.values) for setting in comparison.settings},
+            "by_class": [part(row) for row in comparison.by_class],
+            "by_distance": [part(row) for row in comparison.by_distance],
+            "curves": {
+                "x": comparison.axis,
+                **{
+                    letter: {
+                        "training": [list(point) for point in curve.training],
+                        "validation": [list(point) for point in curve.validation],
+                    }
+                    for letter, curve in zip(letters, comparison.curves, strict=True)
+                },
+            },
+        },
+        indent=1,
+    )
