@@ -1,4 +1,4 @@
-"""Baselines `uniform` and `ngrams`: the lower rungs of the ladder."""
+"""Baselines `uniform`, `ngrams` and `adaptive_ngrams`: the lower rungs of the ladder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+_SOURCE = "Chen and Goodman 1999, doi:10.1006/csla.1999.0128, section 4.1.6"
+
+
 class NgramOptions(Options):
-    """Options of `ngrams`."""
+    """Options of `ngrams` and `adaptive_ngrams`."""
 
     max_order: int = Field(6, ge=0, le=7, description="longest context, in bytes")
 
@@ -29,7 +32,14 @@ def register_baselines() -> Iterable[BaselineSpec]:
         summary="static byte n-grams, interpolated modified Kneser-Ney, one rung per order",
         options=NgramOptions,
         score=_score_ngrams,
-        source="Chen and Goodman 1999, doi:10.1006/csla.1999.0128, section 4.1.6",
+        source=_SOURCE,
+    )
+    yield BaselineSpec(
+        name="adaptive_ngrams",
+        summary="the same n-grams, which count every byte after it is scored",
+        options=NgramOptions,
+        score=_score_adaptive_ngrams,
+        source=_SOURCE,
     )
 
 
@@ -45,5 +55,13 @@ def _score_ngrams(
     options: NgramOptions, training: np.ndarray, splits: Mapping[str, Span]
 ) -> Iterable[BaselineScore]:
     from seqzoo_plugins.ngrams.scoring import score
+
+    return score(training, splits, max_order=options.max_order)
+
+
+def _score_adaptive_ngrams(
+    options: NgramOptions, training: np.ndarray, splits: Mapping[str, Span]
+) -> Iterable[BaselineScore]:
+    from seqzoo_plugins.ngrams.adaptive import score
 
     return score(training, splits, max_order=options.max_order)

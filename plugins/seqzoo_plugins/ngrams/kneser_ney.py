@@ -76,7 +76,7 @@ def make_tree(keys: Keys, *, order: int, lower: Tree | None) -> Tree:
 
 def make_level(tree: Tree, counts: Counts, lower: Level | None) -> Level:
     """The distributions that (U,) counts give, interpolated with the lower order's."""
-    discounts = estimate_discounts(counts)[np.minimum(counts, 3)]
+    discounts = estimate_discounts(count_counts(counts))[np.minimum(counts, 3)]
     totals = np.add.reduceat(counts, tree.starts)
     # A context that was counted nowhere (strings at the file's start have no predecessor) leaves
     # all to the lower order.
@@ -103,18 +103,25 @@ def make_level(tree: Tree, counts: Counts, lower: Level | None) -> Level:
     return Level(probability, backoff, best, np.maximum(highest, inherited_probability))
 
 
-def estimate_discounts(counts: Counts) -> Floats:
-    """(4,) what is taken from counts of 0, 1, 2 and 3 or more; eq. 26 where it can be estimated.
+def count_counts(counts: Counts) -> Counts:
+    """(4,) how many counts are 1, 2, 3 and 4."""
+    return np.array([np.count_nonzero(counts == k) for k in (1, 2, 3, 4)], dtype=np.int64)
 
+
+def estimate_discounts(counts_of_counts: Counts) -> Floats:
+    """What is taken from counts of 0, 1, 2 and 3 or more; eq. 26 where it can be estimated.
+
+    counts_of_counts: (4, ...) how many counts are 1, 2, 3 and 4. Gives the same shape.
     Each lies above 0 (else unseen symbols got nothing) and takes no more than there is. Where too
     few counts are small, as in a file of one symbol, the next lower discount serves; 0.5 at last.
     """
-    ones, twos, threes, fours = (int(np.count_nonzero(counts == k)) for k in (1, 2, 3, 4))
-    discounts = np.array([0.0, 0.5, 0.5, 0.5])
-    if ones:
+    ones, twos, threes, fours = counts_of_counts
+    discounts = np.zeros(np.shape(counts_of_counts))
+    with np.errstate(divide="ignore", invalid="ignore"):
         ratio = ones / (ones + 2 * twos)
-        discounts[1:] = ratio
+        discounts[1] = np.where(ones > 0, ratio, 0.5)
         for at, below, above in ((2, twos, threes), (3, threes, fours)):
-            estimate = at - (at + 1) * ratio * above / below if below else 0.0
-            discounts[at] = estimate if estimate > 0 else discounts[at - 1]
+            # Where `below` is 0 this is not a number or minus infinity, and not taken either.
+            estimate = at - (at + 1) * ratio * above / below
+            discounts[at] = np.where((ones > 0) & (estimate > 0), estimate, discounts[at - 1])
     return discounts
