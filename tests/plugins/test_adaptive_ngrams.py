@@ -24,28 +24,28 @@ def as_array(data: bytes) -> np.ndarray:
 class NaiveAdaptive:
     """Dictionaries that are told of one occurrence at a time, and looked up anew for each byte.
 
-    occurrences: of each string. predecessors: the distinct bytes seen before each string.
+    occurrences[n]: of each string of n bytes. predecessors[n]: the distinct bytes before each.
     """
 
     def __init__(self, training: bytes, order: int) -> None:
         self.order = order
-        self.occurrences: Counter[bytes] = Counter()
-        self.predecessors: defaultdict[bytes, set[int]] = defaultdict(set)
+        self.occurrences = [Counter[bytes]() for _ in range(order + 2)]
+        self.predecessors = [defaultdict[bytes, set[int]](set) for _ in range(order + 2)]
         for end in range(1, len(training) + 1):
             self.learn_last_byte(training[:end])
 
     def learn_last_byte(self, file: bytes) -> None:
         for length in range(1, min(self.order + 1, len(file)) + 1):
             string = file[len(file) - length :]
-            self.occurrences[string] += 1
+            self.occurrences[length][string] += 1
             if length < len(file):
-                self.predecessors[string].add(file[len(file) - length - 1])
+                self.predecessors[length][string].add(file[len(file) - length - 1])
 
     def level(self, order: int) -> dict[bytes, int]:
-        """The counts of strings of order + 1 bytes that the level of that order uses."""
+        """What counts for the strings of order + 1 bytes: at the top occurrences, else variety."""
         if order == self.order:
-            return {s: n for s, n in self.occurrences.items() if len(s) == order + 1}
-        return {s: len(b) for s, b in self.predecessors.items() if len(s) == order + 1}
+            return self.occurrences[order + 1]
+        return {string: len(before) for string, before in self.predecessors[order + 1].items()}
 
     @staticmethod
     def discounts(counts: list[int]) -> list[float]:

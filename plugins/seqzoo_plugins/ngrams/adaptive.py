@@ -13,18 +13,22 @@ context, plus for the counts of counts those at all earlier places.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from seqzoo import BaselineScore, Span
-from seqzoo_plugins.ngrams.grams import Counts, Grams, Keys, count, pack, predecessors, prefixes
-from seqzoo_plugins.ngrams.kneser_ney import Floats, count_counts, estimate_discounts
+from seqzoo_plugins.ngrams.grams import Counts, Keys, count, find, predecessors, prefixes
+from seqzoo_plugins.ngrams.kneser_ney import (
+    Floats,
+    Tree,
+    count_counts,
+    estimate_discounts,
+    make_tree,
+)
 from seqzoo_plugins.ngrams.occurrences import Occurrences
 
-_BLOCK = 1 << 20
-_LAST = np.uint64(255)
+_BLOCK = 1 << 16  # some twenty arrays of it fit the processor's cache
 
 
 def score(
@@ -38,13 +42,15 @@ def score(
     longest = count(training, max_order + 1)
     grams = prefixes(longest, training, longest_length=max_order + 1, length=1)
     for order in range(max_order + 1):
-        raw = grams
-        continuation: Grams | None = None
+        tree = make_tree(grams.keys, order=order, lower=None)
+        raw = _Taught(tree, grams.counts)
+        continuation = None
         if order < max_order:
             grams = prefixes(longest, training, longest_length=max_order + 1, length=order + 2)
-            continuation = Grams(raw.keys, predecessors(grams, raw.keys, length=order + 1))
+            preceded = predecessors(grams, tree.keys, length=order + 1)
+            continuation = _Taught(tree, preceded)
         for reading in readings.values():
-            reading.read(order, raw, continuation, longer=grams)
+            reading.read(order, tree, raw, continuation, longer=grams.keys)
         yield BaselineScore(
             name=f"order-{order}",
             bits={
@@ -60,6 +66,23 @@ def _origin(span: Span) -> tuple[int, int]:
     return id(span.data), span.start
 
 
+class _Taught:
+    """What one order's (U,) counts are at the beginning, and their statistics.
+
+    totals: (C,) sum over each context. symbols: three times (C,) how many symbols have a count of
+    1, of 2, and of 3 or more there. counts_of_counts: (4,) how many strings have 1, 2, 3 and 4.
+    """
+
+    def __init__(self, tree: Tree, counts: Counts) -> None:
+        self.counts = counts
+        self.totals = np.add.reduceat(counts, tree.starts)
+        self.symbols = [
+            np.add.reduceat(which, tree.starts, dtype=np.int16)
+            for which in (counts == 1, counts == 2, counts >= 3)
+        ]
+        self.counts_of_counts = count_counts(counts)
+
+
 class _Reading:
     """N bytes read in order, beginning with what the training part taught.
 
@@ -71,106 +94,106 @@ class _Reading:
         self.span = span
         self.bits = np.full(len(span), 8.0)
         self.below = np.full(len(span), 1 / 256)
+        # The strings of `order` and of order + 1 bytes that end in the span or just before it.
+        self._shorter = Occurrences.of_nothing(len(span) + 1)
+        self._strings = self._extended(self._shorter, 0)
 
-    def read(self, order: int, raw: Grams, continuation: Grams | None, *, longer: Grams) -> None:
+    def read(
+        self,
+        order: int,
+        tree: Tree,
+        raw: _Taught,
+        continuation: _Taught | None,
+        *,
+        longer: Keys,
+    ) -> None:
         """Score with the raw counts, then move `below` on to the continuation counts.
 
-        longer: the training part's strings that are one byte longer, if there are such orders.
+        longer: the training part's strings of order + 2 bytes, where there is a continuation.
         """
-        strings = self._strings(order + 1)
-        places = _Places(Occurrences(strings), Occurrences(strings >> np.uint64(8)))
-        always = np.ones(len(strings), dtype=np.bool_)
+        strings = self._inside(self._strings, order + 1)
+        places = _Places(tree, strings, self._shorter.without_last())
         # Bytes before which the file has no context of this length keep the lower order's.
         reached = slice(len(self.span) - len(strings), None)
-        below = self.below[reached]
         probability = self.below.copy()
-        probability[reached] = _probability(places, raw, always, below)
+        always = np.ones(len(strings), dtype=np.bool_)
+        probability[reached] = places.probability(raw, always, self.below[reached])
         self.bits = -np.log2(probability)
         if continuation is not None:
-            is_new = self._is_new(order + 2, longer)[reached]
-            self.below[reached] = _probability(places, continuation, is_new, below)
+            self._shorter, self._strings = self._strings, self._extended(self._strings, order + 1)
+            is_new = self._is_new(self._inside(self._strings, order + 2), longer)
+            self.below[reached] = places.probability(
+                continuation, is_new[reached], self.below[reached]
+            )
 
-    def _strings(self, length: int) -> Keys:
-        """The strings of that length that end in the span, in file order."""
-        start = max(0, self.span.start - length + 1)
-        return pack(self.span.data[start : self.span.stop], length)
+    def _extended(self, strings: Occurrences, length: int) -> Occurrences:
+        """From the strings of that length to those of one byte more."""
+        stop = self.span.stop - length
+        if len(strings) > stop:  # the first has nothing before it
+            strings = strings.without_first()
+        return strings.extended(self.span.data[stop - len(strings) : stop], length)
 
-    def _is_new(self, length: int, known: Grams) -> npt.NDArray[np.bool_]:
-        """(N,) whether the string of that length that ends there occurs for the first time."""
-        strings = self._strings(length)
-        occurrences = Occurrences(strings)
-        low, high = _stretch(known, occurrences.keys, occurrences.keys)
+    def _inside(self, strings: Occurrences, length: int) -> Occurrences:
+        """Without the one that ends just before the span, if there is one."""
+        return strings.without_first() if self.span.start >= length else strings
+
+    def _is_new(self, strings: Occurrences, known: Keys) -> npt.NDArray[np.bool_]:
+        """(N,) whether the string that ends there occurs for the first time."""
+        _, is_known = find(known, strings.keys)
         is_new = np.zeros(len(self.span), dtype=np.bool_)
-        is_new[len(self.span) - len(strings) :][occurrences.firsts] = low == high
+        is_new[len(self.span) - len(strings) :][strings.firsts] = ~is_known
         return is_new
 
 
-class _Places(NamedTuple):
+class _Places:
     """N bytes, each with its string of context + byte and with its context."""
 
-    strings: Occurrences
-    contexts: Occurrences
+    def __init__(self, tree: Tree, strings: Occurrences, contexts: Occurrences) -> None:
+        self._strings, self._contexts = strings, contexts
+        self._string_found = find(tree.keys, strings.keys)
+        self._context_found = find(tree.contexts, contexts.keys)
+
+    def probability(self, taught: _Taught, counted: npt.NDArray[np.bool_], below: Floats) -> Floats:
+        """(N,) of each byte after its context, at its time.
+
+        counted: (N,) whether the count of a byte's string rises by one after the byte.
+        below: (N,) the lower order's probability.
+        """
+
+        def of_context(initial: Counts, changes: npt.NDArray[np.int8]) -> Counts:
+            return self._contexts.running(_pick(initial, *self._context_found), changes)
+
+        counts = self._strings.running(_pick(taught.counts, *self._string_found), counted)
+        totals = of_context(taught.totals, counted.view(np.int8))
+        symbols = [
+            of_context(taught.symbols[0], _change(counts, counted, 1)),
+            of_context(taught.symbols[1], _change(counts, counted, 2)),
+            of_context(taught.symbols[2], (counted & (counts == 2)).view(np.int8)),
+        ]
+        probability = np.empty(len(counts))
+        counts_of_counts = taught.counts_of_counts
+        for start in range(0, len(counts), _BLOCK):
+            at = slice(start, start + _BLOCK)
+            change = np.stack([_change(counts[at], counted[at], k) for k in (1, 2, 3, 4)])
+            running = np.cumsum(change, axis=1, dtype=np.int64) + counts_of_counts[:, None]
+            discounts = estimate_discounts(running - change)
+            counts_of_counts = running[:, -1]
+
+            taken = np.choose(np.minimum(counts[at], 3), discounts)
+            given = sum(discounts[k + 1] * symbols[k][at] for k in range(3))
+            share = 1.0 / np.maximum(totals[at], 1)
+            backoff = np.where(totals[at] > 0, given * share, 1.0)
+            probability[at] = (counts[at] - taken) * share + backoff * below[at]
+        return probability
 
 
-def _probability(
-    places: _Places, grams: Grams, counted: npt.NDArray[np.bool_], below: Floats
-) -> Floats:
-    """(N,) of each byte after its context, at its time.
-
-    grams: counts at the beginning. counted: (N,) whether the count of a byte's string rises by one
-    after the byte. below: (N,) the lower order's probability.
-    """
-    strings, contexts = places
-    of_string = _stretch(grams, strings.keys, strings.keys)
-    first = contexts.keys << np.uint64(8)
-    of_context = _stretch(grams, first, first | _LAST)
-
-    counts = strings.spread(_sums(grams.counts, of_string)) + strings.earlier(counted)
-    totals = contexts.spread(_sums(grams.counts, of_context)) + contexts.earlier(counted)
-    symbols = [  # with a count of 1, of 2 and of 3 or more after the context
-        contexts.spread(_sums(grams.counts == 1, of_context))
-        + contexts.earlier(_change(counts, counted, 1)),
-        contexts.spread(_sums(grams.counts == 2, of_context))
-        + contexts.earlier(_change(counts, counted, 2)),
-        contexts.spread(_sums(grams.counts >= 3, of_context))
-        + contexts.earlier(counted & (counts == 2)),
-    ]
-
-    probability = np.empty(len(counts))
-    counts_of_counts = count_counts(grams.counts)
-    for start in range(0, len(counts), _BLOCK):
-        at = slice(start, start + _BLOCK)
-        change = np.stack([_change(counts[at], counted[at], k) for k in (1, 2, 3, 4)])
-        running = np.cumsum(change, axis=1, dtype=np.int64) + counts_of_counts[:, None]
-        discounts = estimate_discounts(running - change)
-        counts_of_counts = running[:, -1]
-
-        taken = np.choose(np.minimum(counts[at], 3), discounts)
-        given = sum(discounts[k] * symbols[k - 1][at] for k in (1, 2, 3))
-        share = 1.0 / np.maximum(totals[at], 1)
-        backoff = np.where(totals[at] > 0, given * share, 1.0)
-        probability[at] = (counts[at] - taken) * share + backoff * below[at]
-    return probability
+def _pick(values: Counts, place: npt.NDArray[np.intp], is_there: npt.NDArray[np.bool_]) -> Counts:
+    """The values at those places, 0 where there is none."""
+    picked = np.zeros(len(place), dtype=np.int64)
+    picked[is_there] = values[place[is_there]]
+    return picked
 
 
 def _change(counts: Counts, counted: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int8]:
     """(N,) by how many more strings have a count of k after each byte than before it."""
     return (counted & (counts == k - 1)).astype(np.int8) - (counted & (counts == k))
-
-
-def _stretch(
-    grams: Grams, first: Keys, last: Keys
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Where the strings from `first` to `last`, both inclusive, begin and end among the known."""
-    return np.searchsorted(grams.keys, first), np.searchsorted(grams.keys, last, side="right")
-
-
-def _sums(
-    values: npt.NDArray[np.int64] | npt.NDArray[np.bool_],
-    stretch: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
-) -> Counts:
-    """Their sum over each stretch."""
-    low, high = stretch
-    running = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(values, out=running[1:])
-    return running[high] - running[low]

@@ -74,6 +74,15 @@ def predecessors(longer: Grams, keys: Keys, *, length: int) -> Counts:
     return result
 
 
+def find(sorted_keys: Keys, wanted: Keys) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Where each wanted key stands (0 where it does not), and whether it does."""
+    place = np.searchsorted(sorted_keys, wanted)
+    place[place == len(sorted_keys)] = 0
+    if not len(sorted_keys):
+        return place, np.zeros(len(wanted), dtype=np.bool_)
+    return place, sorted_keys[place] == wanted
+
+
 def _merged(one: Grams, other: Grams) -> Grams:
     keys = np.concatenate([one.keys, other.keys])
     order = np.argsort(keys, kind="stable")  # linear on what is sorted already

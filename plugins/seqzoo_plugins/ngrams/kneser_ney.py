@@ -59,9 +59,9 @@ class Level:
 
 
 def make_tree(keys: Keys, *, order: int, lower: Tree | None) -> Tree:
-    """The tree of order `order` (U > 0 strings of order + 1 bytes) above that of order - 1."""
+    """The tree of order `order` (U strings of order + 1 bytes) above that of order - 1."""
     prefix = keys >> np.uint64(8)
-    starts = np.flatnonzero(np.concatenate([[True], prefix[1:] != prefix[:-1]]))
+    starts = np.flatnonzero(np.concatenate([[True], prefix[1:] != prefix[:-1]])[: len(keys)])
     contexts = prefix[starts]
     nowhere = np.empty(0, dtype=np.intp)
     return Tree(

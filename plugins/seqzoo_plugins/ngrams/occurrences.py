@@ -11,35 +11,55 @@ from seqzoo_plugins.ngrams.grams import Counts, Keys
 
 
 class Occurrences:
-    """N places in file order, one string each, grouped by string.
+    """N places in file order, one string at each, grouped by string.
 
-    keys: (G,) the distinct strings, ascending. firsts: (G,) where each stands first.
+    keys: (G,) the distinct strings, ascending. firsts: (G,) the first place of each.
     """
 
-    def __init__(self, strings: Keys) -> None:
-        self._order = np.argsort(strings, kind="stable")  # file order within each group
-        ordered = strings[self._order]
-        self._starts = np.flatnonzero(
-            np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
-        )
-        self._sizes = np.diff(self._starts, append=len(ordered))
-        self.keys = ordered[self._starts]
-        self.firsts = self._order[self._starts]
+    def __init__(self, order: npt.NDArray[np.intp], strings: Keys) -> None:
+        """order: (N,) places sorted by string, in file order among equals; strings: at those."""
+        self._order, self._strings = order, strings
+        is_first = np.concatenate([[True], strings[1:] != strings[:-1]])[: len(strings)]
+        self._starts = np.flatnonzero(is_first)
+        self._sizes = np.diff(self._starts, append=len(strings))
+        self.keys = strings[self._starts]
+        self.firsts = order[self._starts]
+
+    @classmethod
+    def of_nothing(cls, size: int) -> Occurrences:
+        """The string of no bytes at each of that many places."""
+        return cls(np.arange(size), np.zeros(size, dtype=np.uint64))
 
     def __len__(self) -> int:
         return len(self._order)
 
-    def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(G,) a value for each string to (N,) its value at each place."""
-        result = np.empty(len(self), dtype=values.dtype)
-        result[self._order] = np.repeat(values, self._sizes)
-        return result
+    def extended(self, front: npt.NDArray[np.uint8], length: int) -> Occurrences:
+        """With one byte more before each string. front: (N,) it. length: of the strings so far."""
+        front = front[self._order]
+        # A stable sort by the new first byte, linear in N, is all that the longer strings need.
+        order = np.argsort(front, kind="stable")
+        strings = front[order].astype(np.uint64) << np.uint64(8 * length)
+        strings |= self._strings[order]
+        return Occurrences(self._order[order], strings)
 
-    def earlier(self, changes: npt.NDArray[Any]) -> Counts:
-        """(N,) to (N,): their sum over the earlier places of the same string."""
-        ordered = changes[self._order].astype(np.int64)
-        sums = np.cumsum(ordered)
-        sums -= ordered
-        sums -= np.repeat(sums[self._starts], self._sizes)
-        ordered[self._order] = sums
-        return ordered
+    def without_first(self) -> Occurrences:
+        """Without the first place; the second is the first then."""
+        kept = self._order != 0
+        return Occurrences(self._order[kept] - 1, self._strings[kept])
+
+    def without_last(self) -> Occurrences:
+        """Without the last place."""
+        kept = self._order != len(self) - 1
+        return Occurrences(self._order[kept], self._strings[kept])
+
+    def running(self, initial: npt.NDArray[Any], changes: npt.NDArray[Any]) -> Counts:
+        """What a string's value is at each place, before the change there.
+
+        initial: (G,) of each string at the beginning. changes: (N,) what each place adds to it.
+        """
+        values = changes[self._order].astype(np.int64)
+        before = np.cumsum(values)
+        before -= values
+        before += np.repeat(initial - before[self._starts], self._sizes)
+        values[self._order] = before
+        return values

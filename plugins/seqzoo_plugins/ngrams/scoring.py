@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo import BaselineScore, Span
-from seqzoo_plugins.ngrams.grams import Keys, count, pack, predecessors, prefixes, suffix
+from seqzoo_plugins.ngrams.grams import Keys, count, find, pack, predecessors, prefixes, suffix
 from seqzoo_plugins.ngrams.kneser_ney import Level, Tree, make_level, make_tree
 
 _BLOCK = 1 << 20
@@ -118,17 +118,9 @@ class _Found(NamedTuple):
 
 def _look_up(tree: Tree, keys: Keys, *, reaches: npt.NDArray[np.bool_]) -> _Found:
     """reaches: (Q,) False where the file begins after the context would."""
-    string, is_seen = _find(tree.keys, keys)
-    context, is_context_seen = _find(tree.contexts, keys >> np.uint64(8))
+    string, is_seen = find(tree.keys, keys)
+    context, is_context_seen = find(tree.contexts, keys >> np.uint64(8))
     return _Found(string, is_seen & reaches, context, is_context_seen & reaches)
-
-
-def _find(sorted_keys: Keys, wanted: Keys) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Where each wanted key stands (0 where it does not), and whether it does."""
-    place = np.searchsorted(sorted_keys, wanted)
-    place[place == len(sorted_keys)] = 0
-    is_there = sorted_keys[place] == wanted
-    return place, is_there
 
 
 def _cut(splits: Mapping[str, Span]) -> list[Span]:
