@@ -1,4 +1,7 @@
-"""Baselines `gzip`, `bzip2` and `xz`, each primed: it has compressed the training part before."""
+"""Baselines that are compressors, each primed: it has compressed the training part before.
+
+`gzip`, `bzip2` and `xz` come with Python; `zstd`, `brotli` and `ppmd` need `seqzoo[baselines]`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ _SUMMARIES = {
     "gzip": "gzip -9 after the training part; sees 32 kB back",
     "bzip2": "bzip2 -9 after the training part; sorts blocks of 900 kB",
     "xz": "xz -9e after the training part; sees up to 64 MB back",
+    "zstd": "zstd --ultra -22 after the training part; sees up to 128 MB back",
+    "brotli": "brotli -q 11 after the training part; sees 16 MB back",
+    "ppmd": "PPMd variant H of order 6 after the training part, with 256 MB",
 }
 
 

@@ -6,80 +6,43 @@ Sizes are those of the files that the command-line tools write: a split's bits a
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import zlib
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from seqzoo import Span
+from seqzoo_plugins.compressors.formats import COMPRESSORS, Compressor
 
 _BLOCK = 1 << 20
-_LARGEST_DICTIONARY = 64 << 20
-
-
-class Compressor(Protocol):
-    """What zlib, bz2 and lzma share."""
-
-    def compress(self, data: Any, /) -> bytes: ...
-    def flush(self) -> bytes: ...
-
-
-def gzip_compressor(num_bytes: int) -> Compressor:
-    """gzip -9n: no name, and a modification time of 0."""
-    return zlib.compressobj(9, zlib.DEFLATED, wbits=31)
-
-
-def bzip2_compressor(num_bytes: int) -> Compressor:
-    """bzip2 -9."""
-    return bz2.BZ2Compressor(9)
-
-
-def xz_compressor(num_bytes: int) -> Compressor:
-    """xz -9e with a dictionary that holds num_bytes, up to the 64 MiB that -9 has.
-
-    It takes eleven times its dictionary in memory, so one no larger than the text is used.
-    """
-    size = min(max(num_bytes, 4096), _LARGEST_DICTIONARY)
-    lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
-    return lzma.LZMACompressor(filters=[lzma2])
-
-
-COMPRESSORS: Mapping[str, Callable[[int], Compressor]] = {
-    "gzip": gzip_compressor,
-    "bzip2": bzip2_compressor,
-    "xz": xz_compressor,
-}
-"""Given the number of bytes it is to see at most, a fresh compressor."""
+# All compressors release Python's lock. Each may hold 0.8 GB, so more would not fit 4 GB.
+_THREADS = 2
 
 
 def primed_bits(
     name: str, training: npt.NDArray[np.uint8], splits: Mapping[str, Span]
 ) -> dict[str, float]:
-    """Bits that each split adds to the compressed training part."""
+    """Bits that each split adds to the compressed training part.
+
+    Raises ImportError where the compressor's package is not installed.
+    """
     most = len(training) + max(map(len, splits.values()), default=0)
-    primed = COMPRESSORS[name](most)
-    size = _feed(primed, training)
-    # zlib's state can be copied; the others' cannot, and read the training part again.
-    copy: Callable[[], Compressor] | None = getattr(primed, "copy", None)
-    bits = {}
-    for split, span in splits.items():
-        if copy is not None:
-            continued, written = copy(), size
-        else:
-            continued = COMPRESSORS[name](most)
-            written = _feed(continued, training)
-        bits[split] = written + _feed(continued, span.bytes) + len(continued.flush())
-    alone = size + len(primed.flush())
-    return {split: 8.0 * (total - alone) for split, total in bits.items()}
+
+    def size(split: npt.NDArray[np.uint8]) -> int:
+        # No format lets a compressor that has read the training part be used twice, but for gzip's.
+        compressor = COMPRESSORS[name](most)
+        written = _feed(compressor, training) + _feed(compressor, split)
+        return written + len(compressor.flush())
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        alone, *together = threads.map(size, [training[:0], *(s.bytes for s in splits.values())])
+    return {split: 8.0 * (total - alone) for split, total in zip(splits, together, strict=True)}
 
 
 def _feed(compressor: Compressor, data: npt.NDArray[np.uint8]) -> int:
     """Compress block by block; the number of bytes that came out so far."""
     return sum(
-        len(compressor.compress(np.ascontiguousarray(data[start : start + _BLOCK])))
+        len(compressor.compress(data[start : start + _BLOCK].tobytes()))
         for start in range(0, len(data), _BLOCK)
     )
