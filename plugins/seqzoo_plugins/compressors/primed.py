@@ -16,8 +16,7 @@ from seqzoo import Span
 from seqzoo_plugins.compressors.formats import COMPRESSORS, Compressor
 
 _BLOCK = 1 << 20
-# All compressors release Python's lock. Each may hold 0.8 GB, so more would not fit 4 GB.
-_THREADS = 2
+_LARGE_BYTES = 1 << 24
 
 
 def primed_bits(
@@ -35,7 +34,8 @@ def primed_bits(
         written = _feed(compressor, training) + _feed(compressor, split)
         return written + len(compressor.flush())
 
-    with ThreadPoolExecutor(_THREADS) as threads:
+    # All compressors release Python's lock. On large texts each may hold 0.8 GB, so fewer at once.
+    with ThreadPoolExecutor(2 if most > _LARGE_BYTES else 4) as threads:
         alone, *together = threads.map(size, [training[:0], *(s.bytes for s in splits.values())])
     return {split: 8.0 * (total - alone) for split, total in zip(splits, together, strict=True)}
 

@@ -38,6 +38,7 @@ def score(
 
     Strings that are counted may reach back into the bytes before the split, never before the file.
     """
+    # Of splits that begin together the longest comes last and stays.
     readings = {_origin(span): _Reading(span) for span in sorted(splits.values(), key=len)}
     longest = count(training, max_order + 1)
     grams = prefixes(longest, training, longest_length=max_order + 1, length=1)
