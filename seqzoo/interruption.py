@@ -15,6 +15,8 @@ _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
+_SAID = "\nstopping after this update; Ctrl-C again stops at once\n"
+
 
 class Interrupted(BaseException):
     """A run was stopped by a signal after it had saved; `exit_code` is 128 + its number."""
@@ -28,9 +30,12 @@ class Interruption:
     """Context in which SIGINT, SIGTERM and SIGHUP set `received` instead of ending the process.
 
     A second SIGINT raises KeyboardInterrupt there and then, for the user who will not wait.
+
+    said: what the first signal writes to the terminal; empty where something else tells it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = _SAID) -> None:
+        self._said = said.encode()
         self.received: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -54,4 +59,4 @@ class Interruption:
             # Not print: its buffer may be the very thing that the signal interrupted. And the
             # terminal may be gone, which must not keep the run from being saved.
             with contextlib.suppress(OSError):
-                os.write(2, b"\nstopping after this update; Ctrl-C again stops at once\n")
+                os.write(2, self._said)

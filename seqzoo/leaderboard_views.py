@@ -46,14 +46,20 @@ def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
             justify="left" if column.is_text else "right",
             no_wrap=True,
             overflow="ellipsis",
-            max_width=column.max_width,
         )
     for place, row in enumerate(group.rows):
-        cells = [Text(column.show(Cell(group, row, kind))) for column in shown]
+        cells = [Text(_end(column, column.show(Cell(group, row, kind)))) for column in shown]
         if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
             table.add_row()  # from here on rows have no such score
         table.add_row(*cells, style="" if row.kind == "run" else "dim")
     return table
+
+
+def _end(column: Column, text: str) -> str:
+    """The end of a text that is too long: what tells the members of a sweep apart stands there."""
+    if column.max_width is None or cell_len(text) <= column.max_width:
+        return text
+    return f"…{text[1 - column.max_width :]}"
 
 
 def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:

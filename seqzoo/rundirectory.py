@@ -78,8 +78,9 @@ class Log:
         self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` tells it
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add one line."""
+        """Add one line; whoever follows the file sees it at once."""
         self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
+        self._file.flush()
 
     def sync(self) -> int:
         """Put everything on disk and give the length in bytes, for the checkpoint to remember."""

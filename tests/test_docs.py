@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,16 @@ from seqzoo.recipe import load_recipe
 from seqzoo.registry import Registry
 from seqzoo.results import result_schema
 from seqzoo.schema import recipe_schema
+from seqzoo.sweep_grid import GridSections, read_grid
+from seqzoo.sweep_members import checked_recipes, members_of
 
 DOCS = REPOSITORY / "docs"
-RECIPES = sorted((REPOSITORY / "recipes").rglob("*.yaml"))
+SWEEPS = REPOSITORY / "recipes" / "sweeps"
+RECIPES = [
+    path
+    for path in sorted((REPOSITORY / "recipes").rglob("*.yaml"))
+    if not path.is_relative_to(SWEEPS)
+]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -71,6 +79,33 @@ def test_shipped_recipes_are_valid_and_say_where_their_schema_is(
     schema = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", modeline)
     assert schema
     assert (path.parent / schema[1]).is_file()
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_sweeps_are_valid(path: Path, registry: Registry) -> None:
+    grid = read_grid(path)
+    assert grid.sections.name == path.stem
+    assert checked_recipes(members_of(grid), registry)
+
+
+def test_the_sweeps_of_the_documentation_make_the_members_shown(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
+    sizes, regularised = blocks("sweeps.md", "yaml")
+    (shown,) = blocks("sweeps.md", "text")
+    (tmp_path / "sizes.yaml").write_text(sizes)
+    (tmp_path / "regularised.yaml").write_text(regularised)
+    listed = seqzoo("sweep", "sizes.yaml", "--dry-run", folder=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.startswith(shown)
+    assert listed.stdout.count("(new)") == 8
+    listed = seqzoo("sweep", "regularised.yaml", "--dry-run", folder=tmp_path)
+    assert listed.stdout.count("(new)") == 3
+
+
+def test_every_key_of_a_grid_file_is_documented() -> None:
+    text = (DOCS / "sweeps.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
+    assert documented == set(GridSections.model_fields)
 
 
 def test_there_are_recipes() -> None:

@@ -51,6 +51,13 @@ def test_a_log_cut_back_tells_its_true_length(tmp_path: Path) -> None:
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
+def test_a_line_can_be_read_as_soon_as_it_is_added(tmp_path: Path) -> None:
+    log = Log(tmp_path / "metrics.jsonl", length=0)
+    log.append({"step": 1})
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
+    log.close()
+
+
 def test_a_lost_log_is_told_and_not_filled_with_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

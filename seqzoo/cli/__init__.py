@@ -22,6 +22,7 @@ from seqzoo.cli.run import run
 from seqzoo.cli.sample import sample
 from seqzoo.cli.schema import schema
 from seqzoo.cli.show import show
+from seqzoo.cli.sweep import sweep
 
 __all__ = ["app", "main"]
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.command("run")(run)
 app.command("resume")(resume)
+app.command("sweep")(sweep)
 app.command("eval")(evaluate)
 app.command("sample")(sample)
 app.command("leaderboard")(leaderboard)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, RunsFolder
+from seqzoo.cli.options import AsJson, Into, RunsFolder
 
 
 def leaderboard(
@@ -42,14 +42,7 @@ def leaderboard(
     as_html: Annotated[
         bool, typer.Option("--html", help="Print a page that stands alone.")
     ] = False,
-    into: Annotated[
-        Path | None,
-        typer.Option(
-            help="Markdown file that gets the tables, between <!-- leaderboard --> and "
-            "<!-- end of leaderboard -->.",
-            show_default=False,
-        ),
-    ] = None,
+    into: Into = None,
 ) -> None:
     """Rank runs by bits per byte, beside the baselines; like is compared with like.
 
@@ -100,7 +93,7 @@ def leaderboard(
         note(f"There are no results in {runs}{asked}")
     elif as_markdown:
         print(views.as_markdown(board, shown), end="")
-    elif into is None:
+    else:
         from rich.text import Text
 
         from seqzoo.console import results

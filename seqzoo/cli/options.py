@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "Device", "Run", "RunsFolder", "Step"]
+__all__ = ["AsJson", "Device", "Into", "Run", "RunsFolder", "Step"]
 
 Run: TypeAlias = Annotated[
     Path, typer.Argument(help="Folder of the run, e.g. runs/quick.", show_default=False)
@@ -22,3 +22,11 @@ Step: TypeAlias = Annotated[
     typer.Option(help="Checkpoint to take; else the best on validation.", show_default=False),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Into: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Markdown file that gets the leaderboard, between <!-- leaderboard --> and "
+        "<!-- end of leaderboard -->.",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,67 @@
+"""seqzoo sweep GRID"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqzoo.cli.options import AsJson, Into, RunsFolder
+
+
+def sweep(
+    grid: Annotated[
+        Path, typer.Argument(help="A grid file, see docs/sweeps.md.", show_default=False)
+    ],
+    runs: RunsFolder = Path("runs"),
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Members at a time; they share the cores.")
+    ] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the members and how far they are; run nothing.")
+    ] = False,
+    into: Into = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a recipe with every combination of some settings; leaves runs/NAME/MEMBER/.
+
+    Stopped or killed, the same command goes on: what is finished stays, what was begun resumes.
+    """
+    from seqzoo.cli.leaderboard import leaderboard
+    from seqzoo.cli.plugins import installed
+    from seqzoo.console import fail, results
+    from seqzoo.sweep import run_sweep
+    from seqzoo.sweep_folder import SweepFolder
+    from seqzoo.sweep_grid import read_grid
+    from seqzoo.sweep_members import checked_recipes, members_of
+
+    read = read_grid(grid)
+    members = members_of(read)
+    recipes = checked_recipes(members, installed())
+    folder = SweepFolder(runs / read.sections.name)
+    standings = folder.standings(recipes)
+    if dry_run:
+        if as_json:
+            listed = [
+                {
+                    "name": member.name,
+                    "recipe": str(member.recipe),
+                    "overrides": list(member.overrides),
+                    "state": standings[member.name],
+                }
+                for member in members
+            ]
+            print(json.dumps(listed, indent=2))
+            return 0
+        for member in members:
+            lines = [f"{member.name} ({standings[member.name]})", str(member.recipe)]
+            text = "\n    ".join([*lines, *member.overrides])
+            results().print(text, soft_wrap=True, markup=False)
+        return 0
+    failed = run_sweep(folder, members, recipes, text=read.text, jobs=jobs)
+    leaderboard(runs=folder.path, as_json=as_json, into=into)
+    for run in failed:
+        fail(f"{run.name}: {run.reason()} ({run.log})")
+    return failed[0].exit_code if failed else 0

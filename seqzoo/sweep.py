@@ -1,0 +1,105 @@
+"""run_sweep(...) -> what failed: members run as processes, N at a time, until all have ended.
+
+Each member is a `seqzoo run`, or a `seqzoo resume` where an earlier sweep was stopped, so a sweep
+can do nothing that a person could not do by hand, and a member's failure is its own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from seqzoo.atomic import write_atomically
+from seqzoo.console import messages, note
+from seqzoo.interruption import Interrupted, Interruption
+from seqzoo.recipe import Recipe
+from seqzoo.sweep_folder import Standing, SweepFolder
+from seqzoo.sweep_members import Member
+from seqzoo.sweep_process import MemberRun, State
+from seqzoo.sweep_table import SweepDisplay, sweep_display
+
+__all__ = ["run_sweep", "threads_each"]
+
+_TICK_SECONDS = 0.1
+_SAID = "\nstopping; the running members save first, and Ctrl-C again stops at once\n"
+
+
+def threads_each(jobs: int) -> int:
+    """Threads for each of `jobs` members at a time, so that together they take every core."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores // jobs)
+
+
+def run_sweep(
+    folder: SweepFolder,
+    members: Sequence[Member],
+    recipes: Mapping[str, Recipe],
+    *,
+    text: str,
+    jobs: int,
+) -> list[MemberRun]:
+    """Run every member that is not finished, `jobs` at a time.
+
+    recipes: each member's, by its name. text: of the grid file, kept in the folder.
+    Gives the members that failed. Raises Interrupted after a signal, when the members have
+    saved, and LockedError where another sweep, or a member of one, works here.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with folder.locked():
+        folder.settle(recipes)
+        standings = folder.standings(recipes)
+        write_atomically(folder.copy, text)
+        for name, standing in standings.items():
+            if standing is Standing.NEW:
+                folder.clear(name)
+        runs = [MemberRun(m, recipes[m.name], folder, standings[m.name]) for m in members]
+        finished = sum(run.state is State.SKIPPED for run in runs)
+        if finished:
+            note(f"{finished} of {len(runs)} members are finished already")
+        console = messages()
+        said = "" if console.is_terminal else _SAID  # a table tells it, and a line would break it
+        with Interruption(said) as interruption, sweep_display(console, runs) as display:
+            try:
+                _work(runs, interruption, display, jobs=jobs)
+            finally:
+                for run in runs:
+                    run.kill()  # only those that nobody waited for
+    if interruption.received is not None and not all(map(_is_settled, runs)):
+        done = sum(run.state in (State.FINISHED, State.SKIPPED) for run in runs)
+        raise Interrupted(
+            interruption.received,
+            f"stopped with {done} of {len(runs)} members finished; to go on, run the same "
+            f"command again",
+        )
+    return [run for run in runs if run.state is State.FAILED]
+
+
+def _work(
+    runs: Sequence[MemberRun], interruption: Interruption, display: SweepDisplay, *, jobs: int
+) -> None:
+    waiting = [run for run in runs if run.state is State.WAITING]
+    running: list[MemberRun] = []
+    while running or (waiting and interruption.received is None):
+        for run in list(running):
+            if run.has_ended():
+                running.remove(run)
+                display.tell(run)
+        if interruption.received is not None:
+            for run in running:
+                run.ask_to_stop()
+        elif waiting and len(running) < jobs:
+            run = waiting.pop(0)
+            run.start(threads=threads_each(jobs))
+            running.append(run)
+            display.tell(run)
+            continue
+        display.show()
+        time.sleep(_TICK_SECONDS)
+
+
+def _is_settled(run: MemberRun) -> bool:
+    return run.state in (State.FINISHED, State.SKIPPED, State.FAILED)

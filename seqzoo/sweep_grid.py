@@ -1,0 +1,165 @@
+"""GRID.yaml -> Grid: what a sweep varies, checked like a recipe before anything is made of it.
+
+Whether the settings fit the recipes is told by `sweep_members`, which makes the members.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from seqzoo.errors import RecipeError, UsageError, did_you_mean
+from seqzoo.sections import Section, run_name
+from seqzoo.verdicts import Fault, check, dotted, shown
+from seqzoo.yamlmarks import MAX_BYTES, Marks, load_yaml
+from seqzoo.yamlmarks import Path as PathInData
+
+__all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
+
+MAX_MEMBERS = 1_000
+SEED = "train.seed"
+"""The setting that `seeds` gives."""
+
+_Values = Annotated[tuple[Any, ...], Field(min_length=1)]
+_Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
+
+class GridSections(Section):
+    """A whole grid file. Its members are recipes x members x grid x seeds."""
+
+    name: Annotated[str, AfterValidator(run_name)] = Field(
+        description="of the folder that holds the members", examples=["my_sweep"]
+    )
+    description: str = Field(default="", description="for people")
+    recipes: tuple[str, ...] = Field(
+        min_length=1, description="recipe files, relative to the grid file's folder"
+    )
+    set: dict[str, Any] = Field(default={}, description="settings that all members share")
+    grid: dict[str, _Values] = Field(
+        default={}, description="values of each setting; every combination is a member"
+    )
+    members: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = Field(
+        default=None, description="settings of single members, side by side"
+    )
+    seeds: _Seeds | None = Field(
+        default=None, description=f"values of {SEED}; else each recipe's own"
+    )
+
+    @property
+    def num_members(self) -> int:
+        """How many runs the sweep has."""
+        lengths = [len(values) for values in self.grid.values()]
+        return math.prod(
+            [len(self.recipes), len(self.members or [{}]), *lengths, len(self.seeds or [1])]
+        )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid file. text: as it was read. marks: where everything in it stands."""
+
+    source: Path
+    text: str
+    sections: GridSections
+    marks: Marks
+
+
+def read_grid(path: Path) -> Grid:
+    """Read and check a grid file.
+
+    Raises UsageError where there is no readable file, RecipeError for every mistake in it.
+    """
+    text = _read(path)
+    data, marks = load_yaml(text, str(path))
+    if not isinstance(data, dict):
+        message = f"a grid file is a mapping of sections, found {shown(data)}."
+        raise RecipeError([marks.value(()).problem(message)])
+    sections, faults = check(GridSections, data)
+    if sections is not None:
+        faults = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
+        if sections.num_members > MAX_MEMBERS:
+            message = f"this makes {sections.num_members} members, expected at most {MAX_MEMBERS}."
+            faults.append(Fault((), message))
+    if faults or sections is None:
+        places = [(marks.key if fault.at_key else marks.value)(fault.path) for fault in faults]
+        problems = zip(places, faults, strict=True)
+        raise RecipeError([place.problem(fault.message) for place, fault in problems])
+    return Grid(path, text.decode(), sections, marks)
+
+
+def _read(path: Path) -> bytes:
+    name = shown(str(path))
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        folder = path.parent
+        beside = [file.name for file in folder.glob("*.yaml")] if folder.is_dir() else []
+        hint = did_you_mean(path.name, beside)
+        raise UsageError(f"grid file {name} does not exist.{hint}") from None
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"grid file {name} cannot be read: {cause}.") from error
+
+
+def _settings(sections: GridSections) -> Iterator[PathInData]:
+    """The path of every setting's key; the key is its last part."""
+    for section in ("set", "grid"):
+        for key in getattr(sections, section):
+            yield (section, key)
+    for index, row in enumerate(sections.members or ()):
+        for key in row:
+            yield ("members", index, key)
+
+
+def _wrong_keys(sections: GridSections) -> Iterator[Fault]:
+    for path in _settings(sections):
+        key = str(path[-1])
+        if "=" in key or key != key.strip() or not all(key.split(".")):
+            message = f"{shown(key)} is no setting, expected one such as train.batch_size."
+            yield Fault(path, message, at_key=True)
+
+
+def _given_twice(sections: GridSections) -> Iterator[Fault]:
+    """A setting stands in one place only: of two, one would be lost, or tell all members apart."""
+    earlier: list[PathInData] = [("seeds", SEED)] if sections.seeds else []
+    for path in _settings(sections):
+        for other in earlier:
+            beside = path[:2] != other[:2] and path[0] == other[0] == "members"
+            if not beside and _overlap(str(path[-1]), str(other[-1])):
+                message = (
+                    f"'{path[-1]}' is given here and as '{other[-1]}' under {dotted(other[:-1])}; "
+                    f"give it once."
+                )
+                yield Fault(path, message, at_key=True)
+                break
+        earlier.append(path)
+
+
+def _overlap(key: str, other: str) -> bool:
+    """Whether one setting is the other or holds it."""
+    short, long = sorted((key, other), key=len)
+    return f"{long}.".startswith(f"{short}.")
+
+
+def _repeats(sections: GridSections) -> Iterator[Fault]:
+    """What would make two members of one name."""
+    lists: dict[PathInData, Sequence[Any]] = {
+        ("grid", key): values for key, values in sections.grid.items()
+    }
+    lists[("recipes",)] = sections.recipes
+    lists[("members",)] = sections.members or ()
+    lists[("seeds",)] = sections.seeds or ()
+    for path, values in lists.items():
+        known: set[str] = set()
+        for index, value in enumerate(values):
+            text = json.dumps(value, sort_keys=True)
+            if text in known:
+                yield Fault((*path, index), f"{shown(value)} is given a second time.")
+            known.add(text)

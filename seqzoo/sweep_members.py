@@ -1,0 +1,191 @@
+"""Grid -> Members: every combination, its name, and its recipe checked before anything trains."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seqzoo.errors import Problem, RecipeError, UsageError
+from seqzoo.recipe import Recipe, load_recipe
+from seqzoo.registry import Registry
+from seqzoo.sweep_grid import SEED, Grid
+from seqzoo.yamlmarks import Mark
+from seqzoo.yamlscalars import resolve
+
+__all__ = ["RESERVED", "Member", "Setting", "as_typed", "checked_recipes", "members_of"]
+
+RESERVED = frozenset({"lock", "logs", "sweep.yaml"})
+"""What stands beside the members in a sweep's folder."""
+
+_MAX_NAME = 80
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A changed setting. key_mark, mark: where its key and its value stand in the grid file."""
+
+    key: str
+    value: Any
+    key_mark: Mark
+    mark: Mark
+
+    def __str__(self) -> str:
+        """As an override is typed."""
+        return f"{self.key}={as_typed(self.value)}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep.
+
+    name: of its folder. recipe_mark: where the grid file names the recipe.
+    """
+
+    name: str
+    recipe: Path
+    recipe_mark: Mark
+    settings: tuple[Setting, ...]
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What `seqzoo run` is given behind the recipe."""
+        return tuple(map(str, self.settings))
+
+
+def as_typed(value: Any) -> str:
+    """A value as one line that an override reads back to it."""
+    if isinstance(value, str) and re.fullmatch("[A-Za-z_./][A-Za-z0-9_./-]*", value):
+        return value if resolve(value) == value else f'"{value}"'
+    text = json.dumps(value, ensure_ascii=False)
+    # YAML refuses what cannot be printed, but takes it escaped; it only stands within quotes.
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
+
+
+def members_of(grid: Grid) -> tuple[Member, ...]:
+    """Recipes x members x grid x seeds, the last changing fastest, each with its own name."""
+    sections, marks = grid.sections, grid.marks
+
+    def setting(key: str, value: Any, *path: str | int) -> Setting:
+        return Setting(key, value, marks.key(path[:2]), marks.value(path))
+
+    shared = [setting(key, value, "set", key) for key, value in sections.set.items()]
+    rows = [
+        [
+            Setting(key, value, marks.key(("members", i, key)), marks.value(("members", i, key)))
+            for key, value in row.items()
+        ]
+        for i, row in enumerate(sections.members or ({},))
+    ]
+    columns = [
+        [[setting(key, value, "grid", key, i)] for i, value in enumerate(values)]
+        for key, values in sections.grid.items()
+    ]
+    seeds = [[setting(SEED, seed, "seeds", i)] for i, seed in enumerate(sections.seeds or ())]
+    recipes = list(enumerate(sections.recipes))
+    varieties = [
+        list(itertools.chain(*parts)) for parts in itertools.product(rows, *columns, seeds or [[]])
+    ]
+    combined = [
+        (index, recipe, varied) for (index, recipe), varied in itertools.product(recipes, varieties)
+    ]
+    short = _short_keys({setting.key for _, _, varied in combined for setting in varied})
+    long_names = [
+        "-".join([Path(recipe).stem, *(f"{short[s.key]}_{_words(s.value)}" for s in varied)])
+        for _, recipe, varied in combined
+    ]
+    exact = [json.dumps([recipe, *map(str, varied)]) for _, recipe, varied in combined]
+    return tuple(
+        Member(
+            name,
+            grid.source.parent / recipe,
+            marks.value(("recipes", index)),
+            (*shared, *varied),
+        )
+        for (index, recipe, varied), name in zip(combined, _names(long_names, exact), strict=True)
+    )
+
+
+def checked_recipes(members: Sequence[Member], registry: Registry) -> dict[str, Recipe]:
+    """Each member's recipe by the member's name. Raises RecipeError with all that is wrong.
+
+    A mistake in a setting is told where the setting stands in the grid file.
+    """
+    recipes: dict[str, Recipe] = {}
+    found: dict[Problem, Member] = {}
+    for member in members:
+        try:
+            recipes[member.name] = load_recipe(member.recipe, registry, overrides=member.overrides)
+        except RecipeError as error:
+            for problem in _placed(error.problems, member):
+                found.setdefault(problem, member)
+        except UsageError as error:
+            found.setdefault(member.recipe_mark.problem(str(error)), member)
+    if found:
+        raise RecipeError(_once(found, members))
+    return recipes
+
+
+def _placed(problems: Iterable[Problem], member: Member) -> Iterator[Problem]:
+    """Problems of an override, put where the grid file gives it; the recipe's own as they are."""
+    marks = {str(setting): setting.mark for setting in member.settings}
+    for problem in problems:
+        mark = None if problem.line else marks.get(problem.source)
+        yield mark.problem(problem.message) if mark else problem
+
+
+def _once(found: Mapping[Problem, Member], members: Sequence[Member]) -> list[Problem]:
+    """Where all values of a setting meet with the same words, its key is meant: told once.
+
+    A problem in a recipe may come from what a member changes elsewhere in it, so that is named.
+    """
+    keys = {s.mark: s.key_mark for member in members for s in member.settings}
+    grid_file = members[0].recipe_mark.source
+    places: dict[tuple[Mark, str], list[Problem]] = {}
+    for problem, member in found.items():
+        place = Mark(problem.source, problem.line, problem.column)
+        message = problem.message
+        if place.source != grid_file and member.settings:
+            message = f"{message} (In member '{member.name}'.)"
+        places.setdefault((keys.get(place, place), message), []).append(problem)
+    return [
+        replace(same[0], message=message) if len(same) == 1 else key.problem(message)
+        for (key, message), same in places.items()
+    ]
+
+
+def _short_keys(keys: set[str]) -> Mapping[str, str]:
+    """For each setting as many of its last words as tell it from the others."""
+    short = {}
+    for key in keys:
+        parts = key.split(".")
+        for count in range(1, len(parts) + 1):
+            short[key] = ".".join(parts[-count:])
+            if not any(f".{other}".endswith(f".{short[key]}") for other in keys - {key}):
+                break
+    return short
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value).replace("e+", "e")
+
+
+def _names(wanted: Sequence[str], exact: Sequence[str]) -> Iterator[str]:
+    """Names of folders, all different: what cannot be told apart or is too long gets a hash.
+
+    exact: what each stands for; its hash is the same in every later sweep.
+    """
+    plain = [re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_").lstrip(".-") for name in wanted]
+    # Case is no difference on every disk.
+    folded = [name.lower() for name in plain]
+    for name, meaning in zip(plain, exact, strict=True):
+        unclear = not name or name in RESERVED or folded.count(name.lower()) > 1
+        if unclear or len(name) > _MAX_NAME:
+            digest = hashlib.sha256(meaning.encode()).hexdigest()[:8]
+            name = f"{name[: _MAX_NAME - 9]}-{digest}".lstrip("-")
+        yield name

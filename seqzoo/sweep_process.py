@@ -1,0 +1,182 @@
+"""MemberRun: one member of a sweep as a process, followed by the metrics that it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from seqzoo.recipe import Recipe
+from seqzoo.sweep_folder import Standing, SweepFolder
+from seqzoo.sweep_members import Member
+
+__all__ = ["MemberRun", "State"]
+
+# Inherited, these would have a child draw its progress bar into a file.
+_TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+
+
+class State(StrEnum):
+    """What a member is doing."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class MemberRun:
+    """A member, its process while it has one, and the newest of its metrics.
+
+    state: see State. exit_code: once it has ended; 128 + N where signal N ended it.
+    """
+
+    def __init__(
+        self, member: Member, recipe: Recipe, folder: SweepFolder, standing: Standing
+    ) -> None:
+        self.name = member.name
+        self.state = State.SKIPPED if standing is Standing.FINISHED else State.WAITING
+        self.goes_on = standing is Standing.UNFINISHED
+        self.log = folder.log(member.name)
+        self.exit_code = 0
+        self.latest: dict[str, Any] = {}
+        self._member = member
+        self._recipe = recipe
+        self._directory = folder.member(member.name)
+        self._files = [_Lines(self._directory.timing), _Lines(self._directory.metrics)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_began_at = 0
+        self._began_at = self._ended_at = 0.0
+        if standing is not Standing.NEW:
+            self.follow()
+
+    def start(self, *, threads: int) -> None:
+        """Begin or go on in a process of its own; what it says goes to `log`.
+
+        threads: for a new run whose recipe leaves them open; one that goes on keeps its number.
+        """
+        command = [sys.executable, "-m", "seqzoo.cli.member", *self._arguments(threads)]
+        environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
+        self.log.parent.mkdir(exist_ok=True)
+        with self.log.open("ab") as log:
+            self._log_began_at = log.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,  # never written to: closed, it tells that the sweep is gone
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                # Ctrl-C and a closed terminal are for the sweep, which passes on one signal.
+                start_new_session=True,
+            )
+        self.state = State.RUNNING
+        self._began_at = time.monotonic()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process."""
+        return self._process is not None
+
+    def has_ended(self) -> bool:
+        """Whether the process has just ended; then `state` says how."""
+        if self._process is None or (code := self._process.poll()) is None:
+            return False
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+        self._ended_at = time.monotonic()
+        self.follow()
+        self.exit_code = code if code >= 0 else 128 - code
+        if code == 0:
+            self.state = State.FINISHED
+        elif self.state is State.STOPPING and self.exit_code > 128:
+            self.state = State.STOPPED
+        else:
+            self.state = State.FAILED
+        return True
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, once: a run that trains saves first."""
+        if self._process is not None and self.state is State.RUNNING:
+            self._process.terminate()
+            self.state = State.STOPPING
+
+    def kill(self) -> None:
+        """End the process now; its checkpoints are whole at any moment."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def follow(self) -> None:
+        """Read what was added to the run's metrics."""
+        for file in self._files:
+            for line in file.added():
+                self.latest |= line
+
+    @property
+    def share(self) -> float:
+        """How much of the budget is spent, 0 to 1."""
+        if self.state is State.FINISHED:
+            return 1.0
+        budget = self._recipe.train.budget
+        for unit, total in (("step", budget.steps), ("bytes", budget.bytes)):
+            if total is not None:
+                return min(1.0, self.latest.get(unit, 0) / total)
+        return min(1.0, self.latest.get("seconds", 0) / (budget.seconds or 1.0))
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the process so far, start and scoring included."""
+        end = time.monotonic() if self.is_running else self._ended_at
+        return end - self._began_at
+
+    def reason(self) -> str:
+        """The last error that the process told, else the last thing that it said."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_began_at)
+            said = file.read().decode("utf-8", errors="replace").split("\n")
+        said = [line.strip() for line in said if line.strip()]
+        errors = [line for line in said if line.startswith("error: ")]
+        return (errors or said or ["it said nothing"])[-1].removeprefix("error: ")
+
+    def _arguments(self, threads: int) -> list[str]:
+        if self.goes_on:
+            return ["resume", "--", str(self._directory.path)]
+        overrides = list(self._member.overrides)
+        if self._recipe.runtime.threads is None:
+            overrides.append(f"runtime.threads={threads}")
+        folder = str(self._directory.path.parent)
+        recipe = str(self._member.recipe)
+        return ["run", "--name", self.name, "--runs", folder, "--", recipe, *overrides]
+
+
+class _Lines:
+    """A growing file of JSON lines, each given once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+
+    def added(self) -> list[dict[str, Any]]:
+        """Whole lines since the last call; those of a file that was cut back come again."""
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._read:
+                    self._read = 0
+                file.seek(self._read)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except OSError:  # not there yet
+            return []
+        self._read += len(whole) + len(newline)
+        try:
+            return [json.loads(line) for line in whole.splitlines()]
+        except ValueError:  # cut back and grown again in between
+            return []

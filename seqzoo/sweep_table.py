@@ -1,0 +1,159 @@
+"""What a person sees while a sweep works: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import takewhile
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from seqzoo.sweep_process import MemberRun, State
+
+__all__ = ["SweepDisplay", "sweep_display", "sweep_table"]
+
+_FRAME_SECONDS = 0.5
+_STYLES = {
+    State.RUNNING: "bold",
+    State.STOPPING: "bold yellow",
+    State.FAILED: "bold red",
+    State.STOPPED: "yellow",
+    State.WAITING: "dim",
+    State.FINISHED: "green",
+    State.SKIPPED: "dim",
+}
+"""In the order in which rows matter where there is no room for all."""
+
+
+class SweepDisplay:
+    """Tells how the members of a sweep are doing."""
+
+    def __init__(self, console: Console, live: Live | None, runs: Sequence[MemberRun]) -> None:
+        self._console = console
+        self._live = live
+        self._runs = runs
+        self._shown_at = 0.0
+
+    def show(self, *, now: bool = False) -> None:
+        """Draw the table anew, where there is one and it is time; `now` where it must be right."""
+        moment = time.monotonic()
+        if self._live is None or not (now or moment - self._shown_at >= _FRAME_SECONDS):
+            return
+        self._shown_at = moment
+        for run in self._runs:
+            if run.is_running:
+                run.follow()
+        size = self._console.size
+        table = sweep_table(self._runs, width=size.width, height=size.height)
+        with suppress(OSError):  # the terminal may have been closed; the members are what counts
+            self._live.update(table, refresh=True)
+
+    def tell(self, run: MemberRun) -> None:
+        """A member began or ended: one line, where there is no table that says so."""
+        if self._live is not None:
+            return
+        number = f"[{self._runs.index(run) + 1}/{len(self._runs)}]"
+        words = {
+            State.RUNNING: "goes on from its checkpoint" if run.goes_on else "begins",
+            State.FINISHED: f"finished in {_clock(run.seconds)}{_validation(run)}",
+            State.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
+            State.STOPPED: "stopped",
+        }
+        line = f"{number} {run.name} {words[run.state]}"
+        with suppress(OSError):
+            self._console.print(line, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def sweep_display(console: Console, runs: Sequence[MemberRun]) -> Iterator[SweepDisplay]:
+    """A table drawn live where `console` is a terminal, a line now and then elsewhere."""
+    if not console.is_terminal:
+        yield SweepDisplay(console, None, runs)
+        return
+    # Drawn by `show` alone: a thread that draws would be in the way of starting processes.
+    with Live(console=console, auto_refresh=False) as live:
+        display = SweepDisplay(console, live, runs)
+        try:
+            yield display
+        finally:
+            display.show(now=True)
+
+
+def sweep_table(runs: Sequence[MemberRun], *, width: int, height: int) -> Group:
+    """A row for each member, or for those that matter most where `height` has no room for all.
+
+    width, height: of the terminal, in characters.
+    """
+    columns = {"state": 8, "done": 4, "bits/byte": 9, "validation": 10, "time": 7}
+    room = width - sum(columns.values()) - 2 * len(columns)
+    names = _distinct_parts([run.name for run in runs])
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("member", width=max(8, min(room, max(map(len, ["member", *names])))))
+    for column, size in columns.items():
+        right = "left" if column == "state" else "right"
+        table.add_column(column, justify=right, width=size, no_wrap=True)  # type: ignore[arg-type]
+    shown = _most_important(runs, max(1, height - 4))
+    for run, name in zip(runs, names, strict=True):
+        if run in shown:
+            table.add_row(Text(_end(name, max(8, room))), *_cells(run), style=_STYLES[run.state])
+    counts = Counter(run.state for run in runs)
+    words = [f"{counts[state]} {state}" for state in _STYLES if counts[state]]
+    hidden = len(runs) - len(shown)
+    rest = f"; {hidden} of {len(runs)} not shown" if hidden else ""
+    if counts[State.STOPPING]:
+        rest += "; Ctrl-C again stops at once"
+    return Group(table, Text(", ".join(words) + rest, style="dim"))
+
+
+def _cells(run: MemberRun) -> list[str]:
+    state = "scoring" if run.is_running and run.share >= 1 else run.state.value
+    begun = run.latest or run.is_running
+    return [
+        state,
+        f"{run.share:.0%}" if begun else "",
+        _figure(run, "bits_per_byte"),
+        _figure(run, "validation_bits_per_byte"),
+        _clock(run.seconds) if run.seconds else "",
+    ]
+
+
+def _figure(run: MemberRun, key: str) -> str:
+    value = run.latest.get(key)
+    return "" if value is None else f"{value:.4f}"
+
+
+def _validation(run: MemberRun) -> str:
+    figure = _figure(run, "validation_bits_per_byte")
+    return f", validation {figure} bits per byte" if figure else ""
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}"
+
+
+def _distinct_parts(names: Sequence[str]) -> list[str]:
+    """The names without the words that all begin with."""
+    if len(names) == 1:
+        return list(names)
+    words = [name.split("-") for name in names]
+    common = sum(1 for _ in takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False)))
+    return ["-".join(own[common:]) or name for own, name in zip(words, names, strict=True)]
+
+
+def _end(name: str, length: int) -> str:
+    """The end of a name that is too long: what was varied last stands there."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"
+
+
+def _most_important(runs: Sequence[MemberRun], count: int) -> set[MemberRun]:
+    order = list(_STYLES)
+    return set(sorted(runs, key=lambda run: order.index(run.state))[:count])
