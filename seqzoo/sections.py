@@ -253,7 +253,7 @@ class AdaptiveSection(Section):
         "architecture itself adapts (counts) learns",
     )
     decay: float = Field(
-        default=0.02, ge=0, le=1, description="share of the way back to the trained weights"
+        default=0.002, ge=0, le=1, description="share of the way back to the trained weights"
     )
     damping: float = Field(
         default=0.1,
