@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.text import Text
 from small_result import SPLITS, make_result
 
-from seqzoo.compare import Comparison, compare
-from seqzoo.compare_views import as_json, print_comparison
-from seqzoo.differences import Difference, NoDifference
+from seqzoo.comparison.compare import Comparison, compare
+from seqzoo.comparison.differences import Difference, NoDifference
+from seqzoo.comparison.finished import read_finished_runs
+from seqzoo.comparison.settings import differing_settings
+from seqzoo.comparison.views import as_json, print_comparison
 from seqzoo.errors import UsageError
-from seqzoo.finished import read_finished_runs
 from seqzoo.results import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore, write_result
-from seqzoo.settings import differing_settings
 
 RECIPE = "name: one\ntrain: {seed: 1, steps: 10}\nchain: [{greedy: {}}]\n"
 METRICS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seqzoo.curves import SEVERAL, Series, draw_curves
+from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 
 Points = list[tuple[float, float]]
 

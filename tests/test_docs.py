@@ -16,8 +16,8 @@ from seqzoo.recipe import load_recipe
 from seqzoo.registry import Registry
 from seqzoo.results import result_schema
 from seqzoo.schema import recipe_schema
-from seqzoo.sweep_grid import GridSections, read_grid
-from seqzoo.sweep_members import checked_recipes, members_of
+from seqzoo.sweep.grid import GridSections, read_grid
+from seqzoo.sweep.members import checked_recipes, members_of
 
 DOCS = REPOSITORY / "docs"
 SWEEPS = REPOSITORY / "recipes" / "sweeps"

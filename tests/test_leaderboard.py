@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from small_result import make_result
 
 from seqzoo.ladder import Rung
-from seqzoo.leaderboard import Board, read_board
-from seqzoo.leaderboard_rows import Row
+from seqzoo.leaderboard.board import Board, read_board
+from seqzoo.leaderboard.rows import Row
 from seqzoo.results import write_result
 
 

@@ -17,9 +17,9 @@ from test_leaderboard import leave
 
 from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.errors import UsageError
-from seqzoo.leaderboard import Board, read_board
-from seqzoo.leaderboard_columns import COLUMNS, chosen_columns, row_filter
-from seqzoo.leaderboard_views import as_csv, as_html, as_json, as_markdown, as_table
+from seqzoo.leaderboard.board import Board, read_board
+from seqzoo.leaderboard.columns import COLUMNS, chosen_columns, row_filter
+from seqzoo.leaderboard.views import as_csv, as_html, as_json, as_markdown, as_table
 
 
 def drawn(board: Board, width: int) -> str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from seqzoo.standings import standings
+from seqzoo.leaderboard.standings import standings
 
 SIZES = np.full(60, 1000.0)
 

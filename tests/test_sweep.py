@@ -19,12 +19,12 @@ from seqzoo.errors import UsageError
 from seqzoo.recipe import Recipe
 from seqzoo.registry import Registry
 from seqzoo.rundirectory import RunDirectory
-from seqzoo.sweep import threads_each
-from seqzoo.sweep_folder import Standing, SweepFolder
-from seqzoo.sweep_grid import read_grid
-from seqzoo.sweep_members import checked_recipes, members_of
-from seqzoo.sweep_process import MemberRun, State
-from seqzoo.sweep_table import sweep_table
+from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.sweep.grid import read_grid
+from seqzoo.sweep.members import checked_recipes, members_of
+from seqzoo.sweep.process import MemberRun, State
+from seqzoo.sweep.run import threads_each
+from seqzoo.sweep.table import sweep_table
 from seqzoo.yamlmarks import load_yaml
 
 LONG = "set: {train.budget.steps: 400, train.checkpoint.every_steps: 20}\n"

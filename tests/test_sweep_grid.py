@@ -19,8 +19,8 @@ from seqzoo.errors import RecipeError, UsageError
 from seqzoo.overrides import apply_overrides
 from seqzoo.registry import Registry
 from seqzoo.sections import run_name
-from seqzoo.sweep_grid import MAX_MEMBERS, Grid, read_grid
-from seqzoo.sweep_members import RESERVED, Member, as_typed, checked_recipes, members_of
+from seqzoo.sweep.grid import MAX_MEMBERS, Grid, read_grid
+from seqzoo.sweep.members import RESERVED, Member, as_typed, checked_recipes, members_of
 from seqzoo.yamlmarks import Marks, load_yaml
 
 

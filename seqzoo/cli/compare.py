@@ -39,10 +39,10 @@ def compare(
     Scores are subtracted only where they are of the same bytes, read alike.
     All else is shown for any runs. Neither corpus nor plugins are needed.
     """
-    from seqzoo import compare_views as views
-    from seqzoo.compare import compare as compared
+    from seqzoo.comparison import views
+    from seqzoo.comparison.compare import compare as compared
+    from seqzoo.comparison.finished import read_finished_runs
     from seqzoo.console import results
-    from seqzoo.finished import read_finished_runs
 
     comparison = compared(read_finished_runs(runs), split=split.replace("-", "_"), axis=over.value)
     if as_json:

@@ -52,9 +52,9 @@ def leaderboard(
     """
     from seqzoo.console import note, warn
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.leaderboard import read_board
-    from seqzoo.leaderboard_columns import chosen_columns, row_filter
-    from seqzoo.leaderboard_rows import KINDS
+    from seqzoo.leaderboard.board import read_board
+    from seqzoo.leaderboard.columns import chosen_columns, row_filter
+    from seqzoo.leaderboard.rows import KINDS
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
     given = [option for option, is_given in forms.items() if is_given]
@@ -77,7 +77,7 @@ def leaderboard(
     )
     for warning in board.warnings:
         warn(warning)
-    from seqzoo import leaderboard_views as views
+    from seqzoo.leaderboard import views
 
     if into is not None:
         _write_into(into, views.as_markdown(board, shown))
@@ -111,7 +111,7 @@ def _print_columns() -> None:
     from rich.table import Table
 
     from seqzoo.console import results
-    from seqzoo.leaderboard_columns import COLUMNS
+    from seqzoo.leaderboard.columns import COLUMNS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("column", "meaning"):

@@ -32,10 +32,10 @@ def sweep(
     from seqzoo.cli.leaderboard import leaderboard
     from seqzoo.cli.plugins import installed
     from seqzoo.console import fail, results
-    from seqzoo.sweep import run_sweep
-    from seqzoo.sweep_folder import SweepFolder
-    from seqzoo.sweep_grid import read_grid
-    from seqzoo.sweep_members import checked_recipes, members_of
+    from seqzoo.sweep.folder import SweepFolder
+    from seqzoo.sweep.grid import read_grid
+    from seqzoo.sweep.members import checked_recipes, members_of
+    from seqzoo.sweep.run import run_sweep
 
     read = read_grid(grid)
     members = members_of(read)

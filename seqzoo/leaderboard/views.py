@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.leaderboard import Board, Group
-from seqzoo.leaderboard_columns import Cell, Column, default_columns
-from seqzoo.leaderboard_rows import KINDS, Row
+from seqzoo.leaderboard.board import Board, Group
+from seqzoo.leaderboard.columns import Cell, Column, default_columns
+from seqzoo.leaderboard.rows import KINDS, Row
 
 __all__ = ["NOTES", "as_csv", "as_html", "as_json", "as_markdown", "as_table"]
 
@@ -132,7 +132,10 @@ def as_html(board: Board, columns: Columns) -> str:
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
-        loader=PackageLoader("seqzoo", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("seqzoo.leaderboard", ""),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     kind = board.sorted_by
     groups = [
@@ -147,7 +150,7 @@ def as_html(board: Board, columns: Columns) -> str:
         }
         for group in board.groups
     ]
-    return environment.get_template("leaderboard.html.j2").render(groups=groups, notes=NOTES)
+    return environment.get_template("page.html.j2").render(groups=groups, notes=NOTES)
 
 
 def as_json(board: Board) -> str:

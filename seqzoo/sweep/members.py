@@ -14,7 +14,7 @@ from typing import Any
 from seqzoo.errors import Problem, RecipeError, UsageError
 from seqzoo.recipe import Recipe, load_recipe
 from seqzoo.registry import Registry
-from seqzoo.sweep_grid import SEED, Grid
+from seqzoo.sweep.grid import SEED, Grid
 from seqzoo.yamlmarks import Mark
 from seqzoo.yamlscalars import resolve
 

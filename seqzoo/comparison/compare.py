@@ -10,12 +10,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from seqzoo.differences import Difference, NoDifference, differences
+from seqzoo.comparison.differences import Difference, NoDifference, differences
+from seqzoo.comparison.finished import FinishedRun
+from seqzoo.comparison.parts import PartRow, rows_by_class, rows_by_distance
+from seqzoo.comparison.settings import Setting, differing_settings
 from seqzoo.errors import UsageError, did_you_mean
-from seqzoo.finished import FinishedRun
-from seqzoo.parts import PartRow, rows_by_class, rows_by_distance
 from seqzoo.results import Result
-from seqzoo.settings import Setting, differing_settings
 
 __all__ = [
     "Axis",

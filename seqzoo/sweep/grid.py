@@ -1,6 +1,6 @@
 """GRID.yaml -> Grid: what a sweep varies, checked like a recipe before anything is made of it.
 
-Whether the settings fit the recipes is told by `sweep_members`, which makes the members.
+Whether the settings fit the recipes is told by `sweep.members`, which makes the members.
 """
 
 from __future__ import annotations

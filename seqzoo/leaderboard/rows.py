@@ -10,8 +10,8 @@ from itertools import takewhile
 import numpy as np
 
 from seqzoo.ladder import LUCK_BITS, Ladder, Rung
+from seqzoo.leaderboard.standings import Standing, standings
 from seqzoo.results import Result, SplitScore
-from seqzoo.standings import Standing, standings
 
 __all__ = ["FLOOR", "KINDS", "Row", "ladder_rows", "ranked", "run_rows", "united_ladder"]
 

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from seqzoo.errors import UsageError, did_you_mean
-from seqzoo.leaderboard import Group
-from seqzoo.leaderboard_rows import Row
+from seqzoo.leaderboard.board import Group
+from seqzoo.leaderboard.rows import Row
 from seqzoo.results import Result
 
 __all__ = ["COLUMNS", "Cell", "Column", "chosen_columns", "default_columns", "row_filter"]

@@ -10,10 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.compare import Comparison, Curve, Quantity
-from seqzoo.curves import SEVERAL, Series, draw_curves
-from seqzoo.differences import Difference
-from seqzoo.parts import PartRow
+from seqzoo.comparison.compare import Comparison, Curve, Quantity
+from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
+from seqzoo.comparison.differences import Difference
+from seqzoo.comparison.parts import PartRow
 
 __all__ = ["as_json", "print_comparison"]
 

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.sweep_process import MemberRun, State
+from seqzoo.sweep.process import MemberRun, State
 
 __all__ = ["SweepDisplay", "sweep_display", "sweep_table"]
 

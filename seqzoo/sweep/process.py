@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo.recipe import Recipe
-from seqzoo.sweep_folder import Standing, SweepFolder
-from seqzoo.sweep_members import Member
+from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.sweep.members import Member
 
 __all__ = ["MemberRun", "State"]
 

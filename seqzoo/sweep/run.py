@@ -14,10 +14,10 @@ from seqzoo.atomic import write_atomically
 from seqzoo.console import messages, note
 from seqzoo.interruption import Interrupted, Interruption
 from seqzoo.recipe import Recipe
-from seqzoo.sweep_folder import Standing, SweepFolder
-from seqzoo.sweep_members import Member
-from seqzoo.sweep_process import MemberRun, State
-from seqzoo.sweep_table import SweepDisplay, sweep_display
+from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.sweep.members import Member
+from seqzoo.sweep.process import MemberRun, State
+from seqzoo.sweep.table import SweepDisplay, sweep_display
 
 __all__ = ["run_sweep", "threads_each"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqzoo.errors import UsageError
-from seqzoo.leaderboard_rows import Row, ladder_rows, ranked, run_rows, united_ladder
+from seqzoo.leaderboard.rows import Row, ladder_rows, ranked, run_rows, united_ladder
 from seqzoo.results import Result, read_result
 
 __all__ = ["Board", "Group", "read_board"]

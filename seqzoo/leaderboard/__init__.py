@@ -1,0 +1,1 @@
+"""Results side by side, ranked where they may be: rows, ranks, columns, and the forms they take."""
