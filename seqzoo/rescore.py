@@ -86,7 +86,7 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
 
 
 def _ladder(trained: Trained, data: Data) -> Ladder:
-    """The baselines on the same splits; one that could not be scored is said, once, with why."""
+    """The baselines on the same splits; those that could not be scored are said, with why."""
     with meter("baselines", messages()) as display:
         found = ladder(
             trained.recipe.registry,
@@ -95,9 +95,10 @@ def _ladder(trained: Trained, data: Data) -> Ladder:
             corpus_sha256=data.sha256,
             announce=lambda name: display.show(0.0, name),
         )
-    for rung in found.rungs:
-        if rung.failure:
-            warn(f"baseline '{rung.name}' has no score: {rung.failure}")
+    failed = [rung for rung in found.rungs if rung.failure]
+    if failed:
+        names = ", ".join(sorted(rung.name for rung in failed))
+        warn(f"baselines without a score: {names} ({failed[0].failure}).")
     return found
 
 
