@@ -68,7 +68,10 @@ class SequenceModel(nn.Module, ABC):
         """
 
     def adapt(self, tokens: Int[Tensor, "B T"]) -> None:
-        """See a chunk after it was scored; called in adaptive scoring only. Default: nothing."""
+        """See tokens after they were scored as targets; in adaptive scoring only, and on a copy.
+
+        Default: nothing.
+        """
 
 
 class Tokenizer(ABC):

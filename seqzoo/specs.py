@@ -122,7 +122,8 @@ class BaselineScore:
     name: the rung, e.g. "order-3" or "gzip".
     bits: code length of each asked split.
     accuracy: share of bytes that its most probable guess hits, where it makes guesses.
-    adaptive: learns from the bytes it has already been scored on.
+    adaptive: learns from the bytes it has already been scored on. A frozen and an adaptive score
+    of one name stand in one row, side by side.
     """
 
     name: str

@@ -80,15 +80,12 @@ def standings(
 
 
 def _certainly_better(draws: Floats) -> npt.NDArray[np.bool_]:
-    """(M, M): whether the interval of row's minus column's score lies below zero."""
-    rows = draws.shape[1]
-    is_better = np.zeros((rows, rows), dtype=bool)
-    for row in range(rows):
-        for column in range(row):
-            low, high = interval(draws[:, row] - draws[:, column])
-            is_better[row, column] = high < 0
-            is_better[column, row] = low > 0
-    return is_better
+    """(M, M): whether the 95 % interval of row's minus column's score lies below zero.
+
+    It does where more than 97.5 % of the draws do; to count them is quicker than to sort them, of
+    a thousand rows by minutes.
+    """
+    return np.stack([(row[:, None] < draws).mean(axis=0) > 0.975 for row in draws.T])
 
 
 def _ties(is_better: npt.NDArray[np.bool_], row: int) -> list[int]:
