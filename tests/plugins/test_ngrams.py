@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive_discounts import naive_discounts
 
 from seqzoo import Span
 from seqzoo_plugins.ngrams import NgramOptions, grams, register_baselines, scoring
@@ -39,19 +40,7 @@ class NaiveKneserNey:
             table: dict[bytes, dict[int, int]] = defaultdict(dict)
             for string, number in counts.items():
                 table[string[:-1]][string[-1]] = number
-            self.levels.append((table, self.discounts(list(counts.values()))))
-
-    @staticmethod
-    def discounts(counts: list[int]) -> list[float]:
-        n1, n2, n3, n4 = (counts.count(k) for k in (1, 2, 3, 4))
-        if n1 == 0:
-            return [0, 0.5, 0.5, 0.5]
-        y = n1 / (n1 + 2 * n2)
-        d1 = 1 - 2 * y * n2 / n1
-        d2 = 2 - 3 * y * n3 / n2 if n2 else 0
-        d2 = d2 if d2 > 0 else d1
-        d3 = 3 - 4 * y * n4 / n3 if n3 else 0
-        return [0, d1, d2, d3 if d3 > 0 else d2]
+            self.levels.append((table, naive_discounts(list(counts.values()))))
 
     def distribution(self, history: bytes) -> list[float]:
         """All 256 probabilities after the bytes of the file so far."""
