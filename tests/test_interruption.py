@@ -7,7 +7,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import typer
 
+from seqzoo import cli
 from seqzoo.interruption import Interruption
 
 
@@ -35,6 +37,21 @@ def test_a_second_interrupt_ends_it_at_once() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_command_that_is_ended_at_once_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    impatient = typer.Typer()
+
+    @impatient.command()
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", impatient)
+    monkeypatch.setattr("sys.argv", ["seqzoo"])
+    assert cli._exit_code() == 130
+    assert "stopped at once" in capsys.readouterr().err
 
 
 def test_an_ignored_signal_stays_ignored() -> None:

@@ -78,6 +78,8 @@ def _exit_code() -> int:
     try:
         returned = app(standalone_mode=False)
         sys.stdout.flush()
+        if returned == 130:  # what Typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
         print("\nstopped at once; nothing newer than the last checkpoint is saved", file=sys.stderr)
