@@ -43,8 +43,9 @@ def evaluate(
 ) -> None:
     """Score a run again, exactly, every byte once.
 
-    With no options, or with --adaptive alone, this also writes result.json anew. Every segment is
-    scored before anything is learnt from it, and the run's weights stay as they are.
+    With no options, or only --adaptive and --adapt, it also writes result.json.
+    A model that learns is scored on every segment first, and the run's weights
+    stay as they are.
     """
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report, score_table

@@ -46,9 +46,9 @@ def leaderboard(
 ) -> None:
     """Rank runs by bits per byte, beside the baselines; like is compared with like.
 
-    Runs of another corpus, split or protocol stand in a table of their own, and static scores are
-    never ranked with adaptive ones. Runs that share a rank, marked =, differ by less than the
-    noise. No runs at all is no error.
+    Runs of another corpus, split or protocol stand in a table of their own.
+    Static scores are never ranked with adaptive ones. Runs that share a rank,
+    marked =, differ by less than the noise. No runs at all is no error.
     """
     from seqzoo.console import note, warn
     from seqzoo.errors import UsageError, did_you_mean
