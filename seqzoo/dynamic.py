@@ -39,9 +39,9 @@ _STRETCHES = 16
 _SEGMENTS = 16
 
 
-def method(section: AdaptiveSection) -> str:
-    """How the section learns, in words, e.g. for the leaderboard."""
-    if not section.learning_rate:
+def method(section: AdaptiveSection, model: SequenceModel) -> str:
+    """How a model learns by the section, in words, e.g. for the leaderboard."""
+    if not section.learning_rate or not _trainable(model):
         return "the architecture's own adaptation"
     return (
         f"dynamic evaluation, learning rate {section.learning_rate:g}, decay {section.decay:g}, "
@@ -126,7 +126,10 @@ def score_adaptively(
                 pupil.adapt(targets)
             if advance is not None:
                 advance(chunk.targets.size)
-    require_finite(result)
+    require_finite(
+        result,
+        f"use a learning rate below {section.learning_rate:g} (evaluate.adaptive.learning_rate)",
+    )
     return result
 
 
@@ -167,6 +170,8 @@ def _forward(
 
 
 def _gradients(logits: Tensor, targets: Tensor, weights: list[Tensor]) -> list[Tensor]:
+    if not weights:
+        return []
     loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
     gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     return [

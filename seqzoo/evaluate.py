@@ -79,7 +79,7 @@ def score(
             add_scores(result, logits, chunk)
             if advance is not None:
                 advance(int(chunk.scored.sum()))
-    require_finite(result)
+    require_finite(result, "take an earlier checkpoint, or train with a lower learning rate")
     return result
 
 
@@ -101,12 +101,12 @@ def add_scores(result: Tally, logits: Tensor, chunk: Chunk) -> None:
     )
 
 
-def require_finite(result: Tally) -> None:
+def require_finite(result: Tally, remedy: str) -> None:
     """Raises DivergedError where a byte was given no probability, or none that is a number."""
     if not np.isfinite(result.block_nats).all():
         raise DivergedError(
-            "the model gives a byte of the split no probability, or none that is a number; take "
-            "an earlier checkpoint, or train with a lower learning rate."
+            f"the model gives a byte of the split no probability, or none that is a number; "
+            f"{remedy}."
         )
 
 

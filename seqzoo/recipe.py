@@ -61,6 +61,12 @@ class Recipe(RecipeSections):
         for setting in ("seed", "checkpoint", "log_every_steps"):
             del data["train"][setting]
         data["runtime"] = data["runtime"]["precision"]
+        # What is written otherwise and means the same.
+        stages, optimizer = data["train"]["bptt_length"], data["train"]["optimizer"]
+        if isinstance(stages, list) and len(stages) == 1:
+            data["train"]["bptt_length"] = stages[0]["length"]
+        if optimizer["name"] == "adamw":
+            del optimizer["matrix_learning_rate"], optimizer["momentum"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def _plain(self) -> dict[str, Any]:
@@ -117,6 +123,8 @@ def parse_recipe(
     if not isinstance(data, dict):
         message = f"a recipe is a mapping of sections, found {shown(data)}."
         raise RecipeError([marks.value(()).problem(message)])
+    if "recipes" in data and "architecture" not in data:
+        raise UsageError(f"{source} is the grid of a sweep; run it with 'seqzoo sweep {source}'.")
     typed, problems = apply_overrides(data, marks, overrides=overrides, rivals=[_BUDGET])
     registry = registry.copy()
     file_faults = _load_plugin_files(data.get("plugins"), registry, base)

@@ -8,7 +8,7 @@ from seqzoo import checkpoint as checkpoints
 from seqzoo.assembly import Data
 from seqzoo.baselines import ladder
 from seqzoo.console import messages, warn
-from seqzoo.errors import UsageError
+from seqzoo.errors import DivergedError, UsageError
 from seqzoo.ladder import Ladder
 from seqzoo.progress import meter
 from seqzoo.results import (
@@ -38,13 +38,6 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
         trained.model, trained.tokenizer, data, runtime=trained.runtime, protocol=protocol
     )
     weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
-    section = adaptive or recipe.evaluate.adaptive
-    if section is None:
-        adapted = _stored_adaptive(trained, weights)
-    else:
-        adapted = score_splits_adaptively(
-            trained.model, trained.tokenizer, data, runtime=trained.runtime, section=section
-        )
     rungs = _ladder(trained, data)
     record = trained.record
     result = Result(
@@ -63,7 +56,7 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
             name=str(protocol), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
         ),
         scores=scores,
-        adaptive=adapted,
+        adaptive=_stored_adaptive(trained, weights),
         rungs=rungs.rungs,
         floor=dict(rungs.floor),
         placement=rungs.sentence(
@@ -81,6 +74,16 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
         seed=recipe.train.seed,
         **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
     )
+    section = adaptive or recipe.evaluate.adaptive
+    if section is not None:
+        try:
+            learnt = score_splits_adaptively(
+                trained.model, trained.tokenizer, data, runtime=trained.runtime, section=section
+            )
+        except DivergedError:
+            write_result(trained.directory.result, result)  # the static scores are good
+            raise
+        result = result.model_copy(update={"adaptive": learnt})
     write_result(trained.directory.result, result)
     return result
 

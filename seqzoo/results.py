@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from seqzoo.atomic import write_atomically
 from seqzoo.errors import EnvironmentFault, UsageError
@@ -95,13 +101,22 @@ class SplitScore(_Record):
         whole, rest = divmod(self.bytes, self.block_bytes)
         return (self.block_bytes,) * whole + ((rest,) if rest else ())
 
-    @property
-    def has_whole_blocks(self) -> bool:
-        """Whether there is a block for every byte, and they add up to the score."""
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
         total = self.bits_per_byte * self.bytes
-        return len(self.blocks) == len(self.block_sizes) and math.isclose(
-            math.fsum(self.blocks), total, rel_tol=1e-6, abs_tol=1e-6
-        )
+        if not _is_close(self.nats, total * math.log(2)):
+            raise ValueError("nats and bits_per_byte are not one score")
+        if self.blocks and len(self.blocks) != len(self.block_sizes):
+            raise ValueError(f"{len(self.blocks)} blocks, expected {len(self.block_sizes)}")
+        if self.blocks and not _is_close(math.fsum(self.blocks), total):
+            raise ValueError("the blocks do not add up to the score")
+        if self.interval[0] > self.interval[1]:
+            raise ValueError("the interval ends before it begins")
+        return self
+
+
+def _is_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
 
 
 class AdaptiveRecord(_Record):
@@ -122,7 +137,7 @@ class Result(_Record):
         default="",
         description="hash of the recipe without its seed: runs that share it differ by luck",
     )
-    created: datetime = Field(description="when it was scored, with time zone")
+    created: AwareDatetime = Field(description="when it was scored, with time zone")
     corpus: CorpusRecord
     split: str = Field(description='how the corpus was cut, e.g. "0.9/0.05/0.05"')
     protocol: ProtocolRecord
@@ -150,6 +165,14 @@ class Result(_Record):
     cpu: str
     threads: Count
     precision: str
+
+    @model_validator(mode="after")
+    def _scores_are_of_one_split(self) -> Self:
+        for split, learnt in (self.adaptive.scores if self.adaptive else {}).items():
+            static = self.scores.get(split)
+            if static is None or static.block_sizes != learnt.block_sizes:
+                raise ValueError(f"the adaptive score on {split} is of other bytes")
+        return self
 
     @property
     def ladder(self) -> Ladder:
@@ -181,7 +204,7 @@ def read_result(path: Path) -> Result:
         stored = json.loads(path.read_bytes(), parse_constant=_refuse)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is damaged: it is not JSON ({error}); score the run again with 'seqzoo eval "
             f"{path.parent}'."

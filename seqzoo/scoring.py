@@ -19,7 +19,7 @@ from seqzoo.results import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
 from seqzoo.runtime import Runtime
 from seqzoo.sections import AdaptiveSection
 from seqzoo.specs import Span
-from seqzoo.tally import BLOCK_BYTES, Part, Tally
+from seqzoo.tally import Part, Tally
 
 __all__ = ["SPLITS", "recipe_protocol", "require_lanes", "score_splits", "score_splits_adaptively"]
 
@@ -94,7 +94,7 @@ def score_splits_adaptively(
 
     return AdaptiveRecord(
         protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
-        method=method(section),
+        method=method(section, model),
         scores=_each_split(scored, data, splits, label="scoring adaptively"),
     )
 
@@ -141,7 +141,7 @@ def _split_score(tally: Tally) -> SplitScore:
         accuracy=tally.accuracy,
         interval=bootstrap_interval(tally.block_nats / np.log(2), tally.block_bytes),
         blocks=tuple((tally.block_nats / np.log(2)).tolist()),
-        block_bytes=BLOCK_BYTES,
+        block_bytes=tally.block_size,
         by_class=_part_scores(tally.by_class()),
         by_distance=_part_scores(tally.by_distance()),
     )

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK_BYTES", "BYTE_CLASSES", "Part", "Tally", "byte_class_table"]
+__all__ = ["BYTE_CLASSES", "Part", "Tally", "block_size", "byte_class_table"]
 
-BLOCK_BYTES = 1000
-"""Scores are kept in blocks of this many bytes, which the confidence interval resamples."""
+_BLOCK_BYTES = 1000
+_FEWEST_BLOCKS = 50
 
 BYTE_CLASSES = ("lower case", "upper case", "digit", "punctuation", "space", "newline", "other")
 """Classes of ASCII bytes; tabs count as space, control characters and all above 127 as other."""
@@ -34,15 +34,15 @@ class Tally:
     """Nats and right guesses of one split, each token added once, in any order.
 
     data: (N,) uint8, the split's raw bytes.
-    block_nats, block_bytes: (ceil(N / BLOCK_BYTES),).
+    block_size: raw bytes of each block but a shorter last. block_nats, block_bytes: (blocks,).
     """
 
     def __init__(self, data: npt.NDArray[np.uint8]) -> None:
         self.tokens = 0
         self.correct = 0
-        self.block_bytes = np.full(-(-len(data) // BLOCK_BYTES), BLOCK_BYTES, dtype=np.int64)
-        if len(data) % BLOCK_BYTES:
-            self.block_bytes[-1] = len(data) % BLOCK_BYTES
+        self.block_size = block_size(len(data))
+        edges = np.append(np.arange(0, len(data), self.block_size), len(data))
+        self.block_bytes = np.diff(edges)
         self.block_nats = np.zeros(len(self.block_bytes))
         self._data = data
         self._class_of = byte_class_table()
@@ -67,7 +67,7 @@ class Tally:
         """
         self.tokens += len(nats)
         self.correct += int(hits.sum())
-        np.add.at(self.block_nats, positions // BLOCK_BYTES, nats)
+        np.add.at(self.block_nats, positions // self.block_size, nats)
         if (lengths == 1).all():
             shares = nats
         else:
@@ -112,6 +112,16 @@ class Tally:
             if size:
                 first = 1 << doubling - 1 if doubling else 0
                 yield Part(str(first), float(self._distance_nats[doubling]), int(size))
+
+
+def block_size(num_bytes: int) -> int:
+    """Bytes of the blocks that a split's score is kept in, which confidence intervals resample.
+
+    1000, so that neighbouring blocks depend little on each other; less where a split is small, as
+    the percentile interval of a handful of blocks is far too narrow (of 5 it holds the truth 84
+    times in 100, of 50 it does 94 times).
+    """
+    return max(1, min(_BLOCK_BYTES, num_bytes // _FEWEST_BLOCKS))
 
 
 def byte_class_table() -> npt.NDArray[np.uint8]:

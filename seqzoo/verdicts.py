@@ -79,7 +79,7 @@ def shown(value: Any) -> str:
         text = "".join(c if c.isprintable() else "\ufffd" for c in value[:60])
         return f"'{text}…'" if len(value) > 60 else f"'{text}'"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     if isinstance(value, dict):
         return "a mapping"
     return json.dumps(value)

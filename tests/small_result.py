@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ def make_score(blocks: Sequence[float]) -> SplitScore:
     mean = sum(blocks) / len(blocks)
     return SplitScore(
         bits_per_byte=mean,
-        nats=mean * 1000 * len(blocks) * 0.6931,
+        nats=mean * 1000 * len(blocks) * math.log(2),
         bytes=1000 * len(blocks),
         accuracy=0.5,
         interval=(min(blocks), max(blocks)),

@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.text import Text
 from small_result import SPLITS, make_result
 
+from seqzoo.comparison.as_json import as_json
 from seqzoo.comparison.compare import Comparison, compare
 from seqzoo.comparison.differences import Difference, NoDifference
 from seqzoo.comparison.finished import read_finished_runs
 from seqzoo.comparison.settings import differing_settings
-from seqzoo.comparison.views import as_json, print_comparison
+from seqzoo.comparison.views import print_comparison
 from seqzoo.errors import UsageError
 from seqzoo.results import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore, write_result
 
@@ -180,12 +181,14 @@ def test_static_is_never_held_against_adaptive(tmp_path: Path) -> None:
     second = leave(tmp_path / "second", score=make_score(1), **learning)
     third = leave(tmp_path / "third", score=make_score(1), adaptive=adaptive(make_score(2)))
     differences = compared(first, second, third).differences
-    assert [type(each) for each in differences] == [NoDifference, Difference]
+    assert [type(each) for each in differences] == [NoDifference, Difference, NoDifference]
+    assert differences[2] == NoDifference("A", "C", True, "A has no adaptive scores")
     both = compared(third, first, third).differences
-    assert [(each.second, each.adaptive) for each in both] == [
-        ("B", False),
-        ("C", False),
-        ("C", True),
+    assert [(each.second, each.adaptive, type(each)) for each in both] == [
+        ("B", False, Difference),
+        ("C", False, Difference),
+        ("B", True, NoDifference),
+        ("C", True, Difference),
     ]
 
 
@@ -225,7 +228,7 @@ def test_what_is_unlike_has_no_difference_and_a_reason(
     [
         (make_score(2, block=500), "size of blocks (1,000 and 500)"),
         (make_score(2, size=20_400), "bytes of the split (20,500 and 20,400)"),
-        (make_score(2).model_copy(update={"blocks": ()}), "the blocks of B do not add up"),
+        (make_score(2).model_copy(update={"blocks": ()}), "B keeps no scores by block"),
     ],
 )
 def test_blocks_that_are_unlike_have_no_difference(
@@ -402,9 +405,10 @@ def test_json_gives_back_every_number_unrounded(tmp_path: Path) -> None:
     for row in comparison.quantities:
         assert list(stored["metrics"][row.key].values()) == list(row.values)
     assert stored["metrics"]["scores.test.bits_per_byte"]["A"] == make_score(1).bits_per_byte
-    (found,) = comparison.differences
+    found, _ = comparison.differences
     assert isinstance(found, Difference)
-    (difference,) = stored["differences"]
+    difference, lacking = stored["differences"]
+    assert lacking["bits_per_byte"] is None
     assert difference["bits_per_byte"] == found.bits_per_byte
     assert tuple(difference["interval"]) == found.interval
     for row, part in zip(comparison.by_class, stored["by_class"], strict=True):

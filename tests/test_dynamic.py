@@ -146,9 +146,18 @@ def test_what_an_architecture_adapts_itself_is_scored_first_and_left_behind() ->
     )
     assert found.bits_per_byte * len(TEST) == pytest.approx(bits, rel=1e-6)
     assert float(model.counts.sum()) == 256
-    assert "own adaptation" in method(section)
+    assert "own adaptation" in method(section, model)
+
+
+def test_a_model_without_parameters_can_be_scored_with_any_settings() -> None:
+    model = Counting()
+    assert (
+        adapted(model, learning_rate=0.5).bits_per_byte
+        == adapted(model, learning_rate=0.0).bits_per_byte
+    )
+    assert "own adaptation" in method(AdaptiveSection(), model)
 
 
 def test_a_rate_that_diverges_is_said() -> None:
-    with pytest.raises(DivergedError):
+    with pytest.raises(DivergedError, match=r"evaluate\.adaptive\.learning_rate"):
         adapted(recurrent(), learning_rate=1e30, decay=0.0)

@@ -12,7 +12,7 @@ from tiny import RUNTIME, Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform, bi
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.evaluate import Protocol, score
 from seqzoo.specs import Span
-from seqzoo.tally import BLOCK_BYTES
+from seqzoo.tally import block_size
 
 
 def corpus(count: int = 6000, seed: int = 0) -> np.ndarray:
@@ -75,11 +75,19 @@ def test_lanes_score_every_byte_once(
 
 
 def test_blocks_sum_to_the_whole_and_cut_at_their_bytes() -> None:
-    data, model = corpus(), Bigram()
-    result = scored(model, Span(data, 1000, 4300))
-    assert result.block_bytes.tolist() == [BLOCK_BYTES, BLOCK_BYTES, BLOCK_BYTES, 300]
+    data, model = corpus(60_000), Bigram()
+    result = scored(model, Span(data, 1000, 52_300))
+    assert result.block_bytes.tolist() == [1000] * 51 + [300]
     second = scored(model, Span(data, 2000, 3000))
-    assert result.block_nats[1] == pytest.approx(second.block_nats[0], rel=1e-9)
+    assert result.block_nats[1] == pytest.approx(second.block_nats.sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("length", [1, 7, 50, 99, 4321, 49_999, 50_000, 200_000])
+def test_small_splits_have_small_blocks_and_enough_of_them(length: int) -> None:
+    size = block_size(length)
+    assert 1 <= size <= 1000
+    assert length // size >= min(length, 50)
+    assert size == 1000 or length < 50 * 1001
 
 
 @pytest.mark.parametrize("lanes", [1, 4])

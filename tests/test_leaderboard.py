@@ -11,7 +11,7 @@ from small_result import make_result
 from seqzoo.ladder import Rung
 from seqzoo.leaderboard.board import Board, read_board
 from seqzoo.leaderboard.rows import Row
-from seqzoo.results import write_result
+from seqzoo.results import read_result, write_result
 
 
 def leave(runs: Path, name: str, **changes: Any) -> None:
@@ -74,11 +74,12 @@ def test_static_and_adaptive_scores_are_ranked_apart(tmp_path: Path) -> None:
         {"protocol": {"name": "static, 8 lanes", "lanes": 8}},
         {"protocol": {"name": "static, 1 lane", "warmup_tokens": 9}},
         {"protocol": {"name": "static, 1 lane", "adaptive": True}},
+        {"blocks": [2.9, 2.9, 2.9]},
     ],
 )
 def test_unlike_results_are_never_ranked_together(tmp_path: Path, other: dict[str, Any]) -> None:
     leave(tmp_path, "one", test=2.2)
-    leave(tmp_path, "other", test=2.9, **other)
+    leave(tmp_path, "other", **({"test": 2.9} | other))
     board = read_board(tmp_path)
     assert len(board.groups) == 2
     assert ranks(board) == {"one": (1, False), "other": (1, False)}
@@ -127,23 +128,42 @@ def test_results_without_a_fingerprint_stand_alone(tmp_path: Path) -> None:
     assert set(run_rows(read_board(tmp_path))) == {"a", "b"}
 
 
-def test_adaptive_means_are_over_runs_that_learnt_alike(tmp_path: Path) -> None:
-    newer = make_result().created.replace(year=2027)
+@pytest.mark.parametrize("other", ["none", "another way"])
+def test_an_adaptive_mean_is_over_all_seeds_made_alike_or_is_not_there(
+    tmp_path: Path, other: str
+) -> None:
     leave(tmp_path, "x-seed_1", fingerprint="f", seed=1, learnt=2.0)
-    leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, learnt=2.2, created=newer)
-    other = make_result(learnt=1.0).adaptive
-    assert other is not None
-    different = other.model_copy(update={"method": "another"})
-    leave(tmp_path, "x-seed_3", fingerprint="f", seed=3)
-    result = make_result(run="x-seed_4", fingerprint="f", seed=4)
-    (tmp_path / "x-seed_4").mkdir()
-    write_result(
-        tmp_path / "x-seed_4" / "result.json", result.model_copy(update={"adaptive": different})
-    )
+    leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, learnt=2.2)
     (row,) = run_rows(read_board(tmp_path)).values()
     assert row.bits_per_byte["adaptive"] == pytest.approx(2.1)
     assert row.standings["adaptive"].seeds == 2
-    assert row.standings["static"].seeds == 4
+    third = make_result(run="x-seed_3", fingerprint="f", seed=3, learnt=1.0)
+    assert third.adaptive is not None
+    changed = third.adaptive.model_copy(update={"method": other}) if other != "none" else None
+    (tmp_path / "x-seed_3").mkdir()
+    write_result(
+        tmp_path / "x-seed_3" / "result.json", third.model_copy(update={"adaptive": changed})
+    )
+    board = read_board(tmp_path)
+    (row,) = run_rows(board).values()
+    assert "adaptive" not in row.bits_per_byte
+    assert row.standings["static"].seeds == 3
+    assert any("seeds have adaptive scores" in warning for warning in board.warnings)
+
+
+def test_rows_and_their_names_do_not_depend_on_when_a_run_was_scored(tmp_path: Path) -> None:
+    for number in range(1, 12):
+        leave(tmp_path, f"q-{number}", fingerprint="f", seed=number % 2)
+    before = run_rows(read_board(tmp_path))
+    assert "q-1 +1" in before
+    assert [result.run for result in before["q-9 +1"].results] == ["q-10", "q-9"]
+    newer = make_result().created.replace(year=2030)
+    path = tmp_path / "q-1" / "result.json"
+    write_result(path, read_result(path).model_copy(update={"created": newer}))
+    after = run_rows(read_board(tmp_path))
+    assert {name: [r.run for r in row.results] for name, row in after.items()} == {
+        name: [r.run for r in row.results] for name, row in before.items()
+    }
 
 
 def test_sweeps_folders_are_read_and_named(tmp_path: Path) -> None:
@@ -177,24 +197,12 @@ def test_a_damaged_result_is_a_warning_and_not_the_end(tmp_path: Path) -> None:
     assert str(tmp_path / "bad" / "result.json") in board.warnings[0]
 
 
-@pytest.mark.parametrize("kind", ["static", "adaptive"])
-@pytest.mark.parametrize("change", [{"bits_per_byte": 1.9}, {"blocks": (2000.0,)}, {"blocks": ()}])
-def test_a_score_that_its_blocks_do_not_make_up_is_refused(
-    tmp_path: Path, kind: str, change: dict[str, Any]
-) -> None:
-    result = make_result(test=2.0, learnt=2.0)
-    assert result.adaptive is not None
-    wrong = {"test": result.scores["test"].model_copy(update=change)}
-    changed = (
-        {"scores": wrong}
-        if kind == "static"
-        else {"adaptive": result.adaptive.model_copy(update={"scores": wrong})}
-    )
-    (tmp_path / "run").mkdir()
-    write_result(tmp_path / "run" / "result.json", result.model_copy(update=changed))
+def test_a_score_without_blocks_is_refused(tmp_path: Path) -> None:
+    score = make_result().scores["test"].model_copy(update={"blocks": ()})
+    leave(tmp_path, "run", scores={"test": score})
     board = read_board(tmp_path)
     assert board.groups == ()
-    assert "do not add up" in board.warnings[0]
+    assert "kept in blocks" in board.warnings[0]
 
 
 def test_a_score_below_the_floor_by_more_than_luck_is_told(tmp_path: Path) -> None:
@@ -209,11 +217,11 @@ def test_a_score_below_the_floor_by_more_than_luck_is_told(tmp_path: Path) -> No
     assert "21 bits below the true source" in next(w for w in board.warnings if "leaking" in w)
 
 
-def test_ranks_are_among_the_rows_that_are_kept(tmp_path: Path) -> None:
+def test_rows_that_are_kept_keep_their_rank_among_all(tmp_path: Path) -> None:
     for name, test in (("a", 2.0), ("b", 2.1), ("c", 2.2)):
         leave(tmp_path, name, test=test)
     board = read_board(tmp_path, keep=lambda group, row: row.name in ("b", "c"))
-    assert ranks(board) == {"b": (1, False), "c": (2, False)}
+    assert ranks(board) == {"b": (2, False), "c": (3, False)}
     assert len(board.groups[0].rows) == 2
     assert read_board(tmp_path, keep=lambda group, row: False).groups == ()
 

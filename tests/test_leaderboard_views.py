@@ -19,7 +19,7 @@ from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.errors import UsageError
 from seqzoo.leaderboard.board import Board, read_board
 from seqzoo.leaderboard.columns import COLUMNS, chosen_columns, row_filter
-from seqzoo.leaderboard.views import as_csv, as_html, as_json, as_markdown, as_table
+from seqzoo.leaderboard.views import as_csv, as_html, as_json, as_markdown, as_table, notes
 
 
 def drawn(board: Board, width: int) -> str:
@@ -32,8 +32,8 @@ def drawn(board: Board, width: int) -> str:
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     leave(tmp_path, "shakespeare_transformer-12", test=2.345, learnt=2.1)
-    leave(tmp_path, "x" * 70, test=2.456, fingerprint="f", seed=1)
-    leave(tmp_path, "x" * 70 + "2", test=2.466, fingerprint="f", seed=2)
+    leave(tmp_path, "x" * 70 + "-seed_1", test=2.456, fingerprint="f", seed=1)
+    leave(tmp_path, "x" * 70 + "-seed_2", test=2.466, fingerprint="f", seed=2)
     return tmp_path
 
 
@@ -142,6 +142,8 @@ def test_columns_can_be_chosen_and_a_wrong_one_is_told(runs: Path) -> None:
         (["run=shake*", "kind=run"], {"shakespeare_transformer-12"}),
         (["kind=baseline", "run=s*"], {"second"}),
         (["architecture=a network"], {"shakespeare_transformer-12", "x" * 70}),
+        (["rank=1"], {"shakespeare_transformer-12"}),
+        (["seeds=2*"], {"x" * 70}),
         (["run=nothing"], set()),
     ],
 )
@@ -157,17 +159,21 @@ def test_a_condition_that_is_none_is_told() -> None:
         row_filter(["quick"], kind="static")
 
 
-@pytest.mark.parametrize("folder", ["empty", "missing"])
+@pytest.mark.parametrize("folder", ["empty", "runs"])
 def test_no_results_is_one_friendly_sentence(
-    tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    folder: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    leaderboard(runs=tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    leaderboard(runs=Path(folder))
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "seqzoo run" in printed.err
     assert len(printed.err.splitlines()) == 1
-    leaderboard(runs=tmp_path / folder, as_json=True)
+    leaderboard(runs=Path(folder), as_json=True)
     assert json.loads(capsys.readouterr().out)["groups"] == []
 
 
@@ -194,6 +200,7 @@ def test_command_prints_table_to_stdout_and_warnings_to_stderr(
         ({"split": "tset"}, "Did you mean 'test'"),
         ({"sort": "dynamic"}, "not a kind of score"),
         ({"columns": "run,rnk"}, "Did you mean 'rank'"),
+        ({"columns": "run", "as_json": True}, "leave --columns out"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(
@@ -207,6 +214,33 @@ def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(UsageError, match="is not a folder"):
         leaderboard(tmp_path / "runs")
+
+
+def test_a_folder_that_cannot_be_meant_is_told(runs: Path) -> None:
+    with pytest.raises(UsageError, match=f"Did you mean '{runs.name}'"):
+        leaderboard(runs.with_name(runs.name + "x"))
+    one = runs / "shakespeare_transformer-12"
+    (one / "recipe.yaml").touch()
+    with pytest.raises(UsageError, match="is a run; --runs takes the folder that holds it"):
+        leaderboard(one)
+
+
+def test_chosen_columns_never_cut_a_number(runs: Path) -> None:
+    columns = chosen_columns(["run", "method", "recipe", "static", "adaptive", "parameters"])
+    console = Console(file=io.StringIO(), width=60)
+    for group in read_board(runs).groups:
+        console.print(as_table(group, columns, kind="static", width=60))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for number in ("2.345", "2.461", "2.100", "123k"):
+        assert number in text
+
+
+def test_notes_are_of_the_columns_that_are_there(runs: Path) -> None:
+    board = read_board(runs)
+    assert len(notes(board, None)) == 4
+    assert notes(board, chosen_columns(["run", "seeds"])) == [notes(board, None)[-1]]
+    text = drawn(read_board(runs, split="held_out"), 200)
+    assert "held-out" not in text
 
 
 def test_tables_are_written_into_a_page_between_its_marks(runs: Path, tmp_path: Path) -> None:

@@ -268,3 +268,42 @@ def test_checking_a_recipe_never_imports_torch() -> None:
 def test_every_plugin_of_these_tests_is_reachable() -> None:
     registry = small_registry()
     assert all(registry.get(spec.kind, spec.name) is spec for spec in SPECS)
+
+
+@pytest.mark.parametrize(
+    ("override", "is_same"),
+    [
+        ("train.seed=9", True),
+        ("name=other", True),
+        ("train.checkpoint.every_steps=3", True),
+        ("runtime.threads=3", True),
+        ("evaluate.lanes=4", True),
+        ("corpus.options.path=elsewhere", True),
+        ("sample.length=3", True),
+        ("architecture.options.hidden_size=65", False),
+        ("train.optimizer.momentum=0.9", False),
+        ("train.budget.steps=999", False),
+        ("runtime.precision=bfloat16", False),
+        ("tokenizer.options={}", True),
+    ],
+)
+def test_a_fingerprint_is_of_what_decides_the_weights_but_the_seed(
+    override: str, is_same: bool
+) -> None:
+    assert (parse(GOOD, override).fingerprint == parse(GOOD).fingerprint) == is_same
+
+
+def test_a_fingerprint_does_not_depend_on_how_a_setting_is_written() -> None:
+    plain = parse(GOOD, "train.bptt_length=32", "train.optimizer.name=adamw")
+    staged = parse(
+        GOOD,
+        "train.bptt_length=[{from: 0, length: 32}]",
+        "train.optimizer.name=adamw",
+        "train.optimizer.momentum=0.5",
+    )
+    assert plain.fingerprint == staged.fingerprint
+
+
+def test_a_grid_file_is_no_recipe_and_says_what_runs_it() -> None:
+    with pytest.raises(UsageError, match=r"seqzoo sweep tiny\.yaml"):
+        parse("name: sizes\nrecipes: [a.yaml]\ngrid: {}\n")

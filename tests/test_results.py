@@ -68,6 +68,7 @@ def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
         ({"parameters": -1}, "parameters: "),
         ({"scores": {"test": {}}}, "scores.test.bits_per_byte: .* 4 more"),
         ({"created": "yesterday"}, "created: "),
+        ({"created": "2026-01-02T03:04:05"}, "created: .*timezone"),
         ({"floor": {"test": float("nan")}}, "NaN is no number"),
         ({"floor": {"test": float("inf")}}, "Infinity is no number"),
     ],
@@ -80,7 +81,40 @@ def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], mess
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b"3" * 5000])
+@pytest.mark.parametrize("split", ["validation", "test", "held_out"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bits_per_byte": 1.9}, "not one score"),
+        ({"nats": 1.0}, "not one score"),
+        ({"blocks": [2500.0]}, "1 blocks, expected 2"),
+        ({"blocks": [2500.0, 2400.0]}, "do not add up"),
+        ({"interval": [9, 1]}, "ends before it begins"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["static", "adaptive"])
+def test_a_score_that_contradicts_itself_is_refused(
+    path: Path, split: str, change: dict[str, Any], message: str, kind: str
+) -> None:
+    write_result(path, make_result(learnt=2.5))
+    stored = json.loads(path.read_text())
+    scores = stored["scores"] if kind == "static" else stored["adaptive"]["scores"]
+    scores[split] |= change
+    edit(path, **stored)
+    with pytest.raises(UsageError, match=message):
+        read_result(path)
+
+
+def test_an_adaptive_score_of_other_bytes_is_refused(path: Path) -> None:
+    other = make_result(learnt=2.5, blocks=[2.5, 2.5, 2.5]).adaptive
+    write_result(path, make_result().model_copy(update={"adaptive": other}))
+    with pytest.raises(UsageError, match="of other bytes"):
+        read_result(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b"3" * 5000, b"[" * 200_000]
+)
 def test_foreign_and_truncated_files_are_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UsageError):

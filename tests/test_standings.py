@@ -92,3 +92,25 @@ def test_equal_models_are_told_apart_as_seldom_as_the_interval_says(seeds: int) 
 def test_same_draws_give_the_same_standings_and_no_rows_give_none() -> None:
     assert standings(rows(0.0, 0.01, seeds=2), SIZES) == standings(rows(0.0, 0.01, seeds=2), SIZES)
     assert standings([], SIZES) == []
+
+
+def test_a_verdict_depends_on_no_third_row() -> None:
+    generator = np.random.default_rng(3)
+    pair = [hard() + generator.normal(0, 60, size=(2, 60)) + shift for shift in (0.0, 40.0)]
+    alone = standings(pair, SIZES)
+    for others in range(1, 6):
+        more = [hard() + generator.normal(0, 60, size=(3, 60)) + 900 for _ in range(others)]
+        first, second = standings([*more, *pair], SIZES)[-2:]
+        assert (first.interval, second.interval) == (alone[0].interval, alone[1].interval)
+        assert (others + 1 in first.ties) == bool(alone[0].ties)
+
+
+def test_the_noise_of_seeds_is_students_t() -> None:
+    # Blocks that do not differ leave the seeds' noise alone: mean ± t * s / sqrt(S).
+    quantile = {1: 12.706, 2: 4.303, 4: 2.776}  # of 97.5 %, from any table
+    for degrees, factor in quantile.items():
+        seeds = np.linspace(2000, 2100, degrees + 1)[:, None] * np.ones(60)
+        (row,) = standings([seeds], SIZES)
+        assert row.spread is not None
+        half = (row.interval[1] - row.interval[0]) / 2
+        assert half == pytest.approx(factor * row.spread / math.sqrt(degrees + 1), rel=0.03)

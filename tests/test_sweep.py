@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from commands import SMALL, environment, seqzoo
+from small_result import make_result
 
 from seqzoo.errors import UsageError
 from seqzoo.recipe import Recipe
 from seqzoo.registry import Registry
+from seqzoo.results import write_result
 from seqzoo.rundirectory import RunDirectory
 from seqzoo.sweep.folder import Standing, SweepFolder
 from seqzoo.sweep.grid import read_grid
@@ -255,6 +257,18 @@ def test_two_sweeps_exclude_each_other(tmp_path: Path) -> None:
     assert not (folder.path / "small").exists()
 
 
+def test_a_page_without_a_place_for_the_tables_stops_a_sweep_before_it_begins(
+    tmp_path: Path,
+) -> None:
+    write_grid(tmp_path, "paged", "")
+    (tmp_path / "page.md").write_text("no marks")
+    for page in ("page.md", "missing.md"):
+        done = seqzoo("sweep", "grid.yaml", "--into", page, folder=tmp_path)
+        assert done.returncode == 2
+        assert page in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.fixture
 def recipes(tmp_path: Path, registry: Registry) -> dict[str, Recipe]:
     """The recipe of a sweep's only member, 'small'."""
@@ -276,6 +290,20 @@ def test_only_what_a_run_begins_with_is_removed(tmp_path: Path, recipes: dict[st
     (member.path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="is no run of this sweep"):
         folder.standings(recipes)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}'])
+def test_a_result_that_cannot_be_read_is_not_finished(
+    tmp_path: Path, recipes: dict[str, Recipe], text: str
+) -> None:
+    folder = SweepFolder(tmp_path / "runs")
+    member = folder.member("small")
+    (member.checkpoints / "step-10").mkdir(parents=True)
+    member.recipe.write_text(recipes["small"].to_yaml())
+    write_result(member.result, make_result())
+    assert folder.standings(recipes) == {"small": Standing.FINISHED}
+    member.result.write_text(text)
+    assert folder.standings(recipes) == {"small": Standing.UNFINISHED}
 
 
 def test_a_member_that_still_saves_is_waited_for(

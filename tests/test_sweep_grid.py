@@ -182,6 +182,20 @@ seeds: [1, x]
         f"grid.yaml:{line}" for line in ("1:7", "2:10", "3:1", "4:26", "5:11", "6:12")
     ]
     assert "Did you mean 'set'?" in told[2]
+    assert "is an empty list" in told[3]
+
+
+def test_names_and_descriptions_are_no_settings(tmp_path: Path, registry: Registry) -> None:
+    text = "name: x\nrecipes: [small.yaml]\nset: {description: y}\ngrid: {name: [a, b]}\n"
+    told = problems(tmp_path, text, registry)
+    assert [problem.partition(": ")[0] for problem in told] == ["grid.yaml:3:7", "grid.yaml:4:8"]
+    assert all("changes nothing" in problem for problem in told)
+
+
+def test_a_recipe_is_no_grid_and_says_what_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with pytest.raises(UsageError, match=r"is a recipe; run it with 'seqzoo run "):
+        read_grid(tmp_path / "small.yaml")
 
 
 def test_what_is_given_twice_is_refused(tmp_path: Path, registry: Registry) -> None:

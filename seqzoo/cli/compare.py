@@ -39,13 +39,14 @@ def compare(
     Scores are subtracted only where they are of the same bytes, read alike.
     All else is shown for any runs. Neither corpus nor plugins are needed.
     """
-    from seqzoo.comparison import views
+    from seqzoo.comparison.as_json import as_json as printed
     from seqzoo.comparison.compare import compare as compared
     from seqzoo.comparison.finished import read_finished_runs
+    from seqzoo.comparison.views import print_comparison
     from seqzoo.console import results
 
     comparison = compared(read_finished_runs(runs), split=split.replace("-", "_"), axis=over.value)
     if as_json:
-        print(views.as_json(comparison))
+        print(printed(comparison))
     else:
-        views.print_comparison(comparison, results())
+        print_comparison(comparison, results())

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Into, RunsFolder
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder
 
 
 def leaderboard(
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = DEFAULT_RUNS,
     split: Annotated[
         str, typer.Option(help="Split to rank on: test, validation or held_out.", metavar="NAME")
     ] = "test",
@@ -24,7 +24,8 @@ def leaderboard(
             "--where",
             "-w",
             metavar="COLUMN=PATTERN",
-            help="Rows to show, e.g. -w kind=run -w 'run=shakespeare_*'; all must match.",
+            help="Rows to show, e.g. -w kind=run -w 'run=shakespeare_*'; all must match. Ranks "
+            "stay those among all.",
         ),
     ] = None,
     columns: Annotated[
@@ -54,6 +55,7 @@ def leaderboard(
     from seqzoo.errors import UsageError, did_you_mean
     from seqzoo.leaderboard.board import read_board
     from seqzoo.leaderboard.columns import chosen_columns, row_filter
+    from seqzoo.leaderboard.page import read_page
     from seqzoo.leaderboard.rows import KINDS
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
@@ -69,8 +71,10 @@ def leaderboard(
     if columns == "help":
         _print_columns()
         return
-    if runs.exists() and not runs.is_dir():
-        raise UsageError(f"{runs} is not a folder; --runs takes the folder that holds the runs.")
+    if as_json and columns is not None:
+        raise UsageError("--json gives everything; leave --columns out, or use --csv.")
+    _require_folder(runs)
+    page = None if into is None else read_page(into)
     shown = None if columns is None else chosen_columns(columns.split(","))
     board = read_board(
         runs, split=split, sort=sort, each_run=each_run, keep=row_filter(where or (), kind=sort)
@@ -79,9 +83,9 @@ def leaderboard(
         warn(warning)
     from seqzoo.leaderboard import views
 
-    if into is not None:
-        _write_into(into, views.as_markdown(board, shown))
-        note(f"{into} has the tables now")
+    if page is not None:
+        page.write(views.as_markdown(board, shown))
+        note(f"{page.path} has the tables now")
     if as_json:
         print(views.as_json(board))
     elif as_csv:
@@ -89,8 +93,11 @@ def leaderboard(
     elif as_html:
         print(views.as_html(board, shown), end="")
     elif not board.groups:
-        asked = " that match" if where else " yet; make one with: seqzoo run recipes/quick.yaml"
-        note(f"There are no results in {runs}{asked}")
+        if where:
+            asked = " and ".join(where)
+            note(f"No row of {runs} matches {asked}; case counts, and * stands for any text")
+        else:
+            note(f"There are no results in {runs} yet; make one: seqzoo run recipes/quick.yaml")
     elif as_markdown:
         print(views.as_markdown(board, shown), end="")
     else:
@@ -103,8 +110,22 @@ def leaderboard(
             console.print(Text(group.title), style="bold")
             console.print(views.as_table(group, shown, kind=sort, width=console.width))
             console.print()
-        for line in views.NOTES:
+        for line in views.notes(board, shown):
             console.print(Text(line), style="dim")
+
+
+def _require_folder(runs: Path) -> None:
+    """Raises UsageError for a folder that cannot be meant; that there are no runs yet is fine."""
+    from seqzoo.errors import UsageError, did_you_mean
+
+    if runs.exists() and not runs.is_dir():
+        raise UsageError(f"{runs} is not a folder; --runs takes the folder that holds the runs.")
+    if (runs / "recipe.yaml").exists():
+        raise UsageError(f"{runs} is a run; --runs takes the folder that holds it, {runs.parent}.")
+    if not runs.exists() and runs != DEFAULT_RUNS:
+        beside = runs.parent.iterdir() if runs.parent.is_dir() else ()
+        names = [path.name for path in beside if path.is_dir()]
+        raise UsageError(f"{runs} does not exist.{did_you_mean(runs.name, names)}")
 
 
 def _print_columns() -> None:
@@ -119,24 +140,3 @@ def _print_columns() -> None:
     for column in COLUMNS:
         table.add_row(column.key, column.meaning)
     results().print(table)
-
-
-def _write_into(path: Path, tables: str) -> None:
-    """Replace what stands between the two marks. Raises UsageError where they are not there."""
-    from seqzoo.atomic import write_atomically
-    from seqzoo.errors import UsageError
-
-    begin, end = "<!-- leaderboard -->\n", "<!-- end of leaderboard -->"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{path} cannot be read: {cause}.") from error
-    before, found_begin, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found_begin or not found_end:
-        raise UsageError(
-            f"{path} has no place for the tables; write {begin.strip()} and {end}, each on a line "
-            f"of its own, where they shall stand."
-        )
-    write_atomically(path, f"{before}{begin}\n{tables}\n{end}{after}")

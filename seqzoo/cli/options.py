@@ -7,7 +7,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "Device", "Into", "Run", "RunsFolder", "Step"]
+__all__ = ["DEFAULT_RUNS", "AsJson", "Device", "Into", "Run", "RunsFolder", "Step"]
+
+DEFAULT_RUNS = Path("runs")
 
 Run: TypeAlias = Annotated[
     Path, typer.Argument(help="Folder of the run, e.g. runs/quick.", show_default=False)

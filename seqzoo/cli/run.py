@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device, RunsFolder
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, RunsFolder
 
 
 def run(
@@ -24,7 +24,7 @@ def run(
         str | None,
         typer.Option(help="Name of the run's folder; else the recipe's, numbered if it is taken."),
     ] = None,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Into, RunsFolder
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder
 
 
 def sweep(
     grid: Annotated[
         Path, typer.Argument(help="A grid file, see docs/sweeps.md.", show_default=False)
     ],
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = DEFAULT_RUNS,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Members at a time; they share the cores.")
     ] = 1,
@@ -32,11 +32,14 @@ def sweep(
     from seqzoo.cli.leaderboard import leaderboard
     from seqzoo.cli.plugins import installed
     from seqzoo.console import fail, results
+    from seqzoo.leaderboard.page import read_page
     from seqzoo.sweep.folder import SweepFolder
     from seqzoo.sweep.grid import read_grid
     from seqzoo.sweep.members import checked_recipes, members_of
     from seqzoo.sweep.run import run_sweep
 
+    if into is not None:
+        read_page(into)  # what is wrong with it must not wait for the last member
     read = read_grid(grid)
     members = members_of(read)
     recipes = checked_recipes(members, installed())

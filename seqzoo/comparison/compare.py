@@ -108,7 +108,6 @@ _ONLY_DIFFERING: tuple[tuple[str, str, Kind], ...] = (
     ("corpus.sha256", "corpus sha256", "hash"),
     ("split", "split", "text"),
     ("protocol.name", "protocol", "text"),
-    ("adaptive.method", "adaptive method", "text"),
     ("cpu", "cpu", "text"),
 )
 

@@ -66,7 +66,7 @@ def differences(
 ) -> list[Difference | NoDifference]:
     """Every run against the first on one split: all static ones, then the adaptive ones.
 
-    An adaptive difference is there for every run that has adaptive scores, where the first has.
+    An adaptive difference, or why there is none, is there where one of the two has adaptive scores.
     """
     return [
         *_of_kind([_static(result, split) for result in results], letters, adaptive=False),
@@ -106,13 +106,13 @@ def _of_kind(
     scored: Sequence[_Scored | None], letters: Sequence[str], *, adaptive: bool
 ) -> list[Difference | NoDifference]:
     first = scored[0]
-    if first is None:
-        return []
     found: list[Difference | NoDifference] = []
     for other, letter in zip(scored[1:], letters[1:], strict=True):
-        if other is None:
-            continue
-        if reason := _why_unlike(first, other, letters[0], letter):
+        if first is None or other is None:
+            if first is not None or other is not None:
+                reason = f"{letters[0] if first is None else letter} has no adaptive scores"
+                found.append(NoDifference(letters[0], letter, adaptive, reason))
+        elif reason := _why_unlike(first, other, letters[0], letter):
             found.append(NoDifference(letters[0], letter, adaptive, reason))
         else:
             assert first.score is not None
@@ -145,8 +145,8 @@ def _why_unlike(first: _Scored, second: _Scored, a: str, b: str) -> str:
     for each, letter in ((first, a), (second, b)):
         if each.score is None:
             return f"{letter} has no score for {each.split_name.replace('_', '-')}"
-        if not each.score.has_whole_blocks:
-            return f"the blocks of {letter} do not add up to its score; score it with seqzoo eval"
+        if not each.score.blocks:
+            return f"{letter} keeps no scores by block; score it again with seqzoo eval"
     assert first.score is not None
     assert second.score is not None
     for said, sizes in (

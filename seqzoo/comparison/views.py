@@ -1,4 +1,4 @@
-"""A comparison as sections for the terminal, and as JSON."""
+"""A comparison as sections for the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.parts import PartRow
 
-__all__ = ["as_json", "print_comparison"]
+__all__ = ["print_comparison"]
 
 _STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _ABSENT = "–"
@@ -27,6 +27,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     """Every section that has something to say, readable from 80 columns on."""
     split = comparison.split.replace("_", "-")
     sections: list[tuple[str, list[RenderableType]]] = [
+        ("runs", [_runs(comparison)]),
         ("metrics", list(_quantities(comparison, console.width))),
         (f"difference on {split}, in bits per byte", list(_differences(comparison))),
         ("recipe", list(_settings(comparison, console.width))),
@@ -76,12 +77,20 @@ def _letter(comparison: Comparison, index: int) -> Text:
     return Text(comparison.letters[index], style=f"bold {_style(index)}")
 
 
+def _runs(comparison: Comparison) -> Group:
+    """Which letter is which run, and how each learnt while it was scored."""
+    lines = []
+    for index, run in enumerate(comparison.runs):
+        line = Text.assemble(_letter(comparison, index), f"  {run.label}")
+        if run.result.adaptive is not None:
+            line.append(f"\n   adaptive: {run.result.adaptive.method}", style="dim")
+        lines.append(line)
+    return Group(*lines)
+
+
 def _quantities(comparison: Comparison, width: int) -> Iterator[Table]:
     for indices in _in_turns(comparison, width - 28, 13):
-        heads = [
-            Text("\n").join([_letter(comparison, index), Text(comparison.runs[index].label)])
-            for index in indices
-        ]
+        heads = [_letter(comparison, index) for index in indices]
         table = _table([Text(""), *heads])
         table.columns[0].no_wrap = True
         for row in comparison.quantities:
@@ -243,57 +252,3 @@ def _number(value: float | None, form: str) -> str:
 
 def _change(value: float | None) -> str:
     return _ABSENT if value is None else _signed(value, 4)
-
-
-def as_json(comparison: Comparison) -> str:
-    """Everything, for programs; numbers unrounded, values by the letters of runs."""
-    letters = comparison.letters
-
-    def by_letter(values: Sequence[Any]) -> dict[str, Any]:
-        return dict(zip(letters, values, strict=True))
-
-    def part(row: PartRow) -> dict[str, Any]:
-        return {
-            "name": row.name,
-            "share": by_letter(row.shares),
-            "bits_per_byte": by_letter(row.bits_per_byte),
-            "contribution": by_letter(row.contributions),
-        }
-
-    def difference(each: Any) -> dict[str, Any]:
-        shared = {"first": each.first, "second": each.second, "adaptive": each.adaptive}
-        if not isinstance(each, Difference):
-            return {**shared, "bits_per_byte": None, "reason": each.reason}
-        return {
-            **shared,
-            "bits_per_byte": each.bits_per_byte,
-            "interval": list(each.interval),
-            "tie": each.is_tie,
-            "verdict": each.verdict,
-        }
-
-    return json.dumps(
-        {
-            "runs": {
-                letter: {"label": run.label, "folder": str(run.path)}
-                for letter, run in zip(letters, comparison.runs, strict=True)
-            },
-            "split": comparison.split,
-            "metrics": {row.key: by_letter(row.values) for row in comparison.quantities},
-            "differences": [difference(each) for each in comparison.differences],
-            "settings": {setting.path: dict(setting.values) for setting in comparison.settings},
-            "by_class": [part(row) for row in comparison.by_class],
-            "by_distance": [part(row) for row in comparison.by_distance],
-            "curves": {
-                "x": comparison.axis,
-                **{
-                    letter: {
-                        "training": [list(point) for point in curve.training],
-                        "validation": [list(point) for point in curve.validation],
-                    }
-                    for letter, curve in zip(letters, comparison.curves, strict=True)
-                },
-            },
-        },
-        indent=1,
-    )

@@ -66,7 +66,7 @@ def read_board(
     """All results under a folder, those of sweeps in it included; none gives an empty board.
 
     split: the one to rank on. sort: a kind of score. each_run: a row for every run, seeds apart.
-    keep: which rows of a group to show; ranks are among those.
+    keep: which rows of a group to show; ranks are among all.
     """
     alike: dict[tuple[object, ...], list[Result]] = {}
     warnings: list[str] = []
@@ -75,7 +75,7 @@ def read_board(
             # The folder may have been copied or renamed since; its name is what commands take.
             name = path.parent.relative_to(runs).as_posix()
             result = read_result(path).model_copy(update={"run": name})
-            _require_blocks(path, result, split)
+            _require_score(path, result, split)
         except UsageError as error:
             warnings.append(str(error))
             continue
@@ -83,38 +83,36 @@ def read_board(
     groups = []
     for results in alike.values():
         group = _group(results, split=split, each_run=each_run)
-        warnings += [f"{row.name}: {row.impossible}" for row in group.rows if row.impossible]
-        rows = ranked([row for row in group.rows if keep(group, row)], split=split)
-        if rows:
-            rows.sort(key=lambda row: _place(row, sort))
-            groups.append(replace(group, rows=tuple(rows)))
+        rows = sorted(ranked(group.rows, split=split), key=lambda row: _place(row, sort))
+        warnings += [f"{row.name}: {words}" for row in rows for words in row.warnings]
+        if kept := [row for row in rows if keep(group, row)]:
+            groups.append(replace(group, rows=tuple(kept)))
     groups.sort(key=lambda group: group.title)
     return Board(tuple(groups), sort, tuple(warnings))
 
 
 def _identity(result: Result, split: str) -> tuple[object, ...]:
     """What has to be equal for two results to be comparable."""
+    score = result.scores[split]
     return (
         result.corpus.sha256,
         result.split,
         tuple(result.protocol.model_dump().values()),
-        result.scores[split].block_bytes,
+        score.bytes,
+        score.block_bytes,
     )
 
 
-def _require_blocks(path: Path, result: Result, split: str) -> None:
-    """Raises UsageError where a score is missing, or its blocks do not make it up."""
-    if split not in result.scores:
-        raise UsageError(f"{path} has no score for {split}; score the run again.")
-    scores = [result.scores[split]]
+def _require_score(path: Path, result: Result, split: str) -> None:
+    """Raises UsageError where a score is missing, or has no blocks to compare."""
+    scores = [result.scores.get(split)]
     if result.adaptive is not None and split in result.adaptive.scores:
         scores.append(result.adaptive.scores[split])
-    for score in scores:
-        if not score.has_whole_blocks:
-            raise UsageError(
-                f"{path} is damaged: the blocks of its score on {split} do not add up to it; score "
-                f"the run again with 'seqzoo eval {path.parent}'."
-            )
+    if not all(score is not None and score.blocks for score in scores):
+        raise UsageError(
+            f"{path} has no score for {split} that is kept in blocks; score the run again with "
+            f"'seqzoo eval {path.parent}'."
+        )
 
 
 def _group(results: Sequence[Result], *, split: str, each_run: bool) -> Group:

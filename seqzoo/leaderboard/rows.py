@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 
 import numpy as np
 
@@ -27,8 +26,8 @@ class Row:
     bits_per_byte: by kind of score, on the board's split; means over seeds. accuracy: static.
     other_splits: static bits per byte of the further splits. standings: of runs, by kind.
     ties: names of the rows that it cannot be told apart from, by kind. results: of runs, by seed.
-    passed: the best static rung that a run's static score is below. impossible: why a score
-    cannot be, where it cannot.
+    passed: the best static rung that a run's static score is below. warnings: what is wrong with
+    the row's scores, a sentence each.
     """
 
     name: str
@@ -39,7 +38,7 @@ class Row:
     ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     passed: str = ""
-    impossible: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -53,17 +52,14 @@ def run_rows(
     results: Iterable[Result], ladder: Ladder, *, split: str, each_run: bool
 ) -> Iterator[Row]:
     """A row for each recipe, or for each run; not ranked yet."""
-    names: list[str] = []
     for alike in _by_recipe(results, each_run):
-        names.append(_common_name(alike))
         scores = {kind: _scores(alike, kind, split) for kind in KINDS}
         static = scores["static"]
         bits = {kind: _mean(found) for kind, found in scores.items() if found}
         others = sorted(set.intersection(*(set(result.scores) for result in alike)) - {split})
         placement = ladder.place(bits["static"], split)
-        again = names.count(names[-1])  # the seeds were run several times
         yield Row(
-            f"{names[-1]} ({again})" if again > 1 else names[-1],
+            _name(alike),
             bits,
             accuracy=float(np.mean([score.accuracy for score in static])),
             other_splits={
@@ -71,11 +67,14 @@ def run_rows(
             },
             results=alike,
             passed=placement.passed.name if placement.passed is not None else "none",
-            impossible=_impossible(
-                ladder,
-                [score.bits_per_byte for found in scores.values() for score in found],
-                split=split,
-                num_bytes=static[0].bytes,
+            warnings=(
+                *_impossible(
+                    ladder,
+                    [score.bits_per_byte for found in scores.values() for score in found],
+                    split=split,
+                    num_bytes=static[0].bytes,
+                ),
+                *_mixed(alike, scores["adaptive"]),
             ),
         )
 
@@ -92,7 +91,7 @@ def ladder_rows(ladder: Ladder, *, split: str, num_bytes: int) -> Iterator[Row]:
             bits,
             accuracy=static.accuracy.get(split),
             other_splits=_without(static.bits_per_byte, split),
-            impossible=_impossible(ladder, bits.values(), split=split, num_bytes=num_bytes),
+            warnings=tuple(_impossible(ladder, bits.values(), split=split, num_bytes=num_bytes)),
         )
     if split in ladder.floor:
         bits = dict.fromkeys(KINDS, ladder.floor[split])
@@ -133,11 +132,12 @@ def ranked(rows: Sequence[Row], *, split: str) -> list[Row]:
 def _by_recipe(results: Iterable[Result], each_run: bool) -> list[tuple[Result, ...]]:
     """Runs of one recipe with distinct seeds, in the order of their seeds.
 
-    A seed that comes again begins another row: twice the same is no second sample.
+    A seed that comes again begins another row: twice the same is no second sample. Runs are taken
+    in the order of their names, which no scoring changes.
     """
     rows: list[dict[int, Result]] = []
     of_recipe: dict[str, list[dict[int, Result]]] = {}
-    for result in sorted(results, key=lambda result: (result.created, result.run)):
+    for result in sorted(results, key=lambda result: _natural(result.run)):
         # Results of before there were fingerprints stand alone.
         alike = of_recipe.setdefault(result.fingerprint or result.run, [])
         row = next((row for row in alike if result.seed not in row), None)
@@ -149,17 +149,29 @@ def _by_recipe(results: Iterable[Result], each_run: bool) -> list[tuple[Result, 
     return [tuple(row[seed] for seed in sorted(row)) for row in rows]
 
 
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """A key that puts run-9 before run-10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def _name(results: Sequence[Result]) -> str:
+    """The run's name; of a sweep's seeds what stands before the seed, of other runs the first's."""
+    names = sorted((result.run for result in results), key=_natural)
+    before = {re.sub(r"[-_.]seed[-_.]?\d+$", "", name) for name in names}
+    if len(names) == 1:
+        return names[0]
+    return before.pop() if len(before) == 1 else f"{names[0]} +{len(names) - 1}"
+
+
 def _scores(results: Sequence[Result], kind: str, split: str) -> list[SplitScore]:
-    """Scores of a kind that may be averaged: of adaptive ones, those that learnt as the newest."""
+    """The scores of a kind of all these runs; none where not all have one, made alike."""
     if kind == "static":
         return [result.scores[split] for result in results]
-    newest_first = sorted(results, key=lambda result: result.created, reverse=True)
-    learnt = [result.adaptive for result in newest_first if result.adaptive is not None]
-    return [
-        record.scores[split]
-        for record in (result.adaptive for result in results)
-        if record is not None and record.method == learnt[0].method and split in record.scores
-    ]
+    learnt = [result.adaptive for result in results if result.adaptive is not None]
+    scores = [record.scores[split] for record in learnt if split in record.scores]
+    is_one = len(scores) == len(results) and len({record.method for record in learnt}) == 1
+    return scores if is_one else []
 
 
 def _mean(scores: Sequence[SplitScore]) -> float:
@@ -170,24 +182,25 @@ def _without(scores: Mapping[str, float], split: str) -> dict[str, float]:
     return {other: bits for other, bits in scores.items() if other != split}
 
 
-def _common_name(results: Sequence[Result]) -> str:
-    """The one run's name, or what the names of several begin with."""
-    names = [result.run for result in results]
-    if len(names) == 1:
-        return names[0]
-    columns = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    common = "".join(letters[0] for letters in columns)
-    if any(name[len(common) : len(common) + 1].isdigit() for name in names):
-        common = common.rstrip("0123456789")  # seeds 10 and 11 begin alike
-    return re.sub(r"[-_.]*(seed)?[-_.=]*$", "", common).rstrip("/") or results[0].recipe
-
-
-def _impossible(ladder: Ladder, scores: Iterable[float], *, split: str, num_bytes: int) -> str:
+def _impossible(
+    ladder: Ladder, scores: Iterable[float], *, split: str, num_bytes: int
+) -> Iterator[str]:
     for bits_per_byte in scores:
         if ladder.is_impossible(bits_per_byte, split, num_bytes):
             below = (ladder.floor[split] - bits_per_byte) * num_bytes
-            return (
+            yield (
                 f"its score on {split} lies {below:.0f} bits below the true source's own, and luck "
                 f"reaches {LUCK_BITS:.0f}; something leaks, or counts wrongly."
             )
-    return ""
+
+
+def _mixed(results: Sequence[Result], shown: Sequence[SplitScore]) -> Iterator[str]:
+    """Adaptive scores that some of the seeds have, or that were made in several ways."""
+    learnt = [result.adaptive for result in results if result.adaptive is not None]
+    if learnt and not shown:
+        ways = len({record.method for record in learnt})
+        yield (
+            f"{len(learnt)} of {len(results)} seeds have adaptive scores, made in {ways} "
+            f"way{'s' if ways > 1 else ''}, so the row has none; --each-run shows them, 'seqzoo "
+            f"eval RUN --adaptive' makes them alike."
+        )

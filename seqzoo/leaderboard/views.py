@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from rich.cells import cell_len
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -16,19 +17,28 @@ from seqzoo.leaderboard.board import Board, Group
 from seqzoo.leaderboard.columns import Cell, Column, default_columns
 from seqzoo.leaderboard.rows import KINDS, Row
 
-__all__ = ["NOTES", "as_csv", "as_html", "as_json", "as_markdown", "as_table"]
+__all__ = ["as_csv", "as_html", "as_json", "as_markdown", "as_table", "notes"]
 
 Columns: TypeAlias = Sequence[Column] | None
 """The columns to show, in their order; None for the default ones."""
 
 _GAP = 2
+_NARROWEST = 4
 
-NOTES = (
-    "static: frozen. adaptive: learns from the bytes that it has been scored on.",
-    "=: the difference is inside the noise. ±: half the 95 % interval.",
-    "seeds ±: how many, and their standard deviation; ?: one seed, so unknown.",
-)
-"""What a reader of a table has to know."""
+_NOTES = {
+    "adaptive": "static: frozen. adaptive: learns from the bytes that it has been scored on.",
+    "rank": "rank: among all comparable runs; =: the difference is inside the noise.",
+    "noise": "±: half the 95 % interval of the score that ranks.",
+    "seeds": "seeds ±: how many, and their standard deviation; ?: one seed, so unknown.",
+}
+
+
+def notes(board: Board, columns: Columns) -> list[str]:
+    """What a reader of the tables has to know, of the columns that are there."""
+    keys = {
+        column.key for group in board.groups for column in _shown(group, columns, board.sorted_by)
+    }
+    return [note for key, note in _NOTES.items() if key in keys]
 
 
 def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
@@ -40,26 +50,35 @@ def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
     shown = _shown(group, columns, kind)
     if columns is None:
         shown = _fitting(group, shown, kind, width)
-    for column in shown:
-        table.add_column(
-            column.title,
-            justify="left" if column.is_text else "right",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
+    widths = _widths(group, shown, kind, width)
+    for column, size in zip(shown, widths, strict=True):
+        justify: JustifyMethod = "left" if column.is_text else "right"
+        table.add_column(column.title, justify=justify, no_wrap=True, width=size)
     for place, row in enumerate(group.rows):
-        cells = [Text(_end(column, column.show(Cell(group, row, kind)))) for column in shown]
+        cells = [
+            Text(_end(column.show(Cell(group, row, kind)), size))
+            for column, size in zip(shown, widths, strict=True)
+        ]
         if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
             table.add_row()  # from here on rows have no such score
         table.add_row(*cells, style="" if row.kind == "run" else "dim")
     return table
 
 
-def _end(column: Column, text: str) -> str:
+def _end(text: str, size: int) -> str:
     """The end of a text that is too long: what tells the members of a sweep apart stands there."""
-    if column.max_width is None or cell_len(text) <= column.max_width:
-        return text
-    return f"…{text[1 - column.max_width :]}"
+    return text if cell_len(text) <= size else f"…{text[1 - size :]}"
+
+
+def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[int]:
+    """Of each column. Texts share what is left of `width`; numbers are never cut."""
+    widths = [_widest(group, column, kind) for column in columns]
+    texts = [place for place, column in enumerate(columns) if column.is_text]
+    room = width + _GAP - sum(widths) - _GAP * len(widths) + sum(widths[i] for i in texts)
+    for left, place in enumerate(sorted(texts, key=lambda place: widths[place])):
+        widths[place] = max(_NARROWEST, min(widths[place], room // (len(texts) - left)))
+        room -= widths[place]
+    return widths
 
 
 def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
@@ -69,7 +88,8 @@ def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
     return [
         column
         for column in default_columns()
-        if any(column.show(Cell(group, row, kind)) for row in group.rows)
+        if column.key != group.scored  # which is the static column
+        and any(column.show(Cell(group, row, kind)) for row in group.rows)
     ]
 
 
@@ -78,13 +98,17 @@ def _fitting(group: Group, columns: Sequence[Column], kind: str, width: int) -> 
     kept: list[Column] = []
     room = width + _GAP
     for column in sorted(columns, key=lambda column: column.priority or 0):
-        texts = [column.show(Cell(group, row, kind)) for row in group.rows]
-        widest = max(cell_len(text) for text in [column.title, *texts])
-        needed = min(widest, column.max_width or widest) + _GAP
+        needed = _widest(group, column, kind) + _GAP
         if not column.priority or needed <= room:
             kept.append(column)
             room -= needed
     return [column for column in columns if column in kept]
+
+
+def _widest(group: Group, column: Column, kind: str) -> int:
+    texts = [column.title, *(column.show(Cell(group, row, kind)) for row in group.rows)]
+    widest = max(map(cell_len, texts))
+    return min(widest, column.max_width or widest)
 
 
 def as_markdown(board: Board, columns: Columns) -> str:
@@ -150,7 +174,9 @@ def as_html(board: Board, columns: Columns) -> str:
         }
         for group in board.groups
     ]
-    return environment.get_template("page.html.j2").render(groups=groups, notes=NOTES)
+    return environment.get_template("standalone.html.j2").render(
+        groups=groups, notes=notes(board, columns)
+    )
 
 
 def as_json(board: Board) -> str:
@@ -181,7 +207,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "bits_per_byte": row.bits_per_byte,
         "other_splits": row.other_splits,
         "accuracy": row.accuracy,
-        "impossible": row.impossible or None,
+        "warnings": list(row.warnings),
     }
     if not row.results:
         return shared

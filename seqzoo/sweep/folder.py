@@ -11,13 +11,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from enum import StrEnum
 from pathlib import Path
 
 from seqzoo.console import note
 from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipe import Recipe, parse_recipe
+from seqzoo.results import read_result
 from seqzoo.rundirectory import RunDirectory
 from seqzoo.verdicts import dotted, shown
 from seqzoo.yamlmarks import load_yaml
@@ -95,7 +96,9 @@ class SweepFolder:
 
 def _standing(directory: RunDirectory) -> Standing:
     if directory.result.exists():
-        return Standing.FINISHED
+        with suppress(UsageError):  # one that cannot be read is made anew by going on
+            read_result(directory.result)
+            return Standing.FINISHED
     saved = any(directory.checkpoints.glob("step-*[0-9]"))
     return Standing.UNFINISHED if saved and directory.recipe.exists() else Standing.NEW
 

@@ -80,6 +80,8 @@ def read_grid(path: Path) -> Grid:
     if not isinstance(data, dict):
         message = f"a grid file is a mapping of sections, found {shown(data)}."
         raise RecipeError([marks.value(()).problem(message)])
+    if "architecture" in data and "recipes" not in data:
+        raise UsageError(f"{path} is a recipe; run it with 'seqzoo run {path}'.")
     sections, faults = check(GridSections, data)
     if sections is not None:
         faults = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
@@ -123,6 +125,9 @@ def _wrong_keys(sections: GridSections) -> Iterator[Fault]:
         key = str(path[-1])
         if "=" in key or key != key.strip() or not all(key.split(".")):
             message = f"{shown(key)} is no setting, expected one such as train.batch_size."
+            yield Fault(path, message, at_key=True)
+        elif key in ("name", "description"):
+            message = f"'{key}' changes nothing in a run; members are named by what differs."
             yield Fault(path, message, at_key=True)
 
 
