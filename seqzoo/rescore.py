@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from seqzoo import checkpoint as checkpoints
 from seqzoo.assembly import Data
 from seqzoo.baselines import ladder
-from seqzoo.console import messages, warn
+from seqzoo.console import messages, note, warn
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.ladder import Ladder
 from seqzoo.progress import meter
@@ -101,7 +101,9 @@ def _ladder(trained: Trained, data: Data) -> Ladder:
     failed = [rung for rung in found.rungs if rung.failure]
     if failed:
         names = ", ".join(sorted(rung.name for rung in failed))
-        warn(f"baselines without a score: {names} ({failed[0].failure}).")
+        is_optional = all(rung.failure.startswith("ImportError") for rung in failed)
+        tell = note if is_optional else warn
+        tell(f"baselines without a score: {names} ({failed[0].failure.rstrip('.')})")
     return found
 
 
