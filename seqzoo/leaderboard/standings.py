@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -79,15 +80,18 @@ def standings(
 
 
 def _students_t(degrees: int, draws: int, scores: Floats) -> Floats:
-    """(draws,) evenly spaced quantiles of Student's t, in an order of the row's own.
-
-    Quantiles, since 2,000 plain draws of one degree of freedom miss its tails by a tenth; the order
-    comes from the row's scores alone, so that whether two rows tie depends on no third.
+    """(draws,) quantiles of Student's t, in an order that comes from the row's scores alone, so
+    that whether two rows tie depends on no third.
     """
-    sample = np.random.default_rng(degrees).standard_t(degrees, size=400_000)
-    quantiles = np.quantile(sample, (np.arange(draws) + 0.5) / draws)
     order = np.random.default_rng(np.frombuffer(scores.tobytes(), dtype=np.uint32))
-    return order.permutation(quantiles)
+    return order.permutation(_quantiles(degrees, draws))
+
+
+@lru_cache
+def _quantiles(degrees: int, draws: int) -> tuple[float, ...]:
+    """Evenly spaced: 2,000 plain draws of one degree of freedom miss the tails by a tenth."""
+    sample = np.random.default_rng(degrees).standard_t(degrees, size=400_000)
+    return tuple(np.quantile(sample, (np.arange(draws) + 0.5) / draws))
 
 
 def _certainly_better(draws: Floats) -> npt.NDArray[np.bool_]:
