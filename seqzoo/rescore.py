@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from seqzoo import checkpoint as checkpoints
@@ -16,9 +17,11 @@ from seqzoo.results import (
     CorpusRecord,
     ProtocolRecord,
     Result,
+    SplitScore,
     read_result,
     write_result,
 )
+from seqzoo.rundirectory import RunDirectory
 from seqzoo.scoring import recipe_protocol, score_splits, score_splits_adaptively
 from seqzoo.sections import AdaptiveSection
 from seqzoo.trained import Trained
@@ -56,7 +59,7 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
             name=str(protocol), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
         ),
         scores=scores,
-        adaptive=_stored_adaptive(trained, weights),
+        adaptive=_stored_adaptive(trained.directory, weights, scores),
         rungs=rungs.rungs,
         floor=dict(rungs.floor),
         placement=rungs.sentence(
@@ -107,12 +110,20 @@ def _ladder(trained: Trained, data: Data) -> Ladder:
     return found
 
 
-def _stored_adaptive(trained: Trained, weights_sha256: str) -> AdaptiveRecord | None:
-    """What the run's result says of the same weights, if it has one."""
-    if not trained.directory.result.exists():
+def _stored_adaptive(
+    directory: RunDirectory, weights_sha256: str, scores: Mapping[str, SplitScore]
+) -> AdaptiveRecord | None:
+    """What the run's result says of the same weights and blocks, if it has one."""
+    if not directory.result.exists():
         return None
     try:
-        stored = read_result(trained.directory.result)
+        stored = read_result(directory.result)
     except UsageError:  # damaged; it is about to be written anew
         return None
-    return stored.adaptive if stored.weights_sha256 == weights_sha256 else None
+    if stored.adaptive is None or stored.weights_sha256 != weights_sha256:
+        return None
+    is_alike = all(
+        split in scores and scores[split].block_sizes == learnt.block_sizes
+        for split, learnt in stored.adaptive.scores.items()
+    )
+    return stored.adaptive if is_alike else None
