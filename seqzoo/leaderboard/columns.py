@@ -109,14 +109,6 @@ def _mean(attribute: str) -> Callable[[Cell], Any]:
     )
 
 
-def _standing(attribute: str) -> Callable[[Cell], Any]:
-    def value(cell: Cell) -> Any:
-        standing = cell.row.standings.get(cell.kind)
-        return None if standing is None else getattr(standing, attribute)
-
-    return value
-
-
 def _rank(cell: Cell) -> str | None:
     standing = cell.row.standings.get(cell.kind)
     return None if standing is None else f"{'=' if standing.is_shared else ''}{standing.rank}"
