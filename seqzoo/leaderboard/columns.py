@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from seqzoo.clock import clock
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.leaderboard.board import Group
 from seqzoo.leaderboard.rows import Row
@@ -157,13 +158,6 @@ def _count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def _time(seconds: float) -> str:
-    """95 to 1:35, 4000 to 1:06:40."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def _text(key: str, meaning: str, value: Callable[[Cell], Any], **more: Any) -> Column:
     return Column(key, key, meaning, value, is_text=True, **more)
 
@@ -196,7 +190,7 @@ COLUMNS = (
     Column("training_bytes", "bytes", "raw bytes trained on, repeats counted",
            _mean("training_bytes"), _count, priority=8),
     Column("training_seconds", "time", "of training, with validation",
-           _mean("training_seconds"), _time, priority=6),
+           _mean("training_seconds"), clock, priority=6),
     Column("peak_memory_bytes", "memory", "most that the training process held",
            _of_runs(lambda results: max(result.peak_memory_bytes for result in results)),
            _count, priority=7),

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from seqzoo.clock import clock
 from seqzoo.sweep.process import MemberRun, State
 
 __all__ = ["SweepDisplay", "sweep_display", "sweep_table"]
@@ -60,7 +61,7 @@ class SweepDisplay:
         number = f"[{self._runs.index(run) + 1}/{len(self._runs)}]"
         words = {
             State.RUNNING: "goes on from its checkpoint" if run.goes_on else "begins",
-            State.FINISHED: f"finished in {_clock(run.seconds)}{_validation(run)}",
+            State.FINISHED: f"finished in {clock(run.seconds)}{_validation(run)}",
             State.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
             State.STOPPED: "stopped",
         }
@@ -118,7 +119,7 @@ def _cells(run: MemberRun) -> list[str]:
         f"{run.share:.0%}" if begun else "",
         _figure(run, "bits_per_byte"),
         _figure(run, "validation_bits_per_byte"),
-        _clock(run.seconds) if run.seconds else "",
+        clock(run.seconds) if run.seconds else "",
     ]
 
 
@@ -130,14 +131,6 @@ def _figure(run: MemberRun, key: str) -> str:
 def _validation(run: MemberRun) -> str:
     figure = _figure(run, "validation_bits_per_byte")
     return f", validation {figure} bits per byte" if figure else ""
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02}"
 
 
 def _distinct_parts(names: Sequence[str]) -> list[str]:
