@@ -27,7 +27,7 @@ from torch import Tensor
 from seqzoo import state as states
 from seqzoo.contracts import SequenceModel, State, Tokenizer
 from seqzoo.evaluate import add_scores, one_thread, require_finite
-from seqzoo.reading import Reading
+from seqzoo.reading import Chunk, Reading
 from seqzoo.runtime import Runtime, in_eval_mode
 from seqzoo.sections import AdaptiveSection
 from seqzoo.specs import Span
@@ -74,9 +74,7 @@ def gradient_scales(
             reading = Reading(tokenizer, Span(training.data, start, start + size))
             state = model.initial_state(1)
             for chunk in reading.chunks(section.segment_length):
-                inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
-                targets = torch.from_numpy(chunk.targets).to(runtime.device)
-                logits, state = _forward(model, inputs, state, runtime)
+                logits, targets, state = _read(model, chunk, state, runtime)
                 for square, gradient in zip(
                     squares, _gradients(logits, targets, parameters), strict=True
                 ):
@@ -110,9 +108,7 @@ def score_adaptively(
         trained = [weight.detach().clone() for weight in weights]
         state = pupil.initial_state(1)
         for chunk in reading.chunks(section.segment_length):
-            inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
-            targets = torch.from_numpy(chunk.targets).to(runtime.device)
-            logits, state = _forward(pupil, inputs, state, runtime)
+            logits, targets, state = _read(pupil, chunk, state, runtime)
             add_scores(result, logits.detach(), chunk)
             if weights:
                 gradients = _gradients(logits, targets, weights)
@@ -161,12 +157,15 @@ def _trainable(model: SequenceModel) -> list[Tensor]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _forward(
-    model: SequenceModel, inputs: Tensor, state: State, runtime: Runtime
-) -> tuple[Tensor, State]:
+def _read(
+    model: SequenceModel, chunk: Chunk, state: State, runtime: Runtime
+) -> tuple[Tensor, Tensor, State]:
+    """Logits with their graph, the targets on the same device, and the state without one."""
+    inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
+    targets = torch.from_numpy(chunk.targets).to(runtime.device)
     with runtime.autocast():
         logits, state = model(inputs, state)
-    return logits, states.detach(state)
+    return logits, targets, states.detach(state)
 
 
 def _gradients(logits: Tensor, targets: Tensor, weights: list[Tensor]) -> list[Tensor]:
