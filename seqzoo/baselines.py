@@ -23,7 +23,7 @@ from seqzoo.atomic import write_atomically
 from seqzoo.ladder import Ladder, Rung
 from seqzoo.places import cache_directory
 from seqzoo.registry import Registered, Registry
-from seqzoo.specs import BaselineScore, BaselineSpec, Span
+from seqzoo.specs import SPLITS, BaselineScore, BaselineSpec, Span
 
 if TYPE_CHECKING:
     from seqzoo.contracts import Corpus
@@ -48,15 +48,8 @@ def ladder(
     Splits without bytes are left out. announce: called with the name of each baseline that has to
     be computed, for progress.
     """
-    scored = {
-        name: span
-        for name, span in (
-            ("validation", splits.validation),
-            ("test", splits.test),
-            ("held_out", splits.held_out),
-        )
-        if len(span)
-    }
+    spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
+    scored = {name: span for name, span in spans.items() if len(span)}
     rungs: list[Rung] = []
     for registered in registry.registered("baseline"):
         key = _key(registered, corpus_sha256, splits.identity)

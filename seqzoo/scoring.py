@@ -18,10 +18,10 @@ from seqzoo.recipe import Recipe
 from seqzoo.results import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
 from seqzoo.runtime import Runtime
 from seqzoo.sections import AdaptiveSection
-from seqzoo.specs import Span
+from seqzoo.specs import SPLITS, Span
 from seqzoo.tally import Part, Tally
 
-__all__ = ["SPLITS", "recipe_protocol", "require_lanes", "score_splits", "score_splits_adaptively"]
+__all__ = ["recipe_protocol", "require_lanes", "score_splits", "score_splits_adaptively"]
 
 
 def recipe_protocol(recipe: Recipe) -> Protocol:
@@ -43,9 +43,6 @@ def require_lanes(recipe: Recipe, data: Data) -> None:
             f"evaluate.lanes is {lanes}, and the shortest split has {shortest} bytes; use fewer "
             f"lanes or a larger corpus."
         )
-
-
-SPLITS = ("validation", "test", "held_out")
 
 
 def score_splits(

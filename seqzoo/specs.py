@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seqzoo.contracts import Corpus, Sampler, SequenceModel, Tokenizer, Tracker
 
 __all__ = [
+    "SPLITS",
     "ArchitectureSpec",
     "BaselineScore",
     "BaselineSpec",
@@ -32,6 +33,9 @@ __all__ = [
     "TokenizerSpec",
     "TrackerSpec",
 ]
+
+SPLITS = ("validation", "test", "held_out")
+"""What is scored of a corpus; held_out is the two before it together."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*")
 

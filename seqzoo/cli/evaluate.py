@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device, Run, Step
+from seqzoo.cli.options import AsJson, Device, Run, Step, split_named
 
 if TYPE_CHECKING:
     from seqzoo.evaluate import Protocol
@@ -50,15 +50,14 @@ def evaluate(
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report, score_table
     from seqzoo.console import results
-    from seqzoo.errors import UsageError, did_you_mean
+    from seqzoo.errors import UsageError
     from seqzoo.rescore import rescore
     from seqzoo.rundirectory import open_run_directory
-    from seqzoo.scoring import SPLITS, score_splits, score_splits_adaptively
+    from seqzoo.scoring import score_splits, score_splits_adaptively
+    from seqzoo.specs import SPLITS
     from seqzoo.trained import load_trained, reopen_data
 
-    split = split.replace("-", "_")
-    if split not in (*SPLITS, "all"):
-        raise UsageError(f"'{split}' is not a split.{did_you_mean(split, (*SPLITS, 'all'))}")
+    split = split_named(split, "all")
     learning = adaptive or bool(adapt)
     if learning and (lanes or 1, warmup or 0) != (1, 0):
         raise UsageError("--adaptive reads in one lane; leave --lanes and --warmup out.")

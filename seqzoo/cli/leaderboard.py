@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder, split_named
 
 
 def leaderboard(
@@ -62,10 +62,7 @@ def leaderboard(
     given = [option for option, is_given in forms.items() if is_given]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; choose one.")
-    splits = ("validation", "test", "held_out")
-    split = split.replace("-", "_")
-    if split not in splits:
-        raise UsageError(f"'{split}' is not a split.{did_you_mean(split, splits)}")
+    split = split_named(split)
     if sort not in KINDS:
         raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, KINDS)}")
     if columns == "help":

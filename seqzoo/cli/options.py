@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["DEFAULT_RUNS", "AsJson", "Device", "Into", "Run", "RunsFolder", "Step"]
+__all__ = ["DEFAULT_RUNS", "AsJson", "Device", "Into", "Run", "RunsFolder", "Step", "split_named"]
 
 DEFAULT_RUNS = Path("runs")
 
@@ -32,3 +32,17 @@ Into: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+def split_named(name: str, *further: str) -> str:
+    """The split that is meant, `held-out` too. further: other words that are good here.
+
+    Raises UsageError where there is no such split.
+    """
+    from seqzoo.errors import UsageError, did_you_mean
+    from seqzoo.specs import SPLITS
+
+    split, known = name.replace("-", "_"), (*SPLITS, *further)
+    if split not in known:
+        raise UsageError(f"'{name}' is not a split.{did_you_mean(split, known)}")
+    return split

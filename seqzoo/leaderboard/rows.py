@@ -12,9 +12,9 @@ from seqzoo.ladder import LUCK_BITS, Ladder, Rung
 from seqzoo.leaderboard.standings import Standing, standings
 from seqzoo.results import Result, SplitScore
 
-__all__ = ["FLOOR", "KINDS", "Row", "ladder_rows", "ranked", "run_rows", "united_ladder"]
+__all__ = ["KINDS", "Row", "ladder_rows", "ranked", "run_rows", "united_ladder"]
 
-FLOOR = "true source"
+_FLOOR = "true source"
 KINDS = ("static", "adaptive")
 """Of scores: a frozen model's, and one's that learns from the bytes it was scored on."""
 
@@ -45,7 +45,7 @@ class Row:
         """run, baseline, or floor."""
         if self.results:
             return "run"
-        return "floor" if self.name == FLOOR else "baseline"
+        return "floor" if self.name == _FLOOR else "baseline"
 
 
 def run_rows(
@@ -95,7 +95,7 @@ def ladder_rows(ladder: Ladder, *, split: str, num_bytes: int) -> Iterator[Row]:
         )
     if split in ladder.floor:
         bits = dict.fromkeys(KINDS, ladder.floor[split])
-        yield Row(FLOOR, bits, other_splits=_without(ladder.floor, split))
+        yield Row(_FLOOR, bits, other_splits=_without(ladder.floor, split))
 
 
 def united_ladder(results: Iterable[Result]) -> Ladder:
