@@ -10,7 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqzoo.contracts import Corpus, Sampler, SequenceModel, State, Tokenizer, Tracker
+    from seqzoo.contracts import (
+        Batch,
+        Corpus,
+        Sampler,
+        SequenceModel,
+        State,
+        Stream,
+        Tokenizer,
+        Tracker,
+    )
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.hookspecs import hookimpl
     from seqzoo.places import cache_directory, data_directory
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
         Options,
         SamplerSpec,
         Span,
+        StreamSpec,
         TokenizerSpec,
         TrackerSpec,
     )
@@ -29,7 +39,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "contracts": ("Corpus", "Sampler", "SequenceModel", "State", "Tokenizer", "Tracker"),
+    "contracts": (
+        "Batch",
+        "Corpus",
+        "Sampler",
+        "SequenceModel",
+        "State",
+        "Stream",
+        "Tokenizer",
+        "Tracker",
+    ),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "hookspecs": ("hookimpl",),
     "places": ("cache_directory", "data_directory"),
@@ -41,6 +60,7 @@ _HOMES = {
         "Options",
         "SamplerSpec",
         "Span",
+        "StreamSpec",
         "TokenizerSpec",
         "TrackerSpec",
     ),
@@ -51,6 +71,7 @@ __all__ = [
     "ArchitectureSpec",
     "BaselineScore",
     "BaselineSpec",
+    "Batch",
     "Corpus",
     "CorpusSpec",
     "CorpusUnavailable",
@@ -62,6 +83,8 @@ __all__ = [
     "SeqzooError",
     "Span",
     "State",
+    "Stream",
+    "StreamSpec",
     "Tokenizer",
     "TokenizerSpec",
     "Tracker",

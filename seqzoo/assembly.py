@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import torch
 
 from seqzoo import state as states
-from seqzoo.contracts import Corpus, Sampler, SequenceModel, Tokenizer
+from seqzoo.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer
 from seqzoo.corpus import Splits, open_corpus, sha256_of, split
 from seqzoo.errors import PluginError, SeqzooError
 from seqzoo.recipe import Recipe
 from seqzoo.registry import Registry
 from seqzoo.runtime import untouched
 from seqzoo.sections import Choice
+from seqzoo.streams import Lanes
 
 __all__ = [
     "Data",
@@ -26,6 +29,7 @@ __all__ = [
     "build_model",
     "build_tokenizer",
     "open_data",
+    "open_stream",
     "try_model",
 ]
 
@@ -67,6 +71,18 @@ def build_model(recipe: Recipe, *, vocab_size: int) -> SequenceModel:
         model: SequenceModel = spec.build(choice.options, vocab_size=vocab_size)
         _require(isinstance(model, SequenceModel), model, "a SequenceModel from build")
     return model
+
+
+def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
+    """What training reads: the recipe's stream over (N,) tokens, or else contiguous lanes."""
+    choice, batch_size = recipe.train.stream, recipe.train.batch_size
+    if choice is None:
+        return Lanes(tokens, batch_size=batch_size)
+    with blaming(recipe.registry, "stream", choice.name):
+        spec = recipe.registry.get("stream", choice.name)
+        stream: Stream = spec.open(choice.options, tokens, batch_size=batch_size)
+        _require(isinstance(stream, Stream), stream, "a Stream from open")
+    return stream
 
 
 def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:

@@ -38,6 +38,8 @@ def named_plugins(data: dict[str, Any]) -> Iterator[Named | Fault]:
         yield from _choice(section, choice, (section,))
         if section == "corpus" and isinstance(choice, dict):
             yield from _choice("corpus", choice.get("fallback"), (section, "fallback"))
+    if isinstance(data.get("train"), dict):
+        yield from _choice("stream", data["train"].get("stream"), ("train", "stream"))
     if isinstance(data.get("trackers"), list):
         for index, choice in enumerate(data["trackers"]):
             yield from _choice("tracker", choice, ("trackers", index))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Corpus", "Sampler", "SequenceModel", "State", "Tokenizer", "Tracker"]
+__all__ = ["Batch", "Corpus", "Sampler", "SequenceModel", "State", "Stream", "Tokenizer", "Tracker"]
 
 State: TypeAlias = Any
 """A tree (tuples, lists, dicts) of tensors, every leaf batch-first: (B, ...)."""
@@ -104,6 +104,39 @@ class Tokenizer(ABC):
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (nothing learnt by default)
         """Take back what `state` gave; raises ValueError where it does not fit."""
+
+
+class Batch(NamedTuple):
+    """inputs, targets: (B, T) int64, targets one token ahead. restarts: the state must be reset."""
+
+    inputs: Int[Tensor, "B T"]
+    targets: Int[Tensor, "B T"]
+    restarts: bool
+
+
+class Stream(ABC):
+    """The order in which training reads the tokens of its split.
+
+    Laws: targets are one token ahead; row i of a batch continues row i of the batch before it
+    unless `restarts` says that the state must be reset; a batch never changes once it is handed
+    out; `restore(state())` goes on with the same batches. `seqzoo doctor` holds a stream to them.
+    """
+
+    batch_size: int
+    epoch: int = 0
+    """How many times the whole split has been read."""
+
+    @abstractmethod
+    def next(self, length: int) -> Batch:
+        """The next batch: `length` tokens of every row, or fewer where the text ends."""
+
+    @abstractmethod
+    def state(self) -> Mapping[str, Any]:
+        """Where it stands, as plain JSON data; stored with every checkpoint."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `state` gave; raises KeyError or ValueError where it does not fit."""
 
 
 class Sampler(ABC):

@@ -21,6 +21,7 @@ from seqzoo.specs import (
     BaselineSpec,
     CorpusSpec,
     SamplerSpec,
+    StreamSpec,
     TokenizerSpec,
     TrackerSpec,
 )
@@ -41,6 +42,11 @@ def register_architectures() -> Iterable[ArchitectureSpec]:  # type: ignore[empt
 @hookspec
 def register_tokenizers() -> Iterable[TokenizerSpec]:  # type: ignore[empty-body]
     """Tokenizers that recipes can name under `tokenizer`."""
+
+
+@hookspec
+def register_streams() -> Iterable[StreamSpec]:  # type: ignore[empty-body]
+    """Orders of the training text that recipes can name under `train.stream`."""
 
 
 @hookspec

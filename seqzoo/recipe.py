@@ -60,6 +60,8 @@ class Recipe(RecipeSections):
             del data[section]
         for setting in ("seed", "checkpoint", "log_every_steps"):
             del data["train"][setting]
+        if data["train"]["stream"] is None:
+            del data["train"]["stream"]
         data["runtime"] = data["runtime"]["precision"]
         # What is written otherwise and means the same.
         stages, optimizer = data["train"]["bptt_length"], data["train"]["optimizer"]
@@ -206,6 +208,10 @@ def _assembled(
     if corpus.fallback is not None:
         fallback = chosen(corpus.fallback, "corpus", "fallback")
         corpus = corpus.model_copy(update={"fallback": fallback})
+    train = sections.train
+    if train.stream is not None:
+        stream = chosen(train.stream, "train", "stream")
+        train = train.model_copy(update={"stream": stream})
     links = enumerate(sections.sample.chain)
     chain = tuple(chosen(link, "sample", "chain", index) for index, link in links)
     fields = {name: getattr(sections, name) for name in RecipeSections.model_fields}
@@ -213,6 +219,7 @@ def _assembled(
         "corpus": corpus,
         "tokenizer": chosen(sections.tokenizer, "tokenizer"),
         "architecture": chosen(sections.architecture, "architecture"),
+        "train": train,
         "sample": sections.sample.model_copy(update={"chain": chain}),
         "trackers": tuple(chosen(t, "trackers", i) for i, t in enumerate(sections.trackers)),
     }

@@ -28,6 +28,7 @@ from seqzoo.specs import (
     CorpusSpec,
     SamplerSpec,
     Spec,
+    StreamSpec,
     TokenizerSpec,
     TrackerSpec,
 )
@@ -37,6 +38,7 @@ __all__ = ["KINDS", "Broken", "Owner", "Registered", "Registry", "load_registry"
 _SPEC_OF_HOOK: Mapping[str, type[Spec]] = {
     "register_architectures": ArchitectureSpec,
     "register_tokenizers": TokenizerSpec,
+    "register_streams": StreamSpec,
     "register_samplers": SamplerSpec,
     "register_corpora": CorpusSpec,
     "register_baselines": BaselineSpec,

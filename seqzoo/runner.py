@@ -15,6 +15,7 @@ from seqzoo.assembly import (
     build_model,
     build_tokenizer,
     open_data,
+    open_stream,
     try_model,
 )
 from seqzoo.console import messages, note, panel, warn
@@ -30,7 +31,7 @@ from seqzoo.results import Result
 from seqzoo.rundirectory import Log, RunDirectory, create_run_directory, open_run_directory
 from seqzoo.runtime import Runtime, make_runtime
 from seqzoo.scoring import require_lanes
-from seqzoo.streams import Lanes, encode
+from seqzoo.streams import encode
 from seqzoo.tracking import GuardedTracker
 from seqzoo.train import Hooks, Training, train
 from seqzoo.trained import (
@@ -98,7 +99,7 @@ def _make_training(
 ) -> Training:
     with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokens = encode(tokenizer, data.splits.training.bytes)
-    lanes = Lanes(tokens, batch_size=recipe.train.batch_size)
+    stream = open_stream(recipe, tokens)
     model = build_model(recipe, vocab_size=tokenizer.vocab_size)
     if fresh:
         with blaming(recipe.registry, "architecture", recipe.architecture.name):
@@ -111,7 +112,7 @@ def _make_training(
         model.compile()
     return Training(
         model,
-        lanes,
+        stream,
         recipe.train,
         runtime=runtime,
         bytes_per_token=len(data.splits.training) / len(tokens),

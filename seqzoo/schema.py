@@ -30,7 +30,7 @@ def recipe_schema(registry: Registry) -> JsonSchema:
     definitions: JsonSchema = schema["$defs"]
     specs = {
         kind: [registered.spec for registered in registry.registered(kind)]
-        for kind in (*_CHOSEN, "sampler", "tracker")
+        for kind in (*_CHOSEN, "stream", "sampler", "tracker")
     }
     for kind, known in specs.items():
         for spec in known:
@@ -49,6 +49,10 @@ def recipe_schema(registry: Registry) -> JsonSchema:
     for kind in ("tokenizer", "architecture"):
         sections[kind] = {**sections[kind], "allOf": [_ref(f"{kind}.chosen")]}
     sections["trackers"]["items"] = {"allOf": [_ref("Choice"), _ref("tracker.chosen")]}
+    definitions["TrainSection"]["properties"]["stream"]["anyOf"] = [
+        {"allOf": [_ref("Choice"), _ref("stream.chosen")]},
+        {"type": "null"},
+    ]
     definitions["SampleSection"]["properties"]["chain"]["items"] = _ref("sampler.link")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -199,6 +199,11 @@ class TrainSection(Section):
     """Truncated backpropagation through time over contiguous lanes, state carried."""
 
     batch_size: int = Field(default=32, ge=1, description="lanes")
+    stream: Choice | None = Field(
+        default=None,
+        description="a plugin that orders the training text; null for contiguous lanes, which "
+        "carry the state from batch to batch",
+    )
     bptt_length: Annotated[int, Field(ge=1)] | Annotated[tuple[Stage, ...], Field(min_length=1)] = (
         Field(
             default=64,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from seqzoo.contracts import Corpus, Sampler, SequenceModel, Tokenizer, Tracker
+    from seqzoo.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
 
 __all__ = [
     "SPLITS",
@@ -30,6 +30,7 @@ __all__ = [
     "SamplerSpec",
     "Span",
     "Spec",
+    "StreamSpec",
     "TokenizerSpec",
     "TrackerSpec",
 ]
@@ -96,6 +97,17 @@ class TokenizerSpec(Spec):
 
     kind: ClassVar[str] = "tokenizer"
     build: Callable[[Any], Tokenizer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSpec(Spec):
+    """The order of training's text: `open(options, tokens, batch_size=B)` gives a `Stream`.
+
+    tokens: (N,) unsigned integers, the training split; to be indexed and not interpreted.
+    """
+
+    kind: ClassVar[str] = "stream"
+    open: Callable[..., Stream]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,31 +13,22 @@ the same data many times as soon as anything queues its batches; nothing here is
 from __future__ import annotations
 
 import tempfile
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
-from seqzoo.contracts import Tokenizer
+from seqzoo.contracts import Batch, Stream, Tokenizer
 from seqzoo.errors import UsageError
 
-__all__ = ["Batch", "Lanes", "encode"]
+__all__ = ["Lanes", "encode"]
 
 _BLOCK_BYTES = 1 << 24
 
 
-class Batch(NamedTuple):
-    """inputs, targets: (B, T) int64, targets one token ahead. restarts: the state must be reset."""
-
-    inputs: Int[Tensor, "B T"]
-    targets: Int[Tensor, "B T"]
-    restarts: bool
-
-
-class Lanes:
+class Lanes(Stream):
     """B contiguous lanes over tokens, read from left to right and then again.
 
     Up to B tokens at the end do not fill a lane and are left out. `position` and `epoch` are the
@@ -68,6 +59,14 @@ class Lanes:
             self.position = 0
             self.epoch += 1
         return Batch(block[:, :-1], block[:, 1:], restarts)
+
+    def state(self) -> Mapping[str, Any]:
+        """Position and epoch."""
+        return {"position": self.position, "epoch": self.epoch}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.position, self.epoch = int(state["position"]), int(state["epoch"])
 
 
 def encode(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Training by truncated backpropagation through time over contiguous lanes, state carried.
+"""Training by truncated backpropagation through time over a stream of batches, state carried.
 
 `Training` is everything the next update depends on: what a checkpoint stores and a resumed run
 gets back. `train` is the loop around it: log, validate, save, stop.
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from seqzoo import state as states
 from seqzoo.checkpoint import Checkpoint
-from seqzoo.contracts import SequenceModel, State
+from seqzoo.contracts import Batch, SequenceModel, State, Stream
 from seqzoo.errors import CheckpointError, DivergedError
 from seqzoo.optimizers import Optimizer, learning_rate_factor
 from seqzoo.runtime import (
@@ -27,7 +27,6 @@ from seqzoo.runtime import (
     restore_random_state,
 )
 from seqzoo.sections import TrainSection
-from seqzoo.streams import Batch, Lanes
 
 __all__ = ["Best", "Effort", "Hooks", "Training", "train"]
 
@@ -57,19 +56,19 @@ class Update(NamedTuple):
 
 
 class Training:
-    """A model being trained: parameters, moments, lanes, carried state and counters."""
+    """A model being trained: parameters, moments, stream, carried state and counters."""
 
     def __init__(
         self,
         model: SequenceModel,
-        lanes: Lanes,
+        stream: Stream,
         section: TrainSection,
         *,
         runtime: Runtime,
         bytes_per_token: float,
     ) -> None:
         self.model = model
-        self.lanes = lanes
+        self.stream = stream
         self.section = section
         self.runtime = runtime
         self.bytes_per_token = bytes_per_token
@@ -118,7 +117,7 @@ class Training:
         length = self.section.bptt_length_at(self.progress)
         loss_nats = 0.0
         for _ in range(parts):
-            batch = self.lanes.next(length)
+            batch = self.stream.next(length)
             loss = self._loss(batch)
             (loss / parts if parts > 1 else loss).backward()
             loss_nats += float(loss.detach()) / parts
@@ -147,7 +146,7 @@ class Training:
             "gradient_norm": self.interval_norms / updates,
             "learning_rate": self.learning_rate,
             "bytes": self.bytes_seen,
-            "epoch": self.lanes.epoch,
+            "epoch": self.stream.epoch,
         }
         self.interval_nats = self.interval_norms = 0.0
         self.interval_updates = 0
@@ -172,8 +171,7 @@ class Training:
             carried=carried,
             generators=random_state(),
             state={
-                "position": self.lanes.position,
-                "epoch": self.lanes.epoch,
+                "stream": self.stream.state(),
                 "tokens_seen": self.tokens_seen,
                 "spent": asdict(self.effort()),
                 "best": self.best,
@@ -189,13 +187,12 @@ class Training:
             self.model.load_state_dict(dict(checkpoint.model))
             self.optimizer.restore(dict(checkpoint.optimizer))
             if checkpoint.carried:
-                like = self.model.initial_state(self.lanes.batch_size)
+                like = self.model.initial_state(self.stream.batch_size)
                 carried = states.unflatten(checkpoint.carried, like)
                 self.carried = states.to(carried, self.runtime.device)
             restore_random_state(dict(checkpoint.generators))
             state = checkpoint.state
-            self.lanes.position = state["position"]
-            self.lanes.epoch = state["epoch"]
+            self.stream.restore(state["stream"])
             self.tokens_seen = state["tokens_seen"]
             self.seconds = state["spent"]["seconds"]
             self.earlier_peak_bytes = state["spent"]["peak_memory_bytes"]

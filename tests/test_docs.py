@@ -34,11 +34,13 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    plugin, sampler = blocks("plugins.md", "python")
+    plugin, stream, sampler = blocks("plugins.md", "python")
     (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
+    (tmp_path / "passages.py").write_text(stream)
     (tmp_path / "quiet.py").write_text(sampler)
-    recipe = recipe.replace("[./my_cell.py]", "[./my_cell.py, ./quiet.py]")
+    recipe = recipe.replace("[./my_cell.py]", "[./my_cell.py, ./passages.py, ./quiet.py]")
+    recipe = recipe.replace("train:\n", "train:\n  stream: {name: passages}\n")
     recipe = recipe.replace("[{temperature: 0.8}]", "[{quiet: 2.0}, {quiet: {amount: 99.0}}]")
     (tmp_path / "average.yaml").write_text(recipe)
     done = seqzoo(
@@ -113,8 +115,8 @@ def test_there_are_recipes() -> None:
 
 
 def test_the_stored_schema_is_current(registry: Registry) -> None:
-    owners = {entry.owner.distribution for kind in ("architecture", "tokenizer", "sampler",
-              "corpus", "tracker") for entry in registry.registered(kind)}  # fmt: skip
+    owners = {entry.owner.distribution for kind in ("architecture", "tokenizer", "stream",
+              "sampler", "corpus", "tracker") for entry in registry.registered(kind)}  # fmt: skip
     if owners != {"seqzoo"}:
         pytest.skip(f"further plugins are installed: {sorted(owners - {'seqzoo'})}")
     stored = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))

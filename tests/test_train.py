@@ -121,7 +121,7 @@ def test_accumulated_batches_average_their_gradients() -> None:
     choice = section(accumulation_steps=3, clip_norm=None, optimizer={"name": "adamw"})
     ours = made(choice, dropout=0.0)
     reference = made(section(), dropout=0.0)
-    losses = [reference._loss(reference.lanes.next(8)) for _ in range(3)]
+    losses = [reference._loss(reference.stream.next(8)) for _ in range(3)]
     (sum(losses) / 3).backward()  # type: ignore[union-attr]
     expected = torch.nn.utils.get_total_norm([p.grad for p in reference.parameters])  # type: ignore[misc]
     assert ours.update().gradient_norm == pytest.approx(float(expected), rel=1e-5)
@@ -139,11 +139,11 @@ def test_the_state_is_carried_between_updates_and_reset_at_the_wrap() -> None:
 
     training.model.forward = watched  # type: ignore[method-assign]
     carried: list[torch.Tensor] = []
-    while training.lanes.epoch < 2:
+    while training.stream.epoch < 2:
         training.update()
         carried.append(training.carried.clone())
         assert not training.carried.requires_grad
-    per_epoch = math.ceil(training.lanes.lane_length / 8)
+    per_epoch = math.ceil(training.stream.lane_length / 8)
     assert [index for index, state in enumerate(seen) if state is None] == [0, per_epoch]
     for index in range(1, per_epoch):
         assert torch.equal(seen[index], carried[index - 1])
@@ -186,7 +186,7 @@ def test_each_part_of_a_checkpoint_matters(tmp_path: Path, lost: str) -> None:
     loaded = checkpoints.load_newest(tmp_path, warn=lambda _: None)
     broken = {**vars(loaded)}
     if lost == "position":
-        broken["state"] = {**loaded.state, "position": 0}
+        broken["state"] = {**loaded.state, "stream": {"position": 0, "epoch": 0}}
     else:
         broken[lost] = getattr(fresh, lost)
     second.restore(checkpoints.Checkpoint(**broken))

@@ -13,7 +13,9 @@ from seqzoo.cli.options import AsJson
 def list_plugins(
     kind: Annotated[
         str | None,
-        typer.Argument(help="architecture, tokenizer, sampler, corpus, baseline or tracker."),
+        typer.Argument(
+            help="architecture, tokenizer, stream, sampler, corpus, baseline or tracker."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,0 +1,74 @@
+"""What every installed stream promises, contiguous lanes among them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seqzoo.contracts import Stream
+from seqzoo.registry import Registry, load_registry
+from seqzoo.streams import Lanes
+
+TOKENS = np.arange(1_000, dtype=np.uint32)
+BATCH_SIZE, LENGTH = 4, 7
+
+every_stream = pytest.mark.parametrize("name", ["", *load_registry().names("stream")])
+
+
+@pytest.fixture
+def stream(registry: Registry, name: str) -> Stream:
+    return opened(registry, name)
+
+
+def opened(registry: Registry, name: str) -> Stream:
+    if not name:
+        return Lanes(TOKENS, batch_size=BATCH_SIZE)
+    spec = registry.get("stream", name)
+    return spec.open(spec.options(), TOKENS, batch_size=BATCH_SIZE)
+
+
+@every_stream
+def test_batches_are_rows_of_tokens_with_targets_one_ahead(stream: Stream) -> None:
+    for _ in range(100):
+        batch = stream.next(LENGTH)
+        assert batch.inputs.dtype == batch.targets.dtype == torch.int64
+        assert batch.inputs.shape == batch.targets.shape
+        assert len(batch.inputs) == BATCH_SIZE
+        assert 1 <= batch.inputs.shape[1] <= LENGTH
+        assert torch.equal(batch.targets, batch.inputs + 1)
+
+
+@every_stream
+def test_rows_continue_unless_the_state_is_reset(stream: Stream) -> None:
+    before = stream.next(LENGTH)
+    for _ in range(100):
+        batch = stream.next(LENGTH)
+        assert batch.restarts or torch.equal(batch.inputs[:, 0], before.targets[:, -1])
+        before = batch
+
+
+@every_stream
+def test_a_restored_stream_goes_on_with_the_same_batches(
+    registry: Registry, name: str, stream: Stream
+) -> None:
+    for _ in range(23):
+        stream.next(LENGTH)
+    other = opened(registry, name)
+    other.restore(stream.state())
+    for _ in range(100):
+        expected, found = stream.next(LENGTH), other.next(LENGTH)
+        assert torch.equal(found.inputs, expected.inputs)
+        assert found.restarts == expected.restarts
+        assert other.epoch == stream.epoch
+
+
+@every_stream
+def test_no_batch_changes_after_it_was_handed_out(stream: Stream) -> None:
+    kept = [stream.next(LENGTH) for _ in range(50)]
+    copies = [(batch.inputs.clone(), batch.targets.clone()) for batch in kept]
+    for _ in range(50):
+        stream.next(LENGTH)
+    for batch, (inputs, targets) in zip(kept, copies, strict=True):
+        assert torch.equal(batch.inputs, inputs)
+        assert torch.equal(batch.targets, targets)
