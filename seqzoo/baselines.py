@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -41,17 +41,20 @@ def ladder(
     *,
     corpus_sha256: str,
     use_cache: bool = True,
+    wanted: Callable[[BaselineSpec], bool] = lambda spec: True,
     announce: Callable[[str], None] | None = None,
 ) -> Ladder:
     """Every registered baseline, with its default options, on validation, test and held_out.
 
-    Splits without bytes are left out. announce: called with the name of each baseline that has to
-    be computed, for progress.
+    Splits without bytes are left out. wanted: which baselines are taken. announce: called with the
+    name of each that has to be computed, for progress.
     """
     spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
     scored = {name: span for name, span in spans.items() if len(span)}
     rungs: list[Rung] = []
     for registered in registry.registered("baseline"):
+        if not wanted(cast(BaselineSpec, registered.spec)):
+            continue
         key = _key(registered, corpus_sha256, splits.identity)
         path = cache_directory() / "baselines" / _file_name(registered.spec.name, key)
         found = _read(path, key) if use_cache else None
@@ -98,6 +101,7 @@ def _rung(score: BaselineScore, splits: Mapping[str, Span]) -> Rung:
             split: float(score.accuracy[split]) for split in splits if split in score.accuracy
         },
         adaptive=score.adaptive,
+        context_length=score.context_length,
     )
 
 

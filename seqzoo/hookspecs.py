@@ -19,6 +19,7 @@ import pluggy
 from seqzoo.specs import (
     ArchitectureSpec,
     BaselineSpec,
+    Check,
     CorpusSpec,
     SamplerSpec,
     StreamSpec,
@@ -67,3 +68,8 @@ def register_baselines() -> Iterable[BaselineSpec]:  # type: ignore[empty-body]
 @hookspec
 def register_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
     """Sinks that recipes can name under `trackers`."""
+
+
+@hookspec
+def register_checks() -> Iterable[Check]:  # type: ignore[empty-body]
+    """Further lines of `seqzoo doctor`."""

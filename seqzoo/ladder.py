@@ -16,6 +16,7 @@ class Rung:
     adaptive: it learns from the bytes it has already been scored on.
     seconds: what it took since the rung before of the same baseline.
     failure: why it has no scores; empty where it has.
+    context_length: how many bytes before the next one it looks at, where that is what it is.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Rung:
     adaptive: bool = False
     seconds: float = 0.0
     failure: str = ""
+    context_length: int | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from seqzoo.errors import PluginError, UsageError, did_you_mean
 from seqzoo.specs import (
     ArchitectureSpec,
     BaselineSpec,
+    Check,
     CorpusSpec,
     SamplerSpec,
     Spec,
@@ -43,6 +44,7 @@ _SPEC_OF_HOOK: Mapping[str, type[Spec]] = {
     "register_corpora": CorpusSpec,
     "register_baselines": BaselineSpec,
     "register_trackers": TrackerSpec,
+    "register_checks": Check,
 }
 
 KINDS: tuple[str, ...] = tuple(spec.kind for spec in _SPEC_OF_HOOK.values())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqzoo.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.doctor.subject import Subject
 
 __all__ = [
     "SPLITS",
     "ArchitectureSpec",
     "BaselineScore",
     "BaselineSpec",
+    "Check",
     "CorpusSpec",
     "Options",
+    "Outcome",
     "SamplerSpec",
     "Span",
     "Spec",
@@ -63,13 +66,14 @@ class Spec:
     """
 
     kind: ClassVar[str]
+    pattern: ClassVar[re.Pattern[str]] = _NAME
     name: str
     summary: str
     options: type[Options] = Options
     source: str = ""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not self.pattern.fullmatch(self.name):
             raise ValueError(
                 f"{self.kind} name {self.name!r} is not lower-case letters, digits, '_' and '-'"
             )
@@ -138,6 +142,7 @@ class BaselineScore:
     name: the rung, e.g. "order-3" or "gzip".
     bits: code length of each asked split.
     accuracy: share of bytes that its most probable guess hits, where it makes guesses.
+    context_length: how many bytes before the next one it looks at, where that is what it is.
     adaptive: learns from the bytes it has already been scored on. A frozen and an adaptive score
     of one name stand in one row, side by side.
     """
@@ -146,6 +151,7 @@ class BaselineScore:
     bits: Mapping[str, float]
     accuracy: Mapping[str, float] = field(default_factory=dict)
     adaptive: bool = False
+    context_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -180,11 +186,13 @@ class BaselineSpec(Spec):
     training: (N,) uint8, all that may be learnt from. splits: name -> `Span`; each is scored on
     its own, every byte once, as if the others did not exist.
     version: raise it when the scores change, so that cached ones are dropped.
+    guesses: it names a most probable next byte, so its scores have an accuracy.
     """
 
     kind: ClassVar[str] = "baseline"
     score: Callable[[Any, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore]]
     version: int = 1
+    guesses: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -198,3 +206,66 @@ class TrackerSpec(Spec):
 
     kind: ClassVar[str] = "tracker"
     open: Callable[[Any, Path], Tracker]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a check of `seqzoo doctor` saw.
+
+    status: "skip" where it could not look; `seen` is then the reason.
+    seen: what was seen, figures included. why: why it matters. remedy: what to do.
+    changes: overrides `dotted.path=value` that mend the recipe.
+    numbers: the figures again, for programs. read_more: a page of docs/, or a URL.
+    """
+
+    status: Literal["pass", "warn", "fail", "skip"]
+    seen: str
+    why: str = ""
+    remedy: str = ""
+    changes: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    read_more: str = ""
+
+    @classmethod
+    def passed(cls, seen: str, **numbers: float) -> Outcome:
+        """Nothing is wrong."""
+        return cls(status="pass", seen=seen, numbers=numbers)
+
+    @classmethod
+    def skipped(cls, reason: str) -> Outcome:
+        """There was nothing to look at."""
+        return cls(status="skip", seen=reason)
+
+    @classmethod
+    def warned(cls, seen: str, *, why: str, remedy: str, **further: Any) -> Outcome:
+        """Something that costs quality, or may be meant."""
+        return cls(status="warn", seen=seen, why=why, remedy=remedy, **further)
+
+    @classmethod
+    def failed(cls, seen: str, *, why: str, remedy: str, **further: Any) -> Outcome:
+        """Something that is broken."""
+        return cls(status="fail", seen=seen, why=why, remedy=remedy, **further)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Spec):
+    """A line of `seqzoo doctor`: `examine(subject)` looks at one thing and gives an `Outcome`.
+
+    name: `group.what`; it stays what it is, because people's pipelines filter by it.
+    rank: where it stands in its group; a lower one is run and told first.
+    explains: names of other checks whose findings follow from this one's; `group.*` for a group.
+    is_quick: whether `--quick` runs it; then it has to be done within a second.
+    What it raises is told as its own crash, and takes no other check down.
+    """
+
+    kind: ClassVar[str] = "check"
+    pattern: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+    examine: Callable[[Subject], Outcome]
+    rank: int = 100
+    explains: tuple[str, ...] = ()
+    is_quick: bool = True
+
+    @property
+    def group(self) -> str:
+        """The first part of the name."""
+        return self.name.partition(".")[0]

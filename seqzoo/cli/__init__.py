@@ -13,6 +13,7 @@ import typer
 
 from seqzoo.cli.bench import bench
 from seqzoo.cli.compare import compare
+from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.fetch import fetch
 from seqzoo.cli.leaderboard import leaderboard
@@ -42,6 +43,7 @@ app.command("eval")(evaluate)
 app.command("sample")(sample)
 app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
+app.command("doctor")(doctor)
 app.command("list")(list_plugins)
 app.command("show")(show)
 app.command("schema")(schema)

@@ -14,7 +14,7 @@ def list_plugins(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="architecture, tokenizer, stream, sampler, corpus, baseline or tracker."
+            help="architecture, tokenizer, stream, sampler, corpus, baseline, tracker or check."
         ),
     ] = None,
     as_json: AsJson = False,

@@ -33,6 +33,8 @@ def register_baselines() -> Iterable[BaselineSpec]:
         options=NgramOptions,
         score=_score_ngrams,
         source=_SOURCE,
+        version=2,
+        guesses=True,
     )
     yield BaselineSpec(
         name="adaptive_ngrams",
@@ -40,6 +42,7 @@ def register_baselines() -> Iterable[BaselineSpec]:
         options=NgramOptions,
         score=_score_adaptive_ngrams,
         source=_SOURCE,
+        version=2,
     )
 
 

@@ -54,6 +54,7 @@ def score(
             reading.read(order, tree, raw, continuation, longer=grams.keys)
         yield BaselineScore(
             name=f"order-{order}",
+            context_length=order,
             bits={
                 name: float(readings[_origin(span)].bits[: len(span)].sum())
                 for name, span in splits.items()

@@ -46,6 +46,7 @@ def score(
                 piece.read(order, tree, top, None if is_last else level)
         yield BaselineScore(
             name=f"order-{order}",
+            context_length=order,
             bits={
                 name: sum(p.bits for p in _within(pieces, span)) for name, span in splits.items()
             },

@@ -1,0 +1,52 @@
+"""The checks, in the order in which they are run and told: causes before what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import cast
+
+from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.registry import Registry
+from seqzoo.specs import Check
+
+__all__ = ["GROUPS", "all_checks", "select_checks"]
+
+GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "environment")
+"""From what feeds the model to what comes out of it; the machine last."""
+
+
+def all_checks(registry: Registry) -> list[Check]:
+    """Our own, one in each module here, and those of plugins, by group and rank."""
+    own = [
+        import_module(f"{__name__}.{module.name}").CHECK
+        for module in iter_modules(__path__)
+        if not module.name.startswith("_")
+    ]
+    third_party = [cast(Check, registered.spec) for registered in registry.registered("check")]
+    taken = {check.name for check in own}
+    return sorted([*own, *(c for c in third_party if c.name not in taken)], key=_place)
+
+
+def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
+    """All checks, or those that `only` names, a group by its name or `group.*`.
+
+    Raises UsageError where a name is no check's.
+    """
+    checks = all_checks(registry)
+    names = [check.name for check in checks]
+    wanted: set[str] = set()
+    for name in only:
+        pattern = f"{name}.*" if name in {check.group for check in checks} else name
+        found = {known for known in names if fnmatchcase(known, pattern)}
+        if not found:
+            raise UsageError(f"there is no check '{name}'.{did_you_mean(name, names)}")
+        wanted |= found
+    return [check for check in checks if not only or check.name in wanted]
+
+
+def _place(check: Check) -> tuple[int, int, str]:
+    group = GROUPS.index(check.group) if check.group in GROUPS else len(GROUPS)
+    return group, check.rank, check.name

@@ -1,0 +1,144 @@
+"""Runs the checks one by one, and tells causes from what follows from them.
+
+A check that crashes is told as crashed and takes no other down. A finding that another finding
+explains is a consequence of it: the report names causes first.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import torch
+
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.errors import SeqzooError
+from seqzoo.runtime import random_state, restore_random_state
+from seqzoo.specs import Check, Outcome
+
+__all__ = ["Diagnosis", "Examined", "diagnose"]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A check and what came of it. crashed: it raised, and `outcome` says what."""
+
+    check: Check
+    outcome: Outcome
+    seconds: float
+    crashed: bool = False
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether something is wrong."""
+        return self.outcome.status in ("warn", "fail")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was examined, in order.
+
+    explained: for each finding that follows from others, the names of those.
+    """
+
+    title: str
+    examined: tuple[Examined, ...]
+    explained: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> tuple[Examined, ...]:
+        """What is wrong: causes first, then what follows from them."""
+        found = [each for each in self.examined if each.is_finding]
+        return tuple(sorted(found, key=lambda each: each.check.name in self.explained))
+
+    @property
+    def causes(self) -> tuple[Examined, ...]:
+        """Findings that no other explains."""
+        return tuple(each for each in self.findings if each.check.name not in self.explained)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+def diagnose(
+    subject: Subject,
+    checks: Sequence[Check],
+    *,
+    watch: Callable[[float, str], None] = lambda share, name: None,
+) -> Diagnosis:
+    """Run `checks` in their order; torch's generators and threads are left as they were.
+
+    watch: hears, before each check, the share that is done and its name.
+    """
+    examined = []
+    generators, threads = random_state(), torch.get_num_threads()
+    try:
+        for number, check in enumerate(checks):
+            watch(number / len(checks), check.name)
+            examined.append(_examine(subject, check))
+            torch.set_num_threads(threads)
+    finally:
+        restore_random_state(generators)
+        torch.set_num_threads(threads)
+    return Diagnosis(subject.title, tuple(examined), _explained(examined))
+
+
+def _examine(subject: Subject, check: Check) -> Examined:
+    began = time.perf_counter()
+    crashed = False
+    torch.manual_seed(subject.seed)  # a check's figures do not depend on those before it
+    try:
+        if subject.quick and not check.is_quick:
+            raise Missing("left out of the quick mode")
+        outcome = check.examine(subject)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"the check gave {type(outcome).__name__}, expected an Outcome")
+    except Missing as reason:
+        outcome = Outcome.skipped(str(reason))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin's SystemExit must not end the visit either
+        outcome, crashed = _crash(error), True
+    return Examined(check, outcome, time.perf_counter() - began, crashed)
+
+
+def _crash(error: BaseException) -> Outcome:
+    said = " ".join(str(error).split())
+    if isinstance(error, SeqzooError):
+        cause = said.rstrip(".")
+    else:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        cause = f"{type(error).__name__}: {said[:300]} ({Path(where.filename).name}:{where.lineno})"
+    return Outcome.warned(
+        f"the check could not be finished: {cause}",
+        why="What it looks at is unknown, and what it runs (the check, or the plugin under it) "
+        "may fail in training too.",
+        remedy="Mend what the message names; SEQZOO_DISABLE does without a plugin.",
+    )
+
+
+def _explained(examined: Sequence[Examined]) -> dict[str, tuple[str, ...]]:
+    """Findings by what explains them. Of two that explain each other the earlier is the cause."""
+    found = [each.check for each in examined if each.is_finding]
+    explained: dict[str, tuple[str, ...]] = {}
+    for place, check in enumerate(found):
+        reasons = tuple(
+            other.name
+            for other_place, other in enumerate(found)
+            if other is not check
+            and _explains(other, check)
+            and (other_place < place or not _explains(check, other))
+        )
+        if reasons:
+            explained[check.name] = reasons
+    return explained
+
+
+def _explains(cause: Check, other: Check) -> bool:
+    return any(fnmatchcase(other.name, pattern) for pattern in cause.explains)

@@ -1,0 +1,193 @@
+"""Someone's own model and batches, with no class of ours in sight, as the subject of a visit."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from seqzoo import state as states
+from seqzoo.assembly import Data
+from seqzoo.contracts import Batch, Corpus, State
+from seqzoo.corpus import sha256_of, split
+from seqzoo.doctor.network import Forward, Loss, Network, call_plainly, mean_nats
+from seqzoo.doctor.recording import Source
+from seqzoo.doctor.subject import Pipeline, Subject
+from seqzoo.doctor.trial import Trainee, Updated
+from seqzoo.errors import DivergedError, UsageError
+from seqzoo.registry import Registry
+
+__all__ = ["Batches", "MakeOptimizer", "subject_of_code"]
+
+Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
+"""(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1."""
+
+MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+def subject_of_code(
+    *,
+    model: nn.Module | Callable[[], nn.Module] | None,
+    batches: Batches | None,
+    corpus: bytes | str | Path | npt.NDArray[np.uint8] | None,
+    registry: Registry,
+    forward: Forward | None,
+    loss: Loss | None,
+    optimizer: MakeOptimizer | None,
+    carry_state: bool,
+    **further: Any,
+) -> Subject:
+    """See `seqzoo.doctor.examine`. further: as `Subject` takes it."""
+    if model is None and batches is None and corpus is None:
+        raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
+    data = None if corpus is None else _data(corpus)
+    forward, loss = forward or call_plainly, loss or mean_nats
+    return Subject(
+        title="model and batches",
+        registry=registry,
+        data=data,
+        tokens=None if data is None else data.splits.training.bytes,
+        held_out=None if data is None else data.splits.validation.bytes,
+        network=None if model is None else lambda: _network(model, forward, loss),
+        pipeline=(
+            None
+            if batches is None
+            else lambda: CodePipeline(batches, optimizer or _adam, carry_state=carry_state)
+        ),
+        use_cache=False,
+        **further,
+    )
+
+
+class CodePipeline(Pipeline):
+    """An iterable of pairs, or a function that gives one anew."""
+
+    numbered = False
+
+    def __init__(
+        self, batches: Batches, make_optimizer: MakeOptimizer, *, carry_state: bool
+    ) -> None:
+        self._batches = batches
+        self._make_optimizer = make_optimizer
+        self._carry_state = carry_state
+        self._iterator: Iterator[Any] | None = None
+        first = self.real_source()
+        batch = first.read(first.take())
+        self.batch_size, self.bptt_length = batch.inputs.shape
+
+    def source(self) -> Source:
+        return self.real_source()
+
+    def real_source(self) -> Source:
+        iterator = self._open()
+        return Source(lambda: next(iterator), self._read)
+
+    def trainee(
+        self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
+    ) -> Trainee:
+        return _Trainee(network, self.real_source(), self._make_optimizer, factor)
+
+    def _open(self) -> Iterator[Any]:
+        if callable(self._batches):
+            return iter(self._batches())
+        if self._iterator is None or iter(self._batches) is not self._batches:
+            self._iterator = iter(self._batches)
+        # A generator can be read once: whoever comes later goes on where it stands.
+        return self._iterator
+
+    def _read(self, item: Any) -> Batch:
+        try:
+            inputs, targets = item
+        except (TypeError, ValueError):
+            raise TypeError("a batch is a pair (inputs, targets) of arrays") from None
+        return Batch(_ids(inputs), _ids(targets), restarts=not self._carry_state)
+
+
+class _Trainee(Trainee):
+    def __init__(
+        self,
+        network: Network,
+        source: Source,
+        make_optimizer: MakeOptimizer,
+        factor: Callable[[int], float] | None,
+    ) -> None:
+        self.network = network
+        self._source = source
+        self._parameters = [p for p in network.module.parameters() if p.requires_grad]
+        self._optimizer = make_optimizer(self._parameters)
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        self._factor = factor
+        self._state: State = None
+        self._step = 0
+
+    def update(self) -> Updated:
+        batch = self._source.read(self._source.take())
+        self.network.module.train()
+        if self._factor is not None:
+            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * self._factor(self._step)
+        self._optimizer.zero_grad()
+        state = None if batch.restarts else self._state
+        logits, state = self.network(batch.inputs, state)
+        self._state = None if state is None else states.detach(state)
+        loss = self.network.loss(logits, batch.targets.to(logits.device))
+        loss.backward()
+        norm = float(torch.nn.utils.get_total_norm(
+            [p.grad for p in self._parameters if p.grad is not None]
+        ))  # fmt: skip
+        value = float(loss.detach())
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise DivergedError(f"loss {value:g} and gradient norm {norm:g} at update {self._step}")
+        self._optimizer.step()
+        self._step += 1
+        return Updated(value, norm)
+
+
+def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:
+    if isinstance(model, nn.Module):
+        return Network(model, lambda: _initialised_anew(model), forward, loss)
+    torch.manual_seed(0)
+    return Network(model(), model, forward, loss)
+
+
+def _initialised_anew(model: nn.Module) -> nn.Module:
+    """A copy, its layers initialised by their own `reset_parameters`; others stay as they are."""
+    other = copy.deepcopy(model)
+    for layer in other.modules():
+        if callable(reset := getattr(layer, "reset_parameters", None)):
+            reset()
+    return other
+
+
+def _adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters)
+
+
+def _ids(array: Any) -> Tensor:
+    """A copy as (B, T) token ids. One-hot arrays are floating; what is no array is refused."""
+    given = torch.from_numpy(np.array(array)) if not isinstance(array, Tensor) else array.clone()
+    if given.is_floating_point() or given.dtype == torch.bool:
+        given = given.argmax(-1)
+    given = given.to("cpu", torch.int64)
+    return given[:, None] if given.ndim == 1 else given
+
+
+def _data(corpus: bytes | str | Path | npt.NDArray[np.uint8]) -> Data:
+    """The corpus cut as recipes cut it: nine tenths to learn from."""
+    if isinstance(corpus, (str, Path)):
+        path = Path(corpus)
+        try:
+            corpus = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"corpus {path} cannot be read: {error.strerror}.") from error
+    array = np.frombuffer(corpus, dtype=np.uint8) if isinstance(corpus, bytes) else corpus
+    opened = Corpus(name="given", data=np.asarray(array, dtype=np.uint8), origin="given in code")
+    splits = split(opened, train=0.9, validation=0.05, test=0.05)
+    return Data(opened, sha256_of(opened.data), splits)

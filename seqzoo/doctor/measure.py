@@ -1,0 +1,83 @@
+"""What a network makes of held-out tokens, quickly: bits per token, for comparing within one visit.
+
+Not a score: the text is a sample, and it is read in rows side by side. See seqzoo/evaluate.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seqzoo import state as states
+from seqzoo.doctor.network import Network
+from seqzoo.runtime import untouched
+
+__all__ = ["Measured", "measure", "rows_of"]
+
+_TOKENS_PER_PASS = 4096
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Means over the tokens that were scored."""
+
+    bits_per_token: float
+    accuracy: float
+
+
+def rows_of(tokens: npt.NDArray[Any], rows: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (rows, T), each row a stretch of the text; what fills no row is left."""
+    length = (len(tokens) - 1) // rows
+    if length < 1:
+        raise ValueError(f"{len(tokens)} tokens do not fill {rows} rows")
+    starts = np.arange(rows)[:, None] * length
+    block = torch.from_numpy(tokens[starts + np.arange(length + 1)].astype(np.int64))
+    return block[:, :-1], block[:, 1:]
+
+
+def measure(
+    network: Network,
+    tokens: npt.NDArray[Any],
+    *,
+    rows: int = 16,
+    reset_every: int | None = None,
+) -> Measured:
+    """Read (N,) tokens in `rows` rows, in eval mode, the state carried from the first to the last.
+
+    reset_every: begin with an empty state after so many tokens instead.
+    """
+    rows = max(1, min(rows, len(tokens) // 64))
+    inputs, targets = rows_of(tokens, rows)
+    if reset_every is not None:
+        usable = inputs.shape[1] // reset_every * reset_every
+        inputs = inputs[:, :usable].reshape(-1, reset_every)
+        targets = targets[:, :usable].reshape(-1, reset_every)
+    nats, hits = 0.0, 0
+    with untouched(network.module):
+        if reset_every is None:
+            state = None
+            length = max(1, _TOKENS_PER_PASS // rows)
+            for part, wanted in zip(inputs.split(length, 1), targets.split(length, 1), strict=True):
+                logits, state = network(part, state)
+                state = None if state is None else states.detach(state)
+                part_nats, part_hits = _sums(logits, wanted)
+                nats, hits = nats + part_nats, hits + part_hits
+        else:
+            slab = max(1, _TOKENS_PER_PASS // reset_every)
+            for part, wanted in zip(inputs.split(slab), targets.split(slab), strict=True):
+                part_nats, part_hits = _sums(network(part)[0], wanted)
+                nats, hits = nats + part_nats, hits + part_hits
+    count = targets.numel()
+    return Measured(nats / math.log(2) / count, hits / count)
+
+
+def _sums(logits: Tensor, targets: Tensor) -> tuple[float, int]:
+    logits = logits.cpu().double()
+    nats = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+    return float(nats.sum()), int((logits.argmax(-1) == targets).sum())

@@ -1,0 +1,89 @@
+"""A model as the checks see it, whoever wrote it: tokens and a state in, logits and a state out."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqzoo.contracts import State
+
+__all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats"]
+
+Forward: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
+"""(module, tokens (B, T), state or None) -> logits (B, T, V) and the next state, None for none."""
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(logits (B, T, V), targets (B, T)) -> a scalar."""
+
+
+def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy in nats, the mean over all (B, T) tokens: what training minimises."""
+    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+
+
+def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+    """`module(tokens, state)`, or `module(tokens)` where it takes no state.
+
+    What is not a pair is taken for logits, and the module for one without a state.
+    """
+    answer = module(tokens, state) if _takes_a_state(module) else module(tokens)
+    if isinstance(answer, tuple) and len(answer) == 2:
+        return answer
+    return answer, None
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module, how to call it, and how to make another of its kind.
+
+    build: a newly initialised module, the seed set before it is called.
+    """
+
+    module: nn.Module
+    build: Callable[[], nn.Module]
+    forward: Forward = call_plainly
+    loss: Loss = mean_nats
+
+    def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Logits (B, T, V) and the next state. Raises TypeError where the shapes are others."""
+        logits, state = self.forward(self.module, tokens.to(self.device), state)
+        shape = tuple(getattr(logits, "shape", ()))
+        if len(shape) != 3 or shape[:2] != tuple(tokens.shape):
+            raise TypeError(
+                f"the model gave an output of shape {shape} for tokens of shape "
+                f"{tuple(tokens.shape)}; expected logits (batch, time, vocabulary)"
+            )
+        return logits, state
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        first = next(self.module.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    def fresh(self, seed: int) -> Network:
+        """Another of its kind, initialised from `seed`, on the same device, in training mode."""
+        torch.manual_seed(seed)
+        return replace(self, module=self.build().to(self.device).train())
+
+    def copied(self) -> Network:
+        """The same weights, independent of these."""
+        return replace(self, module=copy.deepcopy(self.module))
+
+
+def _takes_a_state(module: nn.Module) -> bool:
+    try:
+        parameters: Any = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(parameter.kind in positional for parameter in parameters) > 1 or any(
+        parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters
+    )

@@ -1,0 +1,259 @@
+"""What a check may look at: a model, the batches it is trained on, and all that belongs to them.
+
+Every attribute raises `Missing` where this visit has no such thing, which ends the check as
+skipped, with the reason. What takes time is made when first asked for, and once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seqzoo.assembly import Data
+from seqzoo.baselines import ladder
+from seqzoo.contracts import Batch, Tokenizer
+from seqzoo.doctor.network import Network
+from seqzoo.doctor.recording import Prefetched, Recording, Source, record
+from seqzoo.doctor.trial import Trainee, Trial, run_trial
+from seqzoo.ladder import Ladder
+from seqzoo.recipe import Recipe
+from seqzoo.registry import Registry
+
+if TYPE_CHECKING:
+    from seqzoo.trained import Trained
+
+__all__ = ["Missing", "Pipeline", "Subject"]
+
+T = TypeVar("T")
+
+_PAUSE_S = 0.003
+_HELD_OUT_TOKENS = 32_768
+
+
+class Missing(Exception):  # noqa: N818 (no error: there is nothing of the kind to look at)
+    """There is no such thing in this visit; the message says why, as the reason of a skip."""
+
+
+class Pipeline(ABC):
+    """Where batches come from, and how updates are made of them.
+
+    numbered: whether `source` reads numbered tokens (see Recording).
+    bptt_length: tokens between cuts of the gradient, the longest where it is scheduled.
+    """
+
+    numbered: bool
+    batch_size: int
+    bptt_length: int
+
+    @abstractmethod
+    def source(self) -> Source:
+        """The batches from their beginning, numbered where that is possible."""
+
+    @abstractmethod
+    def real_source(self) -> Source:
+        """The batches that training would see."""
+
+    def short_source(self, num_tokens: int) -> Source:
+        """Numbered batches of a text that short. Raises Missing where it cannot be done."""
+        raise Missing("the batches cannot be had of another, shorter text")
+
+    @abstractmethod
+    def trainee(
+        self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
+    ) -> Trainee:
+        """`network` trained for about `steps` updates as it would be.
+
+        factor: what the learning rate of update n is multiplied by; without it the rate is
+        warmed up as usual, and then constant.
+        """
+
+
+class Subject:
+    """One visit: what is known of a recipe, of a run, or of someone's own model and batches."""
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        registry: Registry,
+        quick: bool = False,
+        seed: int = 1,
+        seconds: float = 12.0,
+        recipe: Recipe | None = None,
+        run: Trained | None = None,
+        metrics: Sequence[Mapping[str, float]] = (),
+        data: Data | None = None,
+        tokenizer: Tokenizer | None = None,
+        tokens: npt.NDArray[Any] | None = None,
+        held_out: npt.NDArray[Any] | None = None,
+        bytes_per_token: float = 1.0,
+        vocab_size: int | None = None,
+        network: Callable[[], Network] | None = None,
+        pipeline: Callable[[], Pipeline] | None = None,
+        use_cache: bool = True,
+        watch: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        """seconds: of the trial. tokens: of the training split. held_out: of the validation split.
+
+        metrics: the lines a run has logged. network, pipeline: called when first asked for.
+        watch: hears the share of something long that is done.
+        """
+        self.title = title
+        self.registry = registry
+        self.quick = quick
+        self.seed = seed
+        self.seconds = seconds
+        self.is_trained = run is not None
+        self.bytes_per_token = bytes_per_token
+        self.metrics = metrics
+        self.watch = watch
+        self._recipe = recipe
+        self._run = run
+        self._data = data
+        self._tokenizer = tokenizer
+        self._tokens = tokens
+        self._held_out = held_out
+        self._vocab_size = vocab_size
+        self._network = network
+        self._pipeline = pipeline
+        self._use_cache = use_cache
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, a run's included."""
+        return _given(self._recipe, "there is no recipe")
+
+    @property
+    def run(self) -> Trained:
+        """The run, its best weights loaded."""
+        return _given(self._run, "there is no run yet")
+
+    @property
+    def data(self) -> Data:
+        """Corpus and splits."""
+        return _given(self._data, "no corpus was given")
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """As training uses it, its learning done."""
+        return _given(self._tokenizer, "no corpus was given, so nothing is tokenised")
+
+    @property
+    def tokens(self) -> npt.NDArray[Any]:
+        """(N,) tokens of the training split."""
+        return _given(self._tokens, "no corpus was given")
+
+    @property
+    def held_out(self) -> npt.NDArray[Any]:
+        """(M,) tokens of the validation split, the first 32,768 at most."""
+        return _given(self._held_out, "no corpus was given, so nothing is held out")[
+            :_HELD_OUT_TOKENS
+        ]
+
+    @property
+    def vocab_size(self) -> int:
+        """V: the tokenizer's, or the width of the logits."""
+        if self._vocab_size is None:
+            with torch.no_grad():
+                tokens = torch.zeros(1, 2, dtype=torch.int64)
+                self._vocab_size = self.network(tokens)[0].shape[-1]
+        return self._vocab_size
+
+    @cached_property
+    def network(self) -> Network:
+        """The model: a run's best weights, one's own as given, a recipe's newly initialised."""
+        return _given(self._network, "no model was given")()
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """Where batches come from."""
+        return _given(self._pipeline, "no batches were given")()
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The first batch that training would see, copied."""
+        source = self.pipeline.real_source()
+        return source.read(source.take())
+
+    @cached_property
+    def sample(self) -> Batch:
+        """Real text for the model, (4, up to 64): of the training split, else of the batches."""
+        rows, length = 4, 64
+        if self._tokens is not None and len(self._tokens) > rows * (length + 1):
+            from seqzoo.doctor.measure import rows_of
+
+            return Batch(*rows_of(self._tokens[: rows * length + 1], rows), restarts=True)
+        inputs, targets, _ = self.batch
+        return Batch(inputs[:rows, :length], targets[:rows, :length], restarts=True)
+
+    @cached_property
+    def recording(self) -> Recording:
+        """Consecutive batches, read at the pace of training."""
+        return self._record(self.pipeline.source())
+
+    @cached_property
+    def queued_recording(self) -> Recording:
+        """The same with a thread that reads ahead, as many training loops have one."""
+        with Prefetched(self.pipeline.source()) as source:
+            return self._record(source)
+
+    @cached_property
+    def trial(self) -> Trial:
+        """A newly initialised network after a short training on the real batches."""
+        if self.quick:
+            raise Missing("left out of the quick mode: it takes a short training")
+        # Looked up first, so that what is missing is said at once.
+        pipeline, held_out = self.pipeline, self._held_out
+        network = self.network.fresh(self.seed)
+        steps = 20_000
+        return run_trial(
+            pipeline.trainee(network, steps=steps),
+            None if held_out is None else self.held_out,
+            seconds=self.seconds,
+            tokens_per_update=pipeline.batch_size * pipeline.bptt_length,
+            max_steps=steps,
+            watch=self.watch,
+        )
+
+    @property
+    def learnt(self) -> Network:
+        """A network that has learnt something: the run's, or else the trial's."""
+        return self.network if self.is_trained else self.trial.network
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        """The baselines that guess the next byte, on the same splits."""
+        data = self.data
+        return ladder(
+            self.registry,
+            data.corpus,
+            data.splits,
+            corpus_sha256=data.sha256,
+            use_cache=self._use_cache,
+            wanted=lambda spec: spec.guesses,
+        )
+
+    def random_tokens(self, rows: int, length: int) -> torch.Tensor:
+        """(rows, length) tokens that real text holds, drawn from the subject's seed."""
+        known = torch.from_numpy(np.unique(self.sample.inputs.numpy()))
+        generator = torch.Generator().manual_seed(self.seed)
+        drawn = torch.randint(len(known), (rows, length), generator=generator)
+        return known[drawn]
+
+    def _record(self, source: Source) -> Recording:
+        pipeline = self.pipeline
+        # Enough for a queue of ten to turn over many times where batches are small.
+        count = 256 if pipeline.bptt_length < 16 else 48
+        return record(source, count, pause_s=_PAUSE_S, numbered=pipeline.numbered)
+
+
+def _given(value: T | None, reason: str) -> T:
+    if value is None:
+        raise Missing(reason)
+    return value

@@ -1,0 +1,96 @@
+"""The report: a line for each check, then each finding in full, causes first."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from seqzoo.doctor.diagnosis import Diagnosis, Examined
+
+__all__ = ["print_diagnosis"]
+
+_STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    """Everything that was looked at, what is wrong, what to do about it."""
+    console.print(_lines(diagnosis))
+    for number, finding in enumerate(_told(diagnosis), start=1):
+        console.print()
+        _print_finding(diagnosis, number, finding, console)
+    console.print()
+    console.print(Text(summary(diagnosis), style="bold"))
+
+
+def summary(diagnosis: Diagnosis) -> str:
+    """One sentence: the causes by name, or that there are none."""
+    counts = {
+        status: sum(each.outcome.status == status for each in diagnosis.examined)
+        for status in _STYLES
+    }
+    seconds = sum(each.seconds for each in diagnosis.examined)
+    tally = f"{counts['pass']} passed, {counts['skip']} skipped, {seconds:.0f} s"
+    if diagnosis.is_healthy:
+        return f"{diagnosis.title}: healthy ({tally})."
+    causes = ", ".join(each.check.name for each in diagnosis.causes)
+    return (
+        f"{diagnosis.title}: {counts['fail']} failed and {counts['warn']} warned of ({tally}); to "
+        f"mend first: {causes}."
+    )
+
+
+def _lines(diagnosis: Diagnosis) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in diagnosis.examined:
+        status = each.outcome.status
+        style = "dim" if status == "skip" else ""
+        table.add_row(
+            Text(status, style=_STYLES[status]),
+            Text(each.check.name, style=style),
+            Text(each.outcome.seen, style=style),
+        )
+    return table
+
+
+def _told(diagnosis: Diagnosis) -> list[Examined]:
+    """The findings that get a paragraph: a consequence in its cause's group is told there."""
+    return [each for each in diagnosis.findings if not _is_told_with_its_cause(diagnosis, each)]
+
+
+def _is_told_with_its_cause(diagnosis: Diagnosis, finding: Examined) -> bool:
+    reasons = diagnosis.explained.get(finding.check.name, ())
+    return any(reason.partition(".")[0] == finding.check.group for reason in reasons)
+
+
+def _print_finding(diagnosis: Diagnosis, number: int, finding: Examined, console: Console) -> None:
+    outcome, name = finding.outcome, finding.check.name
+    heading = Text(f"{number}. ", style="bold")
+    heading.append(name, style=f"bold {_STYLES[outcome.status]}")
+    heading.append(f"  {finding.check.summary}")
+    reasons = diagnosis.explained.get(name, ())
+    if reasons:
+        heading.append(f" (follows from {', '.join(reasons)})", style="dim")
+    console.print(heading)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("seen", Text(outcome.seen))
+    for other in diagnosis.findings:
+        explained_by = diagnosis.explained.get(other.check.name, ())
+        if name in explained_by and _is_told_with_its_cause(diagnosis, other):
+            table.add_row("with it", Text(f"{other.check.name}: {other.outcome.seen}"))
+    if outcome.why:
+        table.add_row("why", Text(outcome.why))
+    if outcome.remedy:
+        table.add_row("do", Text(outcome.remedy))
+    for change in outcome.changes:
+        table.add_row("set", Text(change, style="bold"))
+    source = "; ".join(part for part in (outcome.read_more, finding.check.source) if part)
+    if source:
+        table.add_row("read", Text(source))
+    console.print(Padding(table, (0, 0, 0, 3)))
