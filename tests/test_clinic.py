@@ -1,4 +1,4 @@
-"""Every famous failure in recipes/clinic/ is found, and named as the cause that its header states."""
+"""Every failure in recipes/clinic/ is found, and named as the cause that its header states."""
 
 from __future__ import annotations
 

@@ -81,12 +81,24 @@ def diagnose(
     try:
         for number, check in enumerate(checks):
             watch(number / len(checks), check.name)
-            examined.append(_examine(subject, check))
             torch.set_num_threads(threads)
+            if check.group != "environment":  # which tells of the threads that training would have
+                torch.set_num_threads(_threads(subject))
+            examined.append(_examine(subject, check))
     finally:
         restore_random_state(generators)
         torch.set_num_threads(threads)
     return Diagnosis(subject.title, tuple(examined), _explained(examined))
+
+
+def _threads(subject: Subject) -> int:
+    """The faster count; torch's own where the model cannot be tried, which a check will tell."""
+    try:
+        return subject.threads
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return torch.get_num_threads()
 
 
 def _examine(subject: Subject, check: Check) -> Examined:

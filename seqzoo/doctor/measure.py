@@ -18,7 +18,7 @@ from seqzoo import state as states
 from seqzoo.doctor.network import Network
 from seqzoo.runtime import untouched
 
-__all__ = ["Measured", "measure", "rows_of"]
+__all__ = ["Measured", "measure", "measure_swapped", "rows_of"]
 
 _TOKENS_PER_PASS = 4096
 
@@ -75,6 +75,38 @@ def measure(
                 nats, hits = nats + part_nats, hits + part_hits
     count = targets.numel()
     return Measured(nats / math.log(2) / count, hits / count)
+
+
+def measure_swapped(
+    network: Network, tokens: npt.NDArray[Any], *, rows: int = 32, length: int = 128
+) -> tuple[Measured, Measured]:
+    """Every token predicted twice: from its own state, and from the state of another passage.
+
+    What the second costs more is what the context before the current token is worth. An empty
+    state would cost more than that: a network that never saw one is lost in it.
+    Raises ValueError where the network has no state.
+    """
+    rows = max(2, min(rows, len(tokens) // 32))
+    inputs, targets = rows_of(tokens, rows)
+    inputs, targets = inputs[:, :length], targets[:, :length]
+    others = torch.arange(rows).roll(1)
+    state = None
+    sums: list[list[float]] = [[0.0, 0], [0.0, 0]]
+    with untouched(network.module):
+        for time in range(inputs.shape[1]):
+            now, wanted = inputs[:, time : time + 1], targets[:, time : time + 1]
+            own_logits, next_state = network(now, state)
+            if next_state is None:
+                raise ValueError("the network keeps no state")
+            if state is not None:
+                other_logits, _ = network(now, states.select_rows(state, others))
+                for total, logits in zip(sums, (own_logits, other_logits), strict=True):
+                    nats, hits = _sums(logits, wanted)
+                    total[0], total[1] = total[0] + nats, total[1] + hits
+            state = next_state
+    count = rows * (inputs.shape[1] - 1)
+    own, swapped = (Measured(nats / math.log(2) / count, hits / count) for nats, hits in sums)
+    return own, swapped
 
 
 def _sums(logits: Tensor, targets: Tensor) -> tuple[float, int]:

@@ -40,7 +40,7 @@ def mended_recipe(
     apply_overrides(data, marks, overrides=[*overrides, *changes])
     data["name"] = f"{data['name']}_mended"
     data.pop("description", None)  # it describes what is no longer so
-    mended = _without_needless_plugins(data, registry, base)
+    mended = _without_needless_plugins(data, registry, base).rstrip() + "\n"
     parse_recipe(mended, registry, source=source, base=base)
     return mended
 

@@ -6,6 +6,7 @@ skipped, with the reason. What takes time is made when first asked for, and once
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -227,6 +228,26 @@ class Subject:
         return self.network if self.is_trained else self.trial.network
 
     @cached_property
+    def threads(self) -> int:
+        """1, or torch's own count where the model is faster with it: measured, a few passes each.
+
+        Small steps are faster on one thread, and on a busy machine many times so.
+        """
+        most = torch.get_num_threads()
+        if most == 1 or self._network is None or self._pipeline is None:
+            return most
+        network = self.network.copied()
+        inputs, targets, _ = self.batch
+        timed = {}
+        try:
+            for threads in (1, most):
+                torch.set_num_threads(threads)
+                timed[threads] = min(_pass_s(network, inputs, targets) for _ in range(3))
+        finally:
+            torch.set_num_threads(most)
+        return min(timed, key=lambda threads: timed[threads])
+
+    @cached_property
     def ladder(self) -> Ladder:
         """The baselines that guess the next byte, on the same splits."""
         data = self.data
@@ -251,6 +272,12 @@ class Subject:
         # Enough for a queue of ten to turn over many times where batches are small.
         count = 256 if pipeline.bptt_length < 16 else 48
         return record(source, count, pause_s=_PAUSE_S, numbered=pipeline.numbered)
+
+
+def _pass_s(network: Network, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+    began = time.perf_counter()
+    network.loss(network(inputs)[0], targets.to(network.device)).backward()
+    return time.perf_counter() - began
 
 
 def _given(value: T | None, reason: str) -> T:

@@ -71,7 +71,6 @@ def _print_finding(diagnosis: Diagnosis, number: int, finding: Examined, console
     outcome, name = finding.outcome, finding.check.name
     heading = Text(f"{number}. ", style="bold")
     heading.append(name, style=f"bold {_STYLES[outcome.status]}")
-    heading.append(f"  {finding.check.summary}")
     reasons = diagnosis.explained.get(name, ())
     if reasons:
         heading.append(f" (follows from {', '.join(reasons)})", style="dim")
@@ -79,6 +78,7 @@ def _print_finding(diagnosis: Diagnosis, number: int, finding: Examined, console
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
+    table.add_row("expected", Text(finding.check.summary))
     table.add_row("seen", Text(outcome.seen))
     for other in diagnosis.findings:
         explained_by = diagnosis.explained.get(other.check.name, ())
