@@ -30,19 +30,19 @@ _LENGTH = 600
 def examine(subject: Subject) -> Outcome:
     network = subject.learnt
     prompt = subject.sample.inputs[0, :16].tolist()
-    greedy = written(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
+    likeliest = written(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
     drawn = written(network, prompt, _LENGTH, _drawing(subject.seed))
     chained = _by_the_recipe(subject, prompt)
     text = entropy_bits(subject.sample.inputs.flatten().tolist())
     figures = "; ".join(
         f"{name} {_told(tokens)}"
-        for name, tokens in (("chain", chained), ("greedy", greedy), ("drawn", drawn))
+        for name, tokens in (("chain", chained), ("most probable", likeliest), ("drawn", drawn))
         if tokens is not None
     )
     numbers = {
-        "greedy_distinct": distinct_share(greedy),
+        "greedy_distinct": distinct_share(likeliest),
         "drawn_distinct": distinct_share(drawn),
-        "greedy_loop": float(loop_length(greedy) or 0),
+        "greedy_loop": float(loop_length(likeliest) or 0),
         "text_entropy_bits": text,
     }
     if chained is not None and _is_stuck(chained, drawn):

@@ -2,7 +2,7 @@
 
 Method: consecutive batches are held and copied on arrival, at the pace of training; at the end all
 that are held are read again. Once as they come, once with a thread that reads ten ahead. Cost:
-about a second. Pass: no held batch differs from its copy. Source: docs/answer.md.
+about a second. Pass rule: no held batch differs from its copy. Source: docs/answer.md.
 """
 
 from __future__ import annotations
