@@ -170,6 +170,23 @@ def test_another_passages_past_costs_what_the_past_is_worth(text: np.ndarray) ->
     assert swapped.bits_per_token > own.bits_per_token + 1
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_rows_of_a_state_are_chosen_wherever_the_batch_is(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    layers = kind(4, 4, num_layers=2, batch_first=True)
+    embed = nn.Embedding(9, 4)
+
+    def forward(module: nn.Module, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return module(embed(tokens), state)
+
+    network = Network(layers, lambda: layers, forward)
+    tokens, rows = torch.arange(15).reshape(3, 5) % 9, torch.tensor([2, 0, 2])
+    _, state = network(tokens)
+    after, _ = network(tokens[rows], network.select_rows(state, rows))
+    expected, _ = network(tokens, state)
+    torch.testing.assert_close(after, expected[rows])
+
+
 def test_a_network_without_a_state_has_no_past_to_be_swapped(text: np.ndarray) -> None:
     network = Network(nn.Embedding(4, 4), lambda: nn.Embedding(4, 4))
     with pytest.raises(ValueError, match="no state"):

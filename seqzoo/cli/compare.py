@@ -32,6 +32,13 @@ def compare(
     over: Annotated[
         Over, typer.Option("--x", help="What the loss curves are drawn over.")
     ] = Over.steps,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="File (.svg, .png or .pdf) that gets accuracy over the time of training.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold runs side by side: scores, settings, loss curves, and where they differ.
@@ -45,7 +52,12 @@ def compare(
     from seqzoo.comparison.views import print_comparison
     from seqzoo.console import results
 
-    comparison = compared(read_finished_runs(runs), split=split.replace("-", "_"), axis=over.value)
+    finished = read_finished_runs(runs)
+    if picture is not None:
+        from seqzoo.comparison.picture import draw_picture
+
+        draw_picture(finished, picture)
+    comparison = compared(finished, split=split.replace("-", "_"), axis=over.value)
     if as_json:
         print(printed(comparison))
     else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,6 +31,19 @@ class MetricsLine(BaseModel):
     bytes: Count | None = None
     bits_per_byte: Bits | None = None
     validation_bits_per_byte: Bits | None = None
+    validation_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class TimingLine(BaseModel):
+    """A line of timing.jsonl: the seconds of training that had passed at a step."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    step: Count
+    seconds: Annotated[float, Field(ge=0, le=1e12)]
+
+
+Line = TypeVar("Line", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class FinishedRun:
     """One run. label: its folder's name, with as many folders before it as tell it apart.
 
     recipe: plain data, as resolved when the run began. metrics: empty where none were kept.
+    seconds_at: of training, by step.
     """
 
     label: str
@@ -45,6 +59,7 @@ class FinishedRun:
     result: Result
     recipe: dict[str, Any]
     metrics: tuple[MetricsLine, ...]
+    seconds_at: Mapping[int, float] = field(default_factory=dict)
 
 
 def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
@@ -61,9 +76,16 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
                 f"{path} has no result.json; finish it with 'seqzoo resume {path}', or score it "
                 f"with 'seqzoo eval {path}'."
             )
-        recipe = _recipe(directory)
+        timing = _lines(directory.timing, TimingLine)
         runs.append(
-            FinishedRun(label, path, read_result(directory.result), recipe, _metrics(directory))
+            FinishedRun(
+                label,
+                path,
+                read_result(directory.result),
+                _recipe(directory),
+                _lines(directory.metrics, MetricsLine),
+                {line.step: line.seconds for line in timing},
+            )
         )
     return runs
 
@@ -93,22 +115,22 @@ def _recipe(directory: RunDirectory) -> dict[str, Any]:
     return data
 
 
-def _metrics(directory: RunDirectory) -> tuple[MetricsLine, ...]:
+def _lines(path: Path, kind: type[Line]) -> tuple[Line, ...]:
     try:
-        *whole, torn = directory.metrics.read_bytes().split(b"\n")
+        *whole, torn = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise UsageError(f"{directory.metrics} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     # A process that writes at this moment leaves half a line at the end, and that is no damage.
     del torn
     lines = []
     for number, line in enumerate(whole, start=1):
         try:
-            lines.append(MetricsLine.model_validate_json(line))
+            lines.append(kind.model_validate_json(line))
         except ValidationError as error:
             raise UsageError(
-                f"{directory.metrics}:{number}: the line is damaged: "
+                f"{path}:{number}: the line is damaged: "
                 f"{error.errors()[0]['msg']}; remove the line to go on without it."
             ) from error
     return tuple(lines)

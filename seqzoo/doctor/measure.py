@@ -99,7 +99,7 @@ def measure_swapped(
             if next_state is None:
                 raise ValueError("the network keeps no state")
             if state is not None:
-                other_logits, _ = network(now, states.select_rows(state, others))
+                other_logits, _ = network(now, network.select_rows(state, others))
                 for total, logits in zip(sums, (own_logits, other_logits), strict=True):
                     nats, hits = _sums(logits, wanted)
                     total[0], total[1] = total[0] + nats, total[1] + hits

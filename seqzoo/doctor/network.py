@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqzoo import state as states
 from seqzoo.contracts import State
+from seqzoo.runtime import untouched
 
 __all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats"]
 
@@ -72,6 +74,32 @@ class Network:
         """Another of its kind, initialised from `seed`, on the same device, in training mode."""
         torch.manual_seed(seed)
         return replace(self, module=self.build().to(self.device).train())
+
+    def select_rows(self, state: State, rows: Tensor) -> State:
+        """The state of some rows of the batch (repeats allowed).
+
+        Ours is batch-first; torch's own layers put the batch second. Which dimension it is, is
+        seen from states of two and of three rows.
+        """
+        dimensions = iter(self._batch_dimensions())
+
+        def chosen(leaf: Tensor) -> Tensor:
+            dimension = next(dimensions)
+            return leaf if dimension is None else leaf.index_select(dimension, rows)
+
+        return states.map_tensors(chosen, state)
+
+    def _batch_dimensions(self) -> list[int | None]:
+        """Of each leaf of the state, in order; None for a leaf that all rows share."""
+        with untouched(self.module):
+            shapes = [
+                [leaf.shape for leaf in states.flatten(state).values()]
+                for state in (self(torch.zeros(rows, 2, dtype=torch.int64))[1] for rows in (2, 3))
+            ]
+        return [
+            next((d for d, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None)
+            for two, three in zip(*shapes, strict=True)
+        ]
 
     def copied(self) -> Network:
         """The same weights, independent of these."""
