@@ -6,12 +6,15 @@ import inspect
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from commands import REPOSITORY, seqzoo
+from commands import REPOSITORY, SMALL, environment, seqzoo
 
 from seqzoo import hookspecs
+from seqzoo.doctor.checks import check_table
 from seqzoo.recipe import load_recipe
 from seqzoo.registry import Registry
 from seqzoo.results import result_schema
@@ -102,6 +105,44 @@ def test_the_sweeps_of_the_documentation_make_the_members_shown(tmp_path: Path) 
     assert listed.stdout.count("(new)") == 8
     listed = seqzoo("sweep", "regularised.yaml", "--dry-run", folder=tmp_path)
     assert listed.stdout.count("(new)") == 3
+
+
+def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> None:
+    mine, script, _ = blocks("doctor.md", "python")
+    assert len([line for line in script.splitlines() if line]) <= 10
+    (tmp_path / "mine.py").write_text(mine)
+    (tmp_path / "script.py").write_text(
+        script.replace("forward=forward", "forward=forward, quick=True")
+    )
+    spec = registry.get("corpus", "pastiche")
+    text = spec.open(spec.options(size_bytes=200_000), tmp_path)
+    (tmp_path / "input.txt").write_bytes(text.data.tobytes())
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
+        env=environment(OMP_NUM_THREADS="1"), timeout=120, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^1\. stream\.aliasing", ran.stdout, re.MULTILINE)
+    assert "mend first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
+
+
+def test_the_check_of_the_documentation_is_a_line_of_the_report(tmp_path: Path) -> None:
+    *_, plugin = blocks("doctor.md", "python")
+    (tmp_path / "vocabulary.py").write_text(plugin)
+    (tmp_path / "small.yaml").write_text(SMALL + "plugins: [./vocabulary.py]\n")
+    done = seqzoo("doctor", "small.yaml", "--only", "stream.vocabulary", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (line,) = json.loads(done.stdout)["checks"]
+    assert line["status"] == "pass"
+    assert re.fullmatch(r"\d+ of 256 tokens occur", line["seen"])
+
+
+def test_every_check_is_in_the_documentation_with_what_it_looks_at() -> None:
+    text = (DOCS / "doctor.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("<!-- checks -->\n")
+    table, end, _ = rest.partition("<!-- end of checks -->")
+    assert end
+    assert table == check_table(), "paste what seqzoo.doctor.checks.check_table() gives"
 
 
 def test_every_key_of_a_grid_file_is_documented() -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from seqzoo.console import results
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
-from seqzoo.doctor.from_code import Batches, MakeOptimizer, subject_of_code
+from seqzoo.doctor.from_code import Batches, MakeOptimizer, Text, subject_of_code
 from seqzoo.doctor.network import Forward, Loss
 from seqzoo.doctor.views import print_diagnosis
 from seqzoo.registry import load_registry
@@ -24,7 +21,8 @@ def examine(
     *,
     model: nn.Module | Callable[[], nn.Module] | None = None,
     batches: Batches | None = None,
-    corpus: bytes | str | Path | npt.NDArray[np.uint8] | None = None,
+    corpus: Text | None = None,
+    held_out: Text | None = None,
     forward: Forward | None = None,
     loss: Loss | None = None,
     optimizer: MakeOptimizer | None = None,
@@ -40,7 +38,8 @@ def examine(
     logits and a state; or a function that builds one, so that it can be initialised anew.
     batches: pairs (inputs, targets) of arrays: ids (B, T), or one-hot with a further dimension.
     An iterator is read from where it stands; a function that gives one is read from its beginning.
-    corpus: the text that the batches are made of, as bytes, an array, or a path.
+    corpus: the text that the batches are made of, as bytes, an array, or a path. held_out: text
+    that they must not hold; without it the end of the corpus is taken to measure with.
     forward: (model, tokens, state) -> (logits, state), where the model is called otherwise.
     loss: (logits, targets) -> scalar, where it is not the mean cross-entropy.
     optimizer: parameters -> torch optimizer; Adam with its defaults without it.
@@ -53,6 +52,7 @@ def examine(
         model=model,
         batches=batches,
         corpus=corpus,
+        held_out=held_out,
         registry=registry,
         forward=forward,
         loss=loss,

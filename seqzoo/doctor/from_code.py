@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,18 +17,22 @@ from torch import Tensor, nn
 from seqzoo import state as states
 from seqzoo.assembly import Data
 from seqzoo.contracts import Batch, Corpus, State
-from seqzoo.corpus import sha256_of, split
+from seqzoo.corpus import Splits, sha256_of, split
 from seqzoo.doctor.network import Forward, Loss, Network, call_plainly, mean_nats
 from seqzoo.doctor.recording import Source
 from seqzoo.doctor.subject import Pipeline, Subject
 from seqzoo.doctor.trial import Trainee, Updated
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.registry import Registry
+from seqzoo.specs import Span
 
-__all__ = ["Batches", "MakeOptimizer", "subject_of_code"]
+__all__ = ["Batches", "MakeOptimizer", "Text", "subject_of_code"]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1."""
+
+Text: TypeAlias = bytes | str | Path | npt.NDArray[np.uint8]
+"""Bytes, an array of them, or the path of a file."""
 
 MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
@@ -36,7 +41,8 @@ def subject_of_code(
     *,
     model: nn.Module | Callable[[], nn.Module] | None,
     batches: Batches | None,
-    corpus: bytes | str | Path | npt.NDArray[np.uint8] | None,
+    corpus: Text | None,
+    held_out: Text | None,
     registry: Registry,
     forward: Forward | None,
     loss: Loss | None,
@@ -47,13 +53,14 @@ def subject_of_code(
     """See `seqzoo.doctor.examine`. further: as `Subject` takes it."""
     if model is None and batches is None and corpus is None:
         raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
-    data = None if corpus is None else _data(corpus)
+    data = None if corpus is None else _data(corpus, held_out)
     forward, loss = forward or call_plainly, loss or mean_nats
     return Subject(
         title="model and batches",
         registry=registry,
         data=data,
-        tokens=None if data is None else data.splits.training.bytes,
+        # All of the text that was given to train on, as its batches may be made of all of it.
+        tokens=None if corpus is None else _bytes(corpus),
         held_out=None if data is None else data.splits.validation.bytes,
         network=None if model is None else lambda: _network(model, forward, loss),
         pipeline=(
@@ -179,15 +186,34 @@ def _ids(array: Any) -> Tensor:
     return given[:, None] if given.ndim == 1 else given
 
 
-def _data(corpus: bytes | str | Path | npt.NDArray[np.uint8]) -> Data:
-    """The corpus cut as recipes cut it: nine tenths to learn from."""
-    if isinstance(corpus, (str, Path)):
-        path = Path(corpus)
+def _data(text: Text, held_out: Text | None) -> Data:
+    """The corpus as splits: its last tenth stands for held-out text where none was given."""
+    training = _bytes(text)
+    if held_out is None:
+        corpus = Corpus(name="given", data=training, origin="given in code")
+        splits = split(corpus, train=0.9, validation=0.05, test=0.05)
+        return Data(corpus, sha256_of(corpus.data), splits)
+    apart = _bytes(held_out)
+    if not len(training) or len(apart) < 2:
+        raise UsageError("corpus and held_out must hold text.")
+    both = np.concatenate([training, apart])
+    bounds = (0, len(training), len(training) + len(apart) // 2, len(both))
+    training_span, validation, test = (Span(both, a, b) for a, b in pairwise(bounds))
+    corpus = Corpus(name="given", data=both, origin="given in code")
+    return Data(corpus, sha256_of(both), Splits(training_span, validation, test, "as given"))
+
+
+def _bytes(text: Text) -> npt.NDArray[np.uint8]:
+    if isinstance(text, (str, Path)):
+        path = Path(text)
         try:
-            corpus = path.read_bytes()
+            text = path.read_bytes()
         except OSError as error:
             raise UsageError(f"corpus {path} cannot be read: {error.strerror}.") from error
-    array = np.frombuffer(corpus, dtype=np.uint8) if isinstance(corpus, bytes) else corpus
-    opened = Corpus(name="given", data=np.asarray(array, dtype=np.uint8), origin="given in code")
-    splits = split(opened, train=0.9, validation=0.05, test=0.05)
-    return Data(opened, sha256_of(opened.data), splits)
+    array = np.frombuffer(text, dtype=np.uint8) if isinstance(text, bytes) else np.asarray(text)
+    if array.dtype != np.uint8 or array.ndim != 1:
+        raise UsageError(
+            f"a corpus is bytes, a path or a one-dimensional uint8 array; found {array.dtype} of "
+            f"shape {array.shape}."
+        )
+    return array

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
@@ -81,7 +82,7 @@ class Network:
         Ours is batch-first; torch's own layers put the batch second. Which dimension it is, is
         seen from states of two and of three rows.
         """
-        dimensions = iter(self._batch_dimensions())
+        dimensions = iter(self._batch_dimensions)
 
         def chosen(leaf: Tensor) -> Tensor:
             dimension = next(dimensions)
@@ -89,6 +90,7 @@ class Network:
 
         return states.map_tensors(chosen, state)
 
+    @cached_property
     def _batch_dimensions(self) -> list[int | None]:
         """Of each leaf of the state, in order; None for a leaf that all rows share."""
         with untouched(self.module):

@@ -74,11 +74,12 @@ class Recording:
 class Prefetched:
     """A source read ahead by a thread, as training loops and data loaders do.
 
-    Keras 1 kept ten batches in its queue, and torch's DataLoader keeps two for each worker.
+    It does what Keras 1 did: ten references in a queue, and a nap whenever that is full.
     """
 
-    def __init__(self, source: Source, *, depth: int = 10) -> None:
-        self._queue: queue.Queue[Any] = queue.Queue(maxsize=depth)
+    def __init__(self, source: Source, *, depth: int = 10, nap_s: float = 0.05) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue()
+        self._depth, self._nap_s = depth, nap_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._fill, args=(source.take,), daemon=True)
         self.source = Source(self._take, source.read)
@@ -97,12 +98,9 @@ class Prefetched:
                 item: Any = take()
             except BaseException as error:
                 item = error
-            while not self._stop.is_set():
-                try:
-                    self._queue.put(item, timeout=0.05)
-                    break
-                except queue.Full:
-                    continue
+            while self._queue.qsize() >= self._depth and not self._stop.is_set():
+                time.sleep(self._nap_s)
+            self._queue.put(item)
             if isinstance(item, BaseException):
                 return
 

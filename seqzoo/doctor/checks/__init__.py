@@ -12,7 +12,7 @@ from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.registry import Registry
 from seqzoo.specs import Check
 
-__all__ = ["GROUPS", "all_checks", "select_checks"]
+__all__ = ["GROUPS", "all_checks", "check_table", "select_checks"]
 
 GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "environment")
 """From what feeds the model to what comes out of it; the machine last."""
@@ -45,6 +45,15 @@ def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
             raise UsageError(f"there is no check '{name}'.{did_you_mean(name, names)}")
         wanted |= found
     return [check for check in checks if not only or check.name in wanted]
+
+
+def check_table() -> str:
+    """Our own checks as Markdown: name, what is healthy, whether the quick mode has it."""
+    lines = ["", "| check | healthy is | quick |", "|---|---|---|"]
+    for check in all_checks(Registry()):
+        quick = "yes" if check.is_quick else ""
+        lines.append(f"| `{check.name}` | {check.summary} | {quick} |")
+    return "\n".join(lines) + "\n\n"
 
 
 def _place(check: Check) -> tuple[int, int, str]:
