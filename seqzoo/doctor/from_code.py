@@ -114,7 +114,13 @@ class CodePipeline(Pipeline):
             inputs, targets = item
         except (TypeError, ValueError):
             raise TypeError("a batch is a pair (inputs, targets) of arrays") from None
-        return Batch(_ids(inputs), _ids(targets), restarts=not self._carry_state)
+        batch = Batch(_ids(inputs), _ids(targets), restarts=not self._carry_state)
+        if batch.inputs.shape != batch.targets.shape:
+            raise TypeError(
+                f"inputs {tuple(batch.inputs.shape)} and targets {tuple(batch.targets.shape)} "
+                f"differ in shape; expected a target for each input, both (batch, time)"
+            )
+        return batch
 
 
 class _Trainee(Trainee):
