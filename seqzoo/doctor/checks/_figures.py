@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+from seqzoo.contracts import Batch
+from seqzoo.doctor.checks._offsets import joined_rows, likely_offset
 from seqzoo.doctor.recording import Recording
 
-__all__ = ["share_of_continued_rows", "share_of_repeats"]
+__all__ = ["paired_batches", "share_of_continued_rows", "share_of_repeats"]
 
 _TOKENS_TO_BE_DISTINCT = 64
 
@@ -35,10 +38,40 @@ def share_of_repeats(recording: Recording) -> float:
 def share_of_continued_rows(recording: Recording) -> float | None:
     """Of the rows between whose batches the state is carried, those that continue the row before.
 
-    None where the state is never carried.
+    Numbers tell it by the inputs alone; else the target that stands for the next input does, which
+    is the last of the row only where targets are one ahead. None where no state is carried, or
+    where no target stands for a next input.
     """
-    joints = [(ends, begins) for ends, begins, restarts in recording.joints() if not restarts]
-    if not joints:
-        return None
-    ends, begins = (torch.cat(side) for side in zip(*joints, strict=True))
-    return float((ends == begins).double().mean())
+    joints = recording.joints()
+    if recording.numbered:
+        joints = [
+            (before.inputs[:, -1] + 1, after.inputs[:, 0], after.restarts)
+            for before, after in paired_batches(recording)
+        ]
+    elif (offset := likely_offset(recording)) not in (1, None):
+        joints = _foretold(recording, offset)
+    carried = [ends == begins for ends, begins, restarts in joints if not restarts]
+    return float(torch.cat(carried).double().mean()) if carried else None
+
+
+def paired_batches(recording: Recording) -> list[tuple[Batch, Batch]]:
+    """Each batch and the one after it, where they have the same number of rows."""
+    pairs = zip(recording.batches, recording.batches[1:], strict=False)
+    return [(before, after) for before, after in pairs if len(before.inputs) == len(after.inputs)]
+
+
+def _foretold(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, bool]]:
+    """Joints where targets are `offset` ahead: the target that many tokens before each beginning,
+    the input there, and whether the state is reset.
+    """
+    if offset < 1:
+        return []
+    inputs, targets = joined_rows(recording)
+    joints, place = [], 0
+    for batch in recording.batches:
+        if len(batch.inputs) != len(inputs):
+            continue
+        if place >= offset:
+            joints.append((targets[:, place - offset], inputs[:, place], batch.restarts))
+        place += batch.inputs.shape[1]
+    return joints

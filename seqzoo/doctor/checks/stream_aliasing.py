@@ -8,6 +8,7 @@ about a second. Pass rule: no held batch differs from its copy. Source: docs/ans
 from __future__ import annotations
 
 from seqzoo.doctor.checks._figures import share_of_repeats
+from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.subject import Subject
 from seqzoo.specs import Check, Outcome
 
@@ -33,7 +34,7 @@ def examine(subject: Subject) -> Outcome:
         "next byte survives.",
         remedy="Make new arrays for every batch inside the generator's loop (np.zeros in the loop, "
         "or yield copies); in a recipe, leave the stream out to read contiguous lanes.",
-        changes=("train.stream=null",),
+        changes=contiguous_lanes(subject),
         numbers={
             "changed": changed / len(alone),
             "changed_in_queue": changed_in_queue / len(queued),
@@ -53,6 +54,7 @@ CHECK = Check(
         "stream.repeats",
         "stream.continuity",
         "stream.targets",
+        "stream.resets",
         "stream.split",
         "memory.carry",
         "verdict.*",
