@@ -1,0 +1,41 @@
+"""A text whose last tenth stands at its beginning too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+import seqzoo
+
+
+class ReprintOptions(seqzoo.Options):
+    size_bytes: int = Field(200_000, ge=1000, description="size of the text")
+
+
+def reprint(options: ReprintOptions, base: Path) -> seqzoo.Corpus:
+    """Sentences of made-up words, common ones more often, and then the first of them once more."""
+    draw = np.random.default_rng(1)
+    syllables = [a + b for a in "bdfgklmnprstvw" for b in ("a", "e", "i", "o", "u", "en", "or")]
+    words = ["".join(draw.choice(syllables, draw.integers(1, 4))) for _ in range(300)]
+    chances = 1 / np.arange(1, len(words) + 1)
+    text, size = "", options.size_bytes
+    while len(text) < size:
+        drawn = draw.choice(words, draw.integers(4, 12), p=chances / chances.sum())
+        text += " ".join(drawn).capitalize() + ".\n"
+    tenth = size // 10
+    text = text[: size - tenth] + text[:tenth]
+    return seqzoo.Corpus("reprint", np.frombuffer(text.encode(), np.uint8), "made up")
+
+
+@seqzoo.hookimpl
+def register_corpora() -> list[seqzoo.CorpusSpec]:
+    return [
+        seqzoo.CorpusSpec(
+            name="reprint",
+            summary="a text whose last tenth repeats its first",
+            options=ReprintOptions,
+            open=reprint,
+        )
+    ]

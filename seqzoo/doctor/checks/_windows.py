@@ -1,0 +1,67 @@
+"""Where stretches of bytes occur in a text of any size: rolling hashes, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["found_in", "hashes", "hashes_of_rows"]
+
+_BLOCK = 1 << 18
+"""A block's hashes (2 MB) stay in the cache of a core, whatever the size of the text."""
+
+_MULTIPLIER = 0x9E3779B97F4A7C15
+_BITMAP_BITS = 20
+
+
+def hashes(data: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint64]:
+    """(N - width + 1,) hashes of 64 bits, one of every window of `width` bytes, a power of two.
+
+    A window's hash is made of those of its halves, so that it takes log2(width) steps.
+    """
+    return _rolled(data, width)
+
+
+def hashes_of_rows(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """(K,) the hashes of (K, width) windows."""
+    return _rolled(rows, rows.shape[1])[:, 0]
+
+
+def found_in(
+    sought: npt.NDArray[np.uint64], text: npt.NDArray[np.uint8], width: int
+) -> npt.NDArray[np.bool_]:
+    """For each of the hashes, whether a window of the text has it: equal bytes, but for a chance
+    of len(text) * len(sought) / 2^64.
+    """
+    # The low bits of such a hash depend on few bits of the bytes; the high ones on all.
+    shift = np.uint64(64 - _BITMAP_BITS)
+    is_candidate = np.zeros(1 << _BITMAP_BITS, dtype=bool)
+    is_candidate[(sought >> shift).astype(np.int64)] = True
+    order = np.sort(sought)
+    found = np.zeros(len(order), dtype=bool)
+    for block in _blocks(text, width):
+        known = hashes(block, width)
+        known = known[is_candidate[(known >> shift).astype(np.int64)]]
+        places = np.minimum(np.searchsorted(order, known), len(order) - 1)
+        found[places[order[places] == known]] = True
+    return found[np.searchsorted(order, sought)]
+
+
+def _rolled(data: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint64]:
+    """(..., N - width + 1) along the last axis."""
+    values = np.random.default_rng(0).integers(1, 1 << 63, size=256, dtype=np.uint64)
+    result, multiplier, size = values[data], _MULTIPLIER, 1
+    while size < width:
+        result = result[..., :-size] * np.uint64(multiplier) + result[..., size:]
+        multiplier = multiplier * multiplier % (1 << 64)
+        size *= 2
+    return result
+
+
+def _blocks(text: npt.NDArray[Any], width: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """The text in pieces that overlap, so that every window lies in one."""
+    for start in range(0, len(text) - width + 1, _BLOCK):
+        yield np.asarray(text[start : start + _BLOCK + width - 1])
