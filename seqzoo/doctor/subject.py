@@ -143,7 +143,7 @@ class Subject:
     @property
     def tokenizer(self) -> Tokenizer:
         """As training uses it, its learning done."""
-        return _given(self._tokenizer, "no corpus was given, so nothing is tokenised")
+        return _given(self._tokenizer, "there is no tokenizer; batches are tokens already")
 
     @property
     def tokens(self) -> npt.NDArray[Any]:
