@@ -462,6 +462,23 @@ def test_resets_are_skipped_where_rows_continue_nothing(registry: Registry) -> N
     assert outcome(subject, "stream.resets").status == "skip"
 
 
+class Stateless(torch.nn.Module):
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(*tokens.shape, 256)
+
+
+def test_in_ones_own_code_a_state_not_carried_is_told_where_rows_continue() -> None:
+    text = words(40_000)
+    tokens = training_of(text)
+    thrown_away = from_code(plainly(lanes(tokens)), text, carry_state=False)
+    assert causes(thrown_away) == ["stream.resets"]
+    none_there = from_code(plainly(lanes(tokens)), text, carry_state=False, model=Stateless())
+    assert status(none_there, "stream.resets") == "pass"
+    nothing_continues = from_code(plainly(passages(tokens)), text, carry_state=False)
+    assert status(nothing_continues, "stream.resets") == "pass"
+    assert status(from_code(plainly(lanes(tokens)), text), "stream.resets") == "skip"
+
+
 # Split
 
 

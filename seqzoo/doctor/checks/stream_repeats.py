@@ -53,7 +53,7 @@ def examine(subject: Subject) -> Outcome:
             changes=contiguous_lanes(subject),
             numbers=numbers,
         )
-    return Outcome.passed(f"{seen}, and {equal_rows:.0%} of its rows another row", **numbers)
+    return Outcome.passed(f"{seen}, {equal_rows:.0%} of their rows are copies", **numbers)
 
 
 def _text_length(subject: Subject) -> int | None:

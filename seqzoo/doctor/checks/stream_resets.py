@@ -1,16 +1,22 @@
 """Whether the state is reset where the text jumps, and nowhere else.
 
 Method: the stream is opened on a numbered text so short that it is read through more than twice;
-between batches the numbers say where rows jump, and the stream where the state is reset. Cost:
-some tens of small batches. Pass: no jump without a reset, and a reset at no more than one in
-twenty places where rows continue, which leaves room for resets made at random on purpose (Melis et
-al. 2020, arXiv:1909.01792, reset one state in a hundred).
+between batches the numbers say where rows jump, and the stream where the state is reset. In code
+of one's own it can only be told whether rows continue though no state is carried. Cost: some tens
+of small batches. Pass: no jump without a reset, and a reset at no more than one in twenty places
+where rows continue, which leaves room for resets made at random on purpose (Melis et al. 2020,
+arXiv:1909.01792, reset one state in a hundred).
 """
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks._figures import paired_batches
+from dataclasses import replace
+
+import torch
+
+from seqzoo.doctor.checks._figures import paired_batches, share_of_continued_rows
 from seqzoo.doctor.checks._mending import contiguous_lanes
+from seqzoo.doctor.checks._offsets import is_clear
 from seqzoo.doctor.recording import Recording, record
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.specs import Check, Outcome
@@ -22,6 +28,8 @@ _MOST_NEEDLESS = 0.05
 
 
 def examine(subject: Subject) -> Outcome:
+    if not subject.pipeline.numbered:
+        return _in_code(subject, subject.recording)
     recording = _read_again_and_again(subject)
     joints = [
         (float((after.inputs[:, 0] == before.inputs[:, -1] + 1).double().mean()), after.restarts)
@@ -37,12 +45,7 @@ def examine(subject: Subject) -> Outcome:
         "resets_without_jump": float(needless),
     }
     if not continuing and not missing:
-        length = subject.pipeline.bptt_length
-        return Outcome.passed(
-            f"the state is never carried across batches: in training no more than {length} tokens "
-            f"are in sight",
-            **numbers,
-        )
+        return _never_carried(recording.length, **numbers)
     if missing > len(joints) / 2:
         raise Missing("the rows continue nothing (see stream.continuity), so no jump stands out")
     if needless > _MOST_NEEDLESS * len(continuing):
@@ -50,10 +53,43 @@ def examine(subject: Subject) -> Outcome:
     if missing:
         return _missing(subject, missing, len(jumps), numbers)
     return Outcome.passed(
-        f"a short text read again and again jumps {len(jumps)} times, the state reset each time, "
-        f"and goes on {len(continuing)} times, reset {needless} times",
+        f"reset at {len(jumps)} of {len(jumps)} jumps of a short text, and at {needless} of "
+        f"{len(continuing)} places where it goes on",
         **numbers,
     )
+
+
+def _never_carried(length: int, **numbers: float) -> Outcome:
+    return Outcome.passed(
+        f"the state is never carried across batches: in training no more than {length} tokens are "
+        f"in sight",
+        **numbers,
+    )
+
+
+def _in_code(subject: Subject, recording: Recording) -> Outcome:
+    pairs = paired_batches(recording)
+    if not pairs or not all(after.restarts for _, after in pairs):
+        raise Missing("the batches cannot be had of a text so short that its end comes into sight")
+    carried = replace(
+        recording, batches=tuple(batch._replace(restarts=False) for batch in recording.batches)
+    )
+    share = share_of_continued_rows(carried)
+    if share is None or not is_clear(share, recording.chance, at_least=0.9):
+        return _never_carried(recording.length)
+    if not _has_state(subject, recording):
+        return Outcome.passed(f"{share:.0%} of the rows continue; the model has no state to carry")
+    return _needless(subject, len(pairs), len(pairs), {"continued": share})
+
+
+def _has_state(subject: Subject, recording: Recording) -> bool:
+    """Whether the model gives a state; where there is none to ask, it may."""
+    try:
+        network = subject.network.copied()
+    except Missing:
+        return True
+    with torch.no_grad():
+        return network(recording.batches[0].inputs)[1] is not None
 
 
 def _read_again_and_again(subject: Subject) -> Recording:
@@ -73,7 +109,7 @@ def _needless(subject: Subject, needless: int, places: int, numbers: dict[str, f
         why=f"What was read is thrown away: in training no more than the {length} tokens of a "
         "batch are in sight, though the text before them is at hand.",
         remedy="Set Batch.restarts only where rows jump; in code of your own hand the state of a "
-        "batch, detached, to the next.",
+        "batch, detached, to the next (and give carry_state=True).",
         changes=contiguous_lanes(subject),
         numbers=numbers,
     )
