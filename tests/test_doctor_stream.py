@@ -214,7 +214,7 @@ def test_a_shipped_recipe_passes_each_check(name: str, registry: Registry) -> No
 def test_plain_lanes_are_healthy(length: int) -> None:
     text = words(40_000)
     batches = plainly(lanes(training_of(text), length=length))
-    found = from_code(batches, text)
+    found = from_code(batches, text[:36_000], held_out=text[36_000:])
     assert found.is_healthy, [each.outcome.seen for each in found.findings]
     for what in ("repeats", "targets", "continuity", "split", "overlap"):
         assert status(found, f"stream.{what}") == "pass"
@@ -505,8 +505,9 @@ def test_rows_of_the_held_out_text_are_told(length: int, as_places: bool) -> Non
     text = words(40_000)
     whole = np.frombuffer(text, dtype=np.uint8)
     ids = np.searchsorted(np.unique(whole), whole) if as_places else whole
-    kept = from_code(plainly(lanes(ids[:36_000], rows=32, length=length)), text)
-    leaked = from_code(plainly(lanes(ids, rows=32, length=length)), text)
+    parts = {"corpus": text[:36_000], "held_out": text[36_000:]}
+    kept = from_code(plainly(lanes(ids[:36_000], rows=32, length=length)), **parts)
+    leaked = from_code(plainly(lanes(ids, rows=32, length=length)), **parts)
     assert status(kept, "stream.split") == "pass"
     assert causes(leaked) == ["stream.split"]
 

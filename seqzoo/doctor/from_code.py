@@ -62,6 +62,7 @@ def subject_of_code(
         # All of the text that was given to train on, as its batches may be made of all of it.
         tokens=None if corpus is None else _bytes(corpus),
         held_out=None if data is None else data.splits.validation.bytes,
+        is_held_out_apart=held_out is not None,
         network=None if model is None else lambda: _network(model, forward, loss),
         pipeline=(
             None

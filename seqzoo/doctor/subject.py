@@ -93,6 +93,7 @@ class Subject:
         tokenizer: Tokenizer | None = None,
         tokens: npt.NDArray[Any] | None = None,
         held_out: npt.NDArray[Any] | None = None,
+        is_held_out_apart: bool = True,
         bytes_per_token: float = 1.0,
         vocab_size: int | None = None,
         network: Callable[[], Network] | None = None,
@@ -101,6 +102,7 @@ class Subject:
         watch: Callable[[float], None] = lambda share: None,
     ) -> None:
         """seconds: of the trial. tokens: of the training split. held_out: of the validation split.
+        is_held_out_apart: whether training must not read it; else it is the text's own end.
 
         metrics: the lines a run has logged. network, pipeline: called when first asked for.
         watch: hears the share of something long that is done.
@@ -120,6 +122,7 @@ class Subject:
         self._tokenizer = tokenizer
         self._tokens = tokens
         self._held_out = held_out
+        self.is_held_out_apart = is_held_out_apart
         self._vocab_size = vocab_size
         self._network = network
         self._pipeline = pipeline

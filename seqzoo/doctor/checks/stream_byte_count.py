@@ -1,7 +1,7 @@
 """Whether a tokenizer counts the bytes that its tokens stand for.
 
 Method: byte_lengths(encode(bytes)) must sum to the number of bytes, on the samples of
-stream.round_trip. Cost: the same. Pass: the sums are equal; bits per byte divide by them.
+stream.round_trip. Cost: the same. Pass rule: the sums are equal; bits per byte divide by them.
 """
 
 from __future__ import annotations

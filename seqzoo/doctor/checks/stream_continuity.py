@@ -1,7 +1,7 @@
 """Whether rows go on where they stopped, wherever the state is carried.
 
 Method: row i of a batch must begin with what follows row i of the batch before, unless the state
-is reset between them. Cost: none beside the recording. Pass: nine tenths of the way from what
+is reset between them. Cost: none beside the recording. Pass rule: nine tenths of the way from what
 chance gives (two tokens of the text being the same) to all rows; the rest is for jumps that a text
 has, such as its end. Where every batch resets the state nothing has to continue.
 """

@@ -2,7 +2,7 @@
 
 Method: decode(encode(bytes)) is compared with the bytes, on stretches of the training and
 validation parts, on all 256 byte values and on random bytes. Cost: some 0.2 MB through the
-tokenizer. Pass: every byte is the same; a tokenizer that loses one scores another text.
+tokenizer. Pass rule: every byte is the same; a tokenizer that loses one scores another text.
 """
 
 from __future__ import annotations

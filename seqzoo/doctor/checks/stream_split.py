@@ -3,7 +3,7 @@
 Method: on numbered tokens every number must be of the split that the stream was given; the ids of
 the real text must lie below the vocabulary's size. In code of one's own the rows are looked up in
 the corpus, 32 tokens at a time. Cost: a maximum over the tokens; a pass over the corpus in code of
-one's own. Pass: nothing is read that is in no training part. A row that stands in the held-out
+one's own. Pass rule: nothing is read that is in no training part. A row that stands in the held-out
 part alone is read from there: 32 bytes of a text hardly ever occur twice, and where they do, they
 are in the training part and pass.
 """
@@ -68,6 +68,8 @@ def examine(subject: Subject) -> Outcome:
 
 def _by_search(subject: Subject, recording: Recording) -> Outcome:
     splits, corpus = subject.data.splits, subject.data.corpus.data
+    if not subject.is_held_out_apart:
+        raise Missing("no held-out text was given, so the batches may hold all of the corpus")
     windows = _windows(recording)
     in_training = in_held_out = np.zeros(len(windows), dtype=bool)
     for reading in readings(corpus, int(windows.max())):
@@ -82,10 +84,10 @@ def _by_search(subject: Subject, recording: Recording) -> Outcome:
     beyond = float((in_held_out & ~in_training).mean())
     if beyond:
         return Outcome.warned(
-            f"{beyond:.0%} of {len(windows)} stretches of {_WIDTH} tokens stand in the last tenth "
-            f"of the corpus alone, which is held out here",
+            f"{beyond:.0%} of {len(windows)} stretches of {_WIDTH} tokens stand in the "
+            f"held-out text alone",
             why=_WHY,
-            remedy="Cut the text first and make batches of its first nine tenths alone.",
+            remedy="Cut the text first, and make batches of the training part alone.",
             numbers={"beyond": beyond},
         )
     return Outcome.passed(

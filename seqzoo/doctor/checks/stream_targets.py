@@ -4,7 +4,7 @@ Method: for each offset d from -3 to 3 the share of targets that equal the input
 on numbered tokens where these can be had (nothing matches by chance then), else within rows and,
 for short rows, from batch to batch. Where single tokens continue nothing, (input, target) pairs
 are held against the corpus: at which distance do such pairs stand there most often? Cost: none
-beside the recording. Pass: nineteen targets in twenty are one ahead, and nine in ten at every
+beside the recording. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at every
 place of a row; a target behind a jump in the text (one document ends, another begins) is none.
 """
 
