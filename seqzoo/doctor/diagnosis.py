@@ -7,16 +7,13 @@ explains is a consequence of it: the report names causes first.
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import torch
 
-from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.errors import SeqzooError
+from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.runtime import random_state, restore_random_state
 from seqzoo.specs import Check, Outcome
 
@@ -77,6 +74,7 @@ def diagnose(
     watch: hears, before each check, the share that is done and its name.
     """
     examined = []
+    names = {check.name for check in checks}
     generators, threads = random_state(), torch.get_num_threads()
     try:
         for number, check in enumerate(checks):
@@ -84,7 +82,7 @@ def diagnose(
             torch.set_num_threads(threads)
             if check.group != "environment":  # which tells of the threads that training would have
                 torch.set_num_threads(_threads(subject))
-            examined.append(_examine(subject, check))
+            examined.append(_examine(subject, check, names))
     finally:
         restore_random_state(generators)
         torch.set_num_threads(threads)
@@ -101,7 +99,7 @@ def _threads(subject: Subject) -> int:
         return torch.get_num_threads()
 
 
-def _examine(subject: Subject, check: Check) -> Examined:
+def _examine(subject: Subject, check: Check, names: Collection[str]) -> Examined:
     began = time.perf_counter()
     crashed = False
     torch.manual_seed(subject.seed)  # a check's figures do not depend on those before it
@@ -111,6 +109,11 @@ def _examine(subject: Subject, check: Check) -> Examined:
         outcome = check.examine(subject)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"the check gave {type(outcome).__name__}, expected an Outcome")
+    except Unusable as reason:
+        if reason.told_by in names:
+            outcome = Outcome.skipped(str(reason))
+        else:
+            outcome, crashed = _crash(reason.__cause__ or reason), True
     except Missing as reason:
         outcome = Outcome.skipped(str(reason))
     except KeyboardInterrupt:
@@ -121,14 +124,8 @@ def _examine(subject: Subject, check: Check) -> Examined:
 
 
 def _crash(error: BaseException) -> Outcome:
-    said = " ".join(str(error).split())
-    if isinstance(error, SeqzooError):
-        cause = said.rstrip(".")
-    else:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        cause = f"{type(error).__name__}: {said[:300]} ({Path(where.filename).name}:{where.lineno})"
     return Outcome.warned(
-        f"the check could not be finished: {cause}",
+        f"the check could not be finished: {cause_of(error)}",
         why="What it looks at is unknown, and what it runs (the check, or the plugin under it) "
         "may fail in training too.",
         remedy="Mend what the message names; SEQZOO_DISABLE does without a plugin.",
@@ -137,20 +134,23 @@ def _crash(error: BaseException) -> Outcome:
 
 def _explained(examined: Sequence[Examined]) -> dict[str, tuple[str, ...]]:
     """Findings by what explains them. Of two that explain each other the earlier is the cause."""
-    found = [each.check for each in examined if each.is_finding]
+    found = [each for each in examined if each.is_finding]
     explained: dict[str, tuple[str, ...]] = {}
-    for place, check in enumerate(found):
+    for place, each in enumerate(found):
         reasons = tuple(
-            other.name
+            other.check.name
             for other_place, other in enumerate(found)
-            if other is not check
-            and _explains(other, check)
-            and (other_place < place or not _explains(check, other))
+            if other is not each
+            and _explains(other, each)
+            and (other_place < place or not _explains(each, other))
         )
         if reasons:
-            explained[check.name] = reasons
+            explained[each.check.name] = reasons
     return explained
 
 
-def _explains(cause: Check, other: Check) -> bool:
-    return any(fnmatchcase(other.name, pattern) for pattern in cause.explains)
+def _explains(cause: Examined, other: Examined) -> bool:
+    """By the cause's word; and of checks that broke off alike, each explains the others."""
+    if cause.crashed and other.crashed and cause.outcome.seen == other.outcome.seen:
+        return True
+    return any(fnmatchcase(other.check.name, pattern) for pattern in cause.check.explains)

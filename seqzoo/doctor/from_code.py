@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -166,14 +166,14 @@ class _Trainee(Trainee):
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:
     if isinstance(model, nn.Module):
-        return Network(model, lambda: _initialised_anew(model), forward, loss)
+        return Network(model, partial(_initialised_anew, model), forward, loss, builds_anew=False)
     torch.manual_seed(0)
     return Network(model(), model, forward, loss)
 
 
 def _initialised_anew(model: nn.Module) -> nn.Module:
     """A copy, its layers initialised by their own `reset_parameters`; others stay as they are."""
-    other = copy.deepcopy(model)
+    other = Network(model, lambda: model).copied().module
     for layer in other.modules():
         if callable(reset := getattr(layer, "reset_parameters", None)):
             reset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -47,15 +47,18 @@ class Network:
     """A module, how to call it, and how to make another of its kind.
 
     build: a newly initialised module, the seed set before it is called.
+    builds_anew: whether it is so in every parameter. A copy of someone's module is initialised
+    as far as its layers know how, and may be trained elsewhere.
     """
 
     module: nn.Module
     build: Callable[[], nn.Module]
     forward: Forward = call_plainly
     loss: Loss = mean_nats
+    builds_anew: bool = True
 
     def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Logits (B, T, V) and the next state. Raises TypeError where the shapes are others."""
+        """Logits (B, T, V) and the next state. Raises TypeError where it gave other things."""
         logits, state = self.forward(self.module, tokens.to(self.device), state)
         shape = tuple(getattr(logits, "shape", ()))
         if len(shape) != 3 or shape[:2] != tuple(tokens.shape):
@@ -63,6 +66,8 @@ class Network:
                 f"the model gave an output of shape {shape} for tokens of shape "
                 f"{tuple(tokens.shape)}; expected logits (batch, time, vocabulary)"
             )
+        if not logits.is_floating_point():
+            raise TypeError(f"the model gave {logits.dtype}; expected logits, floating numbers")
         return logits, state
 
     @property
@@ -104,8 +109,23 @@ class Network:
         ]
 
     def copied(self) -> Network:
-        """The same weights, independent of these."""
-        return replace(self, module=copy.deepcopy(self.module))
+        """The same weights, independent of these; what it keeps of a graph is cut off from it."""
+        # torch copies no tensor that was computed with a graph, such as a state kept inside.
+        kept = {
+            id(leaf): leaf.detach().clone()
+            for module in self.module.modules()
+            for leaf in _tensors_in(vars(module))
+            if leaf.grad_fn is not None
+        }
+        return replace(self, module=copy.deepcopy(self.module, dict[int, Any](kept)))
+
+
+def _tensors_in(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, (Mapping, tuple, list)):
+        for value in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _tensors_in(value)
 
 
 def _takes_a_state(module: nn.Module) -> bool:

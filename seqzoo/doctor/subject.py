@@ -19,6 +19,7 @@ import torch
 from seqzoo.assembly import Data
 from seqzoo.baselines import ladder
 from seqzoo.contracts import Batch, Tokenizer
+from seqzoo.doctor.missing import Failures, Missing, Unusable, cause_of
 from seqzoo.doctor.network import Network
 from seqzoo.doctor.recording import Prefetched, Recording, Source, record
 from seqzoo.doctor.trial import Trainee, Trial, run_trial
@@ -29,16 +30,12 @@ from seqzoo.registry import Registry
 if TYPE_CHECKING:
     from seqzoo.trained import Trained
 
-__all__ = ["Missing", "Pipeline", "Subject"]
+__all__ = ["Missing", "Pipeline", "Subject", "Unusable", "cause_of"]
 
 T = TypeVar("T")
 
 _PAUSE_S = 0.003
 _HELD_OUT_TOKENS = 32_768
-
-
-class Missing(Exception):  # noqa: N818 (no error: there is nothing of the kind to look at)
-    """There is no such thing in this visit; the message says why, as the reason of a skip."""
 
 
 class Pipeline(ABC):
@@ -127,6 +124,7 @@ class Subject:
         self._network = network
         self._pipeline = pipeline
         self._use_cache = use_cache
+        self._failures = Failures()
 
     @property
     def recipe(self) -> Recipe:
@@ -164,26 +162,45 @@ class Subject:
     def vocab_size(self) -> int:
         """V: the tokenizer's, or the width of the logits."""
         if self._vocab_size is None:
-            with torch.no_grad():
-                tokens = torch.zeros(1, 2, dtype=torch.int64)
-                self._vocab_size = self.network(tokens)[0].shape[-1]
+            network = self.network
+
+            def width() -> int:
+                with torch.no_grad():
+                    copy = network.copied()
+                    logits, _ = copy(torch.zeros(1, 2, dtype=torch.int64))
+                    return logits.shape[-1]
+
+            self._vocab_size = self._failures.made(
+                width, "the model cannot be called", told_by="model.contract"
+            )
         return self._vocab_size
 
     @cached_property
     def network(self) -> Network:
         """The model: a run's best weights, one's own as given, a recipe's newly initialised."""
-        return _given(self._network, "no model was given")()
+        build = _given(self._network, "no model was given")
+        return self._failures.made(build, "the model cannot be built", told_by="model.contract")
 
-    @cached_property
+    @property
     def pipeline(self) -> Pipeline:
-        """Where batches come from."""
-        return _given(self._pipeline, "no batches were given")()
+        """Where batches come from; the first could be read."""
+        return self._opened[0]
 
-    @cached_property
+    @property
     def batch(self) -> Batch:
         """The first batch that training would see, copied."""
-        source = self.pipeline.real_source()
-        return source.read(source.take())
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> tuple[Pipeline, Batch]:
+        make = _given(self._pipeline, "no batches were given")
+
+        def opened() -> tuple[Pipeline, Batch]:
+            pipeline = make()
+            source = pipeline.real_source()
+            return pipeline, source.read(source.take())
+
+        return self._failures.made(opened, "the batches cannot be read", told_by="stream.contract")
 
     @cached_property
     def sample(self) -> Batch:
@@ -199,13 +216,25 @@ class Subject:
     @cached_property
     def recording(self) -> Recording:
         """Consecutive batches, read at the pace of training."""
-        return self._record(self.pipeline.source())
+        pipeline = self.pipeline
+        return self._failures.made(
+            lambda: self._record(pipeline.source()),
+            "the batches cannot be read on",
+            told_by="stream.contract",
+        )
 
     @cached_property
     def queued_recording(self) -> Recording:
         """The same with a thread that reads ahead, as many training loops have one."""
-        with Prefetched(self.pipeline.source()) as source:
-            return self._record(source)
+        pipeline = self.pipeline
+
+        def queued() -> Recording:
+            with Prefetched(pipeline.source()) as source:
+                return self._record(source)
+
+        return self._failures.made(
+            queued, "the batches cannot be read ahead by a thread", told_by="stream.contract"
+        )
 
     @cached_property
     def trial(self) -> Trial:
@@ -213,16 +242,18 @@ class Subject:
         if self.quick:
             raise Missing("left out of the quick mode: it takes a short training")
         # Looked up first, so that what is missing is said at once.
-        pipeline, held_out = self.pipeline, self._held_out
-        network = self.network.fresh(self.seed)
+        pipeline, held_out, network = self.pipeline, self._held_out, self.network
         steps = 20_000
-        return run_trial(
-            pipeline.trainee(network, steps=steps),
-            None if held_out is None else self.held_out,
-            seconds=self.seconds,
-            tokens_per_update=pipeline.batch_size * pipeline.bptt_length,
-            max_steps=steps,
-            watch=self.watch,
+        return self._failures.made(
+            lambda: run_trial(
+                pipeline.trainee(network.fresh(self.seed), steps=steps),
+                None if held_out is None else self.held_out,
+                seconds=self.seconds,
+                tokens_per_update=pipeline.batch_size * pipeline.bptt_length,
+                max_steps=steps,
+                watch=self.watch,
+            ),
+            "the short training broke off",
         )
 
     @property
@@ -264,8 +295,16 @@ class Subject:
         )
 
     def random_tokens(self, rows: int, length: int) -> torch.Tensor:
-        """(rows, length) tokens that real text holds, drawn from the subject's seed."""
-        known = torch.from_numpy(np.unique(self.sample.inputs.numpy()))
+        """(rows, length) tokens that real text holds, drawn from the subject's seed.
+
+        Where there is no text, or one of a single token, tokens of the whole vocabulary.
+        """
+        try:
+            known = torch.from_numpy(np.unique(self.sample.inputs.numpy()))
+        except Missing:
+            known = torch.empty(0)
+        if len(known) < 2:
+            known = torch.arange(self.vocab_size)
         generator = torch.Generator().manual_seed(self.seed)
         drawn = torch.randint(len(known), (rows, length), generator=generator)
         return known[drawn]
