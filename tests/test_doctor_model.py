@@ -1,0 +1,664 @@
+"""What `seqzoo doctor` says of models: healthy ones pass, each fault is named as itself."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from laws.test_architectures import SMALL, every_architecture, options_of
+from torch import Tensor, nn
+
+from seqzoo.doctor import examine
+from seqzoo.doctor.checks import all_checks, select_checks
+from seqzoo.doctor.diagnosis import Diagnosis, diagnose
+from seqzoo.doctor.from_code import subject_of_code
+from seqzoo.doctor.subject import Missing, Subject, Unusable
+from seqzoo.registry import Registry, load_registry
+from seqzoo.specs import Check, Outcome
+
+B, T, V, H = 6, 32, 256, 12
+TEXT = bytes(np.random.default_rng(0).choice(list(b"etaoin shrdlu\n"), 20_000).astype(np.uint8))
+QUICK_MODEL = [check for check in all_checks(load_registry()) if check.group == "model"]
+
+
+class Plain(nn.Module):
+    """What people write: the state as nn.LSTM gives it, (layers, B, H)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(V, H)
+        self.lstm = nn.LSTM(H, H, batch_first=True)
+        self.head = nn.Linear(H, V)
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        out, state = self.lstm(self.before(self.embed(tokens)), state)
+        return self.head(self.after(out)), state
+
+    def before(self, x: Tensor) -> Tensor:
+        return x
+
+    def after(self, out: Tensor) -> Tensor:
+        return out
+
+
+class Stateless(Plain):
+    def forward(self, tokens: Tensor) -> Tensor:  # type: ignore[override]
+        return self.head(self.after(self.lstm(self.before(self.embed(tokens)))[0]))
+
+
+class Ending(Plain):
+    """Outputs that went through a last function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits, state = super().forward(tokens, state)
+        return self.function(logits), state
+
+
+class Sure(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.normal_(self.head.weight, std=10)
+
+
+class Clairvoyant(Stateless):
+    """Puts out the target itself, newly made."""
+
+    def forward(self, tokens: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(tokens) + 20 * F.one_hot(tokens.roll(-1, 1), V)
+
+
+class Bidirectional(Stateless):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(H, H, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * H, V)
+
+
+class PeekingInTraining(Stateless):
+    def before(self, x: Tensor) -> Tensor:
+        return x + x.roll(-3, 1) if self.training else x
+
+
+class BatchNormed(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(H)
+
+    def after(self, out: Tensor) -> Tensor:
+        return self.norm(out.transpose(1, 2)).transpose(1, 2)
+
+
+class TimeFirst(Plain):
+    """Batches are (B, T), and the LSTM takes the first axis for time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(H, H)
+
+
+class DropoutLeftOn(Plain):
+    def after(self, out: Tensor) -> Tensor:
+        return F.dropout(out, 0.2)
+
+
+class DropsByNumpy(Plain):
+    def after(self, out: Tensor) -> Tensor:
+        return out * torch.from_numpy(np.random.random(out.shape) < 0.8)
+
+
+class DeafToEval(Plain):
+    """Its dropout does not hear of eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.2)
+
+    def after(self, out: Tensor) -> Tensor:
+        return self.drop(out)
+
+    def train(self, mode: bool = True) -> DeafToEval:
+        super().train(mode)
+        self.drop.train()
+        return self
+
+
+class Forgetful(Plain):
+    """Gives a state, and begins from nothing all the same."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        return super().forward(tokens, None)
+
+
+class KeepsItsGraph(Stateless):
+    """The state is kept inside, and nothing is given back."""
+
+    kept: Any = None
+
+    def forward(self, tokens: Tensor) -> Tensor:  # type: ignore[override]
+        state = self.kept
+        if state is not None and state[0].shape[1] != len(tokens):
+            state = None
+        out, state = self.lstm(self.embed(tokens), state)
+        self.kept = self.keep(state)
+        return self.head(out)
+
+    def keep(self, state: Any) -> Any:
+        return state
+
+
+class KeepsItsState(KeepsItsGraph):
+    def keep(self, state: Any) -> Any:
+        return tuple(part.detach() for part in state)
+
+
+class Frozen(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed.requires_grad_(False)
+
+
+class CutOff(Plain):
+    def before(self, x: Tensor) -> Tensor:
+        return x.detach()
+
+
+class BeginsAtZero(Plain):
+    """Head and gate are zero: what is behind them has a gradient from the second update on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.mix = nn.Linear(H, H)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def after(self, out: Tensor) -> Tensor:
+        return out + self.gate * self.mix(out).tanh()
+
+
+class ZeroByZero(Plain):
+    """Embeddings of length 1, and one token, which no text holds, whose embedding is zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(V, H, padding_idx=0)
+
+    def before(self, x: Tensor) -> Tensor:
+        return x / x.norm(dim=-1, keepdim=True)
+
+
+class Counting(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def after(self, out: Tensor) -> Tensor:
+        self.seen += out.shape[1]
+        return out
+
+
+class TiresOfReading(Plain):
+    """Its state is dropped at the first cut after 60 tokens."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        count, state = (0, None) if state is None else (int(state[0][0]), state[1])
+        logits, state = super().forward(tokens, None if count > 60 else state)
+        return logits, (torch.full((len(tokens),), count + tokens.shape[1]), state)
+
+
+def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Windows at random places."""
+    text = np.frombuffer(TEXT, np.uint8)
+    generator = np.random.default_rng(1)
+    while True:
+        places = generator.integers(len(text) - T - 1, size=B)[:, None] + np.arange(T + 1)
+        yield text[places][:, :-1], text[places][:, 1:]
+
+
+def contiguous() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows that each go on where they were."""
+    text = np.frombuffer(TEXT, np.uint8)
+    rows = text[: len(text) // B * B].reshape(B, -1)
+    for start in range(0, rows.shape[1] - T - 1, T):
+        yield rows[:, start : start + T], rows[:, start + 1 : start + T + 1]
+
+
+def visit(model: Any, **further: Any) -> Diagnosis:
+    given = {
+        "batches": batches,
+        "corpus": TEXT,
+        "carry_state": False,
+        "only": ["model"],
+        "show": False,
+    }
+    return examine(model=model, **(given | further))
+
+
+def outcome(diagnosis: Diagnosis, name: str) -> Outcome:
+    (found,) = [each.outcome for each in diagnosis.examined if each.check.name == name]
+    return found
+
+
+def causes(diagnosis: Diagnosis) -> list[str]:
+    return [each.check.name for each in diagnosis.causes]
+
+
+def told(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
+    return [
+        (each.check.name, each.outcome.status, each.outcome.seen) for each in diagnosis.findings
+    ]
+
+
+@every_architecture
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int) -> None:
+    spec = registry.get("architecture", name)
+
+    def build() -> nn.Module:
+        model = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
+        model.prepare(np.frombuffer(TEXT, np.uint8))
+        return model
+
+    found = visit(build, seed=seed)
+    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Plain,
+        Plain(),
+        Stateless,
+        Stateless(),
+        BeginsAtZero,
+        lambda: Plain().double(),
+        lambda: Ending(lambda logits: logits.log_softmax(-1)),
+    ],
+    ids=["state", "instance", "stateless", "stateless instance", "zeros", "float64", "log softmax"],
+)
+def test_plain_modules_are_healthy(model: Any) -> None:
+    found = visit(model)
+    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+
+
+def test_a_model_alone_is_examined_without_batches_or_text() -> None:
+    found = examine(model=Plain(), only=["model"], show=False)
+    statuses = {each.check.name: each.outcome.status for each in found.examined}
+    assert statuses.pop("model.initial_loss") == "skip"
+    assert set(statuses.values()) == {"pass"}, told(found)
+
+
+FAULTS: dict[str, tuple[Any, str]] = {
+    "softmax": (lambda: Ending(lambda y: y.softmax(-1)), "model.logits"),
+    "softmax over time": (lambda: Ending(lambda y: y.softmax(1)), "model.logits, model.causality"),
+    "sigmoid": (lambda: Ending(torch.sigmoid), "model.logits"),
+    "relu": (lambda: Ending(torch.relu), "model.logits"),
+    "sure": (Sure, "model.initial_loss"),
+    "sure instance": (Sure(), "model.initial_loss"),
+    "clairvoyant": (Clairvoyant, "model.causality"),
+    "bidirectional": (Bidirectional, "model.causality"),
+    "peeking in training": (PeekingInTraining, "model.causality"),
+    "batch norm": (BatchNormed, "model.rows"),
+    "time first": (TimeFirst, "model.rows"),
+    "dropout left on": (DropoutLeftOn, "model.eval_mode"),
+    "drops by numpy": (DropsByNumpy, "model.eval_mode"),
+    "deaf to eval": (DeafToEval, "model.eval_mode"),
+    "forgetful": (Forgetful, "model.state"),
+    "keeps its graph": (KeepsItsGraph, "model.detached"),
+    "keeps its state": (KeepsItsState, "model.untouched"),
+    "frozen": (Frozen, "model.gradients"),
+    "cut off": (CutOff, "model.gradients"),
+    "zero by zero": (ZeroByZero, "model.finite"),
+    "counting": (Counting, "model.untouched"),
+    "tires of reading": (TiresOfReading, "model.evaluation"),
+}
+
+
+@pytest.mark.parametrize(("model", "expected"), FAULTS.values(), ids=FAULTS)
+def test_each_fault_is_named_as_its_own_cause(model: Any, expected: str) -> None:
+    found = visit(model)
+    assert causes(found) == expected.split(", "), told(found)
+
+
+def test_how_far_ahead_it_peeks_is_told() -> None:
+    numbers = outcome(visit(PeekingInTraining), "model.causality").numbers
+    # x(t) + x(t + 3): an output at t knows of every token up to t + 3.
+    assert numbers["farthest"] == 3
+    assert numbers["eval_difference"] == 0 < numbers["training_difference"]
+
+
+def test_logits_that_hold_the_target_are_below_what_is_possible_untrained() -> None:
+    found = outcome(visit(Clairvoyant), "model.initial_loss")
+    assert found.status == "fail"
+    assert found.numbers["nats"] < 1 < 2 < found.numbers["order_0_nats"]
+    assert outcome(visit(Clairvoyant()), "model.initial_loss").status == "pass"  # may be trained
+
+
+def test_initial_loss_is_the_cross_entropy_of_the_text() -> None:
+    model = Plain()
+    numbers = outcome(visit(model), "model.initial_loss").numbers
+    # Sixteen rows of T tokens from the beginning of the training part, by hand.
+    tokens = np.frombuffer(TEXT, np.uint8)[: 16 * T + 1].astype(np.int64)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(tokens[:-1].reshape(16, T)))[0].double().numpy()
+    rows = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    expected = -np.log([row[t] for row, t in zip(rows.reshape(-1, V), tokens[1:], strict=True)])
+    assert numbers["nats"] == pytest.approx(expected.mean(), rel=1e-6)
+    assert numbers["even_nats"] == pytest.approx(math.log(256))
+
+
+def one_hot_mean(logits: Tensor, targets: Tensor) -> Tensor:
+    return -(F.one_hot(targets, logits.shape[-1]) * logits.log_softmax(-1)).mean()
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, **further: Any) -> Tensor:
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), **further)
+
+
+@pytest.mark.parametrize(
+    ("loss", "status", "said"),
+    [
+        (lambda y, t: F.cross_entropy(y.transpose(1, 2), t), "pass", ""),
+        (lambda y, t: F.nll_loss(y.log_softmax(-1).flatten(0, 1), t.flatten()), "pass", ""),
+        (lambda y, t: cross_entropy(y, t, reduction="sum"), "warn", "15 times"),
+        (
+            lambda y, t: F.cross_entropy(y.transpose(1, 2), t, reduction="none").sum(1).mean(),
+            "warn",
+            ": T (a sum over it",
+        ),
+        (
+            lambda y, t: F.cross_entropy(y.transpose(1, 2), t, reduction="none").sum(0).mean(),
+            "warn",
+            ": B (a sum over it",
+        ),
+        (one_hot_mean, "warn", "1 / V"),
+        (lambda y, t: cross_entropy(y, t) / math.log(2), "warn", "1 / ln 2"),
+        (lambda y, t: cross_entropy(y, t) + 1, "warn", "a constant is added"),
+        (lambda y, t: cross_entropy(y, t, label_smoothing=0.1), "warn", "label smoothing"),
+        (lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t), "fail", "else"),
+        (lambda y, t: F.nll_loss(y.log_softmax(1).flatten(0, 1), t.flatten()), "fail", "else"),
+        (lambda y, t: F.nll_loss(y.log_softmax(0).flatten(0, 1), t.flatten()), "fail", "else"),
+        (lambda y, t: cross_entropy(y.softmax(-1), t), "fail", "else"),
+        (lambda y, t: cross_entropy(y.transpose(0, 1), t), "fail", "else"),
+        (lambda y, t: cross_entropy(y[:, :-1], t[:, 1:]), "fail", "else"),
+        (lambda y, t: -cross_entropy(y, t), "fail", "else"),
+        (lambda y, t: y.log_softmax(-1).gather(-1, t[..., None]), "fail", "shape"),
+        (lambda y, t: F.cross_entropy(y, t), "fail", "raises"),
+    ],
+)
+def test_a_loss_is_told_from_the_mean_cross_entropy(loss: Any, status: str, said: str) -> None:
+    found = visit(Plain, loss=loss, only=["model.loss"])
+    assert outcome(found, "model.loss").status == status, told(found)
+    assert said in outcome(found, "model.loss").seen
+
+
+def test_a_loss_over_the_wrong_axis_is_the_only_cause() -> None:
+    found = visit(Plain, loss=lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t))
+    assert causes(found) == ["model.loss"]
+
+
+def test_probabilities_are_no_fault_where_the_loss_takes_them() -> None:
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.nll_loss(outputs.log().flatten(0, 1), targets.flatten())
+
+    found = visit(lambda: Ending(lambda y: y.softmax(-1)), loss=loss)
+    assert told(found)[0][:2] == ("model.logits", "warn")
+    assert causes(found) == ["model.logits"]
+    assert outcome(found, "model.loss").status == "pass"
+
+
+def test_no_state_is_told_only_where_batches_continue_each_other() -> None:
+    windows = visit(Stateless, batches=batches, carry_state=True)
+    assert outcome(windows, "model.state").status == "pass"
+    lanes = visit(Stateless, batches=contiguous, carry_state=True)
+    assert outcome(lanes, "model.state").status == "warn"
+    assert outcome(visit(Plain, batches=contiguous, carry_state=True), "model.state").seen.endswith(
+        "of their spread from one pass"
+    )
+
+
+def test_parameters_that_learn_nothing_are_named_with_their_share() -> None:
+    frozen = outcome(visit(Frozen), "model.gradients")
+    total = sum(p.numel() for p in Frozen().parameters())
+    assert frozen.status == "warn"
+    assert f"{V * H / total:.0%} of the parameters are frozen" in frozen.seen
+    assert "embed.weight" in frozen.seen
+    assert outcome(visit(CutOff), "model.gradients").status == "fail"
+    left_out = visit(Plain, optimizer=lambda parameters: torch.optim.SGD(list(parameters)[1:], 0.1))
+    assert "embed.weight" in outcome(left_out, "model.gradients").seen
+
+
+def test_the_model_that_was_given_is_left_as_it_was() -> None:
+    model = KeepsItsGraph()
+    model.register_buffer("count", torch.zeros(3))
+    model.lstm.eval()
+    model(torch.zeros(2, 4, dtype=torch.int64))  # its state has a graph now
+    before = copy.deepcopy(model.state_dict())
+    modes = [module.training for module in model.modules()]
+    kept, generator = model.kept, torch.get_rng_state()
+    visit(model)
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
+    assert [module.training for module in model.modules()] == modes
+    assert model.kept is kept
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+class Raising(Plain):
+    """Raises at its n-th call, copies counted with it, and ever after."""
+
+    def __init__(self, calls: list[int], error: type[BaseException]) -> None:
+        super().__init__()
+        self.calls, self.error = calls, error
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Raising:
+        other = Raising(self.calls, self.error)
+        other.load_state_dict(self.state_dict())
+        return other.train(self.training)
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        self.calls[0] -= 1
+        if self.calls[0] < 0:
+            raise self.error("no more")
+        return super().forward(tokens, state)
+
+
+def whole_visit(registry: Registry, *, quick: bool = True, **given: Any) -> Diagnosis:
+    """Every check that is quick, or all, the short training shorter."""
+    given = {"model": Plain, "batches": batches, "corpus": TEXT, "carry_state": True} | given
+    optional = {"forward": None, "loss": None, "optimizer": None}
+    subject = subject_of_code(**(optional | given), registry=registry, quick=quick, seconds=0.5)
+    return diagnose(subject, select_checks(registry))
+
+
+def visit_until(registry: Registry, calls: int, error: type[BaseException], **how: Any) -> None:
+    left = [calls]
+    found = whole_visit(registry, model=lambda: Raising(left, error), **how)
+    assert len(found.examined) == len(all_checks(registry))
+    assert left[0] < 0
+    assert any(f"{error.__name__}: no more" in each.outcome.seen for each in found.findings)
+    if calls < 4:
+        assert causes(found) == ["model.contract"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+@pytest.mark.parametrize("calls", [0, 1, 4, 5, 20, 60, 130])
+def test_a_model_that_raises_at_its_nth_call_ends_no_visit(
+    registry: Registry, calls: int, error: type[BaseException]
+) -> None:
+    visit_until(registry, calls, error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calls", [3, 40, 130])
+def test_a_model_that_raises_at_its_nth_call_ends_no_visit_in_full(
+    registry: Registry, calls: int
+) -> None:
+    visit_until(registry, calls, SystemExit, quick=False)
+
+
+def test_what_breaks_off_alike_has_one_cause(registry: Registry) -> None:
+    found = visit(lambda left=[9]: Raising(left, RuntimeError))
+    crashed = [each for each in found.examined if each.crashed]
+    assert len(crashed) > 3
+    assert [each.check.name for each in found.causes] == [crashed[0].check.name]
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_model_that_cannot_be_built_is_told_once(
+    registry: Registry, error: type[BaseException]
+) -> None:
+    tries = []
+
+    def build() -> nn.Module:
+        tries.append(1)
+        raise error("no such layer")
+
+    found = whole_visit(registry, model=build)
+    assert [each.check.name for each in found.findings] == ["model.contract"]
+    assert f"{error.__name__}: no such layer" in outcome(found, "model.contract").seen
+    assert outcome(found, "model.causality").seen == "the model cannot be built, see model.contract"
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(0, ValueError), (1, SystemExit), (7, SystemExit), (70, ValueError)]
+)
+def test_batches_that_raise_are_told_once(
+    registry: Registry, number: int, error: type[BaseException]
+) -> None:
+    def raising() -> Iterator[Any]:
+        for count, batch in enumerate(batches()):
+            if count == number:
+                raise error("the disk is gone")
+            yield batch
+
+    found = whole_visit(registry, batches=raising)
+    assert len(found.examined) == len(all_checks(registry))
+    if number < 48:  # what the recording asks for
+        assert causes(found) == ["stream.contract"]
+        assert f"{error.__name__}: the disk is gone" in outcome(found, "stream.contract").seen
+    assert outcome(found, "model.causality").status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ((np.zeros((4, 8), int), np.zeros((4, 7), int)), "different shapes"),
+        ((np.zeros((4, 8), int), np.full((4, 8), 300)), "vocabulary of 256"),
+        (np.zeros((3, 4, 8), int), "a batch is a pair"),
+    ],
+)
+def test_batches_that_are_no_pairs_of_ids_are_told(pair: Any, said: str) -> None:
+    found = visit(Plain, batches=lambda: iter([pair] * 60), only=["stream.contract"])
+    assert outcome(found, "stream.contract").status == "fail"
+    assert said in outcome(found, "stream.contract").seen
+
+
+def test_rows_that_become_fewer_are_told() -> None:
+    def shrinking() -> Iterator[Any]:
+        for count, (inputs, targets) in enumerate(batches()):
+            yield (inputs, targets) if count < 9 else (inputs[:2], targets[:2])
+
+    found = visit(Plain, batches=shrinking, only=["stream.contract"])
+    assert "2 rows" in outcome(found, "stream.contract").seen
+
+
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        (lambda model, tokens, state: (model(tokens)[0][:, -1], None), "shape (1, 256)"),
+        (lambda model, tokens, state: (model(tokens)[0].transpose(0, 1), None), "expected logits"),
+        (lambda model, tokens, state: (model(tokens)[0].argmax(-1, True), None), "torch.int64"),
+        (lambda model, tokens, state: (model(tokens)[0], {"a": object()}), "tree of tensors"),
+    ],
+)
+def test_what_a_model_gives_is_told_where_it_is_something_else(forward: Any, said: str) -> None:
+    found = visit(Plain, forward=forward)
+    assert causes(found) == ["model.contract"]
+    assert said in outcome(found, "model.contract").seen
+
+
+def test_a_failure_that_no_check_is_there_to_tell_is_a_crash(registry: Registry) -> None:
+    def build() -> nn.Module:
+        raise ValueError("no such layer")
+
+    found = visit(build, only=["model.rows"])
+    assert found.examined[0].crashed
+    assert "no such layer" in found.examined[0].outcome.seen
+
+
+def test_a_check_that_raises_ends_no_visit(registry: Registry) -> None:
+    def leave(subject: Subject) -> Outcome:
+        raise SystemExit(3)
+
+    broken = Check(name="model.leaves", summary="leaves", examine=leave)
+    subject = Subject(title="nothing", registry=registry)
+    found = diagnose(subject, [broken, *QUICK_MODEL])
+    assert found.examined[0].crashed
+    assert {each.outcome.status for each in found.examined[1:]} == {"skip"}
+
+
+def test_a_training_that_breaks_off_is_told_by_the_first_check_that_looks_at_it(
+    registry: Registry,
+) -> None:
+    asked = []
+
+    def look(subject: Subject) -> Outcome:
+        asked.append(1)
+        return Outcome.passed(f"{subject.trial.steps} updates")
+
+    def stops_learning(logits: Tensor, targets: Tensor) -> Tensor:
+        if logits.requires_grad:
+            raise SystemExit("no gradient here")
+        return cross_entropy(logits, targets)
+
+    names = ("optimisation.one", "optimisation.two", "verdict.three")
+    checks = [Check(name=name, summary="looks", examine=look) for name in names]
+    subject = subject_of_code(
+        model=Plain,
+        batches=batches,
+        corpus=TEXT,
+        registry=registry,
+        forward=None,
+        loss=stops_learning,
+        optimizer=None,
+        carry_state=True,
+        seconds=0.2,
+    )
+    first, *others = diagnose(subject, checks).examined
+    assert first.crashed
+    assert "no gradient here" in first.outcome.seen
+    assert {each.outcome.status for each in others} == {"skip"}
+    assert len(asked) == 3
+
+
+def test_what_broke_is_not_tried_twice(registry: Registry) -> None:
+    def model() -> nn.Module:
+        raise ValueError
+
+    subject = subject_of_code(
+        model=model,
+        batches=batches,
+        corpus=None,
+        registry=registry,
+        forward=None,
+        loss=None,
+        optimizer=None,
+        carry_state=False,
+    )
+    for _ in range(2):
+        with pytest.raises(Unusable, match="see model") as raised:
+            _ = subject.network
+        assert isinstance(raised.value, Missing)
+        assert isinstance(raised.value.__cause__, ValueError)
