@@ -255,6 +255,7 @@ class Check(Spec):
     rank: where it stands in its group; a lower one is run and told first.
     explains: names of other checks whose findings follow from this one's; `group.*` for a group.
     is_quick: whether `--quick` runs it; then it has to be done within a second.
+    is_gate: where it fails, nothing can be said of what it explains, and those are not run.
     What it raises is told as its own crash, and takes no other check down.
     """
 
@@ -264,6 +265,7 @@ class Check(Spec):
     rank: int = 100
     explains: tuple[str, ...] = ()
     is_quick: bool = True
+    is_gate: bool = False
 
     @property
     def group(self) -> str:

@@ -527,7 +527,7 @@ def test_a_model_that_cannot_be_built_is_told_once(
     found = whole_visit(registry, model=build)
     assert [each.check.name for each in found.findings] == ["model.contract"]
     assert f"{error.__name__}: no such layer" in outcome(found, "model.contract").seen
-    assert outcome(found, "model.causality").seen == "the model cannot be built, see model.contract"
+    assert outcome(found, "model.causality").seen == "not looked at, see model.contract"
     assert len(tries) == 1
 
 

@@ -73,7 +73,7 @@ def diagnose(
 
     watch: hears, before each check, the share that is done and its name.
     """
-    examined = []
+    examined: list[Examined] = []
     names = {check.name for check in checks}
     generators, threads = random_state(), torch.get_num_threads()
     try:
@@ -82,7 +82,8 @@ def diagnose(
             torch.set_num_threads(threads)
             if check.group != "environment":  # which tells of the threads that training would have
                 torch.set_num_threads(_threads(subject))
-            examined.append(_examine(subject, check, names))
+            gate = _shut_gate(examined, check)
+            examined.append(gate or _examine(subject, check, names))
     finally:
         restore_random_state(generators)
         torch.set_num_threads(threads)
@@ -97,6 +98,14 @@ def _threads(subject: Subject) -> int:
         raise
     except BaseException:
         return torch.get_num_threads()
+
+
+def _shut_gate(examined: Sequence[Examined], check: Check) -> Examined | None:
+    """The check as skipped, where one that it stands on has failed."""
+    for each in examined:
+        if each.check.is_gate and each.outcome.status == "fail" and _explains(each.check, check):
+            return Examined(check, Outcome.skipped(f"not looked at, see {each.check.name}"), 0.0)
+    return None
 
 
 def _examine(subject: Subject, check: Check, names: Collection[str]) -> Examined:
@@ -141,16 +150,20 @@ def _explained(examined: Sequence[Examined]) -> dict[str, tuple[str, ...]]:
             other.check.name
             for other_place, other in enumerate(found)
             if other is not each
-            and _explains(other, each)
-            and (other_place < place or not _explains(each, other))
+            and _accounts_for(other, each)
+            and (other_place < place or not _accounts_for(each, other))
         )
         if reasons:
             explained[each.check.name] = reasons
     return explained
 
 
-def _explains(cause: Examined, other: Examined) -> bool:
+def _accounts_for(cause: Examined, other: Examined) -> bool:
     """By the cause's word; and of checks that broke off alike, each explains the others."""
     if cause.crashed and other.crashed and cause.outcome.seen == other.outcome.seen:
         return True
-    return any(fnmatchcase(other.check.name, pattern) for pattern in cause.check.explains)
+    return _explains(cause.check, other.check)
+
+
+def _explains(cause: Check, other: Check) -> bool:
+    return cause is not other and any(fnmatchcase(other.name, name) for name in cause.explains)

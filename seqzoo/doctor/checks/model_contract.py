@@ -110,4 +110,5 @@ CHECK = Check(
     examine=examine,
     rank=10,
     explains=("model.*", "memory.*", "optimisation.*", "verdict.*", "decoding.*"),
+    is_gate=True,
 )

@@ -75,4 +75,5 @@ CHECK = Check(
     examine=examine,
     rank=1,
     explains=("stream.*", "model.gradients", "memory.*", "optimisation.*", "verdict.*"),
+    is_gate=True,
 )
