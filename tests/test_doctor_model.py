@@ -186,6 +186,15 @@ class BeginsAtZero(Plain):
         return out + self.gate * self.mix(out).tanh()
 
 
+class Chaotic(Plain):
+    """Its recurrent weights are so large that rounding grows from token to token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.RNN(H, H, batch_first=True)  # type: ignore[assignment]
+        nn.init.normal_(self.lstm.weight_hh_l0, std=1.2)
+
+
 class ZeroByZero(Plain):
     """Embeddings of length 1, and one token, which no text holds, whose embedding is zero."""
 
@@ -195,6 +204,22 @@ class ZeroByZero(Plain):
 
     def before(self, x: Tensor) -> Tensor:
         return x / x.norm(dim=-1, keepdim=True)
+
+
+class Windowed(nn.Module):
+    """Attention with positions for W tokens and no more, and no state."""
+
+    def __init__(self, W: int) -> None:
+        super().__init__()
+        self.embed, self.place = nn.Embedding(V, H), nn.Embedding(W, H)
+        self.attend = nn.MultiheadAttention(H, 2, batch_first=True)
+        self.head = nn.Linear(H, V)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        length = tokens.shape[1]
+        x = self.embed(tokens) + self.place(torch.arange(length))
+        mask = torch.ones(length, length, dtype=torch.bool).triu(1)
+        return self.head(x + self.attend(x, x, x, attn_mask=mask)[0])
 
 
 class Counting(Plain):
@@ -216,12 +241,12 @@ class TiresOfReading(Plain):
         return logits, (torch.full((len(tokens),), count + tokens.shape[1]), state)
 
 
-def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(length: int = T) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Windows at random places."""
     text = np.frombuffer(TEXT, np.uint8)
     generator = np.random.default_rng(1)
     while True:
-        places = generator.integers(len(text) - T - 1, size=B)[:, None] + np.arange(T + 1)
+        places = generator.integers(len(text) - length - 1, size=B)[:, None] + np.arange(length + 1)
         yield text[places][:, :-1], text[places][:, 1:]
 
 
@@ -281,14 +306,36 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
         Stateless,
         Stateless(),
         BeginsAtZero,
+        Chaotic,
         lambda: Plain().double(),
+        lambda: Plain().bfloat16(),
         lambda: Ending(lambda logits: logits.log_softmax(-1)),
     ],
-    ids=["state", "instance", "stateless", "stateless instance", "zeros", "float64", "log softmax"],
+    ids=[
+        "state",
+        "instance",
+        "stateless",
+        "stateless instance",
+        "zeros",
+        "chaotic",
+        "float64",
+        "bfloat16",
+        "log softmax",
+    ],
 )
 def test_plain_modules_are_healthy(model: Any) -> None:
     found = visit(model)
     assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+
+
+@pytest.mark.parametrize("length", [4, 8, 32, 100])
+def test_a_model_that_reads_no_more_than_its_batches_hold_is_healthy(
+    registry: Registry, length: int
+) -> None:
+    found = visit(lambda: Windowed(length), batches=lambda: batches(length))
+    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+    subject = subject_of(registry, model=lambda: Windowed(length), batches=lambda: batches(length))
+    assert subject.trial.points[-1].step == subject.trial.steps > 0
 
 
 def test_a_model_alone_is_examined_without_batches_or_text() -> None:
@@ -473,12 +520,16 @@ class Raising(Plain):
         return super().forward(tokens, state)
 
 
+def subject_of(registry: Registry, **given: Any) -> Subject:
+    """The short training shorter."""
+    optional = {"forward": None, "loss": None, "optimizer": None, "seconds": 0.2}
+    usual = {"model": Plain, "batches": batches, "corpus": TEXT, "carry_state": True}
+    return subject_of_code(**(optional | usual | given), registry=registry)
+
+
 def whole_visit(registry: Registry, *, quick: bool = True, **given: Any) -> Diagnosis:
-    """Every check that is quick, or all, the short training shorter."""
-    given = {"model": Plain, "batches": batches, "corpus": TEXT, "carry_state": True} | given
-    optional = {"forward": None, "loss": None, "optimizer": None}
-    subject = subject_of_code(**(optional | given), registry=registry, quick=quick, seconds=0.5)
-    return diagnose(subject, select_checks(registry))
+    """Every check that is quick, or all."""
+    return diagnose(subject_of(registry, quick=quick, **given), select_checks(registry))
 
 
 def visit_until(registry: Registry, calls: int, error: type[BaseException], **how: Any) -> None:
@@ -625,18 +676,7 @@ def test_a_training_that_breaks_off_is_told_by_the_first_check_that_looks_at_it(
 
     names = ("optimisation.one", "optimisation.two", "verdict.three")
     checks = [Check(name=name, summary="looks", examine=look) for name in names]
-    subject = subject_of_code(
-        model=Plain,
-        batches=batches,
-        corpus=TEXT,
-        registry=registry,
-        forward=None,
-        loss=stops_learning,
-        optimizer=None,
-        carry_state=True,
-        seconds=0.2,
-    )
-    first, *others = diagnose(subject, checks).examined
+    first, *others = diagnose(subject_of(registry, loss=stops_learning), checks).examined
     assert first.crashed
     assert "no gradient here" in first.outcome.seen
     assert {each.outcome.status for each in others} == {"skip"}
@@ -647,16 +687,7 @@ def test_what_broke_is_not_tried_twice(registry: Registry) -> None:
     def model() -> nn.Module:
         raise ValueError
 
-    subject = subject_of_code(
-        model=model,
-        batches=batches,
-        corpus=None,
-        registry=registry,
-        forward=None,
-        loss=None,
-        optimizer=None,
-        carry_state=False,
-    )
+    subject = subject_of(registry, model=model)
     for _ in range(2):
         with pytest.raises(Unusable, match="see model") as raised:
             _ = subject.network

@@ -74,6 +74,9 @@ def subject_of_code(
     )
 
 
+_SHORTEST_TEXT = 4
+
+
 class CodePipeline(Pipeline):
     """An iterable of pairs, or a function that gives one anew."""
 
@@ -89,6 +92,8 @@ class CodePipeline(Pipeline):
         first = self.real_source()
         batch = first.read(first.take())
         self.batch_size, self.bptt_length = batch.inputs.shape
+        # A model may have positions for no more; of a token or two, a carried state is the point.
+        self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
 
     def source(self) -> Source:
         return self.real_source()

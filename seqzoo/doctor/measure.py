@@ -62,7 +62,7 @@ def measure(
     with untouched(network.module):
         if reset_every is None:
             state = None
-            length = max(1, _TOKENS_PER_PASS // rows)
+            length = max(1, min(_TOKENS_PER_PASS // rows, network.longest or _TOKENS_PER_PASS))
             for part, wanted in zip(inputs.split(length, 1), targets.split(length, 1), strict=True):
                 logits, state = network(part, state)
                 state = None if state is None else states.detach(state)

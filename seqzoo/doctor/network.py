@@ -47,6 +47,7 @@ class Network:
     """A module, how to call it, and how to make another of its kind.
 
     build: a newly initialised module, the seed set before it is called.
+    longest: tokens that it can be asked to read at once, None for any number.
     builds_anew: whether it is so in every parameter. A copy of someone's module is initialised
     as far as its layers know how, and may be trained elsewhere.
     """
@@ -56,6 +57,7 @@ class Network:
     forward: Forward = call_plainly
     loss: Loss = mean_nats
     builds_anew: bool = True
+    longest: int | None = None
 
     def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Logits (B, T, V) and the next state. Raises TypeError where it gave other things."""

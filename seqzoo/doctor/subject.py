@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,11 +45,13 @@ class Pipeline(ABC):
 
     numbered: whether `source` reads numbered tokens (see Recording).
     bptt_length: tokens between cuts of the gradient, the longest where it is scheduled.
+    longest_pass: tokens that the model is sure to read at once, None for any number.
     """
 
     numbered: bool
     batch_size: int
     bptt_length: int
+    longest_pass: int | None = None
 
     @abstractmethod
     def source(self) -> Source:
@@ -179,7 +183,10 @@ class Subject:
     def network(self) -> Network:
         """The model: a run's best weights, one's own as given, a recipe's newly initialised."""
         build = _given(self._network, "no model was given")
-        return self._failures.made(build, "the model cannot be built", told_by="model.contract")
+        network = self._failures.made(build, "the model cannot be built", told_by="model.contract")
+        with suppress(Missing):
+            return replace(network, longest=self.pipeline.longest_pass)
+        return network
 
     @property
     def pipeline(self) -> Pipeline:

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from seqzoo import state as states
 from seqzoo.doctor.network import Network
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject
 
 __all__ = [
     "MODES",
+    "amplified_rounding",
     "awake",
     "carries_a_state",
     "changed_places",
@@ -38,17 +39,11 @@ __all__ = [
 MODES = {"eval": False, "training": True}
 
 _LENGTH = 64
-_SHORTEST = 16
 
 
 def length_for(subject: Subject) -> int:
-    """Tokens that one pass may hold: 64, or what the batches hold where the model may know no
-    longer text. Batches of a few tokens are what a carried state continues, so 16 at least.
-    """
-    try:
-        return max(_SHORTEST, min(_LENGTH, subject.pipeline.bptt_length))
-    except Missing:
-        return _LENGTH
+    """Tokens for one pass: 64, or what the model is sure to read at once."""
+    return min(_LENGTH, subject.network.longest or _LENGTH)
 
 
 def awake(network: Network) -> Network:
@@ -138,6 +133,24 @@ def rounding(network: Network) -> float:
 def told(difference: float) -> str:
     """A difference that is rounding, for people: 2e-06, or nothing."""
     return f"{difference:.0e}" if difference else "nothing"
+
+
+def amplified_rounding(network: Network, pieces: Sequence[Tensor]) -> float:
+    """`rounding`, or ten times the difference that parameters off in their last place make.
+
+    Sums of pieces of other sizes are rounded otherwise, and a network whose recurrent weights are
+    large blows that up from token to token.
+    """
+    shaken = network.copied()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in shaken.module.parameters():
+            if parameter.is_floating_point():
+                up = torch.rand(parameter.shape, generator=generator) < 0.5
+                off = torch.finfo(parameter.dtype).eps * (2.0 * up - 1.0)
+                parameter.mul_((1 + off.double()).to(parameter.device, parameter.dtype))
+    made = difference(passed_over(shaken, pieces), passed_over(network, pieces))
+    return max(rounding(network), 10 * made)
 
 
 def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
