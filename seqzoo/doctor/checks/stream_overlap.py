@@ -1,12 +1,11 @@
 """How much of the held-out text stands in the training part too.
 
 Method: windows of 64 bytes, evenly spaced over validation and test, are looked up in the training
-part by rolling hashes, block by block. Cost: 0.1 s for 1 MB of corpus, 1.3 s for 100 MB.
-Pass rule: at most one window in a hundred occurs there. Natural text is far below (tinyshakespeare
-0, pastiche of 20 kB to 20 MB at most 0.05 %), and a model that has them by heart gains at most
-their share of the bits, which is less than seeds differ by. Above a tenth the scores are no measure.
-Source: Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better",
-arXiv:2107.06499.
+part by rolling hashes, block by block. Cost: 0.1 s for 1 MB of corpus, 1.3 s for 100 MB. Pass rule:
+at most one window in a hundred occurs there. Natural text is far below (tinyshakespeare 0, pastiche
+of 20 kB to 20 MB at most 0.05 %), and a model that has them by heart gains at most their share of
+the bits, which is less than seeds differ by. Above a tenth the scores are no measure. Source: Lee
+et al. 2022, "Deduplicating Training Data Makes Language Models Better", arXiv:2107.06499.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Whether batches hand out the same text again and again within an epoch.
 
-Method: consecutive batches are compared with all before them, small ones several at a time, and
-the rows of a batch with each other; what comes after the whole text was read once is left out.
-Cost: none beside the recording. Pass rule: at most one batch in twenty equals an earlier one, and
-at most half the rows another row. Random passages repeat hardly ever: 48 batches of 2048 tokens have
-one chance in millions, so one in twenty is far from what anything healthy gives.
+Method: consecutive batches are compared with all before them, small ones several at a time, and the
+rows of a batch with each other; what comes after the whole text was read once is left out. Cost:
+none beside the recording. Pass rule: at most one batch in twenty equals an earlier one, and at most
+half the rows another row. Random passages repeat hardly ever: 48 batches of 2048 tokens have one
+chance in millions, so one in twenty is far from what anything healthy gives.
 """
 
 from __future__ import annotations

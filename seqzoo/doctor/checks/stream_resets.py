@@ -1,10 +1,10 @@
 """Whether the state is reset where the text jumps, and nowhere else.
 
 Method: the stream is opened on a numbered text so short that it is read through more than twice;
-between batches the numbers say where rows jump, and the stream where the state is reset. In code
-of one's own it can only be told whether rows continue though no state is carried. Cost: some tens
-of small batches. Pass rule: no jump without a reset, and a reset at no more than one in twenty
-places where rows continue, which leaves room for resets made at random on purpose (Melis et al. 2020,
+between batches the numbers say where rows jump, and the stream where the state is reset. In code of
+one's own it can only be told whether rows continue though no state is carried. Cost: some tens of
+small batches. Pass rule: no jump without a reset, and a reset at no more than one in twenty places
+where rows continue, which leaves room for resets made at random on purpose (Melis et al. 2020,
 arXiv:1909.01792, reset one state in a hundred).
 """
 
