@@ -523,7 +523,7 @@ class Raising(Plain):
 def subject_of(registry: Registry, **given: Any) -> Subject:
     """The short training shorter."""
     optional = {"forward": None, "loss": None, "optimizer": None, "seconds": 0.2}
-    usual = {"model": Plain, "batches": batches, "corpus": TEXT, "carry_state": True}
+    usual = {"model": Plain, "batches": contiguous, "corpus": TEXT, "carry_state": True}
     return subject_of_code(**(optional | usual | given), registry=registry)
 
 
@@ -605,7 +605,7 @@ def test_batches_that_raise_are_told_once(
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ((np.zeros((4, 8), int), np.zeros((4, 7), int)), "different shapes"),
+        ((np.zeros((4, 8), int), np.zeros((4, 7), int)), "differ in shape"),
         ((np.zeros((4, 8), int), np.full((4, 8), 300)), "vocabulary of 256"),
         (np.zeros((3, 4, 8), int), "a batch is a pair"),
     ],

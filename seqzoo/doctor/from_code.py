@@ -42,7 +42,7 @@ def subject_of_code(
     model: nn.Module | Callable[[], nn.Module] | None,
     batches: Batches | None,
     corpus: Text | None,
-    held_out: Text | None,
+    held_out: Text | None = None,
     registry: Registry,
     forward: Forward | None,
     loss: Loss | None,

@@ -2,7 +2,7 @@
 
 Method: random tokens (4, T); from position p on, for several p, all are replaced, and the logits
 before p compared, in eval and in training mode, both passes from one seed. Where they differ,
-single tokens are replaced to tell from how far ahead it peeks. Cost: twelve passes. Pass: they
+single tokens are replaced to tell from how far ahead it peeks. Cost: twelve passes. Pass rule: they
 differ by rounding, 1e-4 of the logits' spread in float32. Source: the chain rule of probability:
 the code length of token t + 1 is one only where the logits at t know tokens up to t alone.
 """

@@ -1,9 +1,9 @@
 """Whether the model can be built, called and trained, as every other check and training does it.
 
-Method: build it, build another, copy it; read (4, 64) random tokens in eval mode, go on with
-the state that came back, then a pass in training mode and its gradient. A recipe's model reads a
-single token too, as sampling does, and its state is batch-first, since the core selects rows of it.
-Cost: four passes. Pass: nothing raises; the logits are floating, (B, T, V), V as many as there are
+Method: build it, build another, copy it; read (4, 64) random tokens in eval mode, go on with the
+state that came back, then a pass in training mode and its gradient. A recipe's model reads a single
+token too, as sampling does, and its state is batch-first, since the core selects rows of it. Cost:
+four passes. Pass rule: nothing raises; the logits are floating, (B, T, V), V as many as there are
 tokens; the state is a tree of tensors. Source: `SequenceModel` in seqzoo/contracts.py.
 """
 

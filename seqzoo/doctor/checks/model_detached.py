@@ -1,9 +1,9 @@
 """Whether an update reaches back beyond the text that it reads.
 
-Method: three updates in training mode, the state detached between them as training detaches it,
-the graph of each freed by its backward pass and the parameters changed in place by a small step.
-Cost: three updates. Pass: no backward pass meets the graph of an earlier update, which torch
-refuses with an error. Source: truncated backpropagation through time, Williams and Peng 1990.
+Method: three updates in training mode, the state detached between them as training detaches it, the
+graph of each freed by its backward pass and the parameters changed in place by a small step. Cost:
+three updates. Pass rule: no backward pass meets the graph of an earlier update, which torch refuses
+with an error. Source: truncated backpropagation through time, Williams and Peng 1990.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Whether eval mode is free of chance, and reaches every part.
 
 Method: two passes in eval mode from different seeds of torch's, NumPy's and Python's generators;
-after `.eval()` and `.train()` the flag of every module is read. Cost: two passes. Pass: the logits
-differ by rounding, 1e-4 of their spread in float32, and every module follows. A part that stays in
-eval mode in training (frozen statistics) may be meant, hence a warning.
-Source: `SequenceModel` in seqzoo/contracts.py; torch.nn.Module.eval.
+after `.eval()` and `.train()` the flag of every module is read. Cost: two passes. Pass rule: the
+logits differ by rounding, 1e-4 of their spread in float32, and every module follows. A part that
+stays in eval mode in training (frozen statistics) may be meant, hence a warning. Source:
+`SequenceModel` in seqzoo/contracts.py; torch.nn.Module.eval.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Method: held-out text, else random tokens, in four rows; code lengths of every token with the state
 carried: in pieces of T, in pieces of about T/3, and each row alone. Cost: a pass over some 2,000
-tokens, four times. Pass: each token's code length differs by rounding, as in model.state, in units
-of their standard deviation; the mean alone would hide what a new model hardly shows. A model of
-someone's own that has no state is compared row by row only: each of its pieces begins from nothing
-by design. Source: seqzoo/evaluate.py, whose score is to be the same for any chunk.
+tokens, four times. Pass rule: each token's code length differs by rounding, as in model.state, in
+units of their standard deviation; the mean alone would hide what a new model hardly shows. A model
+of someone's own that has no state is compared row by row only: each of its pieces begins from
+nothing by design. Source: seqzoo/evaluate.py, whose score is to be the same for any chunk.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether logits, loss and gradients stay numbers, on usual text and on unusual.
 
-Method: a forward and a backward pass in training mode over real text, one repeated token, and
-the whole vocabulary in random order, in the precision that a recipe asks for. Cost: three passes
-each way. Pass: all are finite. A logit of minus infinity excludes a token and is let pass where
+Method: a forward and a backward pass in training mode over real text, one repeated token, and the
+whole vocabulary in random order, in the precision that a recipe asks for. Cost: three passes each
+way. Pass rule: all are finite. A logit of minus infinity excludes a token and is let pass where
 loss and gradients are finite. Source: IEEE 754; a single NaN makes every parameter NaN.
 """
 

@@ -3,7 +3,7 @@
 Method: four updates as training makes them, on its own batches; without batches, of Adam. After
 each, gradients are looked at; in the end, whether the values moved. A layer behind a head or gate
 that begins at zero has a gradient from the second update on, two gates deep from the third. Cost:
-four updates. Pass: each parameter had a gradient that is not all zero, and moved. Fail: it had
+four updates. Pass rule: each parameter had a gradient that is not all zero, and moved. Fail: it had
 none, or the optimizer does not hold it. Warn where it is frozen (requires_grad=False), which may be
 meant. Source: torch.autograd; `SequenceModel` in seqzoo/contracts.py.
 """

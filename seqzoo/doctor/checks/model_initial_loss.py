@@ -2,12 +2,12 @@
 
 Method: a newly initialised network reads 16 rows of real text in eval mode; mean nats against ln V
 and against the order-0 entropy of that text, below which nobody gets who does not know the text.
-Cost: one pass. Pass: no more than 1 nat above ln V. Logits of standard deviation s cost s^2 / 2
-more than even ones, so a nat is s = 1.4, where the likeliest token of 256 has 20 times its share by
-accident alone; fail above twice ln V. Fail below nine tenths of the order-0 entropy too: fixed
+Cost: one pass. Pass rule: no more than 1 nat above ln V. Logits of standard deviation s cost s^2 /
+2 more than even ones, so a nat is s = 1.4, where the likeliest token of 256 has 20 times its share
+by accident alone; fail above twice ln V. Fail below nine tenths of the order-0 entropy too: fixed
 guesses reach 1 at best, by Gibbs' inequality, so it has seen the targets. Someone's own module may
-be trained, and a model's `prepare` may have read the text; there a low loss says nothing.
-Source: Karpathy, A Recipe for Training Neural Networks (2019), "verify loss @ init".
+be trained, and a model's `prepare` may have read the text; there a low loss says nothing. Source:
+Karpathy, A Recipe for Training Neural Networks (2019), "verify loss @ init".
 """
 
 from __future__ import annotations

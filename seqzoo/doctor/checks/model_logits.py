@@ -1,7 +1,7 @@
 """Whether what the model puts out are logits, and not probabilities.
 
-Method: one pass in eval mode; rows of logits have both signs and no fixed sum. Cost: one pass.
-Pass: some are negative. Fail: they are a softmax's (nonnegative, summing to 1, along whichever
+Method: one pass in eval mode; rows of logits have both signs and no fixed sum. Cost: one pass. Pass
+rule: some are negative. Fail: they are a softmax's (nonnegative, summing to 1, along whichever
 axis), a sigmoid's (all within 0 and 1) or rectified (nonnegative, a hundredth exactly 0): bounds
 that no linear layer keeps to over thousands of outputs. Log-probabilities are logits too, another
 log-softmax leaves them as they are. Where one's own loss takes probabilities, and gives the mean of

@@ -2,10 +2,10 @@
 
 Method: random logits (3, 5, V), all sizes different so that axes can be told apart, scaled to be
 sure of themselves so that the softmax matters; value and gradient against NumPy in float64. Cost:
-none. Pass: both equal to a thousandth. Warn: a constant factor, named by the sizes it equals, or a
-constant added, or a gradient that points within 25 degrees (label smoothing, weights, a penalty).
-Fail: anything else: softmax over another axis, a view where a transpose is meant, a second shift
-of the targets. Where the model gives log-probabilities, the loss is given such.
+none. Pass rule: both equal to a thousandth. Warn: a constant factor, named by the sizes it equals,
+or a constant added, or a gradient that points within 25 degrees (label smoothing, weights, a
+penalty). Fail: anything else: softmax over another axis, a view where a transpose is meant, a
+second shift of the targets. Where the model gives log-probabilities, the loss is given such.
 Source: cross-entropy and its gradient, softmax(logits) - onehot(targets), divided by B T.
 """
 

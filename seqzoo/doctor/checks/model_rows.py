@@ -2,9 +2,9 @@
 
 Method: two pieces of random text (4, T/2), the state carried between them; then again with rows 1
 and 2 replaced, rows 0 and 3 kept, from one seed, in eval and in training mode. Cost: four passes.
-Pass: the logits of the kept rows differ by rounding, 1e-4 of their spread in float32. A warning is
-not enough for training mode alone: batch statistics over time carry the future into the loss.
-Source: `SequenceModel` in seqzoo/contracts.py, row independence.
+Pass rule: the logits of the kept rows differ by rounding, 1e-4 of their spread in float32. A
+warning is not enough for training mode alone: batch statistics over time carry the future into the
+loss. Source: `SequenceModel` in seqzoo/contracts.py, row independence.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Whether text read in pieces, the state carried, is text read at once.
 
 Method: random tokens (2, T) in one pass; in halves; in pieces of uneven lengths; token by token, in
-eval mode and from one seed. Cost: T passes of a token. Pass: the logits differ by rounding, 1e-4 of
-their spread in float32, or ten times what parameters off in their last place make. A model that
-gives no state forgets at each cut. A recipe's model then fails, because validation and sampling
-read in pieces and hand the state on. Someone's own is stateless by design, as a transformer that is
-trained on windows, and passes; only where its batches continue each other row by row, which has no
-other purpose, is it warned of.
-Source: `SequenceModel` in seqzoo/contracts.py, chunking.
+eval mode and from one seed. Cost: T passes of a token. Pass rule: the logits differ by rounding,
+1e-4 of their spread in float32, or ten times what parameters off in their last place make. A model
+that gives no state forgets at each cut. A recipe's model then fails, because validation and
+sampling read in pieces and hand the state on. Someone's own is stateless by design, as a
+transformer that is trained on windows, and passes; only where its batches continue each other row
+by row, which has no other purpose, is it warned of. Source: `SequenceModel` in seqzoo/contracts.py,
+chunking.
 """
 
 from __future__ import annotations

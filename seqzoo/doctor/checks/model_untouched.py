@@ -3,8 +3,8 @@
 Method: a copy in eval mode reads one text twice, each time with an empty state; parameters,
 buffers, modes and torch's generator are compared with what they were, and the logits of the two
 passes with each other, since a module may keep what it has read where nobody looks. Cost: two
-passes. Pass: nothing changed, and the logits differ by rounding. Fail: parameters, buffers or modes
-changed, or a recipe's model remembers, which no checkpoint would hold. Warn: someone's own
+passes. Pass rule: nothing changed, and the logits differ by rounding. Fail: parameters, buffers or
+modes changed, or a recipe's model remembers, which no checkpoint would hold. Warn: someone's own
 remembers, which may be meant, or random numbers were drawn. Source: torch.nn.Module.eval.
 """
 

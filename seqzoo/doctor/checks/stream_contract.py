@@ -1,7 +1,7 @@
 """Whether batches can be had at all, and are pairs of token ids of one shape.
 
 Method: the batches are opened and read as training reads them, then behind a thread that reads
-ahead; what they hold is looked at. Cost: the two recordings, which other checks use too. Pass:
+ahead; what they hold is looked at. Cost: the two recordings, which other checks use too. Pass rule:
 nothing raises; inputs and targets are (B, T) of one shape, B the same throughout; of real text,
 every id is one of the model's vocabulary. Source: `Stream` in seqzoo/contracts.py.
 """
@@ -9,6 +9,7 @@ every id is one of the model's vocabulary. Source: `Stream` in seqzoo/contracts.
 from __future__ import annotations
 
 from seqzoo.contracts import Batch
+from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.specs import Check, Outcome
 
@@ -21,11 +22,13 @@ def examine(subject: Subject) -> Outcome:
     except Unusable as reason:
         if reason.told_by != CHECK.name:
             raise
-        return _failed(f"{str(reason).partition(',')[0]}: {cause_of(reason.__cause__ or reason)}")
+        return _failed(
+            subject, f"{str(reason).partition(',')[0]}: {cause_of(reason.__cause__ or reason)}"
+        )
     batches = [first, *alone.batches, *queued.batches]
     for batch in batches:
         if fault := _fault(batch, len(first.inputs)):
-            return _failed(fault)
+            return _failed(subject, fault)
     rows, length = first.inputs.shape
     shape = f"{len(alone)} batches of ({rows}, {length}) tokens"
     try:
@@ -35,7 +38,7 @@ def examine(subject: Subject) -> Outcome:
     lowest = min(int(part.min()) for part in first[:2])
     highest = max(int(part.max()) for part in first[:2])
     if lowest < 0 or highest >= vocab_size:
-        return _failed(f"ids from {lowest} to {highest} for a vocabulary of {vocab_size}")
+        return _failed(subject, f"ids from {lowest} to {highest} for a vocabulary of {vocab_size}")
     return Outcome.passed(
         f"{shape}, ids {lowest} to {highest} of {vocab_size}",
         rows=rows,
@@ -58,14 +61,14 @@ def _fault(batch: Batch, rows: int) -> str:
     return ""
 
 
-def _failed(seen: str) -> Outcome:
+def _failed(subject: Subject, seen: str) -> Outcome:
     return Outcome.failed(
         seen,
         why="Training reads the same batches, and fails or learns nonsense at the same place.",
         remedy="Mend what the message names; a batch is a pair of inputs and targets, whole "
         "numbers (B, T) below the vocabulary's size, B the same in all. In a recipe, leave the "
         "stream out to read contiguous lanes.",
-        changes=("train.stream=null",),
+        changes=contiguous_lanes(subject),
     )
 
 
