@@ -1,0 +1,77 @@
+"""What several checks of training need: real text, networks that drop nothing, updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.measure import rows_of
+from seqzoo.doctor.network import Network
+from seqzoo.doctor.subject import Missing, Subject
+
+__all__ = ["adam_update", "is_recipe", "real_text", "run_over", "without_dropout"]
+
+
+def is_recipe(subject: Subject) -> bool:
+    """Whether there are settings that a change can name."""
+    try:
+        return subject.recipe is not None
+    except Missing:
+        return False
+
+
+def real_text(subject: Subject, rows: int, length: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (rows, length), each row a stretch of the held-out split.
+
+    Of the training split where that is too short, and of the first batch where there is no corpus.
+    """
+    wanted = rows * length + 1
+    for split in ("held_out", "tokens"):
+        try:
+            tokens = getattr(subject, split)
+        except Missing:
+            continue
+        if len(tokens) >= wanted:
+            return rows_of(tokens[:wanted], rows)
+    inputs, targets, _ = subject.batch
+    return inputs[:rows, :length], targets[:rows, :length]
+
+
+def without_dropout(network: Network) -> Network:
+    """A copy in training mode that drops nothing, for what has to be learnt or compared exactly."""
+    copied = network.copied()
+    copied.module.train()
+    for module in copied.module.modules():
+        if isinstance(module, nn.RNNBase):
+            module.dropout = 0.0
+        elif isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+    copied.module.zero_grad()
+    return copied
+
+
+def adam_update(network: Network, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One update, the gradient's norm at most 1."""
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.module.parameters(), 1.0)
+    optimizer.step()
+
+
+@torch.no_grad()
+def run_over(network: Network, inputs: Tensor, hooks: dict[nn.Module, Any]) -> None:
+    """Read `inputs` in eval mode with forward hooks (module, arguments, output), on a copy's behalf
+    taken off again.
+    """
+    handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
+    modes = [(module, module.training) for module in network.module.modules()]
+    network.module.eval()
+    try:
+        network(inputs)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for handle in handles:
+            handle.remove()

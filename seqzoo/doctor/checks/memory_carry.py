@@ -1,0 +1,109 @@
+"""Whether the carried state is used at all, and bears being carried.
+
+Method: bits per token of a network that has learnt something, on held-out text, the state carried
+from end to end; with an empty state at every token; and with one after every bptt_length tokens.
+Cost: a second beside the trial. A network that has not come half the way from the tokens' own
+entropy to that of the next given the one before is not judged: what it will use it cannot show
+yet. Pass: carrying gains 0.05 bits over forgetting everything (a working network gains 0.3 or more
+as soon as it is judged, one without memory exactly 0), and costs no more than 0.05 over forgetting
+after every bptt_length tokens, where it should gain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seqzoo.doctor.measure import measure
+from seqzoo.doctor.network import Network
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.runtime import untouched
+from seqzoo.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_CLEAR_BITS = 0.05
+_ROWS = 16
+
+
+def examine(subject: Subject) -> Outcome:
+    length = subject.pipeline.bptt_length
+    tokens = subject.held_out
+    # Whole stretches only, so that every reading scores the same tokens.
+    stretches = (len(tokens) - 1) // (_ROWS * length)
+    if stretches < 2:
+        return Outcome.skipped("the held-out split is too short for two stretches in each row")
+    tokens = tokens[: stretches * _ROWS * length + 1]
+    carried = measure(subject.learnt, tokens, rows=_ROWS).bits_per_token
+    entropy, given_one = entropies(tokens)
+    if not carried < (entropy + given_one) / 2:
+        raise Missing(
+            f"the network has learnt too little yet to tell: {carried:.2f} bits per token, the "
+            f"tokens' own entropy is {entropy:.2f}"
+        )
+    memoryless = bits_without_memory(subject.learnt, tokens)
+    reset = measure(subject.learnt, tokens, rows=_ROWS, reset_every=length).bits_per_token
+    seen = (
+        f"{carried:.2f} bits per token with the state carried, {memoryless:.2f} with none, "
+        f"{reset:.2f} with an empty one after every {length}"
+    )
+    numbers = {"carried": carried, "memoryless": memoryless, "reset": reset}
+    if memoryless - carried < _CLEAR_BITS:
+        return Outcome.failed(
+            seen,
+            why="The network reads as well without any memory, so it uses none: it can be no "
+            "better than a table of pairs.",
+            remedy="Return the new state from forward and pass it on; see that the batches "
+            "continue one another (stream.continuity), and that bptt_length is long enough.",
+            numbers=numbers,
+        )
+    if carried - reset > _CLEAR_BITS:
+        return Outcome.warned(
+            seen,
+            why="The network was trained on short passages and is worse at reading a long one: its "
+            "state drifts to where training never was.",
+            remedy="Carry the state in training as in reading (train.stream=null reads contiguous "
+            "lanes), or begin anew after so many tokens when scoring (evaluate.lanes).",
+            numbers=numbers,
+        )
+    return Outcome.passed(seen, **numbers)
+
+
+def bits_without_memory(network: Network, tokens: npt.NDArray[Any]) -> float:
+    """Bits per token with an empty state at every token: each distinct token is read once."""
+    inputs, targets = (
+        torch.from_numpy(part.astype(np.int64)) for part in (tokens[:-1], tokens[1:])
+    )
+    known, places = inputs.unique(return_inverse=True)
+    with untouched(network.module):
+        logits = torch.cat([network(part[:, None])[0][:, 0] for part in known.split(256)])
+        logs = logits.cpu().double().log_softmax(-1)
+    return -float(logs[places, targets].mean()) / math.log(2)
+
+
+def entropies(tokens: npt.NDArray[Any]) -> tuple[float, float]:
+    """Bits of a token, and of a token given the one before, as these tokens have them."""
+    listed = tokens.tolist()
+    pairs, firsts = Counter(pairwise(listed)), Counter(listed[:-1])
+    return _bits(Counter(listed)), _bits(pairs) - _bits(firsts)
+
+
+def _bits(counts: Counter[Any]) -> float:
+    total = counts.total()
+    return -sum(n / total * math.log2(n / total) for n in counts.values())
+
+
+CHECK = Check(
+    name="memory.carry",
+    summary="the carried state is used and bears long texts",
+    examine=examine,
+    rank=30,
+    is_quick=False,
+    explains=("verdict.*", "decoding.*"),
+)
