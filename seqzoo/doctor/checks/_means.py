@@ -62,8 +62,8 @@ def adam_update(network: Network, optimizer: torch.optim.Optimizer, loss: Tensor
 
 @torch.no_grad()
 def run_over(network: Network, inputs: Tensor, hooks: dict[nn.Module, Any]) -> None:
-    """Read `inputs` in eval mode with forward hooks (module, arguments, output), on a copy's behalf
-    taken off again.
+    """Read `inputs` in eval mode under forward hooks (module, arguments, output), and leave the
+    network as it was.
     """
     handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
     modes = [(module, module.training) for module in network.module.modules()]

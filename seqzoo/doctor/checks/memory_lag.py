@@ -42,6 +42,8 @@ def examine(subject: Subject) -> Outcome:
     if not lags:
         return Outcome.skipped("the logits depend on no token before: memory.horizon tells of that")
     alphabet = text.unique()[:_ALPHABET]
+    if len(alphabet) < 2:
+        raise Missing("the text has one token only, so there is nothing to remember")
     chance = 1 / len(alphabet)
     for lag in lags:
         accuracy, updates = _learn(subject, alphabet, length, lag)

@@ -76,7 +76,7 @@ def examine(subject: Subject) -> Outcome:
     if math.isfinite(last):
         numbers["own_nats"] = last
     compared = (
-        f"{updates} updates lead to {last:.2f} nats per token at that rate and to {better:.2f} at "
+        f"{updates} updates lead to {_said(last)} at that rate and to {_said(better)} at "
         f"{factor:.2g} times it"
     )
     too_low = factor > 1
@@ -140,6 +140,10 @@ def _last(losses: list[float], updates: int) -> float:
     """Mean of the last sixth; infinite where training did not get to its end."""
     tail = max(updates // 6, 1)
     return sum(losses[-tail:]) / tail if len(losses) == updates else math.inf
+
+
+def _said(nats: float) -> str:
+    return f"{nats:.2f} nats per token" if math.isfinite(nats) else "no finite loss"
 
 
 def _changes(subject: Subject, factor: float) -> tuple[str, ...]:
