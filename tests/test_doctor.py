@@ -33,6 +33,12 @@ def test_every_check_has_a_file_of_its_own_that_tells_method_cost_and_pass_rule(
         assert each.group in GROUPS
 
 
+def test_what_a_check_explains_is_the_name_of_a_check() -> None:
+    checks = all_checks(Registry())
+    known = {each.name for each in checks} | {f"{each.group}.*" for each in checks}
+    assert {name for each in checks for name in each.explains} <= known
+
+
 def test_a_crash_is_that_checks_own_and_takes_no_other_down() -> None:
     checks = [
         check("stream.a", ValueError("the\nreason")),

@@ -22,8 +22,9 @@ from seqzoo.doctor.checks._offsets import OFFSETS, shares_by_offset
 from seqzoo.doctor.checks._windows import found_in, hashes, hashes_of_rows
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.from_recipe import subject_of_recipe
+from seqzoo.doctor.pipeline import Pipeline
 from seqzoo.doctor.recording import Recording, Source
-from seqzoo.doctor.subject import Pipeline, Subject
+from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.trial import Trainee
 from seqzoo.recipe import load_recipe
 from seqzoo.registry import Registry

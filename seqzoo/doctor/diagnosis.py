@@ -57,6 +57,11 @@ class Diagnosis:
         """Findings that no other explains."""
         return tuple(each for each in self.findings if each.check.name not in self.explained)
 
+    def reasons(self, name: str) -> tuple[str, ...]:
+        """What a finding follows from in the end: causes, where there is one among its reasons."""
+        all_reasons = self.explained.get(name, ())
+        return tuple(each for each in all_reasons if each not in self.explained) or all_reasons
+
     @property
     def is_healthy(self) -> bool:
         """Whether nothing was found."""

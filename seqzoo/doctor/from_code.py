@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,8 +19,9 @@ from seqzoo.assembly import Data
 from seqzoo.contracts import Batch, Corpus, State
 from seqzoo.corpus import Splits, sha256_of, split
 from seqzoo.doctor.network import Forward, Loss, Network, call_plainly, mean_nats
+from seqzoo.doctor.pipeline import Pipeline
 from seqzoo.doctor.recording import Source
-from seqzoo.doctor.subject import Pipeline, Subject
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.doctor.trial import Trainee, Updated
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.registry import Registry
@@ -55,7 +56,7 @@ def subject_of_code(
         raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
     data = None if corpus is None else _data(corpus, held_out)
     forward, loss = forward or call_plainly, loss or mean_nats
-    return Subject(
+    return CodeSubject(
         title="model and batches",
         registry=registry,
         data=data,
@@ -75,6 +76,40 @@ def subject_of_code(
 
 
 _SHORTEST_TEXT = 4
+
+
+class CodeSubject(Subject):
+    """Text as the ids that the model reads: bytes, or their places in the text's alphabet."""
+
+    @property
+    def tokens(self) -> npt.NDArray[Any]:
+        return self._as_ids(super().tokens)
+
+    @property
+    def held_out(self) -> npt.NDArray[Any]:
+        return self._as_ids(super().held_out)
+
+    def _as_ids(self, text: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """`sorted(set(text))` is how most people number characters.
+
+        Raises Missing where the model's vocabulary is of neither size.
+        """
+        try:
+            vocab_size = self.vocab_size
+        except Missing:  # no model; whoever looks at the text alone looks at its bytes
+            return text
+        alphabet = self._alphabet
+        if vocab_size == len(alphabet) <= alphabet[-1]:
+            return np.searchsorted(alphabet, text).astype(np.uint8)
+        if vocab_size <= alphabet[-1]:
+            raise Missing(
+                f"the corpus's bytes are no ids of this model, whose vocabulary has {vocab_size}"
+            )
+        return text
+
+    @cached_property
+    def _alphabet(self) -> npt.NDArray[np.uint8]:
+        return np.unique(self.data.corpus.data)
 
 
 class CodePipeline(Pipeline):

@@ -23,8 +23,9 @@ from seqzoo.assembly import (
 )
 from seqzoo.contracts import Batch, Stream
 from seqzoo.doctor.network import Network
+from seqzoo.doctor.pipeline import Pipeline
 from seqzoo.doctor.recording import Source
-from seqzoo.doctor.subject import Missing, Pipeline, Subject
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.doctor.trial import Trainee, Updated
 from seqzoo.errors import UsageError
 from seqzoo.recipe import Recipe

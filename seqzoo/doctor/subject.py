@@ -6,8 +6,6 @@ skipped, with the reason. What takes time is made when first asked for, and once
 
 from __future__ import annotations
 
-import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,10 +19,13 @@ import torch
 from seqzoo.assembly import Data
 from seqzoo.baselines import ladder
 from seqzoo.contracts import Batch, Tokenizer
+from seqzoo.doctor.measure import rows_of
 from seqzoo.doctor.missing import Failures, Missing, Unusable, cause_of
 from seqzoo.doctor.network import Network
+from seqzoo.doctor.pipeline import Pipeline
 from seqzoo.doctor.recording import Prefetched, Recording, Source, record
-from seqzoo.doctor.trial import Trainee, Trial, run_trial
+from seqzoo.doctor.threads import faster_thread_count
+from seqzoo.doctor.trial import Trial, run_trial
 from seqzoo.ladder import Ladder
 from seqzoo.recipe import Recipe
 from seqzoo.registry import Registry
@@ -38,42 +39,6 @@ T = TypeVar("T")
 
 _PAUSE_S = 0.003
 _HELD_OUT_TOKENS = 32_768
-
-
-class Pipeline(ABC):
-    """Where batches come from, and how updates are made of them.
-
-    numbered: whether `source` reads numbered tokens (see Recording).
-    bptt_length: tokens between cuts of the gradient, the longest where it is scheduled.
-    longest_pass: tokens that the model is sure to read at once, None for any number.
-    """
-
-    numbered: bool
-    batch_size: int
-    bptt_length: int
-    longest_pass: int | None = None
-
-    @abstractmethod
-    def source(self) -> Source:
-        """The batches from their beginning, numbered where that is possible."""
-
-    @abstractmethod
-    def real_source(self) -> Source:
-        """The batches that training would see."""
-
-    def short_source(self, num_tokens: int) -> Source:
-        """Numbered batches of a text that short. Raises Missing where it cannot be done."""
-        raise Missing("the batches cannot be had of another, shorter text")
-
-    @abstractmethod
-    def trainee(
-        self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
-    ) -> Trainee:
-        """`network` trained for about `steps` updates as it would be.
-
-        factor: what the learning rate of update n is multiplied by; without it the rate is
-        warmed up as usual, and then constant.
-        """
 
 
 class Subject:
@@ -213,10 +178,9 @@ class Subject:
     def sample(self) -> Batch:
         """Real text for the model, (4, up to 64): of the training split, else of the batches."""
         rows, length = 4, 64
-        if self._tokens is not None and len(self._tokens) > rows * (length + 1):
-            from seqzoo.doctor.measure import rows_of
-
-            return Batch(*rows_of(self._tokens[: rows * length + 1], rows), restarts=True)
+        with suppress(Missing):
+            if len(self.tokens) > rows * (length + 1):
+                return Batch(*rows_of(self.tokens[: rows * length + 1], rows), restarts=True)
         inputs, targets, _ = self.batch
         return Batch(inputs[:rows, :length], targets[:rows, :length], restarts=True)
 
@@ -249,12 +213,15 @@ class Subject:
         if self.quick:
             raise Missing("left out of the quick mode: it takes a short training")
         # Looked up first, so that what is missing is said at once.
-        pipeline, held_out, network = self.pipeline, self._held_out, self.network
+        pipeline, network = self.pipeline, self.network
+        held_out = None
+        with suppress(Missing):
+            held_out = self.held_out
         steps = 20_000
         return self._failures.made(
             lambda: run_trial(
                 pipeline.trainee(network.fresh(self.seed), steps=steps),
-                None if held_out is None else self.held_out,
+                held_out,
                 seconds=self.seconds,
                 tokens_per_update=pipeline.batch_size * pipeline.bptt_length,
                 max_steps=steps,
@@ -270,23 +237,10 @@ class Subject:
 
     @cached_property
     def threads(self) -> int:
-        """1, or torch's own count where the model is faster with it: measured, a few passes each.
-
-        Small steps are faster on one thread, and on a busy machine many times so.
-        """
-        most = torch.get_num_threads()
-        if most == 1 or self._network is None or self._pipeline is None:
-            return most
-        network = self.network.copied()
-        inputs, targets, _ = self.batch
-        timed = {}
-        try:
-            for threads in (1, most):
-                torch.set_num_threads(threads)
-                timed[threads] = min(_pass_s(network, inputs, targets) for _ in range(3))
-        finally:
-            torch.set_num_threads(most)
-        return min(timed, key=lambda threads: timed[threads])
+        """How many threads this visit computes with, see `faster_thread_count`."""
+        if self._network is None or self._pipeline is None:
+            return torch.get_num_threads()
+        return faster_thread_count(self.network.copied(), self.batch)
 
     @cached_property
     def ladder(self) -> Ladder:
@@ -321,12 +275,6 @@ class Subject:
         # Enough for a queue of ten to turn over many times where batches are small.
         count = 256 if pipeline.bptt_length < 16 else 48
         return record(source, count, pause_s=_PAUSE_S, numbered=pipeline.numbered)
-
-
-def _pass_s(network: Network, inputs: torch.Tensor, targets: torch.Tensor) -> float:
-    began = time.perf_counter()
-    network.loss(network(inputs)[0], targets.to(network.device)).backward()
-    return time.perf_counter() - began
 
 
 def _given(value: T | None, reason: str) -> T:

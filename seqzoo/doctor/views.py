@@ -71,7 +71,7 @@ def _print_finding(diagnosis: Diagnosis, number: int, finding: Examined, console
     outcome, name = finding.outcome, finding.check.name
     heading = Text(f"{number}. ", style="bold")
     heading.append(name, style=f"bold {_STYLES[outcome.status]}")
-    reasons = diagnosis.explained.get(name, ())
+    reasons = diagnosis.reasons(name)
     if reasons:
         heading.append(f" (follows from {', '.join(reasons)})", style="dim")
     console.print(heading)

@@ -1,12 +1,14 @@
 """Whether the carried state is used at all, and bears being carried.
 
 Method: bits per token of a network that has learnt something, on held-out text, the state carried
-from end to end; with an empty state at every token; and with one after every bptt_length tokens.
-Cost: a second beside the trial. A network that has not come half the way from the tokens' own
-entropy to that of the next given the one before is not judged: what it will use it cannot show
-yet. Pass: carrying gains 0.05 bits over forgetting everything (a working network gains 0.3 or more
-as soon as it is judged, one without memory exactly 0), and costs no more than 0.05 over forgetting
-after every bptt_length tokens, where it should gain.
+from end to end; with an empty state at every token; with an empty one after every bptt_length
+tokens; and with the state of another passage, which is what tells whether its own is used: an
+empty state also costs a network that never saw one. Cost: two seconds beside the trial. A network
+that has not come half the way from the tokens' own entropy to that of the next given the one before
+is not judged: what it will use it cannot show yet. Pass rule: its own past gains 0.05 bits over
+another's (a working network gains 0.3 or more as soon as it is judged, one without memory 0), and
+carrying costs no more than 0.05 over forgetting after every bptt_length tokens, where it should
+gain.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seqzoo.doctor.measure import measure
+from seqzoo.doctor.measure import measure, measure_swapped
 from seqzoo.doctor.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.runtime import untouched
@@ -49,16 +51,21 @@ def examine(subject: Subject) -> Outcome:
         )
     memoryless = bits_without_memory(subject.learnt, tokens)
     reset = measure(subject.learnt, tokens, rows=_ROWS, reset_every=length).bits_per_token
+    try:
+        own, swapped = measure_swapped(subject.learnt, tokens)
+    except ValueError as error:
+        raise Missing(str(error)) from error
+    gain = swapped.bits_per_token - own.bits_per_token
     seen = (
-        f"{carried:.2f} bits per token with the state carried, {memoryless:.2f} with none, "
-        f"{reset:.2f} with an empty one after every {length}"
+        f"{carried:.2f} bits per token with the state carried, {gain:.2f} more with another "
+        f"passage's, {memoryless:.2f} with none, {reset:.2f} with none after every {length}"
     )
-    numbers = {"carried": carried, "memoryless": memoryless, "reset": reset}
-    if memoryless - carried < _CLEAR_BITS:
+    numbers = {"carried": carried, "gain": gain, "memoryless": memoryless, "reset": reset}
+    if gain < _CLEAR_BITS:
         return Outcome.failed(
             seen,
-            why="The network reads as well without any memory, so it uses none: it can be no "
-            "better than a table of pairs.",
+            why="The network reads as well with another text in memory, so it uses none: it can "
+            "be no better than a table of pairs.",
             remedy="Return the new state from forward and pass it on; see that the batches "
             "continue one another (stream.continuity), and that bptt_length is long enough.",
             numbers=numbers,

@@ -3,8 +3,8 @@
 Method: on real text, the norm of the gradient of the loss at t with respect to the embedded input
 at t - k (Pascanu et al. 2013, arXiv:1211.5063), k up to 63, nothing dropped; and how much another
 token at t - k changes the logits at t. Truncated backpropagation cuts the gradient after every
-bptt_length tokens, so it crosses bptt_length - 1 steps at most. Cost: a quarter of a second.
-Pass: it crosses 6 bytes: an English word and its blank, and what the highest n-gram rung sees
+bptt_length tokens, so it crosses bptt_length - 1 steps at most. Cost: a quarter of a second. Pass
+rule: it crosses 6 bytes: an English word and its blank, and what the highest n-gram rung sees
 without any training. Told too: logits that no earlier token changes, and a gradient that ends
 within the network although logits do change.
 """

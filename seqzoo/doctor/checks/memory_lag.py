@@ -6,8 +6,8 @@ nothing dropped, Adam at 5e-3, 300 updates or fewer where it knows. The copy tas
 form (Hochreiter and Schmidhuber 1997, section 5). Random tokens tell nothing of one another, so
 without memory nobody guesses better than one in four. Small plain networks that start at torch's
 own scale may find no gradient over two steps; they are asked for one step then, which all learn.
-Cost: 1-3 s, 15 s where it fails. Pass: a tenth above chance, in the mean of the last ten updates;
-that is over ten standard errors.
+Cost: 1-3 s, 15 s where it fails. Pass rule: a tenth above chance, in the mean of the last ten
+updates; that is over ten standard errors.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ real text, and nn.Sigmoid as it runs. A value is saturated below 0.02 or above 0
 beyond 0.98), where a sigmoid's slope is under a twelfth of its largest (Karpathy et al. 2015,
 arXiv:1506.02078, look at the same for a tenth). A unit is stuck that is at the same end for 99 % of
 the tokens; gates that keep (an LSTM's forget, a GRU's z) may be stuck at 1, for that is memory.
-Cost: a tenth of a second beside the trial. Pass: under a fifth of the units of every gate are stuck
-(half of them, in any: fail), and under 95 % of all values are saturated, beyond which next to no
-step lets a gradient through, whatever side its gates are on.
+Cost: a tenth of a second beside the trial. Pass rule: under a fifth of the units of every gate are
+stuck (half of them, in any: fail), and under 95 % of all values are saturated, beyond which next to
+no step lets a gradient through, whatever side its gates are on.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Method: what the last linear layer to run is given over 2,048 tokens of real text, by a network that
 has learnt something. A unit is dead whose standard deviation is below a thousandth of the layer's
-root mean square: a ReLU that is always 0, a tanh that is always 1, a gate that never opens. Cost:
-a tenth of a second beside the trial. Pass: at most a tenth of the units; they cost what they were
-paid for, and their number only grows, since no gradient reaches them (He et al. 2015,
+root mean square: a ReLU that is always 0, a tanh that is always 1, a gate that never opens. Cost: a
+tenth of a second beside the trial. Pass rule: at most a tenth of the units; they cost what they
+were paid for, and their number only grows, since no gradient reaches them (He et al. 2015,
 arXiv:1502.01852, on how initialisation prevents it).
 """
 

@@ -1,8 +1,8 @@
 """Whether the gradients of a short training are of one size, and arrive at all.
 
 Method: the trial's gradient norms before clipping, the first tenth of its updates left out, where
-they fall from what initialisation made them. Cost: none beside the trial.
-Fail: the training diverged, or the median norm is 0. Warn: gradients are not clipped and the
+they fall from what initialisation made them. Cost: none beside the trial. Pass rule: neither of
+these. Fail: the training diverged, or the median norm is 0. Warn: gradients are not clipped and the
 largest is over 30 times the median. Adam divides by a moving root mean square over 1 / (1 - beta2)
 updates, 1,000 as it is mostly set: one gradient above sqrt(1,000) = 32 medians rules that mean, and
 everything learnt in the updates after it is slowed down by it (Pascanu et al. 2013,

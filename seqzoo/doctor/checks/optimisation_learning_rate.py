@@ -6,9 +6,11 @@ trained as it would be, the rate rising from a thousandth of its own to a thousa
 the smoothed loss is lowest is about ten times a good rate. A range test tells orders of magnitude
 and no more, so a rate that it doubts gets a fair trial: 60 updates at the own rate, and 60 at the
 rate that is suggested, from the same weights. Cost: 1-5 s, four times that in doubt.
-Doubt: the lowest loss stands at less than 4 times the own rate, or at more than 200 times.
-Fail: the suggested rate ends 0.3 nats per token lower (0.4 bits: more than a further byte of
-context brings an n-gram), and, too low, the own rate has not come half as far down.
+
+Pass rule: no doubt, or the own rate wins its trial. Doubt: the lowest loss stands at less than 4
+times the own rate, or at more than 200 times. Fail: the suggested rate ends 0.3 nats per token
+lower (0.4 bits: more than a further byte of context brings an n-gram), and, too low, the own rate
+has not come half as far down.
 """
 
 from __future__ import annotations

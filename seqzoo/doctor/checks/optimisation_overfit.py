@@ -4,9 +4,9 @@ Method: a newly initialised network sees the same 4 rows of 32 tokens of real te
 nothing dropped, with Adam at 5e-3, up to 150 updates (400 for fewer than 100,000 parameters, which
 are cheap). The lowest loss possible is not 0 where rows begin alike: it is the entropy of targets
 given all tokens before them in the row (Karpathy 2019, "A recipe for training neural networks":
-overfit one batch). Cost: well under a second, a few where it fails.
-Pass: less than a tenth of the way from the first loss to the lowest one is left; a quarter where
-the network is small. Fail: it does not even learn how often each target comes.
+overfit one batch). Cost: well under a second, a few where it fails. Pass rule: less than a tenth of
+the way from the first loss to the lowest one is left; a quarter where the network is small. Fail:
+it does not even learn how often each target comes.
 """
 
 from __future__ import annotations

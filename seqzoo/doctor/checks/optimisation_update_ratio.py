@@ -2,9 +2,9 @@
 
 Method: |change| / |weights| of each matrix, looked at in every 25th update of the trial; the median
 of the later half. About 1e-3 is the usual rule of thumb (Karpathy 2015, CS231n). Cost: none beside
-the trial. Warn: above 0.5, where two updates replace what all before them learnt; below 1e-6, where
-a change is a few units of float32's last place (6e-8) and 10,000 updates in one direction move the
-matrix by a hundredth; exactly 0, where it never moves.
+the trial. Pass rule: none of these. Warn: above 0.5, where two updates replace what all before them
+learnt; below 1e-6, where a change is a few units of float32's last place (6e-8) and 10,000 updates
+in one direction move the matrix by a hundredth; exactly 0, where it never moves.
 """
 
 from __future__ import annotations

@@ -86,5 +86,5 @@ CHECK = Check(
     summary="rows continue from batch to batch where the state is carried",
     examine=examine,
     rank=30,
-    explains=("memory.*", "verdict.*", "decoding.*"),
+    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
 )

@@ -115,7 +115,8 @@ CHECK = Check(
     rank=20,
     explains=(
         "stream.continuity",
-        "memory.*",
+        "memory.carry",
+        "memory.saturation",
         "optimisation.*",
         "verdict.*",
         "decoding.*",

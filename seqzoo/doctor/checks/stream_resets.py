@@ -135,5 +135,5 @@ CHECK = Check(
     summary="the state is reset where the text jumps and nowhere else",
     examine=examine,
     rank=40,
-    explains=("memory.*", "verdict.*", "decoding.*"),
+    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
 )

@@ -141,7 +141,8 @@ CHECK = Check(
     rank=25,
     explains=(
         "stream.continuity",
-        "memory.*",
+        "memory.carry",
+        "memory.saturation",
         "optimisation.*",
         "verdict.*",
         "decoding.*",
