@@ -12,9 +12,10 @@ from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.from_recipe import subject_of_recipe
 from seqzoo.recipe import load_recipe
-from seqzoo.registry import Registry
+from seqzoo.registry import Registry, load_registry
 
-CLINIC = sorted((REPOSITORY / "recipes" / "clinic").glob("*.yaml"))
+RECIPES = REPOSITORY / "recipes"
+CLINIC = sorted((RECIPES / "clinic").glob("*.yaml"))
 
 
 def stated(path: Path) -> list[str]:
@@ -50,3 +51,24 @@ def test_each_failure_is_named_with_every_check_run(path: Path, registry: Regist
     assert causes(found) == stated(path), [
         (each.check.name, each.outcome.seen) for each in found.findings
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_has_no_finding(path: Path, registry: Registry, seed: int) -> None:
+    found = examined(path, registry, quick=False, seed=seed)
+    assert found.is_healthy, [(each.check.name, each.outcome.seen) for each in found.findings]
+
+
+@pytest.mark.parametrize("name", load_registry().names("architecture"))
+def test_a_small_recipe_of_every_architecture_has_no_quick_finding(
+    name: str, registry: Registry
+) -> None:
+    path = RECIPES / "clinic" / "healthy.yaml"
+    recipe = load_recipe(
+        path, registry, overrides=["runtime.threads=1", f"architecture.name={name}"]
+    )
+    subject = subject_of_recipe(recipe, title=name, quick=True)
+    found = diagnose(subject, select_checks(registry))
+    assert found.is_healthy, [(each.check.name, each.outcome.seen) for each in found.findings]
