@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,25 @@ def test_the_check_of_the_documentation_is_a_line_of_the_report(tmp_path: Path) 
     (line,) = json.loads(done.stdout)["checks"]
     assert line["status"] == "pass"
     assert re.fullmatch(r"\d+ of 256 tokens occur", line["seen"])
+
+
+@pytest.mark.parametrize(
+    ("indent", "accuracy", "after_blank"), [(0, "27.0", "t"), (2, "29.8", " ")]
+)
+def test_the_answers_order_1_table_is_right_as_often_as_it_says(
+    tinyshakespeare: Path, indent: int, accuracy: str, after_blank: str
+) -> None:
+    lines = tinyshakespeare.read_bytes().split(b"\n")
+    text = (b"\n" + b" " * indent).join(lines)
+    cut = len(text) * 9 // 10
+    follows: dict[int, Counter[int]] = defaultdict(Counter)
+    for now, after in pairwise(text[:cut]):
+        follows[now][after] += 1
+    guess = {now: counts.most_common(1)[0][0] for now, counts in follows.items()}
+    hits = [guess.get(now) == after for now, after in pairwise(text[cut:])]
+    assert f"{100 * sum(hits) / len(hits):.1f}" == accuracy
+    assert chr(guess[ord(" ")]) == after_blank
+    assert f"{accuracy} %" in (DOCS / "answer.md").read_text(encoding="utf-8")
 
 
 def test_every_check_is_in_the_documentation_with_what_it_looks_at() -> None:

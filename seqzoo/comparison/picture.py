@@ -58,10 +58,10 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path) -> None:
                 )
         axes.set_xlabel("seconds of training")
         axes.set_ylabel("next byte guessed right on validation, %")
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, max(seconds for curve in curves for seconds, _ in curve))
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.14), ncols=len(runs))
+        figure.legend(frameon=False, loc="outside lower center", ncols=min(2, len(runs)))
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
