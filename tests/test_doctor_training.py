@@ -262,7 +262,7 @@ def taught(module: nn.Module, *, carry: bool = True, updates: int = 200, length:
         optimizer=None,
         carry_state=True,
     )
-    subject.trial = Trial(subject.network, None)
+    subject.trial = Trial(subject.network, None, losses=[1.0] * updates)
     return subject
 
 
@@ -274,7 +274,9 @@ def check_of(name: str) -> Callable[[Subject], Outcome]:
 def test_carrying_is_judged_by_what_it_gains(seeded: None) -> None:
     carry = check_of("memory.carry")
     assert carry(taught(Plain())).status == "pass"
-    assert carry(taught(Loop(carries=False))).status == "fail"
+    assert carry(taught(Loop(carries=False), updates=500)).status == "fail"
+    with pytest.raises(Exception, match="too few updates yet"):
+        carry(taught(Loop(carries=False), updates=499))
 
 
 def test_carrying_is_not_judged_before_something_is_learnt(seeded: None) -> None:
