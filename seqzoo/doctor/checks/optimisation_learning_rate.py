@@ -59,8 +59,8 @@ def examine(subject: Subject) -> Outcome:
     numbers = {"falls": test.falls, "lowest": test.lowest}
     own_rate = "the recipe's own" if is_recipe(subject) else "your own"
     seen = (
-        f"a rising rate lowers the loss from {test.falls:.2g} to {test.lowest:.2g} times "
-        f"{own_rate}, and has spoilt it at {test.diverges:.2g} times"
+        f"a rising rate lowers the loss from {test.falls:.3g} to {test.lowest:.3g} times "
+        f"{own_rate}, and has spoilt it at {test.diverges:.3g} times"
     )
     if math.isinf(test.diverges):
         seen = f"{seen.partition(', and')[0]}, and spoils it nowhere below {_RANGE:g} times"
