@@ -8,7 +8,9 @@ from typing import Any
 
 from seqzoo.doctor.subject import Subject
 from seqzoo.registry import Registry
+from seqzoo.sections import BudgetSection
 from seqzoo.specs import Check, Outcome
+from seqzoo.train import Effort
 
 
 def subject(**further: Any) -> Subject:
@@ -28,8 +30,18 @@ def check(name: str, outcome: Outcome | BaseException, **further: Any) -> Check:
 
 
 def run_of(
-    lines: Sequence[Mapping[str, float]], *, training_bytes: int = 1000, **further: Any
+    lines: Sequence[Mapping[str, float]],
+    *,
+    training_bytes: int = 1000,
+    is_finished: bool = True,
+    **further: Any,
 ) -> Subject:
     """A run of which only its logged lines are known."""
     data = SimpleNamespace(splits=SimpleNamespace(training=range(training_bytes)))
-    return subject(run=SimpleNamespace(), metrics=lines, data=data, **further)
+    last = int(lines[-1]["step"])
+    budget = BudgetSection(steps=last if is_finished else 2 * last)
+    run = SimpleNamespace(
+        recipe=SimpleNamespace(train=SimpleNamespace(budget=budget)),
+        effort=Effort(last, 0, 0.0, 0),
+    )
+    return subject(run=run, metrics=lines, data=data, **further)

@@ -180,46 +180,86 @@ def test_the_mended_recipe_is_the_recipe_with_the_findings_settings(registry: Re
         registry,
         source="small.yaml",
         base=Path(),
+        folder=Path(),
         overrides=["train.batch_size=4"],
     )
     assert text is not None
-    mended = parse_recipe(text, registry, source="mended.yaml", base=Path())
+    recipe = parse_recipe(text, registry, source="mended.yaml", base=Path())
     original = parse_recipe(SMALL, registry, source="small.yaml", base=Path())
-    assert mended.name == "small_mended"
-    assert mended.train == original.train.model_copy(update={"bptt_length": 32, "batch_size": 4})
-    assert mended.sample.chain == ()
-    assert mended.architecture == original.architecture
+    assert recipe.name == "small_mended"
+    assert recipe.train == original.train.model_copy(update={"bptt_length": 32, "batch_size": 4})
+    assert recipe.sample.chain == ()
+    assert recipe.architecture == original.architecture
 
 
 def test_without_a_change_there_is_no_mended_recipe(registry: Registry) -> None:
     diagnosis = diagnose(subject(), [check("memory.a", BAD)])
-    assert mended_recipe(diagnosis, SMALL, registry, source="s", base=Path()) is None
+    assert mended_recipe(diagnosis, SMALL, registry, source="s", base=Path(), folder=Path()) is None
 
 
-def test_a_mended_recipe_drops_a_plugin_file_that_it_needs_no_more() -> None:
-    path = REPOSITORY / "recipes" / "clinic" / "question_212815.yaml"
-    changing = Outcome.failed("x", why="", remedy="", changes=("train.stream=null",))
-    registry = load_registry()
+def mended(path: Path, folder: Path, *changes: str, overrides: tuple[str, ...] = ()) -> str:
+    """A recipe's text with changes, one finding telling each."""
+    findings = [
+        check(
+            f"memory.number_{n}", Outcome.failed("x", why="", remedy="", changes=(change,)), rank=n
+        )
+        for n, change in enumerate(changes)
+    ]
     text = mended_recipe(
-        diagnose(subject(), [check("stream.aliasing", changing)]),
+        diagnose(subject(), findings),
         path.read_bytes(),
-        registry,
+        load_registry(),
         source=str(path),
         base=path.parent,
+        folder=folder,
+        overrides=overrides,
     )
     assert text is not None
+    return text
+
+
+CLINIC = REPOSITORY / "recipes" / "clinic"
+
+
+def test_a_mended_recipe_drops_a_plugin_file_that_it_needs_no_more(tmp_path: Path) -> None:
+    text = mended(CLINIC / "question_212815.yaml", tmp_path, "train.stream=null")
     assert "plugins" not in text
-    assert parse_recipe(text, registry, source="elsewhere", base=Path("/")).train.stream is None
-    other = Outcome.failed("x", why="", remedy="", changes=("train.bptt_length=8",))
-    text = mended_recipe(
-        diagnose(subject(), [check("memory.horizon", other)]),
-        path.read_bytes(),
-        registry,
-        source=str(path),
-        base=path.parent,
-    )
-    assert text is not None
-    assert "keras_queue.py" in text
+    assert parse_recipe(text, load_registry(), source="", base=tmp_path).train.stream is None
+
+
+@pytest.mark.parametrize("name", ["question_212815", "frozen_layer"])
+def test_a_mended_recipe_finds_its_plugin_files_from_where_it_stands(
+    name: str, tmp_path: Path
+) -> None:
+    text = mended(CLINIC / f"{name}.yaml", tmp_path, "train.bptt_length=8")
+    (tmp_path / "better.yaml").write_text(text)
+    recipe = load_recipe(tmp_path / "better.yaml", load_registry())
+    assert recipe.plugins
+    assert recipe.train.bptt_length == 8
+
+
+def test_a_mended_recipe_finds_its_corpus_from_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "text.txt").write_text("some text")
+    corpus = "corpus: {name: file, options: {path: ../text.txt}}"
+    text = SMALL.replace("corpus: {name: pastiche, options: {size_bytes: 30000}}", corpus)
+    (tmp_path / "here" / "small.yaml").write_text(text)
+    moved = mended(tmp_path / "here" / "small.yaml", tmp_path, "train.bptt_length=8")
+    options = parse_recipe(moved, load_registry(), source="", base=tmp_path).corpus.options
+    assert (tmp_path / str(options.path)).is_file()
+
+
+def test_a_setting_that_an_earlier_finding_decides_stays_as_that_has_it(tmp_path: Path) -> None:
+    whole = "train.optimizer={name: muon, learning_rate: 0.01}"
+    path = CLINIC / "healthy.yaml"
+    for changes in (
+        (whole, "train.optimizer.learning_rate=9"),
+        ("train.clip_norm=1", "train.clip_norm=9"),
+    ):
+        text = mended(path, tmp_path, *changes, "sample.length=7")
+        recipe = parse_recipe(text, load_registry(), source="", base=tmp_path)
+        assert recipe.sample.length == 7
+        assert 9 not in (recipe.train.optimizer.learning_rate, recipe.train.clip_norm)
 
 
 def test_the_command_says_what_it_finds_by_its_exit_code(tmp_path: Path) -> None:
@@ -248,6 +288,10 @@ def test_the_mended_file_is_written_and_is_a_recipe(tmp_path: Path, registry: Re
         "--mended", "mended.yaml", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 6
-    mended = load_recipe(tmp_path / "mended.yaml", registry)
-    assert mended.runtime.threads is not None
-    assert mended.runtime.threads < 4096
+    for path in ("mended.yaml", "nowhere/mended.yaml"):
+        refused = seqzoo("doctor", "small.yaml", "--mended", path, folder=tmp_path)
+        assert refused.returncode == 2
+        assert path.partition("/")[0] in refused.stderr
+    threads = load_recipe(tmp_path / "mended.yaml", registry).runtime.threads
+    assert threads is not None
+    assert threads < 4096

@@ -102,6 +102,12 @@ def test_a_run_that_has_not_read_its_text_once_is_undertrained() -> None:
     assert verdict_undertrained.examine(run_of(lines, training_bytes=15_000)).status == "pass"
 
 
+def test_a_run_that_goes_on_is_not_called_undertrained() -> None:
+    visit = run_of(curve([2.9, 2.8, 2.7, 2.6]), training_bytes=10**6, is_finished=False)
+    with pytest.raises(Missing, match="not finished"):
+        verdict_undertrained.examine(visit)
+
+
 def test_a_falling_end_is_undertrained_only_where_the_rate_has_not_decayed() -> None:
     falling = [2.9, 2.8, 2.7, 2.6, 2.5, 2.4]
     assert verdict_undertrained.examine(run_of(curve(falling))).status == "warn"
@@ -158,7 +164,9 @@ def test_a_measure_is_the_mean_over_every_token_read_in_order(text: np.ndarray) 
     tokens = torch.from_numpy(text.astype(np.int64))
     before, now, after = torch.cat([tokens.new_zeros(1), tokens[:-2]]), tokens[:-1], tokens[1:]
     nats = -table[before, now, after]
-    assert found.bits_per_token == pytest.approx(float(nats.mean().detach()) / math.log(2), abs=1e-6)
+    assert found.bits_per_token == pytest.approx(
+        float(nats.mean().detach()) / math.log(2), abs=1e-6
+    )
     hits = table[before, now].argmax(-1) == after
     assert found.accuracy == pytest.approx(float(hits.double().mean()))
 

@@ -84,7 +84,10 @@ def _exit_code() -> int:
             raise KeyboardInterrupt
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
-        print("\nstopped at once; nothing newer than the last checkpoint is saved", file=sys.stderr)
+        print(
+            "\nstopped at once; of a run nothing newer than its last checkpoint is saved",
+            file=sys.stderr,
+        )
         return 130
     except SeqzooError as error:
         from seqzoo.console import fail

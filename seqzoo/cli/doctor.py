@@ -42,7 +42,7 @@ def doctor(
     list_checks: Annotated[
         bool, typer.Option("--list", help="List the checks and do nothing else.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of initialisation and draws.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of initialisation and draws.", min=0)] = 1,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,9 +63,12 @@ def doctor(
     from seqzoo.doctor.views import print_diagnosis
     from seqzoo.progress import meter
 
+    if mended is not None:
+        _require_free(mended)
     with meter("doctor", messages()) as display:
         subject = _subject(target, registry, overrides or [], quick=quick, seed=seed, device=device)
-        checks = select_checks(subject.registry, only or [])
+        # Without a target the machine alone is there to be looked at.
+        checks = select_checks(subject.registry, only or ([] if target else ["environment"]))
         step = 1 / max(len(checks), 1)
         begun, current = 0.0, ""
 
@@ -76,18 +79,21 @@ def doctor(
 
         subject.watch = lambda share: display.show(begun + share * step, f"{current}: training")
         diagnosis = diagnose(subject, checks, watch=watch)
-    text = _mended(diagnosis, subject, target, overrides or [])
+    text = _mended(diagnosis, subject, registry, target, overrides or [], into=mended)
     if as_json:
         print(printed(diagnosis, mended=text))
     else:
         print_diagnosis(diagnosis, results())
         if text is not None and mended is None:
             print(f"\n# The recipe with these settings made:\n{text}", end="")
-    if text is not None and mended is not None:
-        from seqzoo.atomic import write_atomically
+    if mended is not None:
+        if text is None:
+            note(f"there is no setting to mend, so {mended} was not written")
+        else:
+            from seqzoo.atomic import write_atomically
 
-        write_atomically(mended, text)
-        note(f"the mended recipe is in {mended}: seqzoo run {mended}")
+            write_atomically(mended, text)
+            note(f"the mended recipe is in {mended}: seqzoo run {mended}")
     if not diagnosis.is_healthy:
         raise typer.Exit(6)
 
@@ -127,8 +133,26 @@ def _subject(
     )
 
 
+def _require_free(path: Path) -> None:
+    """Before the visit, so that nothing of it is lost for want of a folder."""
+    from seqzoo.errors import UsageError
+
+    if path.exists():
+        raise UsageError(
+            f"--mended: {path} exists, and nothing is overwritten; choose another name."
+        )
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--mended: there is no folder {path.parent}; make it first.")
+
+
 def _mended(
-    diagnosis: Diagnosis, subject: Subject, target: Path | None, overrides: list[str]
+    diagnosis: Diagnosis,
+    subject: Subject,
+    registry: Registry,
+    target: Path | None,
+    overrides: list[str],
+    *,
+    into: Path | None,
 ) -> str | None:
     from seqzoo.doctor.mending import mended_recipe
 
@@ -138,9 +162,10 @@ def _mended(
     return mended_recipe(
         diagnosis,
         path.read_bytes(),
-        subject.registry,
+        registry,
         source=str(path),
         base=subject.recipe.base,
+        folder=into.absolute().parent if into is not None else Path.cwd(),
         overrides=overrides,
     )
 

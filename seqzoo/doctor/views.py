@@ -12,6 +12,7 @@ from seqzoo.doctor.diagnosis import Diagnosis, Examined
 __all__ = ["print_diagnosis"]
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
+_COUNTED = {"fail": "failed", "warn": "warned of"}
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
@@ -31,14 +32,12 @@ def summary(diagnosis: Diagnosis) -> str:
         for status in _STYLES
     }
     seconds = sum(each.seconds for each in diagnosis.examined)
-    tally = f"{counts['pass']} passed, {counts['skip']} skipped, {seconds:.0f} s"
+    tally = f"{counts['pass']} passed, {counts['skip']} skipped, in {seconds:.0f} s"
     if diagnosis.is_healthy:
-        return f"{diagnosis.title}: healthy ({tally})."
+        return f"{diagnosis.title}: healthy; {tally}."
+    found = [f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status]]
     causes = ", ".join(each.check.name for each in diagnosis.causes)
-    return (
-        f"{diagnosis.title}: {counts['fail']} failed and {counts['warn']} warned of ({tally}); to "
-        f"mend first: {causes}."
-    )
+    return f"{diagnosis.title}: {', '.join(found)}, {tally}; mend first: {causes}."
 
 
 def _lines(diagnosis: Diagnosis) -> Table:

@@ -9,7 +9,7 @@ byte over the last fifth of the updates. (A rate that decays makes the last fift
 from __future__ import annotations
 
 from seqzoo.doctor.checks._curve import run_curve
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.specs import Check, Outcome
 
 __all__ = ["CHECK"]
@@ -17,6 +17,8 @@ __all__ = ["CHECK"]
 
 def examine(subject: Subject) -> Outcome:
     curve = run_curve(subject)
+    if not _is_finished(subject):
+        raise Missing("the run is not finished; 'seqzoo resume' goes on with it")
     lines = [line for line in subject.metrics if "learning_rate" in line]
     size = len(subject.data.splits.training)
     epochs = lines[-1]["bytes"] / size
@@ -37,6 +39,16 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)
+
+
+def _is_finished(subject: Subject) -> bool:
+    budget, spent = subject.run.recipe.train.budget, subject.run.effort
+    pairs = (
+        (budget.steps, spent.steps),
+        (budget.bytes, spent.bytes),
+        (budget.seconds, spent.seconds),
+    )
+    return all(wanted is None or got >= wanted for wanted, got in pairs)
 
 
 CHECK = Check(
