@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -109,6 +110,13 @@ class TimeFirst(Plain):
 class DropoutLeftOn(Plain):
     def after(self, out: Tensor) -> Tensor:
         return F.dropout(out, 0.2)
+
+
+class FirstStateDrawn(Plain):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        if state is None:
+            state = (torch.randn(1, len(tokens), H), torch.randn(1, len(tokens), H))
+        return super().forward(tokens, state)
 
 
 class DropsByNumpy(Plain):
@@ -220,6 +228,32 @@ class Windowed(nn.Module):
         x = self.embed(tokens) + self.place(torch.arange(length))
         mask = torch.ones(length, length, dtype=torch.bool).triu(1)
         return self.head(x + self.attend(x, x, x, attn_mask=mask)[0])
+
+
+class Deaf(Plain):
+    """It does not look at its tokens."""
+
+    def before(self, x: Tensor) -> Tensor:
+        return 0 * x
+
+
+class AllEqual(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        for parameter in self.parameters():
+            nn.init.constant_(parameter, 0.1)
+
+
+class ForOneBatchSize(Plain):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        empty = torch.zeros(1, B, H)
+        return super().forward(tokens, (empty, empty) if state is None else state)
+
+
+class Locked(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
 
 
 class Counting(Plain):
@@ -347,7 +381,10 @@ def test_a_model_alone_is_examined_without_batches_or_text() -> None:
 
 FAULTS: dict[str, tuple[Any, str]] = {
     "softmax": (lambda: Ending(lambda y: y.softmax(-1)), "model.logits"),
-    "softmax over time": (lambda: Ending(lambda y: y.softmax(1)), "model.logits, model.causality"),
+    "softmax over time": (lambda: Ending(lambda y: y.softmax(1)), "model.logits"),
+    "softmax over rows": (lambda: Ending(lambda y: y.softmax(0)), "model.logits"),
+    "log softmax over time": (lambda: Ending(lambda y: y.log_softmax(1)), "model.logits"),
+    "log softmax over rows": (lambda: Ending(lambda y: y.log_softmax(0)), "model.logits"),
     "sigmoid": (lambda: Ending(torch.sigmoid), "model.logits"),
     "relu": (lambda: Ending(torch.relu), "model.logits"),
     "sure": (Sure, "model.initial_loss"),
@@ -359,6 +396,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "time first": (TimeFirst, "model.rows"),
     "dropout left on": (DropoutLeftOn, "model.eval_mode"),
     "drops by numpy": (DropsByNumpy, "model.eval_mode"),
+    "first state drawn": (FirstStateDrawn, "model.eval_mode"),
     "deaf to eval": (DeafToEval, "model.eval_mode"),
     "forgetful": (Forgetful, "model.state"),
     "keeps its graph": (KeepsItsGraph, "model.detached"),
@@ -375,6 +413,52 @@ FAULTS: dict[str, tuple[Any, str]] = {
 def test_each_fault_is_named_as_its_own_cause(model: Any, expected: str) -> None:
     found = visit(model)
     assert causes(found) == expected.split(", "), told(found)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    ("function", "loss"),
+    [
+        (torch.log_softmax, nn.NLLLoss()),
+        (torch.softmax, lambda y, t: F.nll_loss(y.log().flatten(0, 1), t.flatten())),
+    ],
+)
+def test_a_softmax_over_a_wrong_axis_is_the_cause_whatever_the_loss_takes(
+    axis: int, function: Any, loss: Any
+) -> None:
+    found = visit(lambda: Ending(lambda y: function(y, axis)), loss=loss)
+    assert causes(found) == ["model.logits"], told(found)
+    assert outcome(found, "model.logits").status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda y: y.softmax(1), "probabilities: nonnegative, summing to 1 over time"),
+        (lambda y: y.softmax(0), "summing to 1 over the rows"),
+        (lambda y: y.log_softmax(1), "a log_softmax over time"),
+        (lambda y: y.log_softmax(0), "a log_softmax over the rows"),
+        (lambda y: y.sigmoid(), "as after a sigmoid"),
+        (lambda y: 0.1 * y.relu(), "as after a ReLU"),
+    ],
+)
+def test_what_the_outputs_are_is_told(function: Any, said: str) -> None:
+    found = visit(lambda: Ending(function), only=["model.logits"])
+    assert said in outcome(found, "model.logits").seen
+
+
+@pytest.mark.parametrize(
+    ("model", "seen", "remedy"),
+    [
+        (FirstStateDrawn, "the first state is drawn at random", "Begin with zeros"),
+        (DropoutLeftOn, "by no dropout layer", "training=self.training"),
+        (DeafToEval, "still in training mode: drop", "nn.Dropout registered"),
+    ],
+)
+def test_what_is_drawn_in_eval_mode_is_told(model: Any, seen: str, remedy: str) -> None:
+    found = outcome(visit(model, only=["model.eval_mode"]), "model.eval_mode")
+    assert seen in found.seen
+    assert remedy in found.remedy
 
 
 def test_how_far_ahead_it_peeks_is_told() -> None:
@@ -417,21 +501,30 @@ def cross_entropy(logits: Tensor, targets: Tensor, **further: Any) -> Tensor:
     [
         (lambda y, t: F.cross_entropy(y.transpose(1, 2), t), "pass", ""),
         (lambda y, t: F.nll_loss(y.log_softmax(-1).flatten(0, 1), t.flatten()), "pass", ""),
-        (lambda y, t: cross_entropy(y, t, reduction="sum"), "warn", "15 times"),
+        (lambda y, t: cross_entropy(y, t, reduction="sum"), "pass", "sum over all tokens, 192 "),
         (
             lambda y, t: F.cross_entropy(y.transpose(1, 2), t, reduction="none").sum(1).mean(),
             "warn",
-            ": T (a sum over it",
+            "T times the mean",
         ),
         (
             lambda y, t: F.cross_entropy(y.transpose(1, 2), t, reduction="none").sum(0).mean(),
             "warn",
-            ": B (a sum over it",
+            "B times the mean",
+        ),
+        (
+            lambda y, t: F.cross_entropy(y.transpose(1, 2), t, reduction="none").mean(0).sum(),
+            "warn",
+            "T times the mean",
         ),
         (one_hot_mean, "warn", "1 / V"),
-        (lambda y, t: cross_entropy(y, t) / math.log(2), "warn", "1 / ln 2"),
-        (lambda y, t: cross_entropy(y, t) + 1, "warn", "a constant is added"),
-        (lambda y, t: cross_entropy(y, t, label_smoothing=0.1), "warn", "label smoothing"),
+        (lambda y, t: cross_entropy(y, t) / math.log(2), "pass", "1 / ln 2"),
+        (lambda y, t: cross_entropy(y, t) / 8, "pass", "0.125 times"),
+        (lambda y, t: cross_entropy(y, t) + 1, "pass", "a constant is added"),
+        (lambda y, t: cross_entropy(y, t, label_smoothing=0.05), "pass", "label smoothing"),
+        (lambda y, t: cross_entropy(y, t, label_smoothing=0.2), "pass", "label smoothing"),
+        (nn.CrossEntropyLoss(), "pass", "B, T, V ="),
+        (nn.CrossEntropyLoss(reduction="sum"), "pass", "sum over all tokens, 192 "),
         (lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t), "fail", "else"),
         (lambda y, t: F.nll_loss(y.log_softmax(1).flatten(0, 1), t.flatten()), "fail", "else"),
         (lambda y, t: F.nll_loss(y.log_softmax(0).flatten(0, 1), t.flatten()), "fail", "else"),
@@ -440,13 +533,30 @@ def cross_entropy(logits: Tensor, targets: Tensor, **further: Any) -> Tensor:
         (lambda y, t: cross_entropy(y[:, :-1], t[:, 1:]), "fail", "else"),
         (lambda y, t: -cross_entropy(y, t), "fail", "else"),
         (lambda y, t: y.log_softmax(-1).gather(-1, t[..., None]), "fail", "shape"),
-        (lambda y, t: F.cross_entropy(y, t), "fail", "raises"),
+        (lambda y, t: F.cross_entropy(y, t[:, 1:]), "fail", "raises"),
     ],
 )
 def test_a_loss_is_told_from_the_mean_cross_entropy(loss: Any, status: str, said: str) -> None:
     found = visit(Plain, loss=loss, only=["model.loss"])
     assert outcome(found, "model.loss").status == status, told(found)
     assert said in outcome(found, "model.loss").seen
+
+
+def test_a_loss_that_takes_tokens_flattened_is_given_them_so(registry: Registry) -> None:
+    # With T = V it would go through as it is, axis 1 taken for the classes.
+    logits, targets = torch.randn(2, V, V), torch.randint(V, (2, V))
+    given = subject_of(registry, loss=nn.CrossEntropyLoss(weight=torch.ones(V))).network
+    assert given.loss(logits, targets) == cross_entropy(logits, targets)
+    assert visit(Plain, loss=nn.CrossEntropyLoss()).is_healthy
+
+
+def test_a_loss_that_fails_in_every_form_is_told_once(registry: Registry) -> None:
+    found = whole_visit(registry, loss=lambda y, t: nn.CrossEntropyLoss()(y, t[..., None, None]))
+    assert causes(found) == ["model.loss"], told(found)
+    assert not any(each.crashed for each in found.examined), told(found)
+    assert "criterion(logits.flatten(0, 1), targets.flatten())" in (
+        outcome(found, "model.loss").remedy
+    )
 
 
 def test_a_loss_over_the_wrong_axis_is_the_only_cause() -> None:
@@ -469,9 +579,8 @@ def test_no_state_is_told_only_where_batches_continue_each_other() -> None:
     assert outcome(windows, "model.state").status == "pass"
     lanes = visit(Stateless, batches=contiguous, carry_state=True)
     assert outcome(lanes, "model.state").status == "warn"
-    assert outcome(visit(Plain, batches=contiguous, carry_state=True), "model.state").seen.endswith(
-        "of their spread from one pass"
-    )
+    carried = outcome(visit(Plain, batches=contiguous, carry_state=True), "model.state")
+    assert "logits differ from those of one pass by" in carried.seen
 
 
 def test_parameters_that_learn_nothing_are_named_with_their_share() -> None:
@@ -483,6 +592,72 @@ def test_parameters_that_learn_nothing_are_named_with_their_share() -> None:
     assert outcome(visit(CutOff), "model.gradients").status == "fail"
     left_out = visit(Plain, optimizer=lambda parameters: torch.optim.SGD(list(parameters)[1:], 0.1))
     assert "embed.weight" in outcome(left_out, "model.gradients").seen
+
+
+def one_at_a_time() -> Iterator[Any]:
+    return batches(1)
+
+
+def test_recurrent_weights_that_one_token_cannot_teach_are_not_told_as_detached(
+    registry: Registry,
+) -> None:
+    given = {"batches": one_at_a_time, "carry_state": False}
+    gradients = outcome(visit(Plain, **given), "model.gradients")
+    assert gradients.status == "pass"
+    assert "lstm.weight_hh_l0 on longer text" in gradients.seen
+    assert causes(visit(CutOff, **given)) == ["model.gradients"]
+    found = whole_visit(registry, **given)
+    assert "memory.horizon" in causes(found), told(found)
+    assert "model.gradients" not in [each.check.name for each in found.findings]
+
+
+def test_a_model_that_ignores_its_tokens_is_told_so(registry: Registry) -> None:
+    found = whole_visit(registry, model=Deaf)
+    assert causes(found) == ["model.contract"], told(found)
+    seen = outcome(found, "model.contract").seen
+    assert "the logits do not depend on the tokens" in seen
+    assert "equal in" not in seen
+    equal = outcome(visit(AllEqual), "model.contract").seen
+    assert "all weights are equal in embed.weight" in equal
+
+
+def test_no_instance_is_said_to_have_seen_nothing() -> None:
+    new, given = (outcome(visit(model), "model.initial_loss") for model in (Sure, Sure()))
+    assert new.why.startswith("It is sure of itself before")
+    assert given.why.startswith("If it is untrained, it is sure")
+    assert given.remedy.startswith("If it is untrained")
+
+
+def test_a_model_whose_batch_size_is_fixed_is_told_so() -> None:
+    found = visit(ForOneBatchSize)
+    assert causes(found) == ["model.contract"]
+    assert f"the batches' {B} rows and no other" in outcome(found, "model.contract").seen
+    assert "its batch size is fixed" not in outcome(visit(Deaf), "model.contract").seen
+
+
+def test_a_model_that_cannot_be_copied_is_told_so() -> None:
+    for model in (Locked, Locked()):
+        found = visit(model)
+        assert causes(found) == ["model.contract"]
+        assert "the model cannot be copied" in outcome(found, "model.contract").seen
+
+
+@pytest.mark.parametrize("length", [8, 17, 32, 63])
+def test_a_model_alone_is_read_as_far_as_its_positions_go(length: int) -> None:
+    found = examine(model=Windowed(length), only=["model"], show=False)
+    assert {each.outcome.status for each in found.examined} <= {"pass", "skip"}, told(found)
+
+
+def test_no_check_of_memory_reads_more_than_there_are_positions_for(registry: Registry) -> None:
+    found = whole_visit(registry, model=lambda: Windowed(T), batches=batches, carry_state=False)
+    assert not any(each.crashed for each in found.examined), told(found)
+    alone = whole_visit(registry, model=lambda: Windowed(T), batches=None)
+    assert not any(each.crashed for each in alone.examined), told(alone)
+
+
+def test_where_a_score_differs_it_is_told_by_how_much_a_token_does() -> None:
+    seen = outcome(visit(Forgetful), "model.evaluation").seen
+    assert "in shorter pieces (single tokens differ by up to " in seen
 
 
 def test_the_model_that_was_given_is_left_as_it_was() -> None:
@@ -621,7 +796,7 @@ def test_rows_that_become_fewer_are_told() -> None:
         for count, (inputs, targets) in enumerate(batches()):
             yield (inputs, targets) if count < 9 else (inputs[:2], targets[:2])
 
-    found = visit(Plain, batches=shrinking, only=["stream.contract"])
+    found = visit(Plain, batches=shrinking, only=["stream.contract"], carry_state=True)
     assert "2 rows" in outcome(found, "stream.contract").seen
 
 
@@ -629,7 +804,12 @@ def test_rows_that_become_fewer_are_told() -> None:
     ("forward", "said"),
     [
         (lambda model, tokens, state: (model(tokens)[0][:, -1], None), "shape (1, 256)"),
-        (lambda model, tokens, state: (model(tokens)[0].transpose(0, 1), None), "expected logits"),
+        (lambda model, tokens, state: (model(tokens)[0].transpose(0, 1), None), "is (T, B, V)"),
+        (lambda model, tokens, state: (model(tokens)[0].transpose(1, 2), None), "is (B, V, T)"),
+        (lambda model, tokens, state: (model(tokens)[0].flatten(0, 1), None), "is (B T, V)"),
+        (lambda model, tokens, state: ((model(tokens)[0], 1, None), None), "a tuple of 3 (Tensor,"),
+        (lambda model, tokens, state: ([model(tokens)[0]], None), "a list of 1 (Tensor)"),
+        (lambda model, tokens, state: ({}, None), "no tensor but dict"),
         (lambda model, tokens, state: (model(tokens)[0].argmax(-1, True), None), "torch.int64"),
         (lambda model, tokens, state: (model(tokens)[0], {"a": object()}), "tree of tensors"),
     ],

@@ -19,6 +19,7 @@ from seqzoo.doctor.checks import _windows, select_checks
 from seqzoo.doctor.checks._corpus_ids import readings
 from seqzoo.doctor.checks._figures import share_of_continued_rows
 from seqzoo.doctor.checks._offsets import OFFSETS, shares_by_offset
+from seqzoo.doctor.checks._overlapping import rows_behind_another
 from seqzoo.doctor.checks._windows import found_in, hashes, hashes_of_rows
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.from_recipe import subject_of_recipe
@@ -296,6 +297,85 @@ def test_a_list_gone_through_again_is_no_repeat(shuffled: bool) -> None:
     assert status(found, "stream.repeats") == "pass"
 
 
+@pytest.mark.parametrize("by", [1, 50, 500])
+def test_lanes_that_read_the_same_text_one_behind_the_other_are_told(
+    by: int, registry: Registry
+) -> None:
+    def overlapping(tokens: np.ndarray) -> Batches:
+        for place in range(0, 4_000, T):
+            starts = np.arange(B)[:, None] * by + place + np.arange(T)
+            inputs, targets = (
+                torch.from_numpy(tokens[starts + ahead].astype(np.int64)) for ahead in (0, 1)
+            )
+            yield Batch(inputs, targets, place == 0)
+
+    exact = outcome(numbered(overlapping, registry), "stream.repeats")
+    text = words(40_000)
+    found = from_code(plainly(overlapping(training_of(text))), text)
+    assert exact.status == "fail"
+    assert exact.numbers["rows_behind_another"] == (B - 1) / B
+    assert f"token {by} on" in exact.seen
+    assert causes(found) == ["stream.repeats"]
+
+
+@pytest.mark.parametrize("step", [1, 3, 8])
+def test_windows_that_overlap_in_a_batch_are_warned_of(step: int, registry: Registry) -> None:
+    def sliding(tokens: np.ndarray, *, draw: Any = None) -> Batches:
+        starts = np.arange(0, 19_000, step)
+        if draw is not None:
+            draw.shuffle(starts)
+        for first in range(0, len(starts) - B, B):
+            rows = starts[first : first + B, None] + np.arange(32)
+            inputs, targets = (
+                torch.from_numpy(tokens[rows + ahead].astype(np.int64)) for ahead in (0, 1)
+            )
+            yield Batch(inputs, targets, True)
+
+    found = outcome(numbered(sliding, registry, length=32), "stream.repeats")
+    assert (found.status, found.numbers["rows_behind_another"]) == ("warn", (B - 1) / B)
+    text = words(40_000)
+    plain = from_code(plainly(sliding(training_of(text))), text, carry_state=False)
+    assert causes(plain) == ["stream.repeats"]
+    shuffled = plainly(sliding(training_of(text), draw=np.random.default_rng(0)))
+    assert causes(from_code(shuffled, text, carry_state=False)) == []
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_lanes_that_go_round_the_whole_text_do_not_overlap(given: bool) -> None:
+    text = words(4_000)
+    tokens = training_of(text)
+
+    def round_and_round() -> Batches:
+        starts = np.arange(B)[:, None] * (len(tokens) // B)
+        for place in range(0, 1 << 20, T):
+            rows = (starts + place + np.arange(T + 1)) % len(tokens)
+            block = torch.from_numpy(tokens[rows].astype(np.int64))
+            yield Batch(block[:, :-1], block[:, 1:], False)
+
+    found = from_code(plainly(round_and_round()), text if given else None)
+    assert causes(found) == []
+    assert status(found, "stream.repeats") == "pass"
+
+
+def test_rows_behind_another_are_those_of_a_loop() -> None:
+    draw = np.random.default_rng(0)
+    text = draw.integers(3, size=400)
+    rows = np.stack([text[start : start + 60] for start in (0, 20, 40, 47, 300)])
+    behind = {
+        j: {
+            d
+            for i in range(5)
+            for d in range(1, 60 - 8 + 1)
+            if i != j and list(rows[i, d:]) == list(rows[j, : 60 - d])
+        }
+        for j in range(5)
+    }
+    shares = {d: sum(d in each for each in behind.values()) / 5 for d in range(1, 60)}
+    best = max(shares, key=lambda d: (shares[d], -d))
+    assert rows_behind_another(torch.from_numpy(rows), width=8) == (shares[best], best)
+    assert (shares[best], best) == (0.4, 20)
+
+
 # Targets
 
 
@@ -365,6 +445,46 @@ def test_targets_rolled_round_in_their_row_are_told(registry: Registry) -> None:
     assert exact.status == "fail"
     assert f"place {T} of {T}" in exact.seen
     assert causes(found) == ["stream.targets"]
+
+
+MIXED_UP: dict[str, tuple[Callable[[Batch], Batch], str]] = {
+    "rows rolled up": (
+        lambda b: b._replace(targets=b.targets.roll(-1, 0)),
+        "those of the row below",
+    ),
+    "rows rolled down": (
+        lambda b: b._replace(targets=b.targets.roll(1, 0)),
+        "those of the row above",
+    ),
+    "inputs rolled up": (
+        lambda b: b._replace(targets=b.inputs.roll(-1, 0)),
+        "inputs of the row below: rolled along the batch",
+    ),
+    "inputs rolled down": (
+        lambda b: b._replace(targets=b.inputs.roll(1, 0)),
+        "inputs of the row above: rolled along the batch",
+    ),
+    "time first": (
+        lambda b: Batch(b.inputs.T.contiguous(), b.targets.T.contiguous(), b.restarts),
+        "is time before batch",
+    ),
+}
+
+
+@pytest.mark.parametrize(("mix_up", "said"), MIXED_UP.values(), ids=list(MIXED_UP))
+@pytest.mark.parametrize("carry_state", [False, True])
+def test_axes_that_are_mixed_up_are_told(
+    mix_up: Callable[[Batch], Batch], said: str, carry_state: bool, registry: Registry
+) -> None:
+    def make(tokens: np.ndarray) -> Batches:
+        return (mix_up(batch) for batch in lanes(tokens) if batch.inputs.shape[1] == T)
+
+    text = words(40_000)
+    found = from_code(plainly(make(training_of(text))), text, carry_state=carry_state)
+    assert causes(found) == ["stream.targets"]
+    assert said in found.causes[0].outcome.seen
+    exact = outcome(numbered(make, registry), "stream.targets")
+    assert said in exact.seen
 
 
 def test_a_periodic_text_is_not_taken_for_rolled_targets() -> None:
@@ -636,4 +756,4 @@ def test_batches_of_one_target_for_many_inputs_are_refused_with_their_shapes() -
     pairs = [(np.zeros((4, 5), dtype=int), np.zeros(4, dtype=int))]
     (found,) = examine(batches=pairs, only=["stream.aliasing"], show=False).examined
     assert found.crashed
-    assert "inputs (4, 5) and targets (4, 1) differ in shape" in found.outcome.seen
+    assert "inputs (4, 5) with targets (4,): one target for each row" in found.outcome.seen

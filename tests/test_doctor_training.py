@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import astuple, replace
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,13 @@ from seqzoo.doctor.checks.optimisation_gradient_norm import examine as examine_n
 from seqzoo.doctor.checks.optimisation_learning_rate import read_range_test
 from seqzoo.doctor.checks.optimisation_overfit import lowest_nats
 from seqzoo.doctor.checks.optimisation_update_ratio import examine as examine_ratios
+from seqzoo.doctor.checks.optimisation_warmup import updates_of
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.from_code import subject_of_code
 from seqzoo.doctor.from_recipe import subject_of_recipe
-from seqzoo.doctor.measure import measure
-from seqzoo.doctor.network import Network, mean_nats
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.measure import measure, measure_swapped
+from seqzoo.doctor.network import Network, call_plainly, mean_nats
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.doctor.trial import Trial
 from seqzoo.overrides import apply_overrides
 from seqzoo.recipe import load_recipe, parse_recipe
@@ -79,6 +81,23 @@ class Loop(nn.Module):
         return torch.stack(logits, 1), state
 
 
+class Positions(nn.Module):
+    """Causal attention with 32 learnt positions and no state: it reads no more at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(128, 32)
+        self.places = nn.Embedding(32, 32)
+        self.layer = nn.TransformerEncoderLayer(32, 2, 64, batch_first=True)
+        self.head = nn.Linear(32, 128)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        length = tokens.shape[1]
+        mask = nn.Transformer.generate_square_subsequent_mask(length)
+        hidden = self.embed(tokens) + self.places(torch.arange(length))
+        return self.head(self.layer(hidden, src_mask=mask, is_causal=True))
+
+
 class Frozen(Plain):
     """Its logits stand on no parameter but a bias."""
 
@@ -110,9 +129,12 @@ def network_of(module: nn.Module) -> Network:
     return Network(module, lambda: module)
 
 
-def trial_of(**figures: Any) -> Any:
-    trial = Trial(network_of(nn.Linear(2, 2)), figures.pop("clip_norm", None), **figures)
-    return type("Seen", (), {"trial": trial, "bytes_per_token": 1.0})()
+def trial_of(*, recipe: Any = None, **figures: Any) -> Subject:
+    """A subject whose trial gave these figures, of somebody's own code without a recipe."""
+    subject = Subject(title="", registry=load_registry(), recipe=recipe)
+    network = network_of(nn.Linear(2, 2))
+    subject.trial = Trial(network, figures.pop("clip_norm", None), **figures)
+    return subject
 
 
 @pytest.fixture
@@ -130,6 +152,7 @@ def test_the_cut_has_to_leave_a_word(length: int, status: str, seeded: None) -> 
     found = outcome("memory.horizon", Plain(), lambda: pairs(length=length))
     assert found.status == status
     assert found.numbers["allowed"] == length - 1
+    assert status == "pass" or speaks_of_code(found)
 
 
 def test_the_horizon_is_the_gradient_that_autograd_gives(seeded: None) -> None:
@@ -188,6 +211,23 @@ def test_the_horizons_changes_make_a_recipe(registry: Registry) -> None:
     assert mended.train.optimizer.name == "muon"
 
 
+def test_a_network_that_heeds_no_token_is_no_matter_of_memory(seeded: None) -> None:
+    class Deaf(Plain):
+        def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+            outputs, state = self.rnn(self.embed(tokens) * 0, state)
+            return self.head(outputs), state
+
+    found = outcome("memory.horizon", Deaf())
+    assert found.status == "skip"
+    assert "model.contract" in found.seen
+
+
+def test_a_text_of_one_token_says_nothing_against_a_network(seeded: None) -> None:
+    same = [(np.full((8, 16), 65), np.full((8, 16), 65))] * 3
+    found = examine(model=Plain(), batches=same, only=["memory.horizon"], show=False)
+    assert found.examined[0].outcome.status == "pass"
+
+
 # Lag and carry
 
 
@@ -209,6 +249,7 @@ def test_a_lag_beyond_memory_cannot_be_learnt(seeded: None) -> None:
     found = outcome("memory.lag", Shut(carries=False))
     assert found.status == "fail"
     assert found.numbers["accuracy"] < found.numbers["chance"] + 0.1
+    assert speaks_of_code(found)
 
 
 def test_lag_leaves_to_the_horizon_what_is_its_own(seeded: None) -> None:
@@ -240,6 +281,14 @@ def test_entropies_are_those_of_counting() -> None:
     assert entropies(tokens) == pytest.approx((own, given_one))
 
 
+def speaks_of_code(found: Outcome) -> bool:
+    """Whether a finding names no setting of a recipe, for somebody who has none."""
+    sections = ("train.", "architecture.", "evaluate.", "runtime.", "sample.", "bptt_length")
+    told = f"{found.seen} {found.why} {found.remedy}"
+    assert found.remedy, "this is no finding"
+    return not found.changes and not any(section in told for section in sections)
+
+
 def taught(module: nn.Module, *, carry: bool = True, updates: int = 200, length: int = 16) -> Any:
     """A subject whose trial has trained `module` so long, whatever the machine."""
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
@@ -247,7 +296,7 @@ def taught(module: nn.Module, *, carry: bool = True, updates: int = 200, length:
     batches = pairs(length=length)
     for _ in range(updates):
         inputs, targets = map(torch.from_numpy, next(batches))
-        logits, state = module(inputs, state if carry else None)
+        logits, state = call_plainly(module, inputs, state if carry else None)
         state = None if state is None else states.detach(state)
         optimizer.zero_grad()
         mean_nats(logits, targets).backward()
@@ -274,7 +323,9 @@ def check_of(name: str) -> Callable[[Subject], Outcome]:
 def test_carrying_is_judged_by_what_it_gains(seeded: None) -> None:
     carry = check_of("memory.carry")
     assert carry(taught(Plain())).status == "pass"
-    assert carry(taught(Loop(carries=False), updates=500)).status == "fail"
+    without = carry(taught(Loop(carries=False), updates=500))
+    assert without.status == "fail"
+    assert speaks_of_code(without)
     with pytest.raises(Exception, match="too few updates yet"):
         carry(taught(Loop(carries=False), updates=499))
 
@@ -297,6 +348,7 @@ def test_a_state_that_wears_out_is_found(seeded: None) -> None:
     found = check_of("memory.carry")(taught(Wearing(), carry=False))
     assert found.status == "warn"
     assert found.numbers["carried"] > found.numbers["reset"]
+    assert speaks_of_code(found)
 
 
 # Saturation
@@ -402,7 +454,10 @@ def test_one_batch_is_learnt_by_heart(kind: type[nn.RNNBase], seeded: None) -> N
 
 
 def test_a_network_whose_parameters_do_not_reach_its_logits_learns_no_batch(seeded: None) -> None:
-    assert outcome("optimisation.overfit", Frozen).status == "fail"
+    found = outcome("optimisation.overfit", Frozen)
+    assert found.status == "fail"
+    assert "learnt" not in found.seen
+    assert speaks_of_code(found)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +473,42 @@ def test_a_learning_rate_is_judged_by_its_order_of_magnitude(
     )
     assert found.status == status
     if status == "fail":
+        assert speaks_of_code(found)
         assert 3e-4 < rate * found.numbers["suggested"] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("period", "rate", "status"),
+    [(40, 1e-3, "pass"), (320, 1e-3, "pass"), (2000, 1e-3, "pass"), (320, 1e-5, "fail")],
+)
+def test_adams_own_rate_is_not_far_too_low_for_a_small_network(
+    period: int, rate: float, status: str, seeded: None
+) -> None:
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(320, 32)
+            self.rnn = nn.GRU(32, 32, batch_first=True)
+            self.head = nn.Linear(32, 320)
+
+        def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+            outputs, state = self.rnn(self.embed(tokens), state)
+            return self.head(outputs), state
+
+    def repeated() -> Any:
+        text = np.random.default_rng(0).integers(320, size=period)
+        for start in count(0, 32):
+            at = (np.arange(8)[:, None] * 77 + start + np.arange(33)) % period
+            yield text[at[:, :-1]], text[at[:, 1:]]
+
+    found = examine(
+        model=Small,
+        batches=repeated,
+        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=rate),
+        only=["optimisation.learning_rate"],
+        show=False,
+    )
+    assert found.examined[0].outcome.status == status
 
 
 @pytest.mark.parametrize("factor", [100.0, 0.01])
@@ -430,6 +520,58 @@ def test_the_suggested_rate_undoes_what_was_done_to_it(factor: float, registry: 
     again = load_recipe(HEALTHY, registry, overrides=[*rates, *found.changes])
     mended = check_of("optimisation.learning_rate")(subject_of_recipe(again, title=""))
     assert mended.status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("budget", "warmup", "status"),
+    [
+        ("{steps: 400}", 100_000, "fail"),
+        ("{steps: 400}", 400, "fail"),
+        ("{steps: 400}", 201, "warn"),
+        ("{steps: 400}", 200, "pass"),
+        ("{steps: 400}", 0, "pass"),
+        # 16 rows of 32 tokens, a byte each, are 512 bytes an update.
+        ("{bytes: 204800}", 201, "warn"),
+        ("{bytes: 204800}", 200, "pass"),
+        ("{seconds: 60}", 0, "pass"),
+    ],
+)
+def test_a_warm_up_has_to_end_in_the_first_half_of_the_budget(
+    budget: str, warmup: int, status: str, registry: Registry
+) -> None:
+    overrides = [f"train.budget={budget}", f"train.schedule.warmup_steps={warmup}"]
+    subject = subject_of_recipe(load_recipe(HEALTHY, registry, overrides=overrides), title="")
+    found = check_of("optimisation.warmup")(subject)
+    assert found.status == status
+    if status != "pass":
+        assert found.changes == ("train.schedule.warmup_steps=40",)
+        mended = load_recipe(HEALTHY, registry, overrides=[*overrides, *found.changes])
+        again = check_of("optimisation.warmup")(subject_of_recipe(mended, title=""))
+        assert again.status == "pass"
+
+
+def test_updates_of_a_budget_in_bytes_are_those_that_are_made(registry: Registry) -> None:
+    stages = "[{from: 0, length: 8}, {from: 0.25, length: 32}, {from: 0.5, length: 8}]"
+    overrides = [
+        "train.batch_size=4",
+        "train.accumulation_steps=3",
+        f"train.bptt_length={stages}",
+        "train.budget={bytes: 100000}",
+    ]
+    section = load_recipe(HEALTHY, registry, overrides=overrides).train
+    tokens = made = 0
+    while tokens * 2.5 < 100_000:
+        tokens += 4 * 3 * section.bptt_length_at(tokens * 2.5 / 100_000)
+        made += 1
+    # The last update of each stage goes beyond it.
+    assert updates_of(section, 2.5) == pytest.approx(made, abs=3)
+
+
+def test_a_budget_in_seconds_tells_no_number_of_updates(registry: Registry) -> None:
+    overrides = ["train.budget={seconds: 60}", "train.schedule.warmup_steps=50"]
+    recipe = load_recipe(HEALTHY, registry, overrides=overrides)
+    with pytest.raises(Missing, match="seconds"):
+        check_of("optimisation.warmup")(subject_of_recipe(recipe, title=""))
 
 
 def test_batches_that_end_skip_the_range_test(seeded: None) -> None:
@@ -467,7 +609,21 @@ def test_a_gradient_may_tower_where_it_is_clipped(
     norms: list[float], clip: float | None, status: str
 ) -> None:
     seen = trial_of(gradient_norms=norms, losses=[1.0] * len(norms), clip_norm=clip)
-    assert examine_norms(seen).status == status
+    found = examine_norms(seen)
+    assert found.status == status
+    assert status == "pass" or speaks_of_code(found)
+
+
+def test_who_clips_in_a_loop_of_their_own_is_not_told_that_they_never_do(
+    registry: Registry,
+) -> None:
+    figures = {"gradient_norms": [1.0] * 99 + [40.0], "losses": [1.0] * 100}
+    recipe = load_recipe(HEALTHY, registry)
+    assert "clipped" not in examine_norms(trial_of(**figures)).seen
+    found = examine_norms(trial_of(**figures, recipe=recipe))
+    assert "never clipped" in found.seen
+    assert found.changes == ("train.clip_norm=2",)
+    assert "train.clip_norm=2" in found.remedy
 
 
 def test_a_training_that_diverged_fails() -> None:
@@ -480,7 +636,9 @@ def test_a_training_that_diverged_fails() -> None:
 )
 def test_update_ratios_are_judged_after_the_beginning(later: float, status: str) -> None:
     seen = trial_of(update_ratios={"a": [0.9, 0.9, later, later], "b": [1e-3] * 4})
-    assert examine_ratios(seen).status == status
+    found = examine_ratios(seen)
+    assert found.status == status
+    assert status == "pass" or speaks_of_code(found)
 
 
 def test_dead_units_are_counted(seeded: None) -> None:
@@ -492,6 +650,17 @@ def test_dead_units_are_counted(seeded: None) -> None:
     found = check_of("optimisation.dead_units")(subject)
     assert found.status == "warn"
     assert found.numbers["share"] == 0.25
+    assert speaks_of_code(found)
+
+
+def test_threads_are_set_where_they_can_be(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 10_000)
+    threads = check_of("environment.threads")
+    assert speaks_of_code(threads(trial_of()))
+    of_recipe = threads(trial_of(recipe=load_recipe(HEALTHY, registry)))
+    assert of_recipe.changes == (f"runtime.threads={of_recipe.numbers['cores']}",)
 
 
 def test_no_check_changes_the_model_that_it_is_given(seeded: None) -> None:
@@ -503,6 +672,50 @@ def test_no_check_changes_the_model_that_it_is_given(seeded: None) -> None:
     assert not any(each._forward_hooks for each in module.modules())
     assert all(parameter.grad is None for parameter in module.parameters())
     assert module.drop.p == 0.3
+
+
+def test_nothing_reads_more_at_once_than_a_network_can(seeded: None) -> None:
+    subject = taught(Positions(), updates=1, length=32)
+    names = [
+        *("memory.horizon", "memory.lag", "memory.saturation", "memory.carry"),
+        *("optimisation.overfit", "optimisation.dead_units", "decoding.loop"),
+    ]
+    found = diagnose(subject, select_checks(load_registry(), names))
+    assert not [each.outcome.seen for each in found.examined if each.crashed]
+    # A saturation has nothing to look at, and one update teaches nothing to carry.
+    skipped = {each.check.name for each in found.examined if each.outcome.status == "skip"}
+    assert skipped == {"memory.saturation", "memory.carry"}
+
+
+@pytest.mark.parametrize("longest", [4, 7, 32, None])
+def test_measuring_in_pieces_is_measuring_at_once(longest: int | None, seeded: None) -> None:
+    network = network_of(Plain())
+    tokens = np.frombuffer(TEXT[:3201], dtype=np.uint8)
+
+    def forward(module: nn.Module, part: Tensor, state: Any) -> tuple[Tensor, Any]:
+        assert longest is None or part.shape[1] <= longest
+        return module(part, state)
+
+    pieces = replace(network, forward=forward, longest=longest)
+    for reset_every in (None, 40):
+        found = measure(pieces, tokens, reset_every=reset_every)
+        expected = measure(network, tokens, reset_every=reset_every)
+        # Sums of float32 logits over other pieces.
+        assert astuple(found) == pytest.approx(astuple(expected), rel=1e-6)
+
+
+def test_passages_are_swapped_over_no_more_tokens_than_a_network_can_read() -> None:
+    class Counting(nn.Module):
+        """It has a position for each of 7 tokens, and its state is the next one's."""
+
+        def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+            place = torch.zeros(len(tokens), 1) if state is None else state
+            assert int(place.max()) < 7
+            return nn.functional.one_hot(tokens, 128) * 2.0 + 0 * place[..., None], place + 1
+
+    tokens = np.frombuffer(TEXT, dtype=np.uint8)
+    own, swapped = measure_swapped(replace(network_of(Counting()), longest=7), tokens)
+    assert own == swapped
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ def examine(
     loss: Loss | None = None,
     optimizer: MakeOptimizer | None = None,
     carry_state: bool = True,
+    clip_norm: float | None = None,
     quick: bool = False,
     seed: int = 1,
     only: Sequence[str] = (),
@@ -36,7 +37,8 @@ def examine(
 
     model: a torch module that maps tokens (B, T) to logits (B, T, V), or tokens and a state to
     logits and a state; or a function that builds one, so that it can be initialised anew.
-    batches: pairs (inputs, targets) of arrays: ids (B, T), or one-hot with a further dimension.
+    batches: pairs (inputs, targets) of arrays: ids (B, T), or one-hot with a further dimension;
+    negative targets are padding.
     An iterator is read from where it stands; a function that gives one is read from its beginning.
     corpus: the text that the batches are made of, as bytes, an array, or a path. held_out: text
     that they must not hold; without it the end of the corpus is taken to measure with.
@@ -44,6 +46,7 @@ def examine(
     loss: (logits, targets) -> scalar, where it is not the mean cross-entropy.
     optimizer: parameters -> torch optimizer; Adam with its defaults without it.
     carry_state: whether training hands the state from each batch to the next.
+    clip_norm: the norm that training clips gradients at, None for never.
     only: names of checks, `group.*` for a group. show: whether to print.
     Raises UsageError where there is nothing to examine.
     """
@@ -58,6 +61,7 @@ def examine(
         loss=loss,
         optimizer=optimizer,
         carry_state=carry_state,
+        clip_norm=clip_norm,
         quick=quick,
         seed=seed,
     )

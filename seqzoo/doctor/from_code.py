@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from itertools import pairwise
@@ -14,28 +14,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seqzoo import state as states
 from seqzoo.assembly import Data
-from seqzoo.contracts import Batch, Corpus, State
+from seqzoo.contracts import Batch, Corpus
 from seqzoo.corpus import Splits, sha256_of, split
+from seqzoo.doctor.code_batches import read_batch, with_every_target
+from seqzoo.doctor.code_trainee import CodeTrainee, MakeOptimizer
 from seqzoo.doctor.network import Forward, Loss, Network, call_plainly, mean_nats
 from seqzoo.doctor.pipeline import Pipeline
 from seqzoo.doctor.recording import Source
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.doctor.trial import Trainee, Updated
-from seqzoo.errors import DivergedError, UsageError
+from seqzoo.doctor.trial import Trainee
+from seqzoo.errors import UsageError
 from seqzoo.registry import Registry
 from seqzoo.specs import Span
 
 __all__ = ["Batches", "MakeOptimizer", "Text", "subject_of_code"]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
-"""(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1."""
+"""(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1.
+Negative targets are padding."""
 
 Text: TypeAlias = bytes | str | Path | npt.NDArray[np.uint8]
 """Bytes, an array of them, or the path of a file."""
-
-MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
 def subject_of_code(
@@ -49,13 +49,19 @@ def subject_of_code(
     loss: Loss | None,
     optimizer: MakeOptimizer | None,
     carry_state: bool,
+    clip_norm: float | None = None,
     **further: Any,
 ) -> Subject:
     """See `seqzoo.doctor.examine`. further: as `Subject` takes it."""
     if model is None and batches is None and corpus is None:
         raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
+    if optimizer is not None and not callable(optimizer):
+        raise UsageError(
+            f"optimizer is {type(optimizer).__name__}, made already; give a function of the "
+            f"parameters, as what is trained is a copy: lambda p: {type(optimizer).__name__}(p)."
+        )
     data = None if corpus is None else _data(corpus, held_out)
-    forward, loss = forward or call_plainly, loss or mean_nats
+    forward, loss = forward or call_plainly, loss or _mean_nats
     return CodeSubject(
         title="model and batches",
         registry=registry,
@@ -68,7 +74,9 @@ def subject_of_code(
         pipeline=(
             None
             if batches is None
-            else lambda: CodePipeline(batches, optimizer or _adam, carry_state=carry_state)
+            else lambda: CodePipeline(
+                batches, optimizer or _adam, carry_state=carry_state, clip_norm=clip_norm
+            )
         ),
         use_cache=False,
         **further,
@@ -76,6 +84,7 @@ def subject_of_code(
 
 
 _SHORTEST_TEXT = 4
+_ANEW = "give a function that begins it anew"
 
 
 class CodeSubject(Subject):
@@ -92,7 +101,8 @@ class CodeSubject(Subject):
     def _as_ids(self, text: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """`sorted(set(text))` is how most people number characters.
 
-        Raises Missing where the model's vocabulary is of neither size.
+        Raises Missing where the model's vocabulary is of neither size, and where a larger one
+        may be of words or pieces of them.
         """
         try:
             vocab_size = self.vocab_size
@@ -105,6 +115,8 @@ class CodeSubject(Subject):
             raise Missing(
                 f"the corpus's bytes are no ids of this model, whose vocabulary has {vocab_size}"
             )
+        if vocab_size > 256 and not np.isin(self.batch.inputs.numpy(), alphabet).all():
+            raise Missing("the batches' ids are not the corpus's bytes")
         return text
 
     @cached_property
@@ -118,90 +130,77 @@ class CodePipeline(Pipeline):
     numbered = False
 
     def __init__(
-        self, batches: Batches, make_optimizer: MakeOptimizer, *, carry_state: bool
+        self,
+        batches: Batches,
+        make_optimizer: MakeOptimizer,
+        *,
+        carry_state: bool,
+        clip_norm: float | None = None,
     ) -> None:
         self._batches = batches
         self._make_optimizer = make_optimizer
+        self._one_hot: dict[str, bool] = {}
         self._carry_state = carry_state
-        self._iterator: Iterator[Any] | None = None
-        first = self.real_source()
-        batch = first.read(first.take())
-        self.batch_size, self.bptt_length = batch.inputs.shape
+        self._clip_norm = clip_norm
+        # No generator can be asked for two items at once, be it by a thread that reads ahead.
+        self._lock = threading.Lock()
+        self._iterator = self._open()
+        self._peeked: list[Any] = []
+        try:
+            first = next(self._iterator)
+        except StopIteration:
+            raise ValueError(f"the batches end before the first ({_ANEW})") from None
+        self._peeked.append(first)
+        self._first = self._read(first)
+        self.batch_size, self.bptt_length = self._first.inputs.shape
+        self.is_flat = np.ndim(next(iter(first))) == 1
         # A model may have positions for no more; of a token or two, a carried state is the point.
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
+
+    def first(self) -> Batch:
+        return with_every_target(self._first)
 
     def source(self) -> Source:
         return self.real_source()
 
     def real_source(self) -> Source:
         iterator = self._open()
-        return Source(lambda: next(iterator), self._read)
+        # A generator can be read once: whoever comes later goes on where it stands.
+        goes_on = iterator is self._iterator
+        begins_with = self._peeked if goes_on else []
+        self._iterator, self._peeked = iterator, []
+        is_begun = not goes_on
+
+        def take() -> Any:
+            nonlocal is_begun
+            with self._lock:
+                try:
+                    item = begins_with.pop() if begins_with else next(iterator)
+                except StopIteration:
+                    if is_begun:
+                        raise
+                    raise Missing(f"the generator is through; {_ANEW}") from None
+                is_begun = True
+                return item
+
+        return Source(take, self._read)
 
     def trainee(
         self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
     ) -> Trainee:
-        return _Trainee(network, self.real_source(), self._make_optimizer, factor)
+        return CodeTrainee(
+            network,
+            self.real_source(),
+            self._make_optimizer,
+            factor=factor,
+            clip_norm=self._clip_norm,
+        )
 
     def _open(self) -> Iterator[Any]:
-        if callable(self._batches):
-            return iter(self._batches())
-        if self._iterator is None or iter(self._batches) is not self._batches:
-            self._iterator = iter(self._batches)
-        # A generator can be read once: whoever comes later goes on where it stands.
-        return self._iterator
+        return iter(self._batches() if callable(self._batches) else self._batches)
 
     def _read(self, item: Any) -> Batch:
-        try:
-            inputs, targets = item
-        except (TypeError, ValueError):
-            raise TypeError("a batch is a pair (inputs, targets) of arrays") from None
-        batch = Batch(_ids(inputs), _ids(targets), restarts=not self._carry_state)
-        if batch.inputs.shape != batch.targets.shape:
-            raise TypeError(
-                f"inputs {tuple(batch.inputs.shape)} and targets {tuple(batch.targets.shape)} "
-                f"differ in shape; expected a target for each input, both (batch, time)"
-            )
-        return batch
-
-
-class _Trainee(Trainee):
-    def __init__(
-        self,
-        network: Network,
-        source: Source,
-        make_optimizer: MakeOptimizer,
-        factor: Callable[[int], float] | None,
-    ) -> None:
-        self.network = network
-        self._source = source
-        self._parameters = [p for p in network.module.parameters() if p.requires_grad]
-        self._optimizer = make_optimizer(self._parameters)
-        self._rates = [group["lr"] for group in self._optimizer.param_groups]
-        self._factor = factor
-        self._state: State = None
-        self._step = 0
-
-    def update(self) -> Updated:
-        batch = self._source.read(self._source.take())
-        self.network.module.train()
-        if self._factor is not None:
-            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-                group["lr"] = rate * self._factor(self._step)
-        self._optimizer.zero_grad()
-        state = None if batch.restarts else self._state
-        logits, state = self.network(batch.inputs, state)
-        self._state = None if state is None else states.detach(state)
-        loss = self.network.loss(logits, batch.targets.to(logits.device))
-        loss.backward()
-        norm = float(torch.nn.utils.get_total_norm(
-            [p.grad for p in self._parameters if p.grad is not None]
-        ))  # fmt: skip
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise DivergedError(f"loss {value:g} and gradient norm {norm:g} at update {self._step}")
-        self._optimizer.step()
-        self._step += 1
-        return Updated(value, norm)
+        return read_batch(item, restarts=not self._carry_state, known=self._one_hot)
 
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:
@@ -220,17 +219,13 @@ def _initialised_anew(model: nn.Module) -> nn.Module:
     return other
 
 
+def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    """`mean_nats` of the targets that are no padding, which is negative."""
+    return mean_nats(logits, targets.masked_fill(targets < 0, -100))
+
+
 def _adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters)
-
-
-def _ids(array: Any) -> Tensor:
-    """A copy as (B, T) token ids. One-hot arrays are floating; what is no array is refused."""
-    given = torch.from_numpy(np.array(array)) if not isinstance(array, Tensor) else array.clone()
-    if given.is_floating_point() or given.dtype == torch.bool:
-        given = given.argmax(-1)
-    given = given.to("cpu", torch.int64)
-    return given[:, None] if given.ndim == 1 else given
 
 
 def _data(text: Text, held_out: Text | None) -> Data:
@@ -252,11 +247,10 @@ def _data(text: Text, held_out: Text | None) -> Data:
 
 def _bytes(text: Text) -> npt.NDArray[np.uint8]:
     if isinstance(text, (str, Path)):
-        path = Path(text)
         try:
-            text = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"corpus {path} cannot be read: {error.strerror}.") from error
+            text = Path(text).read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+            raise UsageError(_unreadable(str(text), error)) from error
     array = np.frombuffer(text, dtype=np.uint8) if isinstance(text, bytes) else np.asarray(text)
     if array.dtype != np.uint8 or array.ndim != 1:
         raise UsageError(
@@ -264,3 +258,11 @@ def _bytes(text: Text) -> npt.NDArray[np.uint8]:
             f"shape {array.shape}."
         )
     return array
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> str:
+    shown = path if len(path) <= 60 else f"{path[:60]}..."
+    said = f"corpus {shown!r} cannot be read: {getattr(error, 'strerror', None) or error}"
+    if len(path) > 60 or any(character in path for character in " \n\0"):
+        said += "; this looks like text and not like a path: give text.encode()"
+    return f"{said}."

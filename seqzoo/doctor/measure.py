@@ -51,6 +51,7 @@ def measure(
     """Read (N,) tokens in `rows` rows, in eval mode, the state carried from the first to the last.
 
     reset_every: begin with an empty state after so many tokens instead.
+    No more is read at once than the network can read: one without a state begins anew there.
     """
     rows = max(1, min(rows, len(tokens) // 64))
     inputs, targets = rows_of(tokens, rows)
@@ -58,20 +59,16 @@ def measure(
         usable = inputs.shape[1] // reset_every * reset_every
         inputs = inputs[:, :usable].reshape(-1, reset_every)
         targets = targets[:, :usable].reshape(-1, reset_every)
+    slab = rows if reset_every is None else max(1, _TOKENS_PER_PASS // reset_every)
+    length = max(1, min(_TOKENS_PER_PASS // slab, network.longest or _TOKENS_PER_PASS))
     nats, hits = 0.0, 0
     with untouched(network.module):
-        if reset_every is None:
+        for part, wanted in zip(inputs.split(slab), targets.split(slab), strict=True):
             state = None
-            length = max(1, min(_TOKENS_PER_PASS // rows, network.longest or _TOKENS_PER_PASS))
-            for part, wanted in zip(inputs.split(length, 1), targets.split(length, 1), strict=True):
-                logits, state = network(part, state)
+            for now, next_ones in zip(part.split(length, 1), wanted.split(length, 1), strict=True):
+                logits, state = network(now, state)
                 state = None if state is None else states.detach(state)
-                part_nats, part_hits = _sums(logits, wanted)
-                nats, hits = nats + part_nats, hits + part_hits
-        else:
-            slab = max(1, _TOKENS_PER_PASS // reset_every)
-            for part, wanted in zip(inputs.split(slab), targets.split(slab), strict=True):
-                part_nats, part_hits = _sums(network(part)[0], wanted)
+                part_nats, part_hits = _sums(logits, next_ones)
                 nats, hits = nats + part_nats, hits + part_hits
     count = targets.numel()
     return Measured(nats / math.log(2) / count, hits / count)
@@ -84,8 +81,11 @@ def measure_swapped(
 
     What the second costs more is what the context before the current token is worth. An empty
     state would cost more than that: a network that never saw one is lost in it.
+    No more tokens in a row than the network can read at once; as many in all, where there are.
     Raises ValueError where the network has no state.
     """
+    longest = max(2, min(length, network.longest or length))
+    rows, length = rows * length // longest, longest
     rows = max(2, min(rows, len(tokens) // 32))
     inputs, targets = rows_of(tokens, rows)
     inputs, targets = inputs[:, :length], targets[:, :length]

@@ -26,6 +26,9 @@ Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, T, V), targets (B, T)) -> a scalar."""
 
 
+_PASS = 64
+
+
 def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy in nats, the mean over all (B, T) tokens: what training minimises."""
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
@@ -62,11 +65,16 @@ class Network:
     def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Logits (B, T, V) and the next state. Raises TypeError where it gave other things."""
         logits, state = self.forward(self.module, tokens.to(self.device), state)
-        shape = tuple(getattr(logits, "shape", ()))
-        if len(shape) != 3 or shape[:2] != tuple(tokens.shape):
+        if not isinstance(logits, Tensor):
             raise TypeError(
-                f"the model gave an output of shape {shape} for tokens of shape "
+                f"the model gave {_kind(logits)}; expected logits, or logits and the next state: "
+                f"{_adapter('model(tokens)[0]')}"
+            )
+        if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
+            raise TypeError(
+                f"the model gave an output of shape {tuple(logits.shape)} for tokens of shape "
                 f"{tuple(tokens.shape)}; expected logits (batch, time, vocabulary)"
+                + _layout(tuple(logits.shape), *tokens.shape)
             )
         if not logits.is_floating_point():
             raise TypeError(f"the model gave {logits.dtype}; expected logits, floating numbers")
@@ -77,6 +85,27 @@ class Network:
         """Where the parameters are."""
         first = next(self.module.parameters(), None)
         return torch.device("cpu") if first is None else first.device
+
+    @cached_property
+    def readable(self) -> int:
+        """Tokens that one pass of a check reads: 64, or what the model can read at once.
+
+        Where that is not known it is tried, down to 8: positions that were learnt have an end.
+        """
+        if self.longest is not None:
+            return min(self.longest, _PASS)
+        lengths = [_PASS, _PASS // 2, _PASS // 4, _PASS // 8]
+        return next((length for length in lengths if self._reads(length)), _PASS)
+
+    def _reads(self, length: int) -> bool:
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                self.copied()(torch.zeros(2, length, dtype=torch.int64))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # why, is model.contract's to tell
+            return False
+        return True
 
     def fresh(self, seed: int) -> Network:
         """Another of its kind, initialised from `seed`, on the same device, in training mode."""
@@ -119,7 +148,32 @@ class Network:
             for leaf in _tensors_in(vars(module))
             if leaf.grad_fn is not None
         }
-        return replace(self, module=copy.deepcopy(self.module, dict[int, Any](kept)))
+        try:
+            return replace(self, module=copy.deepcopy(self.module, dict[int, Any](kept)))
+        except Exception as error:
+            raise TypeError(f"the model cannot be copied (copy.deepcopy): {error}") from error
+
+
+def _kind(answer: Any) -> str:
+    if isinstance(answer, (tuple, list)):
+        parts = ", ".join(type(part).__name__ for part in answer)
+        return f"a {type(answer).__name__} of {len(answer)} ({parts})"
+    return f"no tensor but {type(answer).__name__}"
+
+
+def _layout(shape: tuple[int, ...], B: int, T: int) -> str:
+    """What a shape that is not (B, T, V) looks like, and what makes logits of it."""
+    if len(shape) == 2 and shape[0] == B * T:
+        return f". This is (B T, V): {_adapter('model(tokens).view(*tokens.shape, -1)')}"
+    if len(shape) == 3 and shape[:2] == (T, B):
+        return f". This is (T, B, V): {_adapter('model(tokens.T).transpose(0, 1)')}"
+    if len(shape) == 3 and shape[::2] == (B, T):
+        return f". This is (B, V, T): {_adapter('model(tokens).transpose(1, 2)')}"
+    return ""
+
+
+def _adapter(logits: str) -> str:
+    return f"examine(forward=lambda model, tokens, state: ({logits}, None)) adapts it"
 
 
 def _tensors_in(tree: Any) -> Iterator[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from seqzoo.contracts import Batch
 from seqzoo.doctor.missing import Missing
 from seqzoo.doctor.network import Network
 from seqzoo.doctor.recording import Source
@@ -19,12 +20,19 @@ class Pipeline(ABC):
     numbered: whether `source` reads numbered tokens (see Recording).
     bptt_length: tokens between cuts of the gradient, the longest where it is scheduled.
     longest_pass: tokens that the model is sure to read at once, None for any number.
+    is_flat: whether batches are given without a time axis, as B rows of one token.
     """
 
     numbered: bool
     batch_size: int
     bptt_length: int
     longest_pass: int | None = None
+    is_flat: bool = False
+
+    def first(self) -> Batch:
+        """The first of the real batches, a target at every place."""
+        source = self.real_source()
+        return source.read(source.take())
 
     @abstractmethod
     def source(self) -> Source:

@@ -33,9 +33,9 @@ class Source:
 class Recording:
     """Consecutive batches.
 
-    batches: their content on arrival. changed: whether what was handed out has another content
-    at the end. numbered: the tokens tell where they stand (token n is the n-th of its text), so
-    that nothing matches by chance.
+    batches: their content on arrival; negative targets are padding. changed: whether what was
+    handed out has another content at the end. numbered: the tokens tell where they stand (token n
+    is the n-th of its text), so that nothing matches by chance.
     """
 
     batches: tuple[Batch, ...]
@@ -90,7 +90,8 @@ class Prefetched:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=1.0)
+        # Until the item that it waits for has come: whoever reads on would be in its way.
+        self._thread.join(timeout=10.0)
 
     def _fill(self, take: Callable[[], Any]) -> None:
         while not self._stop.is_set():
@@ -111,13 +112,19 @@ class Prefetched:
         return item
 
 
-def record(source: Source, count: int, *, pause_s: float, numbered: bool) -> Recording:
+def record(
+    source: Source, count: int, *, pause_s: float, numbered: bool, seconds: float = 2.0
+) -> Recording:
     """Up to `count` batches, holding on to each and reading all of them again at the end.
 
     pause_s: what the reader takes for each, as an update would; a thread that reads ahead needs it.
+    seconds: after which no more are read, but for the second.
     """
     handed_out, copies = [], []
-    for _ in range(count):
+    began = time.perf_counter()
+    for number in range(count):
+        if number >= 2 and time.perf_counter() - began > seconds:
+            break
         try:
             item = source.take()
         except StopIteration:

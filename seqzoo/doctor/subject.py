@@ -19,6 +19,7 @@ import torch
 from seqzoo.assembly import Data
 from seqzoo.baselines import ladder
 from seqzoo.contracts import Batch, Tokenizer
+from seqzoo.doctor.loss_form import InItsForm
 from seqzoo.doctor.measure import rows_of
 from seqzoo.doctor.missing import Failures, Missing, Unusable, cause_of
 from seqzoo.doctor.network import Network
@@ -149,6 +150,7 @@ class Subject:
         """The model: a run's best weights, one's own as given, a recipe's newly initialised."""
         build = _given(self._network, "no model was given")
         network = self._failures.made(build, "the model cannot be built", told_by="model.contract")
+        network = replace(network, loss=InItsForm(network.loss))
         with suppress(Missing):
             return replace(network, longest=self.pipeline.longest_pass)
         return network
@@ -160,7 +162,7 @@ class Subject:
 
     @property
     def batch(self) -> Batch:
-        """The first batch that training would see, copied."""
+        """The first batch that training would see, copied; padding among its targets is filled."""
         return self._opened[1]
 
     @cached_property
@@ -169,8 +171,7 @@ class Subject:
 
         def opened() -> tuple[Pipeline, Batch]:
             pipeline = make()
-            source = pipeline.real_source()
-            return pipeline, source.read(source.take())
+            return pipeline, pipeline.first()
 
         return self._failures.made(opened, "the batches cannot be read", told_by="stream.contract")
 
@@ -264,6 +265,8 @@ class Subject:
             known = torch.from_numpy(np.unique(self.sample.inputs.numpy()))
         except Missing:
             known = torch.empty(0)
+        with suppress(Missing):
+            known = known[known < self.vocab_size]
         if len(known) < 2:
             known = torch.arange(self.vocab_size)
         generator = torch.Generator().manual_seed(self.seed)

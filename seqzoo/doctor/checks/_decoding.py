@@ -22,13 +22,14 @@ def written(
     network: Network, prompt: Sequence[int], length: int, choose: Callable[[Tensor, Tensor], int]
 ) -> list[int]:
     """`length` tokens after a prompt. choose: (logits (V,), all tokens so far (N,)) -> the next."""
+    window = min(_WINDOW, network.longest or _WINDOW)
     tokens = list(prompt)
     with untouched(network.module):
-        logits, state = network(torch.tensor([tokens]))
+        logits, state = network(torch.tensor([tokens[-window:]]))
         for _ in range(length):
             tokens.append(choose(logits[0, -1].cpu(), torch.tensor(tokens)))
             if state is None:
-                logits, state = network(torch.tensor([tokens[-_WINDOW:]]))
+                logits, state = network(torch.tensor([tokens[-window:]]))
             else:
                 logits, state = network(torch.tensor([tokens[-1:]]), state)
     return tokens[len(prompt) :]

@@ -50,8 +50,10 @@ def share_of_continued_rows(recording: Recording) -> float | None:
         ]
     elif (offset := likely_offset(recording)) not in (1, None):
         joints = _foretold(recording, offset)
-    carried = [ends == begins for ends, begins, restarts in joints if not restarts]
-    return float(torch.cat(carried).double().mean()) if carried else None
+    # A target that is padding tells of no next input.
+    carried = [(ends == begins)[ends >= 0] for ends, begins, restarts in joints if not restarts]
+    continued = torch.cat(carried) if carried else torch.empty(0)
+    return float(continued.double().mean()) if len(continued) else None
 
 
 def paired_batches(recording: Recording) -> list[tuple[Batch, Batch]]:

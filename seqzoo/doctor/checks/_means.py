@@ -1,4 +1,4 @@
-"""What several checks of training need: real text, networks that drop nothing, updates."""
+"""What several checks of training need: real text, networks that drop nothing, updates, words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqzoo.doctor.measure import rows_of
 from seqzoo.doctor.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 
-__all__ = ["adam_update", "is_recipe", "real_text", "run_over", "without_dropout"]
+__all__ = ["adam_update", "is_recipe", "real_text", "run_over", "without_dropout", "worded"]
 
 
 def is_recipe(subject: Subject) -> bool:
@@ -22,11 +22,19 @@ def is_recipe(subject: Subject) -> bool:
         return False
 
 
+def worded(subject: Subject, *, recipe: str, code: str) -> str:
+    """What to do, in the settings of a recipe or in the code of somebody who has none."""
+    return recipe if is_recipe(subject) else code
+
+
 def real_text(subject: Subject, rows: int, length: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets (rows, length), each row a stretch of the held-out split.
 
     Of the training split where that is too short, and of the first batch where there is no corpus.
+    As many tokens in more and shorter rows where the network reads no more at once.
     """
+    longest = min(length, subject.network.readable)
+    rows, length = rows * length // longest, longest
     wanted = rows * length + 1
     for split in ("held_out", "tokens"):
         try:

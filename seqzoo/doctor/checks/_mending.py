@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqzoo.doctor.subject import Missing, Subject
 
-__all__ = ["contiguous_lanes"]
+__all__ = ["contiguous_lanes", "otherwise"]
 
 
 def contiguous_lanes(subject: Subject) -> tuple[str, ...]:
@@ -14,3 +14,10 @@ def contiguous_lanes(subject: Subject) -> tuple[str, ...]:
     except Missing:
         return ()
     return () if stream is None else ("train.stream=null",)
+
+
+def otherwise(subject: Subject, before: str) -> str:
+    """The same in words, after `before`; nothing where there is no recipe."""
+    if not contiguous_lanes(subject):
+        return ""
+    return f"{before}in the recipe, leave train.stream out to read contiguous lanes"

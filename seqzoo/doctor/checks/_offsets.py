@@ -29,7 +29,8 @@ def shares_by_offset(recording: Recording) -> dict[int, float]:
             pairs = [_shifted(b.inputs, b.targets, offset) for b in recording.batches]
         else:
             pairs = [_shifted(inputs, targets, offset)]
-        equal = torch.cat([(further == target).flatten() for further, target in pairs])
+        # Negative targets are padding.
+        equal = torch.cat([(further == target)[target >= 0] for further, target in pairs])
         shares[offset] = float(equal.double().mean()) if len(equal) else 0.0
     return shares
 

@@ -7,12 +7,19 @@ from torch import Tensor
 
 from seqzoo.doctor.network import Network
 
-__all__ = ["are_log_probabilities", "axis_of_probabilities", "takes_probabilities"]
+__all__ = [
+    "axis_of_log_probabilities",
+    "axis_of_probabilities",
+    "takes_probabilities",
+]
 
 
-def are_log_probabilities(outputs: Tensor) -> bool:
-    """Whether (B, T, V) outputs are normalised logits."""
-    return bool((outputs.logsumexp(-1).abs() < 1e-3).all())
+def axis_of_log_probabilities(outputs: Tensor) -> int | None:
+    """The axis that outputs (B, T, V) were normalised along, the last before the others."""
+    for axis in (2, 1, 0):
+        if bool((outputs.logsumexp(axis).abs() < 1e-3).all()):
+            return axis
+    return None
 
 
 def axis_of_probabilities(outputs: Tensor) -> int | None:
@@ -26,9 +33,7 @@ def axis_of_probabilities(outputs: Tensor) -> int | None:
 
 
 def takes_probabilities(network: Network, outputs: Tensor) -> bool:
-    """Whether outputs (B, T, V) are probabilities, and the loss of such is their mean -log."""
-    if axis_of_probabilities(outputs) != 2:
-        return False
+    """Whether the loss of probabilities of the outputs' shape (B, T, V) is their mean -log."""
     # Not the outputs themselves: a new model's are even, and there every loss is ln V.
     generator = torch.Generator().manual_seed(0)
     given = (4 * torch.randn(outputs.shape, generator=generator)).softmax(-1)

@@ -22,6 +22,7 @@ from seqzoo.doctor.subject import Subject
 __all__ = [
     "MODES",
     "amplified_rounding",
+    "as_much_as",
     "awake",
     "carries_a_state",
     "changed_places",
@@ -38,12 +39,10 @@ __all__ = [
 
 MODES = {"eval": False, "training": True}
 
-_LENGTH = 64
-
 
 def length_for(subject: Subject) -> int:
-    """Tokens for one pass: 64, or what the model is sure to read at once."""
-    return min(_LENGTH, subject.network.longest or _LENGTH)
+    """Tokens for one pass: 64, or what the model can read at once."""
+    return subject.network.readable
 
 
 def awake(network: Network) -> Network:
@@ -133,6 +132,11 @@ def rounding(network: Network) -> float:
 def told(difference: float) -> str:
     """A difference that is rounding, for people: 2e-06, or nothing."""
     return f"{difference:.0e}" if difference else "nothing"
+
+
+def as_much_as(difference: float) -> str:
+    """A difference of logits that is no rounding, for people."""
+    return f"{difference:.2g} times as much as they vary from token to token"
 
 
 def amplified_rounding(network: Network, pieces: Sequence[Tensor]) -> float:

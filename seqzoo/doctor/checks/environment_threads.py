@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from seqzoo.doctor.checks._means import is_recipe, worded
 from seqzoo.doctor.subject import Subject
 from seqzoo.specs import Check, Outcome
 
@@ -31,8 +32,12 @@ def examine(subject: Subject) -> Outcome:
             stated,
             why="Threads without a core of their own wait for each other, which is slower than "
             "fewer threads.",
-            remedy=f"Set runtime.threads to {cores}, or OMP_NUM_THREADS={cores}.",
-            changes=(f"runtime.threads={cores}",),
+            remedy=worded(
+                subject,
+                recipe=f"Set runtime.threads to {cores}, or OMP_NUM_THREADS={cores}.",
+                code=f"Set OMP_NUM_THREADS={cores}, or call torch.set_num_threads({cores}).",
+            ),
+            changes=(f"runtime.threads={cores}",) if is_recipe(subject) else (),
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)

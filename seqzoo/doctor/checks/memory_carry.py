@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from seqzoo.doctor.checks._means import worded
 from seqzoo.doctor.measure import measure, measure_swapped
 from seqzoo.doctor.network import Network
 from seqzoo.doctor.subject import Missing, Subject
@@ -70,7 +71,12 @@ def examine(subject: Subject) -> Outcome:
             why="The network reads as well with another text in memory, so it uses none: it can "
             "be no better than a table of pairs.",
             remedy="Return the new state from forward and pass it on; see that the batches "
-            "continue one another (stream.continuity), and that bptt_length is long enough.",
+            "continue one another (stream.continuity), and that "
+            + worded(
+                subject,
+                recipe="train.bptt_length is long enough.",
+                code="the gradient crosses enough steps (memory.horizon).",
+            ),
             numbers=numbers,
         )
     if carried - reset > _CLEAR_BITS:
@@ -78,8 +84,13 @@ def examine(subject: Subject) -> Outcome:
             seen,
             why="The network was trained on short passages and is worse at reading a long one: its "
             "state drifts to where training never was.",
-            remedy="Carry the state in training as in reading (train.stream=null reads contiguous "
-            "lanes), or begin anew after so many tokens when scoring (evaluate.lanes).",
+            remedy=worded(
+                subject,
+                recipe="Carry the state in training as in reading (train.stream=null reads "
+                "contiguous lanes), or begin anew more often when scoring (evaluate.lanes).",
+                code="Carry the state in training as in reading (detached between batches that "
+                f"continue each other), or begin anew after every {length} tokens when scoring.",
+            ),
             numbers=numbers,
         )
     return Outcome.passed(seen, **numbers)

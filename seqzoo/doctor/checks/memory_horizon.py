@@ -6,12 +6,13 @@ token at t - k changes the logits at t. Truncated backpropagation cuts the gradi
 bptt_length tokens, so it crosses bptt_length - 1 steps at most. Cost: a quarter of a second. Pass
 rule: it crosses 6 bytes: an English word and its blank, and what the highest n-gram rung sees
 without any training. Told too: logits that no earlier token changes, and a gradient that ends
-within the network although logits do change.
+within the network although logits do change. Where the current token changes none either, the fault
+is not memory's.
 """
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks._means import is_recipe, real_text
+from seqzoo.doctor.checks._means import is_recipe, real_text, worded
 from seqzoo.doctor.checks._reach import gradient_norms, influences
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.specs import Check, Outcome
@@ -35,10 +36,13 @@ _CHANGES = (
 def examine(subject: Subject) -> Outcome:
     network = subject.network
     inputs, targets = real_text(subject, 8, 64)
-    if inputs.shape[1] < 2:
-        inputs, targets = subject.random_tokens(8, 64), subject.random_tokens(8, 64)
+    if inputs.shape[1] < 2 or len(inputs.unique()) < 2:
+        length = min(64, network.longest or 64)
+        inputs, targets = subject.random_tokens(8, length), subject.random_tokens(8, length)
     distances = [k for k in _DISTANCES if k < inputs.shape[1]]
-    changes = influences(network, inputs, distances)
+    current, *changes = influences(network, inputs, [0, *distances])
+    if max(changes) == 0 and current == 0:
+        return Outcome.skipped("the logits do not depend on the tokens (see model.contract)")
     if max(changes) == 0:
         return _memoryless(max(distances))
     norms = gradient_norms(network, inputs, targets)
@@ -67,8 +71,13 @@ def examine(subject: Subject) -> Outcome:
             else "Here none ever crosses one: the state is whatever random features it happens to "
             "hold, and nothing learns to keep anything."
         ),
-        remedy="Train on longer stretches (train.bptt_length=64; in your own loop, batches (B, 64) "
-        "and one backward pass for all 64 steps), with settings made for fewer and larger updates.",
+        remedy=worded(
+            subject,
+            recipe="Train on longer stretches (train.bptt_length=64), with settings made for fewer "
+            "and larger updates.",
+            code="Train on longer stretches: batches (B, 64) and one backward pass for all 64 "
+            "steps, with a learning rate made for fewer and larger updates.",
+        ),
         changes=_CHANGES if is_recipe(subject) else (),
         numbers=numbers,
         read_more="docs/answer.md",

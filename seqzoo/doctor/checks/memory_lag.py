@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.checks._means import adam_update, without_dropout
+from seqzoo.doctor.checks._means import adam_update, without_dropout, worded
 from seqzoo.doctor.checks._reach import influences
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.specs import Check, Outcome
@@ -62,7 +62,8 @@ def examine(subject: Subject) -> Outcome:
         why="Everything beyond pairs of neighbours needs a memory; what cannot learn to repeat a "
         "token cannot learn a language.",
         remedy="Look at how forward hands the state from step to step, at masks, and at parameters "
-        "that no gradient reaches; raise architecture.options where the network is tiny.",
+        "that no gradient reaches; where the network is tiny, raise "
+        + worded(subject, recipe="its size (architecture.options).", code="its hidden size."),
         numbers=numbers,
     )
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqzoo.doctor.checks._passes import (
     MODES,
+    as_much_as,
     awake,
     changed_places,
     difference,
@@ -55,7 +56,7 @@ def examine(subject: Subject) -> Outcome:
     nearest, farthest = _reach(network, tokens, tolerance, training=MODES[modes[-1]])
     ahead = f"{nearest}" if nearest == farthest else f"{nearest} to {farthest}"
     return Outcome.failed(
-        f"tokens {ahead} ahead change the logits by {max(worst.values()):.2g} of their spread, in "
+        f"tokens {ahead} ahead change the logits by {as_much_as(max(worst.values()))}, in "
         f"{' and '.join(modes)} mode; the token 1 ahead is the target",
         why="It reads what it has to guess. The loss falls below what is possible, every score is "
         "void, and text generated one token at a time, where nothing lies ahead, is rubbish.",

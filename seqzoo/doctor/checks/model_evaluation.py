@@ -65,7 +65,11 @@ def examine(subject: Subject) -> Outcome:
             f"{told(max(worst.values()))}",
             **figures,
         )
-    seen = ", ".join(f"{bits[how]:.4f} {how}" for how in others)
+    apart = {how: (scores[how] - usual).abs() / math.log(2) for how in others}
+    seen = ", ".join(
+        f"{bits[how]:.4f} {how} (single tokens differ by up to {float(off.max()):.2g} bits)"
+        for how, off in apart.items()
+    )
     return Outcome.failed(
         f"{bits['together']:.4f} bits per token in pieces of {length} tokens, {seen}",
         why="The figure that is reported depends on the chunk or the batch that it was computed "

@@ -41,12 +41,16 @@ def examine(subject: Subject) -> Outcome:
     figures = {"nats": nats, "even_nats": even, "order_0_nats": order_0}
     seen = f"{nats:.2f} nats; {even:.2f} for even guesses (ln {logits.shape[-1]})"
     if not nats <= even + 1.0:
+        sure = (
+            "it is sure of itself before it has seen anything, and wrong: the first updates only "
+        )
+        sure = sure if network.builds_anew else f"if it is untrained, {sure}"
         outcome = Outcome.failed if not nats <= 2 * even else Outcome.warned
         return outcome(
             f"{seen}, {nats / even:.1f} times",
-            why="It is sure of itself before it has seen anything, and wrong: the first updates "
-            "only undo the initialisation.",
-            remedy="Initialise the last layer smaller, e.g. its weights by "
+            why=f"{sure[0].upper()}{sure[1:]}undo the initialisation.",
+            remedy=("" if network.builds_anew else "If it is untrained: ")
+            + "Initialise the last layer smaller, e.g. its weights by "
             "torch.nn.init.normal_(std=0.02) and its bias by 0; where it shares the embedding's "
             "weights, scale those or divide the logits by sqrt(D).",
             numbers=figures,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from seqzoo.doctor.checks._passes import (
     MODES,
+    as_much_as,
     awake,
     difference,
     length_for,
@@ -53,7 +54,7 @@ def examine(subject: Subject) -> Outcome:
     if not (modes or carrying):
         return Outcome.passed(f"other rows change a row's logits by {told(largest)}", **figures)
     return Outcome.failed(
-        f"other rows change a row's logits by {largest:.2g} of their spread, in "
+        f"other rows change a row's logits by {as_much_as(largest)}, in "
         f"{' and '.join(modes + carrying)} mode",
         why="A row's guesses depend on what else is in the batch: scores change with the batch "
         "size, text cannot be generated alone, and what rows share over time tells the future.",

@@ -16,6 +16,7 @@ from seqzoo.contracts import SequenceModel
 from seqzoo.doctor.checks._figures import share_of_continued_rows
 from seqzoo.doctor.checks._passes import (
     amplified_rounding,
+    as_much_as,
     awake,
     carries_a_state,
     difference,
@@ -48,9 +49,9 @@ def examine(subject: Subject) -> Outcome:
     figures = {name.replace(" ", "_"): value for name, value in differences.items()}
     if largest <= amplified_rounding(network, [tokens]):
         return Outcome.passed(
-            f"read {how}, logits differ by {told(largest)} of their spread from one pass", **figures
+            f"read {how}, logits differ from those of one pass by {told(largest)}", **figures
         )
-    seen = f"read {how}, logits differ by {largest:.2g} of their spread from one pass"
+    seen = f"read {how}, logits differ from those of one pass by {as_much_as(largest)}"
     if not carries_a_state(network):
         seen = f"the model gives no state, so it forgets at each cut; {seen}"
         if not isinstance(network.module, SequenceModel):

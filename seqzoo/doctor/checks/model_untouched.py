@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seqzoo.contracts import SequenceModel
-from seqzoo.doctor.checks._passes import awake, difference, length_for, rounding
+from seqzoo.doctor.checks._passes import as_much_as, awake, difference, length_for, rounding
 from seqzoo.doctor.subject import Subject
 from seqzoo.specs import Check, Outcome
 
@@ -47,8 +47,8 @@ def examine(subject: Subject) -> Outcome:
     if changed:
         said.append(f"reading in eval mode changed {', '.join(sorted(changed)[:3])}")
     if remembers:
-        said.append(f"a second pass from an empty state gives other logits, by {memory:.2g} of "
-                    "their spread: the module remembers the first")  # fmt: skip
+        said.append(f"a second pass from an empty state gives other logits, by "
+                    f"{as_much_as(memory)}: the module remembers the first")  # fmt: skip
     if drew:
         said.append("random numbers were drawn in eval mode")
     if not said:

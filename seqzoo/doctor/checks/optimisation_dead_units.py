@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.checks._means import real_text, run_over
+from seqzoo.doctor.checks._means import real_text, run_over, worded
 from seqzoo.doctor.subject import Subject
 from seqzoo.specs import Check, Outcome
 
@@ -44,8 +44,13 @@ def examine(subject: Subject) -> Outcome:
     return Outcome.warned(
         seen,
         why="Such a unit tells the next layer nothing, and no gradient brings it back.",
-        remedy="Lower the learning rate (train.optimizer.learning_rate) or warm it up "
-        "(train.schedule.warmup_steps), initialise smaller, or use units with no flat side.",
+        remedy=worded(
+            subject,
+            recipe="Lower the learning rate (train.optimizer.learning_rate) or warm it up "
+            "(train.schedule.warmup_steps)",
+            code="Lower the learning rate or let it rise slowly in the first updates",
+        )
+        + ", initialise smaller, or use units with no flat side.",
         numbers=numbers,
     )
 

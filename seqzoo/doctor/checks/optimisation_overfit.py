@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.checks._means import adam_update, real_text, without_dropout
+from seqzoo.doctor.checks._means import adam_update, real_text, without_dropout, worded
 from seqzoo.doctor.network import mean_nats
 from seqzoo.doctor.subject import Subject
 from seqzoo.specs import Check, Outcome
@@ -48,8 +48,8 @@ def examine(subject: Subject) -> Outcome:
             break
         adam_update(network, optimizer, network.loss(logits, wanted))
     seen = (
-        f"one batch of {targets.numel()} tokens is learnt from {losses[0]:.2f} to {losses[-1]:.2f} "
-        f"nats per token in {len(losses) - 1} updates; {lowest:.2f} is the least possible"
+        f"one batch of {targets.numel()} tokens goes from {losses[0]:.2f} to {losses[-1]:.2f} nats "
+        f"per token in {len(losses) - 1} updates; {lowest:.2f} is the least possible"
     )
     numbers = {"first": losses[0], "last": losses[-1], "lowest": lowest, "updates": len(losses) - 1}
     if left < _ENOUGH:
@@ -63,7 +63,11 @@ def examine(subject: Subject) -> Outcome:
         why="A network that cannot learn 32 tokens by heart will not learn a language: gradients "
         "do not arrive, the loss looks at something else, or it is far too small.",
         remedy="Look at the model's loss and gradients first (model.loss, model.gradients); then "
-        "raise architecture.options (hidden_size).",
+        + worded(
+            subject,
+            recipe="raise architecture.options (hidden_size).",
+            code="give the network more units.",
+        ),
         numbers=numbers,
     )
 

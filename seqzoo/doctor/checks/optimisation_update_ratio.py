@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seqzoo.doctor.checks._means import worded
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.specs import Check, Outcome
 
@@ -45,10 +46,14 @@ def examine(subject: Subject) -> Outcome:
             else "At this pace the matrix stays what it was initialised to."
         ),
         remedy=(
-            "Lower train.optimizer.learning_rate (matrix_learning_rate with muon)."
+            worded(
+                subject,
+                recipe="Lower train.optimizer.learning_rate (matrix_learning_rate with muon).",
+                code="Lower the optimizer's learning rate.",
+            )
             if too_far
             else f"See whether {slowest} is used in forward and given to the optimizer; then raise "
-            f"train.optimizer.learning_rate."
+            + worded(subject, recipe="train.optimizer.learning_rate.", code="its learning rate.")
         ),
         numbers=numbers,
     )

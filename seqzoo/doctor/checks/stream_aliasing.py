@@ -8,15 +8,16 @@ about a second. Pass rule: no held batch differs from its copy. Source: docs/ans
 from __future__ import annotations
 
 from seqzoo.doctor.checks._figures import share_of_repeats
-from seqzoo.doctor.checks._mending import contiguous_lanes
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.checks._mending import contiguous_lanes, otherwise
+from seqzoo.doctor.recording import Recording
+from seqzoo.doctor.subject import Missing, Subject, Unusable
 from seqzoo.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 
 
 def examine(subject: Subject) -> Outcome:
-    alone, queued = subject.recording, subject.queued_recording
+    alone, queued = subject.recording, _queued(subject)
     changed, changed_in_queue = sum(alone.changed), sum(queued.changed)
     if not changed and not changed_in_queue:
         return Outcome.passed(
@@ -33,7 +34,7 @@ def examine(subject: Subject) -> Outcome:
         "jumps, so a carried state continues nothing, and only the pair of the current and the "
         "next byte survives.",
         remedy="Make new arrays for every batch inside the generator's loop (np.zeros in the loop, "
-        "or yield copies); in a recipe, leave the stream out to read contiguous lanes.",
+        "or yield copies)" + otherwise(subject, "; ") + ".",
         changes=contiguous_lanes(subject),
         numbers={
             "changed": changed / len(alone),
@@ -43,6 +44,16 @@ def examine(subject: Subject) -> Outcome:
         },
         read_more="docs/answer.md",
     )
+
+
+def _queued(subject: Subject) -> Recording:
+    """The recording without a queue where the batches were through by then."""
+    try:
+        return subject.queued_recording
+    except Unusable:
+        raise
+    except Missing:
+        return subject.recording
 
 
 CHECK = Check(

@@ -3,7 +3,8 @@
 Method: row i of a batch must begin with what follows row i of the batch before, unless the state
 is reset between them. Cost: none beside the recording. Pass rule: nine tenths of the way from what
 chance gives (two tokens of the text being the same) to all rows; the rest is for jumps that a text
-has, such as its end. Where every batch resets the state nothing has to continue.
+has, such as its end. Where every batch resets the state, or the model keeps none, nothing has to
+continue.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.contracts import Batch
+from seqzoo.doctor.checks._carried import keeps_no_state
 from seqzoo.doctor.checks._figures import paired_batches, share_of_continued_rows
 from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.checks._offsets import is_clear
@@ -37,6 +39,10 @@ def examine(subject: Subject) -> Outcome:
     numbers = {"continued": share, "chance": chance}
     if is_clear(share, chance, at_least=_CLEAR):
         return Outcome.passed(f"{share:.0%} of the rows continue the row before them", **numbers)
+    if keeps_no_state(subject):
+        return Outcome.passed(
+            f"{share:.0%} of the rows continue; the model has no state to carry", **numbers
+        )
     seen, remedy = _kind(recording)
     by_chance = "" if recording.numbered else f" ({chance:.0%} would by chance)"
     return Outcome.failed(
@@ -56,7 +62,7 @@ def _kind(recording: Recording) -> tuple[str, str]:
         for before, after in paired_batches(recording)
         if not after.restarts
     ]
-    below = torch.cat([ends[:-1] == begins[1:] for ends, _, begins in pairs])
+    below = torch.cat([(ends[:-1] == begins[1:])[ends[:-1] >= 0] for ends, _, begins in pairs])
     if len(below) and is_clear(float(below.double().mean()), recording.chance, at_least=_CLEAR):
         return (
             "; each row continues the one above it in the same batch",

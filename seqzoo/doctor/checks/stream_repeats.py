@@ -2,8 +2,12 @@
 
 Method: consecutive batches are compared with all before them, small ones several at a time, and the
 rows of a batch with each other; what comes after the whole text was read once is left out. Cost:
-none beside the recording. Pass rule: at most one batch in twenty equals an earlier one, and at most
-half the rows another row. Random passages repeat hardly ever: 48 batches of 2048 tokens have one
+none beside the recording. Pass rule: at most one batch in twenty equals an earlier one, at most
+half the rows another row, and fewer than half are what another row is from some token on, the same
+token for all: the beginning of each is looked up in the others, and must go on as they do to the
+end. Lanes are compared over all batches, and fail; other rows within a batch, and are warned of, as
+windows are often cut so on purpose. Lanes that begin apart share nothing, and rows from anywhere
+have no distance in common. Random passages repeat hardly ever: 48 batches of 2048 tokens have one
 chance in millions, so one in twenty is far from what anything healthy gives.
 """
 
@@ -15,9 +19,10 @@ from dataclasses import replace
 import torch
 
 from seqzoo.contracts import Batch
-from seqzoo.doctor.checks._figures import share_of_repeats
+from seqzoo.doctor.checks._figures import share_of_continued_rows, share_of_repeats
 from seqzoo.doctor.checks._mending import contiguous_lanes
-from seqzoo.doctor.checks._offsets import joined_rows
+from seqzoo.doctor.checks._offsets import is_clear, joined_rows
+from seqzoo.doctor.checks._overlapping import rows_behind_another
 from seqzoo.doctor.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.specs import Check, Outcome
@@ -26,6 +31,8 @@ __all__ = ["CHECK"]
 
 _MOST_REPEATS = 0.05
 _MOST_EQUAL_ROWS = 0.5
+_MOST_OVERLAPPING = 0.5
+_WIDTH_OF_LANES, _WIDTH_OF_ROWS = 32, 16
 
 
 def examine(subject: Subject) -> Outcome:
@@ -53,6 +60,10 @@ def examine(subject: Subject) -> Outcome:
             changes=contiguous_lanes(subject),
             numbers=numbers,
         )
+    overlapping, by = _overlapping(recording)
+    numbers["rows_behind_another"] = overlapping
+    if overlapping >= _MOST_OVERLAPPING:
+        return _overlap(subject, recording, by, numbers)
     return Outcome.passed(f"{seen}, {equal_rows:.0%} of their rows are copies", **numbers)
 
 
@@ -106,6 +117,55 @@ def _share_of_equal_rows(recording: Recording) -> float:
     if inputs.shape[1] < 32:
         return 0.0
     return 1 - len(torch.unique(inputs, dim=0)) / len(inputs)
+
+
+def _are_lanes(recording: Recording) -> bool:
+    """Whether rows go on from batch to batch, whatever becomes of the state."""
+    batches = tuple(batch._replace(restarts=False) for batch in recording.batches)
+    share = share_of_continued_rows(replace(recording, batches=batches))
+    return share is not None and is_clear(share, recording.chance, at_least=0.9)
+
+
+def _overlapping(recording: Recording) -> tuple[float, int]:
+    """The share of rows that another row is a fixed number of tokens before, and that number.
+
+    Lanes are looked at over the whole recording, other rows within their batch.
+    """
+    if _are_lanes(recording):
+        share, by = rows_behind_another(joined_rows(recording)[0], width=_WIDTH_OF_LANES)
+    else:
+        batches = recording.batches[:8]
+        share, by = min(rows_behind_another(b.inputs, width=_WIDTH_OF_ROWS) for b in batches)
+    # Lanes that all come to the next one's beginning, the last to the first's, have read the text.
+    return (0.0, 0) if share == 1 else (share, by)
+
+
+def _overlap(subject: Subject, recording: Recording, by: int, numbers: dict[str, float]) -> Outcome:
+    seen = (
+        f"{numbers['rows_behind_another']:.0%} of the rows are the text of another row from its "
+        f"token {by} on: the rows overlap"
+    )
+    why = (
+        "A batch holds much less text than it has tokens, and what the rows share is read again "
+        "and again before the rest of the text is."
+    )
+    if _are_lanes(recording):
+        return Outcome.failed(
+            seen,
+            why=why,
+            remedy="Let row i of B begin at i / B of the text, so that none comes to the beginning "
+            "of the next before the text is through.",
+            changes=contiguous_lanes(subject),
+            numbers=numbers,
+        )
+    return Outcome.warned(
+        seen,
+        why=why,
+        remedy="Cut rows T tokens apart, or shuffle them, so that a batch holds rows from all over "
+        "the text.",
+        changes=contiguous_lanes(subject),
+        numbers=numbers,
+    )
 
 
 CHECK = Check(

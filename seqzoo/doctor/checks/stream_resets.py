@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
+from seqzoo.doctor.checks._carried import keeps_no_state
 from seqzoo.doctor.checks._figures import paired_batches, share_of_continued_rows
 from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.checks._offsets import is_clear
@@ -77,19 +76,9 @@ def _in_code(subject: Subject, recording: Recording) -> Outcome:
     share = share_of_continued_rows(carried)
     if share is None or not is_clear(share, recording.chance, at_least=0.9):
         return _never_carried(recording.length)
-    if not _has_state(subject, recording):
+    if keeps_no_state(subject):
         return Outcome.passed(f"{share:.0%} of the rows continue; the model has no state to carry")
     return _needless(subject, len(pairs), len(pairs), {"continued": share})
-
-
-def _has_state(subject: Subject, recording: Recording) -> bool:
-    """Whether the model gives a state; where there is none to ask, it may."""
-    try:
-        network = subject.network.copied()
-    except Missing:
-        return True
-    with torch.no_grad():
-        return network(recording.batches[0].inputs)[1] is not None
 
 
 def _read_again_and_again(subject: Subject) -> Recording:

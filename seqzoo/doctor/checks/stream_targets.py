@@ -3,8 +3,9 @@
 Method: for each offset d from -3 to 3 the share of targets that equal the input d tokens further,
 on numbered tokens where these can be had (nothing matches by chance then), else within rows and,
 for short rows, from batch to batch. Where single tokens continue nothing, (input, target) pairs
-are held against the corpus: at which distance do such pairs stand there most often? Cost: none
-beside the recording. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at every
+are held against the corpus: at which distance do such pairs stand there most often? Where nothing
+fits, targets are compared across rows (another row's, or time before batch). Cost: none beside the
+recording. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at every
 place of a row; a target behind a jump in the text (one document ends, another begins) is none.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from seqzoo.doctor.checks._across_rows import across_rows
 from seqzoo.doctor.checks._corpus_ids import readings
 from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.checks._offsets import OFFSETS, is_clear, shares_by_offset
@@ -37,6 +39,12 @@ _MEANING = {
 }
 
 
+_CUT = (
+    "Cut T + 1 tokens for a row: inputs are all but the last, targets all but the first "
+    "(x = row[:-1], y = row[1:]), and shift nowhere else, the loss included."
+)
+
+
 def examine(subject: Subject) -> Outcome:
     recording = subject.recording
     shares = shares_by_offset(recording)
@@ -45,6 +53,10 @@ def examine(subject: Subject) -> Outcome:
     is_told = is_clear(shares[best], recording.chance, at_least=0.5)
     if recording.length == 1 and not recording.numbered and not is_told:
         return _by_pairs(subject, recording)
+    # Numbers tell a target of its input alone, in whatever row the next input is.
+    going_on = _share_going_on(recording)
+    if (not is_told or going_on < 0.5) and (told := across_rows(recording)):
+        return _failed(subject, told[0], going_on, numbers, remedy=told[1])
     if not is_told:
         meaning = "the targets stand nowhere near their inputs"
         return _failed(subject, meaning, shares[1], numbers)
@@ -62,13 +74,20 @@ def examine(subject: Subject) -> Outcome:
     return Outcome.passed(f"{shares[1]:.0%} of the targets are the next token", **numbers)
 
 
-def _failed(subject: Subject, meaning: str, share: float, numbers: dict[str, float]) -> Outcome:
+def _share_going_on(recording: Recording) -> float:
+    """Of the targets within a row, those that are its next input; 1 where rows have no next one."""
+    equal = [(b.targets[:, :-1] == b.inputs[:, 1:]).flatten() for b in recording.batches]
+    return 1.0 if recording.length == 1 else float(torch.cat(equal).double().mean())
+
+
+def _failed(
+    subject: Subject, meaning: str, share: float, numbers: dict[str, float], *, remedy: str = _CUT
+) -> Outcome:
     return Outcome.failed(
         f"{meaning} ({share:.0%} are the next token)",
         why="The loss measures what it is asked: a low one then says nothing about the next token, "
         "and what is generated token by token is not what was learnt.",
-        remedy="Cut T + 1 tokens for a row: inputs are all but the last, targets all but the first "
-        "(x = row[:-1], y = row[1:]), and shift nowhere else, the loss included.",
+        remedy=remedy,
         changes=contiguous_lanes(subject),
         numbers=numbers,
     )
@@ -89,7 +108,8 @@ def _worst_place(recording: Recording) -> tuple[int, float]:
     elif T == 1:
         return 0, 1.0
     else:
-        right = targets[:, :-1] == inputs[:, 1:]
+        # Padding is not wrong.
+        right = (targets[:, :-1] == inputs[:, 1:]) | (targets[:, :-1] < 0)
         rolled = float((targets[:, -1] == inputs[:, 0]).double().mean())
         is_periodic = any(
             bool((inputs[:, period:] == inputs[:, :-period]).double().mean() > 0.9)
@@ -105,6 +125,7 @@ def _by_pairs(subject: Subject, recording: Recording) -> Outcome:
     """Rows of one token that continue nothing: how likely their pairs are at each distance."""
     inputs = torch.cat([batch.inputs.flatten() for batch in recording.batches]).numpy()
     targets = torch.cat([batch.targets.flatten() for batch in recording.batches]).numpy()
+    inputs, targets = inputs[targets >= 0], targets[targets >= 0]
     text = subject.data.splits.training.bytes[:_CORPUS_BYTES]
     known = readings(subject.data.corpus.data, int(max(inputs.max(), targets.max())))
     bits = {
