@@ -35,6 +35,13 @@ def causes(diagnosis: Diagnosis) -> list[str]:
 
 
 @pytest.mark.parametrize("path", CLINIC, ids=lambda path: path.stem)
+def test_the_documentation_lists_each_recipe_with_its_causes(path: Path) -> None:
+    text = (REPOSITORY / "docs" / "doctor.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(rf"^\| `{path.stem}` \| .* \| (.*) \|$", text, re.MULTILINE)
+    assert re.findall(r"`(.*?)`", listed) == stated(path)
+
+
+@pytest.mark.parametrize("path", CLINIC, ids=lambda path: path.stem)
 def test_each_failure_is_named_as_its_own_cause(path: Path, registry: Registry) -> None:
     quick = {check.name for check in select_checks(registry) if check.is_quick}
     expected = [name for name in stated(path) if name in quick]
