@@ -791,6 +791,18 @@ def test_batches_that_are_no_pairs_of_ids_are_told(pair: Any, said: str) -> None
     assert said in outcome(found, "stream.contract").seen
 
 
+def test_a_model_that_is_none_or_cannot_be_copied_has_one_cause(registry: Registry) -> None:
+    class Locked(Plain):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock = threading.Lock()
+
+    for model, said in ((lambda: None, "gave NoneType"), (Locked, "cannot be copied")):
+        found = whole_visit(registry, model=model)
+        assert causes(found) == ["model.contract"]
+        assert said in outcome(found, "model.contract").seen
+
+
 def test_rows_that_become_fewer_are_told() -> None:
     def shrinking() -> Iterator[Any]:
         for count, (inputs, targets) in enumerate(batches()):

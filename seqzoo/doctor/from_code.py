@@ -207,7 +207,10 @@ def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss:
     if isinstance(model, nn.Module):
         return Network(model, partial(_initialised_anew, model), forward, loss, builds_anew=False)
     torch.manual_seed(0)
-    return Network(model(), model, forward, loss)
+    module = model()
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"model() gave {type(module).__name__}, expected a torch.nn.Module")
+    return Network(module, model, forward, loss)
 
 
 def _initialised_anew(model: nn.Module) -> nn.Module:

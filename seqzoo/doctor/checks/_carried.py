@@ -12,12 +12,12 @@ __all__ = ["keeps_no_state"]
 def keeps_no_state(subject: Subject) -> bool:
     """Whether a model is given that gives no state; one that cannot be asked may keep one."""
     try:
-        network = subject.network.copied()
+        network = subject.network
     except Missing:
         return False
     try:
         with torch.no_grad():
-            return network(torch.zeros(2, 2, dtype=torch.int64))[1] is None
+            return network.copied()(torch.zeros(2, 2, dtype=torch.int64))[1] is None
     except KeyboardInterrupt:
         raise
     except BaseException:  # a plugin's SystemExit too; model.contract tells it
