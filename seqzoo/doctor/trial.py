@@ -86,7 +86,8 @@ def run_trial(
 ) -> Trial:
     """Train for about `seconds`, at most `max_steps` updates, scoring held-out tokens on the way.
 
-    The number of updates is fixed after the first few were timed, so that points are even.
+    The number of updates is fixed after the first few were timed, so that points are even. A slow
+    machine gets up to twice the time, so that there is something to see.
     watch: hears the share that is done.
     """
     trial = Trial(trainee.network, trainee.clip_norm)
@@ -99,7 +100,9 @@ def run_trial(
         if trial.steps == warmup:
             each = (time.perf_counter() - timed_from) / warmup
             left = seconds - (time.perf_counter() - started)
-            steps = max(5 * warmup, min(max_steps, int(left * 0.9 / max(each, 1e-6))))
+            # Of one token a row, as of one step at a time, many updates are little training.
+            least = 1500 if tokens_per_update <= 256 else 5 * warmup
+            steps = min(max_steps, max(least, int(left * 0.9 / max(each, 1e-6))))
             next_point = steps // num_points
         looked_at = trial.steps % 25 == 5
         before = _matrices(trainee.network) if looked_at else {}
