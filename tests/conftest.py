@@ -41,6 +41,20 @@ def _private_places(
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def seeded() -> None:
+    """The same weights each time."""
+    import torch
+
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def fast_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor reads batches without a pause: nothing reads ahead that would need time for it."""
+    monkeypatch.setattr("seqzoo.doctor.subject._PAUSE_S", 0.0)
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
