@@ -50,7 +50,7 @@ def curve_of(subject: Subject) -> Curve:
     if subject.is_trained:
         return run_curve(subject)
     points = subject.trial.points
-    if len(points) < 4:
+    if len(points) < 3:
         raise Missing("the trial was too short to tell")
     return Curve(
         tuple(point.step for point in points),
