@@ -59,15 +59,18 @@ class Recording:
         shares = torch.bincount(tokens).double() / len(tokens)
         return float(shares.square().sum())
 
+    def pairs(self) -> list[tuple[Batch, Batch]]:
+        """Each batch and the one after it, where they have the same number of rows."""
+        pairs = zip(self.batches, self.batches[1:], strict=False)
+        return [(one, other) for one, other in pairs if len(one.inputs) == len(other.inputs)]
+
     def joints(self) -> list[tuple[Tensor, Tensor, bool]]:
         """For each batch after the first: targets (B,) that the batch before it ended with, inputs
         (B,) that it begins with, and whether the state is reset between them.
         """
-        pairs = zip(self.batches, self.batches[1:], strict=False)
         return [
             (before.targets[:, -1], after.inputs[:, 0], after.restarts)
-            for before, after in pairs
-            if len(before.inputs) == len(after.inputs)
+            for before, after in self.pairs()
         ]
 
 

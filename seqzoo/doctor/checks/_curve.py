@@ -23,12 +23,11 @@ class Curve:
         """Where the lowest score is."""
         return self.bits_per_byte.index(min(self.bits_per_byte))
 
-    def gain_of_last(self, share: float) -> tuple[float, float]:
-        """Bits and accuracy won over the last `share` of the steps."""
+    def gain_of_last(self, share: float) -> float:
+        """Bits per byte won over the last `share` of the steps."""
         begin = self.steps[-1] - share * (self.steps[-1] - self.steps[0])
         start = max(i for i, step in enumerate(self.steps) if step <= begin + 1e-9)
-        bits = self.bits_per_byte[start] - self.bits_per_byte[-1]
-        return bits, self.accuracy[-1] - self.accuracy[start]
+        return self.bits_per_byte[start] - self.bits_per_byte[-1]
 
 
 def run_curve(subject: Subject, *, least: int = 2) -> Curve:

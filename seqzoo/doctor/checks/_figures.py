@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqzoo.contracts import Batch
 from seqzoo.doctor.checks._offsets import joined_rows, likely_offset
 from seqzoo.doctor.recording import Recording
 
-__all__ = ["paired_batches", "share_of_continued_rows", "share_of_repeats"]
+__all__ = ["share_of_continued_rows", "share_of_repeats"]
 
 _TOKENS_TO_BE_DISTINCT = 64
 
@@ -46,7 +45,7 @@ def share_of_continued_rows(recording: Recording) -> float | None:
     if recording.numbered:
         joints = [
             (before.inputs[:, -1] + 1, after.inputs[:, 0], after.restarts)
-            for before, after in paired_batches(recording)
+            for before, after in recording.pairs()
         ]
     elif (offset := likely_offset(recording)) not in (1, None):
         joints = _foretold(recording, offset)
@@ -54,12 +53,6 @@ def share_of_continued_rows(recording: Recording) -> float | None:
     carried = [(ends == begins)[ends >= 0] for ends, begins, restarts in joints if not restarts]
     continued = torch.cat(carried) if carried else torch.empty(0)
     return float(continued.double().mean()) if len(continued) else None
-
-
-def paired_batches(recording: Recording) -> list[tuple[Batch, Batch]]:
-    """Each batch and the one after it, where they have the same number of rows."""
-    pairs = zip(recording.batches, recording.batches[1:], strict=False)
-    return [(before, after) for before, after in pairs if len(before.inputs) == len(after.inputs)]
 
 
 def _foretold(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, bool]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqzoo.contracts import Batch
 from seqzoo.doctor.checks._carried import keeps_no_state
-from seqzoo.doctor.checks._figures import paired_batches, share_of_continued_rows
+from seqzoo.doctor.checks._figures import share_of_continued_rows
 from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.checks._offsets import is_clear
 from seqzoo.doctor.recording import Recording
@@ -28,7 +28,7 @@ _CLEAR = 0.9
 
 def examine(subject: Subject) -> Outcome:
     recording = subject.recording
-    pairs = paired_batches(recording)
+    pairs = recording.pairs()
     if not pairs:
         return Outcome.skipped("no batch follows another of as many rows")
     if all(after.restarts for _, after in pairs):
@@ -59,7 +59,7 @@ def _kind(recording: Recording) -> tuple[str, str]:
     """In which of the usual ways, and what to do."""
     pairs = [
         (_next(before, numbered=recording.numbered), after.inputs[:, 0], before.inputs[:, 0])
-        for before, after in paired_batches(recording)
+        for before, after in recording.pairs()
         if not after.restarts
     ]
     below = torch.cat([(ends[:-1] == begins[1:])[ends[:-1] >= 0] for ends, _, begins in pairs])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from seqzoo.doctor.checks._carried import keeps_no_state
-from seqzoo.doctor.checks._figures import paired_batches, share_of_continued_rows
+from seqzoo.doctor.checks._figures import share_of_continued_rows
 from seqzoo.doctor.checks._mending import contiguous_lanes
 from seqzoo.doctor.checks._offsets import is_clear
 from seqzoo.doctor.recording import Recording, record
@@ -32,7 +32,7 @@ def examine(subject: Subject) -> Outcome:
     recording = _read_again_and_again(subject)
     joints = [
         (float((after.inputs[:, 0] == before.inputs[:, -1] + 1).double().mean()), after.restarts)
-        for before, after in paired_batches(recording)
+        for before, after in recording.pairs()
     ]
     continuing = [restarts for share, restarts in joints if share > 0.5]
     jumps = [restarts for share, restarts in joints if share <= 0.5]
@@ -67,7 +67,7 @@ def _never_carried(length: int, **numbers: float) -> Outcome:
 
 
 def _in_code(subject: Subject, recording: Recording) -> Outcome:
-    pairs = paired_batches(recording)
+    pairs = recording.pairs()
     if not pairs or not all(after.restarts for _, after in pairs):
         raise Missing("the batches cannot be had of a text so short that its end comes into sight")
     carried = replace(

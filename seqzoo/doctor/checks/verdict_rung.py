@@ -113,7 +113,7 @@ def _has_halted_early(subject: Subject, curve: Curve) -> bool:
     if curve.of_trial:
         return False
     third = [r for r in subject.ladder.rungs if r.context_length == 3 and not r.adaptive]
-    fallen, _ = curve.gain_of_last(0.3)
+    fallen = curve.gain_of_last(0.3)
     return bool(third) and (
         min(curve.bits_per_byte) > third[0].bits_per_byte["validation"] and fallen < 0.01
     )

@@ -23,7 +23,7 @@ def examine(subject: Subject) -> Outcome:
     size = len(subject.data.splits.training)
     epochs = lines[-1]["bytes"] / size
     rate_left = lines[-1]["learning_rate"] / max(line["learning_rate"] for line in lines)
-    fallen, _ = curve.gain_of_last(0.2)
+    fallen = curve.gain_of_last(0.2)
     stated = (
         f"{epochs:.1f} times through the text; validation fell by {fallen:.3f} bits per byte over "
         f"the last fifth, with {rate_left:.0%} of the learning rate left"
