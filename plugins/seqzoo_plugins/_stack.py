@@ -84,6 +84,13 @@ class RecurrentStack(SequenceModel):
     def forward(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
     ) -> tuple[Float[Tensor, "B T V"], Memories]:
+        outputs, state = self.hidden(tokens, state)
+        return self.head(self.dropout(outputs)), state
+
+    def hidden(
+        self, tokens: Int[Tensor, "B T"], state: Memories | None = None
+    ) -> tuple[Float[Tensor, "B T H"], Memories]:
+        """What the highest layer gives, before dropout and head; the state after the last token."""
         if state is None:
             state = self.initial_state(tokens.shape[0])
         x = self.embed(tokens)  # (B, T, D)
@@ -91,15 +98,14 @@ class RecurrentStack(SequenceModel):
             x = x * self.embedding_scale
         if tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled():
             outputs, state = self._step(x.squeeze(1), state)
-            return self.head(outputs).unsqueeze(1), state
+            return outputs.unsqueeze(1), state
         layers_first = tuple(leaf.transpose(0, 1).contiguous() for leaf in state)
         outputs, last = self.layers(
             self.input_dropout(x), layers_first if len(state) > 1 else layers_first[0]
         )
         if len(state) == 1:
             last = (last,)
-        new_state = tuple(leaf.transpose(0, 1) for leaf in last)
-        return self.head(self.dropout(outputs)), _typed_as(state, new_state)
+        return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
 
     def _step(self, x: Float[Tensor, "B D"], state: Memories) -> tuple[Tensor, Memories]:
         """One token without a graph. torch's fused LSTM lays out its weights anew on every call,
