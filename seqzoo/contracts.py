@@ -62,15 +62,33 @@ class SequenceModel(nn.Module, ABC):
                 yield parameter
 
     def prepare(self, tokens: npt.NDArray[Any]) -> None:
-        """See the training part once, before training. What is learnt belongs in buffers.
+        """See the training part before training begins or goes on; anew in every process.
 
-        tokens: (N,) unsigned integers, memory-mapped where they are many. Default: nothing.
+        What scoring and sampling need of it belongs in buffers, which checkpoints hold; what only
+        training needs may be kept outside them. Default: nothing.
+
+        tokens: (N,) unsigned integers, memory-mapped where they are many.
         """
 
-    def adapt(self, tokens: Int[Tensor, "B T"]) -> None:
-        """See tokens after they were scored as targets; in adaptive scoring only, and on a copy.
+    def forward_in_training(
+        self,
+        tokens: Int[Tensor, "B T"],
+        state: State | None = None,
+        positions: Int[Tensor, " B"] | None = None,
+    ) -> tuple[Float[Tensor, "B T V"], State]:
+        """`forward` on the training part itself.
 
-        Default: nothing.
+        A model that has counted the training part leaves out here what it counted around the
+        batch: else it would learn to trust counts that have seen the answer. Default: `forward`.
+
+        positions: where in the training part each row's first token stands; None: not known.
+        """
+        return self(tokens, state)
+
+    def adapt(self) -> None:
+        """From now on learn from all tokens that are read, each before the next is predicted.
+
+        Called in adaptive scoring only, on a copy, before anything is read. Default: nothing.
         """
 
 
@@ -107,11 +125,16 @@ class Tokenizer(ABC):
 
 
 class Batch(NamedTuple):
-    """inputs, targets: (B, T) int64, targets one token ahead. restarts: the state must be reset."""
+    """inputs, targets: (B, T) int64, targets one token ahead. restarts: the state must be reset.
+
+    positions: (B,) int64, where in the split's tokens each row's first input stands; None where a
+    stream cannot say.
+    """
 
     inputs: Int[Tensor, "B T"]
     targets: Int[Tensor, "B T"]
     restarts: bool
+    positions: Int[Tensor, " B"] | None = None
 
 
 class Stream(ABC):

@@ -10,8 +10,8 @@ g: gradient of the segment's mean loss. r: root mean square of such gradients on
 part. w0: the trained weights. The paper's damping is a constant; here it is a share of the mean of
 r over all weights, so that one setting fits models of any gradient scale.
 
-Beside the weights, whatever the architecture itself adapts (`SequenceModel.adapt`) learns too. The
-model that is given is left as it was: a copy learns.
+Beside the weights, an architecture may learn from what it reads by itself (`SequenceModel.adapt`).
+The model that is given is left as it was: a copy learns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -74,7 +75,8 @@ def gradient_scales(
             reading = Reading(tokenizer, Span(training.data, start, start + size))
             state = model.initial_state(1)
             for chunk in reading.chunks(section.segment_length):
-                logits, targets, state = _read(model, chunk, state, runtime)
+                position = _position(chunk, start - training.start)
+                logits, targets, state = _read(model, chunk, state, runtime, position)
                 for square, gradient in zip(
                     squares, _gradients(logits, targets, parameters), strict=True
                 ):
@@ -102,6 +104,7 @@ def score_adaptively(
     reading = Reading(tokenizer, span)
     result = Tally(span.bytes)
     pupil = copy.deepcopy(model)
+    pupil.adapt()
     with _learning(pupil, runtime):
         weights = _trainable(pupil) if section.learning_rate else []
         rates, pulls = _steps(scales or [], section)
@@ -118,8 +121,6 @@ def score_adaptively(
                     ):
                         step = pull * (start - weight)
                         weight.add_(step.addcmul_(gradient, rate, value=-1))
-            with torch.no_grad():
-                pupil.adapt(targets)
             if advance is not None:
                 advance(chunk.targets.size)
     require_finite(
@@ -157,14 +158,35 @@ def _trainable(model: SequenceModel) -> list[Tensor]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def _position(chunk: Chunk, start: int) -> Tensor | None:
+    """Where the first input stands in the training part, if every token there is a byte.
+
+    start: the place in it of the first byte that is read.
+    """
+    if (chunk.lengths != 1).any():
+        return None
+    # The very first input has no place: it stands for the byte that a file does not have.
+    return torch.from_numpy(np.maximum(start + chunk.positions[:, 0] - 1, 0))
+
+
 def _read(
-    model: SequenceModel, chunk: Chunk, state: State, runtime: Runtime
+    model: SequenceModel,
+    chunk: Chunk,
+    state: State,
+    runtime: Runtime,
+    position: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, State]:
-    """Logits with their graph, the targets on the same device, and the state without one."""
+    """Logits with their graph, the targets on the same device, and the state without one.
+
+    position: (1,) place of the first input, where it is the training part that is read.
+    """
     inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
     targets = torch.from_numpy(chunk.targets).to(runtime.device)
     with runtime.autocast():
-        logits, state = model(inputs, state)
+        if position is None:
+            logits, state = model(inputs, state)
+        else:
+            logits, state = model.forward_in_training(inputs, state, position.to(runtime.device))
     return logits, targets, states.detach(state)
 
 

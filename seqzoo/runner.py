@@ -64,7 +64,7 @@ def run(
     tokenizer = build_tokenizer(recipe)
     with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokenizer.learn(data.splits.training.bytes)
-    training = _make_training(recipe, runtime, data, tokenizer, fresh=True)
+    training = _make_training(recipe, runtime, data, tokenizer)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
         write_origin(directory, recipe, data, fell_back=bool(fallbacks))
@@ -86,7 +86,7 @@ def resume(
         runtime = recorded_runtime(recipe, checkpoint.state["runtime"], device)
         data = reopen_data(directory, recipe)
         tokenizer = restored_tokenizer(recipe, checkpoint)
-        training = _make_training(recipe, runtime, data, tokenizer, fresh=False)
+        training = _make_training(recipe, runtime, data, tokenizer)
         training.restore(checkpoint)
         note(f"resuming {directory.path} from step {training.step}")
         return directory, _work(
@@ -94,16 +94,13 @@ def resume(
         )
 
 
-def _make_training(
-    recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Tokenizer, *, fresh: bool
-) -> Training:
+def _make_training(recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Tokenizer) -> Training:
     with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokens = encode(tokenizer, data.splits.training.bytes)
     stream = open_stream(recipe, tokens)
     model = build_model(recipe, vocab_size=tokenizer.vocab_size)
-    if fresh:
-        with blaming(recipe.registry, "architecture", recipe.architecture.name):
-            model.prepare(tokens)
+    with blaming(recipe.registry, "architecture", recipe.architecture.name):
+        model.prepare(tokens)
     try_model(recipe, model, vocab_size=tokenizer.vocab_size)
     # Tried before training, so that a mistake in the chain does not wait for its end.
     build_chain(recipe.sample.chain, recipe.registry, vocab_size=tokenizer.vocab_size)

@@ -54,11 +54,12 @@ class Lanes(Stream):
         time = min(length, self.lane_length - self.position)
         window = self._starts + np.arange(self.position, self.position + time + 1)
         block = torch.from_numpy(self.tokens[window].astype(np.int64))  # (B, T + 1), a new buffer
+        positions = torch.from_numpy(window[:, 0].copy())
         self.position += time
         if self.position == self.lane_length:
             self.position = 0
             self.epoch += 1
-        return Batch(block[:, :-1], block[:, 1:], restarts)
+        return Batch(block[:, :-1], block[:, 1:], restarts, positions)
 
     def state(self) -> Mapping[str, Any]:
         """Position and epoch."""

@@ -212,8 +212,9 @@ class Training:
         device = self.runtime.device
         inputs, targets = batch.inputs.to(device), batch.targets.to(device)
         state = None if batch.restarts else self.carried
+        positions = None if batch.positions is None else batch.positions.to(device)
         with self.runtime.autocast():
-            logits, state = self.model(inputs, state)
+            logits, state = self.model.forward_in_training(inputs, state, positions)
             loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         self.carried = states.detach(state)
         return loss

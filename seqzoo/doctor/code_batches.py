@@ -56,8 +56,8 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
 
 def with_every_target(batch: Batch) -> Batch:
     """Padding among the targets replaced by inputs of the row, for those who look targets up."""
-    inputs, targets, restarts = batch
-    return Batch(inputs, torch.where(targets < 0, inputs.roll(-1, 1), targets), restarts)
+    known = torch.where(batch.targets < 0, batch.inputs.roll(-1, 1), batch.targets)
+    return batch._replace(targets=known)
 
 
 def _array(given: Any, what: str) -> Tensor:

@@ -195,7 +195,9 @@ class _Trainee(Trainee):
 
 
 def _copied(batch: Batch) -> Batch:
-    return Batch(batch.inputs.clone(), batch.targets.clone(), bool(batch.restarts))
+    return batch._replace(
+        inputs=batch.inputs.clone(), targets=batch.targets.clone(), restarts=bool(batch.restarts)
+    )
 
 
 def _numbers(count: int) -> npt.NDArray[np.uint32]:

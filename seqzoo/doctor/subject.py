@@ -182,8 +182,8 @@ class Subject:
         with suppress(Missing):
             if len(self.tokens) > rows * (length + 1):
                 return Batch(*rows_of(self.tokens[: rows * length + 1], rows), restarts=True)
-        inputs, targets, _ = self.batch
-        return Batch(inputs[:rows, :length], targets[:rows, :length], restarts=True)
+        whole = self.batch
+        return Batch(whole.inputs[:rows, :length], whole.targets[:rows, :length], restarts=True)
 
     @cached_property
     def recording(self) -> Recording:

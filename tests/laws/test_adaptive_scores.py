@@ -40,8 +40,8 @@ DATA = np.resize(np.array([1, 2, 3, 1, 2, 4, 5, 5, 1, 2, 3, 9], dtype=np.uint8),
 TRAINING, TEST = Span(DATA, 0, 900), Span(DATA, 900, 1500)
 
 
-def adapted(model: SequenceModel, learning_rate: float) -> Tally:
-    section = AdaptiveSection(learning_rate=learning_rate, segment_length=32)
+def adapted(model: SequenceModel, learning_rate: float, segment_length: int = 32) -> Tally:
+    section = AdaptiveSection(learning_rate=learning_rate, segment_length=segment_length)
     scales = gradient_scales(model, FewSymbols(), TRAINING, runtime=RUNTIME, section=section)
     return score_adaptively(
         model, FewSymbols(), TEST, runtime=RUNTIME, section=section, scales=scales
@@ -61,6 +61,15 @@ def test_learning_rate_0_is_the_static_score(spec: ArchitectureSpec) -> None:
     static = score(model, FewSymbols(), TEST, runtime=RUNTIME, protocol=Protocol())
     # Other chunks, float32: the same tolerance as that of any cut.
     assert adapted(model, 0.0).bits_per_byte == pytest.approx(static.bits_per_byte, abs=1e-6)
+
+
+@every_architecture
+def test_what_it_learns_by_itself_does_not_depend_on_the_segments(spec: ArchitectureSpec) -> None:
+    model = build(spec)
+    scores = [
+        adapted(model, 0.0, segment_length=length).bits_per_byte for length in (1, 64, len(TEST))
+    ]
+    assert scores == pytest.approx([scores[0]] * 3, abs=1e-6)
 
 
 @every_architecture

@@ -43,8 +43,8 @@ def real_text(subject: Subject, rows: int, length: int) -> tuple[Tensor, Tensor]
             continue
         if len(tokens) >= wanted:
             return rows_of(tokens[:wanted], rows)
-    inputs, targets, _ = subject.batch
-    return inputs[:rows, :length], targets[:rows, :length]
+    batch = subject.batch
+    return batch.inputs[:rows, :length], batch.targets[:rows, :length]
 
 
 def without_dropout(network: Network) -> Network:

@@ -138,7 +138,7 @@ def _expect_a_difference(network: Network, tokens: Tensor, others: Tensor) -> No
 def _number_of_rows(subject: Subject) -> str:
     """Said where it does read a batch as training has it, and so is made for that many rows."""
     try:
-        network, (inputs, _, _) = subject.network.copied(), subject.batch
+        network, inputs = subject.network.copied(), subject.batch.inputs
         if len(inputs) == _ROWS:
             return ""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
