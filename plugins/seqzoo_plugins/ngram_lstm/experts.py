@@ -1,0 +1,51 @@
+"""From counts to distributions: Witten-Bell smoothing, order upon order, and what a gate sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["FEATURES", "Experts", "witten_bell"]
+
+FEATURES = 5
+
+
+class Experts(NamedTuple):
+    """log_probabilities: (N, K, V) of K experts. features: (N, K, FEATURES) of how sure each is."""
+
+    log_probabilities: Tensor
+    features: Tensor
+
+
+def witten_bell(
+    counts: Float[Tensor, "N K V"], lowest: Float[Tensor, "N V"]
+) -> tuple[Float[Tensor, "N K V"], Float[Tensor, "N K 3"]]:
+    """Each order's distribution, interpolated with that of the order before it.
+
+        p_k(s) = (c_k(s) + t_k p_{k-1}(s)) / (n_k + t_k)
+
+    (Witten and Bell 1991, method C.) n: sum of an order's counts; t: how many symbols have one.
+    A context without counts has the lower order's distribution.
+
+    lowest: p_{-1}. Gives the distributions, and log(1 + n), log(1 + t) and t / (n + t) of each.
+    """
+    totals = counts.sum(-1)
+    kinds = (counts > 0).sum(-1).to(counts.dtype)
+    mass = (totals + kinds).clamp_(min=1)
+    novelty = torch.where(totals > 0, kinds / mass, 1.0)
+    distributions = counts / mass.unsqueeze(-1)
+    below = lowest
+    for order in range(counts.shape[1]):
+        below = distributions[:, order].addcmul_(novelty[:, order, None], below)
+    return distributions, torch.stack([totals.log1p(), kinds.log1p(), novelty], dim=-1)
+
+
+def experts_of(distributions: Float[Tensor, "N K V"], evidence: Float[Tensor, "N K 3"]) -> Experts:
+    """The experts with these distributions; entropy and highest log-probability join `evidence`."""
+    logs = distributions.log()
+    entropy = -(distributions * logs).sum(-1)
+    shape = torch.stack([entropy, logs.amax(-1)], dim=-1)
+    return Experts(logs, torch.cat([evidence, shape], dim=-1))

@@ -1,0 +1,189 @@
+"""The LSTM, the counts beside it, and the gate that weighs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqzoo import SequenceModel
+from seqzoo_plugins._stack import Memories, RecurrentStack, fused_layers
+from seqzoo_plugins.ngram_lstm.contexts import ABSENT
+from seqzoo_plugins.ngram_lstm.experts import FEATURES, Experts, experts_of, witten_bell
+from seqzoo_plugins.ngram_lstm.learned import Learned
+from seqzoo_plugins.ngram_lstm.table import NgramTable
+from seqzoo_plugins.ngram_lstm.window import add_window_counts
+
+if TYPE_CHECKING:
+    from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
+
+__all__ = ["NgramLSTM"]
+
+_PIECE = 1 << 12  # distributions held at a time: 46 MB at 11 experts and 256 symbols
+
+
+class NgramLSTMState(NamedTuple):
+    """history: (B, W) latest tokens, ABSENT where there are none. hidden, cell: (B, L, H)."""
+
+    history: Tensor
+    hidden: Tensor
+    cell: Tensor
+
+
+class _LSTM(RecurrentStack):
+    """Long short-term memory with forget gates (Gers et al. 2000), which start open."""
+
+    num_memories = 2
+
+    def __init__(self, options: NgramLSTMOptions, *, vocab_size: int) -> None:
+        super().__init__(fused_layers(nn.LSTM, options), vocab_size=vocab_size, options=options)
+        H = options.hidden_size
+        for _, _, input_bias, _ in self.layers.all_weights:
+            nn.init.constant_(input_bias[H : 2 * H], 1.0)
+
+    def cell(self, x: Tensor, memories: Memories, weights: Sequence[Tensor]) -> Memories:
+        return torch.lstm_cell(x, memories, *weights)
+
+
+class NgramLSTM(SequenceModel):
+    """A long short-term memory whose logits are corrected by what n-grams know.
+
+        logits = W h + b + sum over experts k of g_k log p_k
+        g      = V silu(U [h; features of all p_k])
+
+    h: the LSTM's output. p_k: one distribution for each order of context, smoothed by Witten-Bell:
+    first those counted in the training part (`NgramTable`), then, continuing the chain, those
+    counted in the latest W tokens (`add_window_counts`), which carry what this very text is about.
+    A product of experts (Hinton 1999) with learnt, context-dependent exponents, as context mixing
+    compressors have it (Mahoney 2005, "Adaptive weighing of context models"), beside a network.
+
+    In training the counts of the fold being read are left out (`forward_in_training`). In
+    adaptive scoring all tokens that are read are counted as well (`adapt`).
+    """
+
+    def __init__(self, options: NgramLSTMOptions, *, vocab_size: int) -> None:
+        super().__init__()
+        self.lstm = _LSTM(options, vocab_size=vocab_size)
+        self.window = options.window
+        self.window_orders = options.window_orders
+        self.vocab_size = vocab_size
+        self.table = NgramTable(vocab_size, options.orders, max_entries=options.max_entries)
+        self.learned: Learned | None = None
+        num_experts = len(options.orders) + len(options.window_orders)
+        self.gate_in = nn.Linear(options.hidden_size + FEATURES * num_experts, options.gate_size)
+        self.gate_out = nn.Linear(options.gate_size, num_experts)
+        nn.init.normal_(self.gate_out.weight, std=0.01)
+        nn.init.constant_(self.gate_out.bias, 0.5 / num_experts)
+
+    def hidden_matrices(self) -> Iterator[nn.Parameter]:
+        """Those of the LSTM and the gate's first; the second's few rows are no hidden units."""
+        yield from self.lstm.hidden_matrices()
+        yield from (matrix for matrix in self.gate_in.parameters() if matrix.ndim == 2)
+
+    def prepare(self, tokens: npt.NDArray[Any]) -> None:
+        """Count the training part."""
+        self.table.count(tokens)
+
+    def adapt(self) -> None:
+        """Count what is read from now on."""
+        self.learned = Learned(self._empty_table)
+
+    def initial_state(self, batch_size: int) -> NgramLSTMState:
+        """Nothing read."""
+        memories = self.lstm.initial_state(batch_size)
+        history = torch.full(
+            (batch_size, self.window), ABSENT, dtype=torch.int64, device=memories[0].device
+        )
+        return NgramLSTMState(history, *memories)
+
+    def forward(
+        self, tokens: Int[Tensor, "B T"], state: NgramLSTMState | None = None
+    ) -> tuple[Float[Tensor, "B T V"], NgramLSTMState]:
+        return self._read(tokens, state, None)
+
+    def forward_in_training(
+        self,
+        tokens: Int[Tensor, "B T"],
+        state: NgramLSTMState | None = None,
+        positions: Int[Tensor, " B"] | None = None,
+    ) -> tuple[Float[Tensor, "B T V"], NgramLSTMState]:
+        if positions is None:
+            return self._read(tokens, state, None)
+        following = positions[:, None] + 1 + torch.arange(tokens.shape[1], device=tokens.device)
+        return self._read(tokens, state, self.table.folds(following))
+
+    def _read(
+        self,
+        tokens: Int[Tensor, "B T"],
+        state: NgramLSTMState | None,
+        folds: Int[Tensor, "B T"] | None,
+    ) -> tuple[Float[Tensor, "B T V"], NgramLSTMState]:
+        """folds: that each next token lies in, and whose counts are left out."""
+        if state is None:
+            state = self.initial_state(tokens.shape[0])
+        outputs, (hidden, cell) = self.lstm.hidden(tokens, (state.hidden, state.cell))
+        outputs = self.lstm.dropout(outputs)
+        history = state.history
+        corrections = []
+        begin = 0
+        while begin < tokens.shape[1]:
+            piece = slice(begin, begin + self._piece_length(len(tokens)))
+            experts = self._experts(
+                history, tokens[:, piece], None if folds is None else folds[:, piece]
+            )
+            corrections.append(self._correction(outputs[:, piece], experts))
+            history = torch.cat([history, tokens[:, piece]], dim=1)[:, -self.window :]
+            begin = piece.stop
+        logits = self.lstm.head(outputs) + torch.cat(corrections, dim=1)
+        return logits, NgramLSTMState(history.contiguous(), hidden, cell)
+
+    def _piece_length(self, rows: int) -> int:
+        """Tokens whose distributions are made at once; up to the next block that is learnt."""
+        length = max(1, _PIECE // rows)
+        if self.learned is None:
+            return length
+        if rows != 1:
+            raise ValueError(f"adaptive scoring reads one row, found {rows}")
+        return min(length, self.learned.room)
+
+    @torch.no_grad()
+    def _experts(
+        self, history: Int[Tensor, "B W"], tokens: Int[Tensor, "B T"], folds: Tensor | None
+    ) -> Experts:
+        """What all n-grams say after each of `tokens`; N = B * T."""
+        B, T = tokens.shape
+        zeros = self.lstm.head.weight.new_zeros
+        with torch.autocast(tokens.device.type, enabled=False):
+            text = torch.cat([history[:, -self.table.orders[-1] :], tokens], dim=1)
+            keys = self.table.keys(text, T).flatten(0, 1)
+            counts = zeros(B * T, len(self.table.orders), self.vocab_size)
+            self.table.add_counts(counts, keys, None if folds is None else folds.flatten())
+            if self.learned is not None:
+                self.learned.add_counts(counts, keys)
+                self.learned.read(tokens[0])
+            uniform = zeros(B * T, self.vocab_size) + 1 / self.vocab_size
+            trained, trained_evidence = witten_bell(counts, uniform)
+            counts = zeros(B * T, len(self.window_orders), self.vocab_size)
+            add_window_counts(counts, history, tokens, self.window_orders)
+            recent, recent_evidence = witten_bell(counts, trained[:, -1])
+            return experts_of(
+                torch.cat([trained, recent], dim=1),
+                torch.cat([trained_evidence, recent_evidence], dim=1),
+            )
+
+    def _correction(
+        self, outputs: Float[Tensor, "B T H"], experts: Experts
+    ) -> Float[Tensor, "B T V"]:
+        B, T = outputs.shape[:2]
+        seen = torch.cat([outputs, experts.features.view(B, T, -1)], dim=-1)
+        weights = self.gate_out(F.silu(self.gate_in(seen))).to(experts.log_probabilities.dtype)
+        mixed = torch.bmm(weights.view(B * T, 1, -1), experts.log_probabilities)
+        return mixed.view(B, T, -1)
+
+    def _empty_table(self) -> NgramTable:
+        return NgramTable(self.vocab_size, self.table.orders).to(self.lstm.head.weight.device)

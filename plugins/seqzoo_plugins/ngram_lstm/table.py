@@ -1,0 +1,207 @@
+"""How often each symbol followed each context: sorted keys, and each context's symbols in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqzoo_plugins.ngram_lstm.contexts import context_keys
+
+__all__ = ["FOLDS", "NgramTable"]
+
+FOLDS = 8
+_FOLD_BITS = 3
+_BLOCK = 1 << 20
+
+
+class NgramTable(nn.Module):
+    """Counts of the symbols after contexts of K orders, and how many of them each fold holds.
+
+    The counted text is cut into folds, contiguous and equally long, so that a model that is
+    trained on the text can be told what the rest of it says: all counts less those of the fold
+    that it reads. Leaving out the one place that it reads would not do. A text resembles itself
+    nearby, and a held-out text is not near: on Shakespeare's bytes counts of order 5 without the
+    place itself predict half a bit better than the same counts predict another play.
+
+    Buffers, C contexts and E entries (a symbol after a context):
+    contexts: (C,) keys, ascending. starts, sizes: (C,) each one's stretch of the entries.
+    symbols, counts: (E,). least: (K,) entries below this count were dropped, by order.
+    fold_counts: (E, FOLDS); only training needs it, and no checkpoint holds it.
+    """
+
+    contexts: Tensor
+    starts: Tensor
+    sizes: Tensor
+    symbols: Tensor
+    counts: Tensor
+    least: Tensor
+    fold_counts: Tensor
+
+    def __init__(
+        self, vocab_size: int, orders: Sequence[int], *, max_entries: int = 1 << 22
+    ) -> None:
+        """max_entries: beyond it the rarest entries of each order are dropped."""
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.orders = tuple(orders)
+        self.max_entries = max_entries
+        self.length = 0
+        self._symbol_bits = max(1, (vocab_size - 1).bit_length())
+        self._fill(_Entries.none(), np.ones(len(orders), dtype=np.int64))
+        self.register_load_state_dict_pre_hook(_take_sizes)
+
+    def count(self, tokens: npt.NDArray[Any], *, first: int = 0) -> None:
+        """Count (N,) tokens, in place of what was counted before.
+
+        first: tokens before this one are contexts only.
+        """
+        self.length = len(tokens)
+        budget = max(1, self.max_entries // len(self.orders))
+        parts, least = [], []
+        for order in self.orders:
+            part = self._count_order(tokens, order, first)
+            smallest = _smallest_count(part.counts, budget)
+            parts.append(part.of_at_least(smallest))
+            least.append(smallest)
+        entries = _Entries(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        self._fill(entries.sorted(), np.array(least))
+
+    def keys(self, tokens: Int[Tensor, "B N"], length: int) -> Int[Tensor, "B T K"]:
+        """Of the contexts that end at each of the last `length` tokens."""
+        return context_keys(tokens, length, self.orders, bits=self._key_bits)
+
+    def folds(self, places: Tensor) -> Tensor:
+        """The fold in which the token at each of these places of the counted text lies."""
+        return (places * FOLDS // max(self.length, 1)).clamp(0, FOLDS - 1)
+
+    def add_counts(
+        self,
+        total: Float[Tensor, "N K V"],
+        keys: Int[Tensor, "N K"],
+        folds: Int[Tensor, " N"] | None = None,
+    ) -> None:
+        """Add to `total` how often each symbol followed the contexts, outside the given folds."""
+        if not len(self.contexts):
+            return
+        wanted = keys.reshape(-1)
+        place = torch.searchsorted(self.contexts, wanted).clamp_(max=len(self.contexts) - 1)
+        found = (self.contexts[place] == wanted).nonzero().squeeze(1)
+        place = place[found]
+        sizes = self.sizes[place]
+        ends = sizes.cumsum(0)
+        query = found.repeat_interleave(sizes)
+        entry = (self.starts[place] - ends + sizes).repeat_interleave(sizes)
+        entry += torch.arange(len(entry), device=entry.device)
+        counts = self.counts[entry]
+        if folds is not None:
+            K = len(self.orders)
+            counts = counts - self.fold_counts[entry, folds[query // K]]
+            # As if the rest had been counted alone: what is this rare would not be in the table.
+            counts = counts * (counts >= self.least[query % K])
+        at = query * self.vocab_size + self.symbols[entry]
+        total.view(-1).index_add_(0, at, counts.to(total.dtype))
+
+    @property
+    def _key_bits(self) -> int:
+        return 63 - self._symbol_bits - _FOLD_BITS
+
+    def _count_order(self, tokens: npt.NDArray[Any], order: int, first: int) -> _Entries:
+        """Every occurrence as one number, key | symbol | fold; sorted, and equal ones counted.
+
+        Holds 8 bytes per token beside its result and its copy of the distinct ones.
+        """
+        N, begin = len(tokens), max(first, order)
+        occurrences = np.empty(max(0, N - begin), dtype=np.int64)
+        for start in range(begin, N, _BLOCK):
+            stop = min(start + _BLOCK, N)
+            block = torch.from_numpy(tokens[start - order : stop].astype(np.int64))[None]
+            keys = context_keys(block[:, :-1], stop - start, (order,), bits=self._key_bits)
+            pairs = (keys[0, :, 0] << self._symbol_bits) | block[0, order:]
+            folds = self.folds(torch.arange(start, stop))
+            occurrences[start - begin : stop - begin] = ((pairs << _FOLD_BITS) | folds).numpy()
+        occurrences.sort()
+        starts = _starts(occurrences)
+        times = np.diff(starts, append=len(occurrences))
+        distinct = occurrences[starts]
+        pairs_in_folds = distinct >> _FOLD_BITS
+        starts = _starts(pairs_in_folds)
+        fold_counts = np.zeros((len(starts), FOLDS), dtype=np.int32)
+        row = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(distinct)))
+        fold_counts[row, distinct & (FOLDS - 1)] = times
+        pair = pairs_in_folds[starts]
+        return _Entries(
+            pair >> self._symbol_bits,
+            (pair & ((1 << self._symbol_bits) - 1)).astype(np.int32),
+            fold_counts.sum(1, dtype=np.int32),
+            fold_counts,
+        )
+
+    def _fill(self, entries: _Entries, least: npt.NDArray[np.int64]) -> None:
+        starts = _starts(entries.contexts)
+        sizes = np.diff(starts, append=len(entries.contexts))
+        arrays = {
+            "contexts": entries.contexts[starts],
+            "starts": starts.astype(np.int32),
+            "sizes": sizes.astype(np.int32),
+            "symbols": entries.symbols,
+            "counts": entries.counts,
+            "least": least,
+            "fold_counts": entries.fold_counts,
+        }
+        for name, values in arrays.items():
+            self.register_buffer(name, torch.from_numpy(values), persistent=name != "fold_counts")
+
+
+class _Entries(NamedTuple):
+    """E entries of one or more orders. contexts: (E,) keys; fold_counts: (E, FOLDS)."""
+
+    contexts: npt.NDArray[np.int64]
+    symbols: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int32]
+    fold_counts: npt.NDArray[np.int32]
+
+    @classmethod
+    def none(cls) -> _Entries:
+        column = np.zeros(0, dtype=np.int32)
+        return cls(column.astype(np.int64), column, column, np.zeros((0, FOLDS), dtype=np.int32))
+
+    def of_at_least(self, count: int) -> _Entries:
+        if count <= 1:
+            return self
+        return self._at(self.counts >= count)
+
+    def sorted(self) -> _Entries:
+        return self._at(np.argsort(self.contexts, kind="stable"))
+
+    def _at(self, rows: npt.NDArray[Any]) -> _Entries:
+        return _Entries(
+            self.contexts[rows], self.symbols[rows], self.counts[rows], self.fold_counts[rows]
+        )
+
+
+def _starts(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])[: len(values)])
+
+
+def _smallest_count(counts: npt.NDArray[np.int32], budget: int) -> int:
+    """The least count such that at most `budget` entries have it or more."""
+    if len(counts) <= budget:
+        return 1
+    return int(np.partition(counts, len(counts) - budget - 1)[len(counts) - budget - 1]) + 1
+
+
+def _take_sizes(
+    module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Before weights are loaded: make room for tables of their size, not of this module's."""
+    for name, buffer in list(module.named_buffers(recurse=False)):
+        stored = state_dict.get(prefix + name)
+        if stored is not None and stored.shape != buffer.shape:
+            setattr(module, name, buffer.new_empty(stored.shape))
