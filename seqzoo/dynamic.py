@@ -8,7 +8,9 @@ the weights fall back towards the trained ones:
 
 g: gradient of the segment's mean loss. r: root mean square of such gradients on the training
 part. w0: the trained weights. The paper's damping is a constant; here it is a share of the mean of
-r over all weights, so that one setting fits models of any gradient scale.
+r over all weights, so that one setting fits models of any gradient scale. A g of more than twice
+the norm that is usual in training is cut to that (Pascanu et al. 2013, arXiv:1211.5063): one odd
+segment would otherwise throw the weights to where every next gradient is larger still.
 
 Beside the weights, an architecture may learn from what it reads by itself (`SequenceModel.adapt`).
 The model that is given is left as it was: a copy learns.
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -36,6 +39,7 @@ from seqzoo.tally import Tally
 
 __all__ = ["gradient_scales", "method", "score_adaptively"]
 
+_USUAL_NORMS = 2.0
 _STRETCHES = 16
 _SEGMENTS = 16
 
@@ -108,6 +112,7 @@ def score_adaptively(
     with _learning(pupil, runtime):
         weights = _trainable(pupil) if section.learning_rate else []
         rates, pulls = _steps(scales or [], section)
+        longest = _USUAL_NORMS * _norm(scales or [])
         trained = [weight.detach().clone() for weight in weights]
         state = pupil.initial_state(1)
         for chunk in reading.chunks(section.segment_length):
@@ -115,12 +120,14 @@ def score_adaptively(
             add_scores(result, logits.detach(), chunk)
             if weights:
                 gradients = _gradients(logits, targets, weights)
+                norm = _norm(gradients)
+                share = longest / norm if norm > longest else 1.0
                 with torch.no_grad():
                     for weight, gradient, rate, pull, start in zip(
                         weights, gradients, rates, pulls, trained, strict=True
                     ):
                         step = pull * (start - weight)
-                        weight.add_(step.addcmul_(gradient, rate, value=-1))
+                        weight.add_(step.addcmul_(gradient, rate, value=-share))
             if advance is not None:
                 advance(chunk.targets.size)
     require_finite(
@@ -140,6 +147,11 @@ def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor]
     rates = [section.learning_rate / (scale + section.damping * mean) for scale in scales]
     pulls = [(section.decay * scale / mean).clamp_max(1.0) for scale in scales]
     return rates, pulls
+
+
+def _norm(tensors: list[Tensor]) -> float:
+    """Euclidean norm of all their entries together."""
+    return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
 
 
 @contextlib.contextmanager

@@ -53,25 +53,32 @@ def test_a_uniform_model_that_learns_gets_below_eight() -> None:
     assert adapted(Uniform(), learning_rate=0.3).bits_per_byte < 6
 
 
-def test_equals_a_loop_of_the_papers_formula() -> None:
+@pytest.mark.parametrize("share", [1.0, 0.3], ids=["usual gradients", "gradients to be cut"])
+def test_equals_a_loop_of_the_papers_formula(share: float) -> None:
     model, rate, decay, damping = Bigram(), 0.05, 0.1, 0.3
     section = AdaptiveSection(learning_rate=rate, decay=decay, damping=damping, segment_length=16)
     (scale,) = gradient_scales(model, ByteTokenizer(), TRAINING, runtime=RUNTIME, section=section)
+    scale = share * scale
+    found = score_adaptively(
+        model, ByteTokenizer(), TEST, runtime=RUNTIME, section=section, scales=[scale]
+    )
     table, scale = model.table.detach().double(), scale.double()
-    start, total = table.clone(), 0.0
+    start, total, cut = table.clone(), 0.0, 0
     for begin in range(TEST.start, TEST.stop, 16):
         stretch = torch.from_numpy(DATA[begin - 1 : min(begin + 16, TEST.stop)].astype(np.int64))
         weight = table.requires_grad_()
         losses = F.cross_entropy(weight[stretch[:-1]], stretch[1:], reduction="none")
         total += float(losses.sum().detach())
         (gradient,) = torch.autograd.grad(losses.mean(), weight)
+        if gradient.norm() > 2 * scale.norm():
+            gradient, cut = gradient * (2 * scale.norm() / gradient.norm()), cut + 1
         mean = scale.mean()
         pull = (decay * scale / mean).clamp(max=1)
         table = table.detach()
         table = table - rate * gradient / (scale + damping * mean) + pull * (start - table)
-    found = adapted(model, learning_rate=rate, decay=decay, damping=damping)
     # Weights and scales are float32 there and float64 here, over 75 updates.
     assert found.block_nats.sum() == pytest.approx(total, rel=1e-5)
+    assert (cut > 0) == (share < 1)
 
 
 def test_gradient_scales_are_those_of_a_loop_over_segments() -> None:
