@@ -20,7 +20,7 @@ class NgramLSTMOptions(StackOptions):
     """The stack's options, and those of the counts and the gate."""
 
     orders: tuple[Order, ...] = Field(
-        (1, 2, 3, 4, 5, 6),
+        (2, 3, 4, 5, 6),
         min_length=1,
         description="lengths of the contexts that are counted in the training part, ascending",
     )
@@ -28,11 +28,11 @@ class NgramLSTMOptions(StackOptions):
         4096, ge=16, le=1 << 20, description="latest tokens whose contexts are counted as well"
     )
     window_orders: tuple[Order, ...] = Field(
-        (3, 4, 5, 6), min_length=1, description="lengths of those contexts, ascending"
+        (2, 3, 4, 5, 6, 8), min_length=1, description="lengths of those contexts, ascending"
     )
     gate_size: int = Field(64, ge=1, le=16384, description="hidden units of the gate")
     max_entries: int = Field(
-        1 << 22,
+        1 << 23,
         ge=1,
         description="symbols after contexts that are kept; of more, the rarest of each order go",
     )

@@ -14,8 +14,9 @@ FEATURES = 5
 
 
 class Experts(NamedTuple):
-    """log_probabilities: (N, K, V) of K experts. features: (N, K, FEATURES) of how sure each is."""
+    """probabilities: (N, K, V) of K experts. features: (N, K, FEATURES) of how sure each is."""
 
+    probabilities: Tensor
     log_probabilities: Tensor
     features: Tensor
 
@@ -48,4 +49,4 @@ def experts_of(distributions: Float[Tensor, "N K V"], evidence: Float[Tensor, "N
     logs = distributions.log()
     entropy = -(distributions * logs).sum(-1)
     shape = torch.stack([entropy, logs.amax(-1)], dim=-1)
-    return Experts(logs, torch.cat([evidence, shape], dim=-1))
+    return Experts(distributions, logs, torch.cat([evidence, shape], dim=-1))

@@ -53,14 +53,17 @@ class _LSTM(RecurrentStack):
 class NgramLSTM(SequenceModel):
     """A long short-term memory whose logits are corrected by what n-grams know.
 
-        logits = W h + b + sum over experts k of g_k log p_k
-        g      = V silu(U [h; features of all p_k])
+        logits  = W h + b + sum over experts k of g_k log p_k + g_m log(sum over k of m_k p_k)
+        g, g_m, log m + const = V silu(U [h; features of all p_k])
 
     h: the LSTM's output. p_k: one distribution for each order of context, smoothed by Witten-Bell:
     first those counted in the training part (`NgramTable`), then, continuing the chain, those
     counted in the latest W tokens (`add_window_counts`), which carry what this very text is about.
+
     A product of experts (Hinton 1999) with learnt, context-dependent exponents, as context mixing
-    compressors have it (Mahoney 2005, "Adaptive weighing of context models"), beside a network.
+    compressors have it (Mahoney 2005, "Adaptive weighing of context models for lossless data
+    compression"), beside a network. One of the experts is a mixture of the others: a product lets
+    every expert veto a symbol, a mixture lets any of them propose one.
 
     In training the counts of the fold being read are left out (`forward_in_training`). In
     adaptive scoring all tokens that are read are counted as well (`adapt`).
@@ -76,9 +79,13 @@ class NgramLSTM(SequenceModel):
         self.learned: Learned | None = None
         num_experts = len(options.orders) + len(options.window_orders)
         self.gate_in = nn.Linear(options.hidden_size + FEATURES * num_experts, options.gate_size)
-        self.gate_out = nn.Linear(options.gate_size, num_experts)
+        # Exponents of the experts, logits of their shares in the mixture, the mixture's exponent.
+        self.gate_out = nn.Linear(options.gate_size, 2 * num_experts + 1)
         nn.init.normal_(self.gate_out.weight, std=0.01)
-        nn.init.constant_(self.gate_out.bias, 0.5 / num_experts)
+        with torch.no_grad():
+            self.gate_out.bias[:num_experts] = 0.5 / num_experts
+            self.gate_out.bias[num_experts:-1] = 0.0
+            self.gate_out.bias[-1] = 0.5
 
     def hidden_matrices(self) -> Iterator[nn.Parameter]:
         """Those of the LSTM and the gate's first; the second's few rows are no hidden units."""
@@ -180,10 +187,13 @@ class NgramLSTM(SequenceModel):
         self, outputs: Float[Tensor, "B T H"], experts: Experts
     ) -> Float[Tensor, "B T V"]:
         B, T = outputs.shape[:2]
+        logs = experts.log_probabilities
+        K = logs.shape[1]
         seen = torch.cat([outputs, experts.features.view(B, T, -1)], dim=-1)
-        weights = self.gate_out(F.silu(self.gate_in(seen))).to(experts.log_probabilities.dtype)
-        mixed = torch.bmm(weights.view(B * T, 1, -1), experts.log_probabilities)
-        return mixed.view(B, T, -1)
+        gates = self.gate_out(F.silu(self.gate_in(seen))).to(logs.dtype).view(B * T, 1, -1)
+        product = torch.bmm(gates[..., :K], logs)
+        mixture = torch.bmm(gates[..., K:-1].softmax(-1), experts.probabilities).log()
+        return (product + gates[..., -1:] * mixture).view(B, T, -1)
 
     def _empty_table(self) -> NgramTable:
         return NgramTable(self.vocab_size, self.table.orders).to(self.lstm.head.weight.device)

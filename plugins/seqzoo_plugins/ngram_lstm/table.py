@@ -44,7 +44,7 @@ class NgramTable(nn.Module):
     fold_counts: Tensor
 
     def __init__(
-        self, vocab_size: int, orders: Sequence[int], *, max_entries: int = 1 << 22
+        self, vocab_size: int, orders: Sequence[int], *, max_entries: int = 1 << 23
     ) -> None:
         """max_entries: beyond it the rarest entries of each order are dropped."""
         super().__init__()
