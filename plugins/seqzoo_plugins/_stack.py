@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo import SequenceModel
+from seqzoo_plugins._kernels.derived import Derived
+from seqzoo_plugins._kernels.layers import StepLayer, run_layers, run_step, step_layers
+from seqzoo_plugins._kernels.recurrence import Memories, Recurrence
+from seqzoo_plugins._kernels.sizes import kernel_is_faster
 from seqzoo_plugins._stack_options import StackOptions
 
 __all__ = ["Memories", "PlainStack", "RecurrentStack", "fused_layers"]
-
-Memories: TypeAlias = tuple[Tensor, ...]
-"""What the layers remember, hidden units first: (B, L, H) each, as the carried state holds it."""
 
 
 def fused_layers(
@@ -38,7 +40,9 @@ class RecurrentStack(SequenceModel):
     """Embedding -> L recurrent layers -> linear head, dropout between them (Zaremba et al. 2014,
     arXiv:1409.2329: on the way up, never along time).
 
-    A subclass names torch's fused `layers`, its one-step `cell` and the number of memories.
+    A subclass names torch's fused `layers`, whose weights it has, its one-step `cell`, the kernel
+    of the same equations (`_kernels`), which takes the layers' place where it is the faster, and
+    the number of memories. For a head of its own it overrides `forward` and calls `hidden`.
 
     Initialisation: recurrent matrices orthogonal gate by gate (Saxe et al. 2014, arXiv:1312.6120),
     input matrices uniform gate by gate (Glorot and Bengio 2010), biases zero, embedding N(0, 1)
@@ -49,9 +53,18 @@ class RecurrentStack(SequenceModel):
 
     num_memories = 1
 
-    def __init__(self, layers: nn.RNNBase, *, vocab_size: int, options: StackOptions) -> None:
+    def __init__(
+        self,
+        layers: nn.RNNBase,
+        recurrence: Recurrence,
+        *,
+        vocab_size: int,
+        options: StackOptions,
+    ) -> None:
         """layers: `fused_layers`; their dropout acts between them, ours on both ends."""
         super().__init__()
+        self.recurrence = recurrence
+        self._step_layers: Derived[list[StepLayer]] = Derived()
         self.embed = nn.Embedding(vocab_size, layers.input_size)
         self.input_dropout = nn.Dropout(options.input_dropout)
         self.layers = layers
@@ -77,7 +90,7 @@ class RecurrentStack(SequenceModel):
         """
 
     def initial_state(self, batch_size: int) -> Memories:
-        """Zeros, `num_memories` leaves of (B, L, H)."""
+        """Zeros, `num_memories` leaves of (B, L, H), hidden units first."""
         shape = (batch_size, self.layers.num_layers, self.layers.hidden_size)
         return tuple(self.head.bias.new_zeros(shape) for _ in range(self.num_memories))
 
@@ -93,12 +106,17 @@ class RecurrentStack(SequenceModel):
         """What the highest layer gives, before dropout and head; the state after the last token."""
         if state is None:
             state = self.initial_state(tokens.shape[0])
+        alone = tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled()
+        if self._may_use_kernels():
+            if alone:
+                return self._kernel_step(tokens, state)
+            if kernel_is_faster(self.layers.mode, self.layers.hidden_size):
+                return self._kernel_layers(tokens, state)
         x = self.embed(tokens)  # (B, T, D)
         if self.embedding_scale != 1.0:
             x = x * self.embedding_scale
-        if tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled():
-            outputs, state = self._step(x.squeeze(1), state)
-            return outputs.unsqueeze(1), state
+        if alone and not _is_watched(self.layers):
+            return self._step(x, state)
         layers_first = tuple(leaf.transpose(0, 1).contiguous() for leaf in state)
         outputs, last = self.layers(
             self.input_dropout(x), layers_first if len(state) > 1 else layers_first[0]
@@ -107,17 +125,71 @@ class RecurrentStack(SequenceModel):
             last = (last,)
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
 
-    def _step(self, x: Float[Tensor, "B D"], state: Memories) -> tuple[Tensor, Memories]:
-        """One token without a graph. torch's fused LSTM lays out its weights anew on every call,
-        which costs more than the step itself; the plain cells do not.
+    def train(self, mode: bool = True) -> RecurrentStack:
+        """As ever; what single tokens derive from the weights is made anew afterwards."""
+        self._step_layers.forget()
+        return super().train(mode)
+
+    def _may_use_kernels(self) -> bool:
+        """On the CPU and in full precision, and where nobody waits for the layers to be called."""
+        weight = self.head.weight
+        return (
+            weight.device.type == "cpu"
+            and weight.dtype in (torch.float32, torch.float64)
+            and not torch.is_autocast_enabled("cpu")
+            and not torch.compiler.is_compiling()
+            and not _is_watched(self.embed)
+            and not _is_watched(self.layers)
+        )
+
+    def _kernel_layers(
+        self, tokens: Int[Tensor, "B T"], state: Memories
+    ) -> tuple[Float[Tensor, "B T H"], Memories]:
+        dropped = self.training and self.input_dropout.p > 0
+        one_by_one = dropped or self.embed.num_embeddings > tokens.numel()
+        outputs, state = run_layers(
+            self.recurrence,
+            self.layers.all_weights,
+            tokens.t(),
+            state,
+            symbols=self._symbols(),
+            embedded=self._embedded if one_by_one else None,
+            between=lambda x: F.dropout(x, self.layers.dropout, self.training),
+        )
+        return outputs.transpose(0, 1), state
+
+    def _kernel_step(
+        self, tokens: Int[Tensor, "B 1"], state: Memories
+    ) -> tuple[Float[Tensor, "B 1 H"], Memories]:
+        all_weights = self.layers.all_weights
+        layers = self._step_layers.get(
+            [self.embed.weight, *(tensor for weights in all_weights for tensor in weights)],
+            len(tokens),
+            lambda: step_layers(self.recurrence, all_weights, self._symbols(), len(tokens)),
+        )
+        outputs, state = run_step(self.recurrence, layers, tokens[:, 0], state)
+        return outputs.unsqueeze(1), state
+
+    def _embedded(self, tokens: Int[Tensor, "T B"]) -> Float[Tensor, "T B D"]:
+        return self.input_dropout(self.embed(tokens) * self.embedding_scale)
+
+    def _symbols(self) -> Float[Tensor, "V D"]:
+        symbols = self.embed.weight
+        return symbols * self.embedding_scale if self.embedding_scale != 1.0 else symbols
+
+    def _step(
+        self, x: Float[Tensor, "B 1 D"], state: Memories
+    ) -> tuple[Float[Tensor, "B 1 H"], Memories]:
+        """One token without a graph where there is no kernel. torch's fused LSTM lays out its
+        weights anew on every call, which costs more than the step itself; the plain cells do not.
         """
-        stepped = []
+        x, stepped = x.squeeze(1), []
         for layer, weights in enumerate(self.layers.all_weights):
             memories = self.cell(x, tuple(leaf[:, layer] for leaf in state), weights)
             stepped.append(memories)
             x = memories[0]
         new_state = tuple(torch.stack(leaf, dim=1) for leaf in zip(*stepped, strict=True))
-        return x, _typed_as(state, new_state)
+        return x.unsqueeze(1), _typed_as(state, new_state)
 
 
 class PlainStack(nn.Module):
@@ -141,6 +213,19 @@ class PlainStack(nn.Module):
         x = self.input_dropout(self.embed(tokens) * self.embedding_scale)
         outputs, state = self.layers(x, state)
         return self.head(self.dropout(outputs)), state
+
+
+def _is_watched(module: nn.Module) -> bool:
+    """Whether somebody hooked on to the module's calls; then it has to be called."""
+    return any(
+        getattr(module, name)
+        for name in (
+            "_forward_hooks",
+            "_forward_pre_hooks",
+            "_backward_hooks",
+            "_backward_pre_hooks",
+        )
+    )
 
 
 def _typed_as(state: Memories, new_state: Memories) -> Memories:

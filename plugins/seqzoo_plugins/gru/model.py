@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from seqzoo_plugins._kernels.gru import GRURecurrence
 from seqzoo_plugins._stack import Memories, RecurrentStack, fused_layers
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class GRU(RecurrentStack):
 
     def __init__(self, options: GRUOptions, *, vocab_size: int) -> None:
         layers = fused_layers(nn.GRU, options)
-        super().__init__(layers, vocab_size=vocab_size, options=options)
+        super().__init__(layers, GRURecurrence(), vocab_size=vocab_size, options=options)
 
     def cell(self, x: Tensor, memories: Memories, weights: Sequence[Tensor]) -> Memories:
         return (torch.gru_cell(x, memories[0], *weights),)

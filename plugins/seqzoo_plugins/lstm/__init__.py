@@ -11,8 +11,8 @@ from seqzoo import ArchitectureSpec, hookimpl
 from seqzoo_plugins._stack_options import StackOptions
 
 if TYPE_CHECKING:
+    from seqzoo_plugins._lstm import LSTM
     from seqzoo_plugins._stack import PlainStack
-    from seqzoo_plugins.lstm.model import LSTM
 
 
 class LSTMOptions(StackOptions):
@@ -25,9 +25,9 @@ class LSTMOptions(StackOptions):
 
 def build(options: LSTMOptions, *, vocab_size: int) -> LSTM:
     """An initialised model on the CPU."""
-    from seqzoo_plugins.lstm.model import LSTM
+    from seqzoo_plugins._lstm import LSTM
 
-    return LSTM(options, vocab_size=vocab_size)
+    return LSTM(options, forget_bias=options.forget_bias, vocab_size=vocab_size)
 
 
 def reference(options: LSTMOptions, *, vocab_size: int) -> PlainStack:

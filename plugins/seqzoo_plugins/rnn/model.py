@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from seqzoo_plugins._kernels.rnn import RNNRecurrence
 from seqzoo_plugins._stack import Memories, RecurrentStack, fused_layers
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class RNN(RecurrentStack):
 
     def __init__(self, options: RNNOptions, *, vocab_size: int) -> None:
         layers = fused_layers(nn.RNN, options, nonlinearity=options.nonlinearity)
-        super().__init__(layers, vocab_size=vocab_size, options=options)
+        recurrence = RNNRecurrence(options.nonlinearity)
+        super().__init__(layers, recurrence, vocab_size=vocab_size, options=options)
         self.nonlinearity = options.nonlinearity
         if options.nonlinearity == "relu":
             for _, recurrent, _, _ in layers.all_weights:

@@ -1,17 +1,15 @@
-"""The LSTM's equations and its initialisation."""
+"""The LSTM's equations and its initialisation; apart from `lstm`, for whoever builds on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from seqzoo_plugins._kernels.lstm import LSTMRecurrence
 from seqzoo_plugins._stack import Memories, RecurrentStack, fused_layers
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.lstm import LSTMOptions
+from seqzoo_plugins._stack_options import StackOptions
 
 __all__ = ["LSTM"]
 
@@ -31,13 +29,13 @@ class LSTM(RecurrentStack):
 
     num_memories = 2
 
-    def __init__(self, options: LSTMOptions, *, vocab_size: int) -> None:
+    def __init__(self, options: StackOptions, *, vocab_size: int, forget_bias: float = 1.0) -> None:
         layers = fused_layers(nn.LSTM, options)
-        super().__init__(layers, vocab_size=vocab_size, options=options)
+        super().__init__(layers, LSTMRecurrence(), vocab_size=vocab_size, options=options)
         H = options.hidden_size
         for _, _, input_bias, _ in layers.all_weights:
             # torch orders the gates i, f, g, o.
-            nn.init.constant_(input_bias[H : 2 * H], options.forget_bias)
+            nn.init.constant_(input_bias[H : 2 * H], forget_bias)
 
     def cell(self, x: Tensor, memories: Memories, weights: Sequence[Tensor]) -> Memories:
         return torch.lstm_cell(x, memories, *weights)

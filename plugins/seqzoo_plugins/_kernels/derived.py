@@ -1,0 +1,81 @@
+"""What is computed from parameters once and used until one of them changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+__all__ = ["Derived"]
+
+T = TypeVar("T")
+
+
+class _OptimizerSteps:
+    """How many steps torch's optimizers have made in this process since somebody wanted to know."""
+
+    count = 0
+    _is_counting = False
+
+    @classmethod
+    def begin(cls) -> None:
+        if not cls._is_counting:
+            register_optimizer_step_post_hook(cls._add)
+            cls._is_counting = True
+
+    @classmethod
+    def _add(cls, *_: object) -> None:
+        cls.count += 1
+
+
+class Derived(Generic[T]):
+    """A value that is never older than the tensors that it follows from.
+
+    A tensor has changed if it is another one, lies elsewhere, or was written to, which torch
+    counts. It does not count the steps of fused optimizers, so that any optimizer's step counts
+    here, nor writes through `tensor.data`: whoever makes those calls `forget`. Copies and pickles
+    of it start empty.
+    """
+
+    def __init__(self) -> None:
+        _OptimizerSteps.begin()
+        self.forget()
+
+    def forget(self) -> None:
+        """Make the value anew the next time."""
+        self._sources: list[tuple[Tensor, Tensor, int]] = []
+        self._key: Hashable = None
+        self._value: T | None = None
+
+    def get(self, tensors: Sequence[Tensor], key: Hashable, make: Callable[[], T]) -> T:
+        """The value of `make()` for these tensors and this key."""
+        key = (key, _OptimizerSteps.count)
+        if self._value is None or key != self._key or not self._is_fresh(tensors):
+            self._value = make()
+            self._key = key
+            # The alias keeps the memory: no other tensor can come to lie at the same address.
+            self._sources = [
+                (tensor, tensor.detach(), 0 if tensor.is_inference() else tensor._version)
+                for tensor in tensors
+            ]
+        return self._value
+
+    def _is_fresh(self, tensors: Sequence[Tensor]) -> bool:
+        return len(tensors) == len(self._sources) and all(
+            tensor is source
+            and tensor.data_ptr() == alias.data_ptr()
+            and not tensor.is_inference()  # those do not count
+            and tensor._version == version
+            for tensor, (source, alias, version) in zip(tensors, self._sources, strict=True)
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Derived[T]:
+        return Derived()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]

@@ -1,0 +1,29 @@
+"""The product that a recurrent layer repeats for every time step, its matrix laid out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = ["Product", "repeated_product"]
+
+Product: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(x (B, K), onto (B, N)) -> onto + x @ matrix.T, a tensor of its own."""
+
+
+def repeated_product(matrix: Tensor, batch_size: int) -> Product:
+    """matrix: (N, K), which must not change while the product is in use.
+
+    A general matrix product lays its large operand out anew each time, which for 32 rows costs
+    nearly as much as the product. oneDNN, which torch's own linear layers use on x86, can keep
+    that layout; where it cannot be had (float64, other processors) the general product serves.
+    """
+    if matrix.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+        transposed = matrix.t()
+        return lambda x, onto: torch.addmm(onto, x, transposed)
+    laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix.contiguous(), batch_size)
+    multiply = torch.ops.mkldnn._linear_pointwise.binary
+    return lambda x, onto: multiply(x, onto, laid_out, None, "add")

@@ -1,0 +1,145 @@
+"""What the kinds of recurrent layers share: the form of a kernel, its inputs, their gradients.
+
+T time, B batch, G gates, H hidden units, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Gathered",
+    "Inputs",
+    "Memories",
+    "Recurrence",
+    "StepProduct",
+    "differentiable",
+    "doubled",
+]
+
+Memories: TypeAlias = tuple[Tensor, ...]
+"""What a layer remembers, hidden units first, (B, H) each."""
+
+StepProduct: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+"""(hidden (B, H), onto (B, G H) or None for the bias) -> onto + hidden @ recurrent_map.T"""
+
+_BLOCK = 16
+"""Steps whose derivatives are kept at a time where no one wants them all; a buffer of all T would
+be new memory in every update, and to have the system hand that out cost a tenth of the update."""
+
+_SPAN_UNITS = 1 << 16
+"""Hidden units, over steps and rows, whose derivatives by one another are made in one call."""
+
+
+class Inputs(NamedTuple):
+    """What a layer's inputs add to the sums of its gates, (B, G H) for each step.
+
+    rows: (T, B, G H); or, where the inputs are embedded tokens, (V, G H) for each symbol.
+    tokens: then (T, B), else None.
+    """
+
+    rows: Tensor
+    tokens: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """T and B."""
+        sizes = self.rows.shape if self.tokens is None else self.tokens.shape
+        return sizes[0], sizes[1]
+
+    def steps(self) -> Iterator[Tensor]:
+        """(B, G H) for each step, to be read only."""
+        if self.tokens is None:
+            yield from self.rows.unbind(0)
+        else:
+            for tokens in self.tokens.unbind(0):
+                yield self.rows.index_select(0, tokens)
+
+
+class Recurrence(ABC):
+    """One layer's loop over time.
+
+    weights: input matrix (G H, D), recurrent matrix (G H, H) and their biases, as torch has them.
+    """
+
+    @abstractmethod
+    def input_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Matrix (G H, D) and bias (G H,) that make `Inputs.rows` of what the layer reads."""
+
+    @abstractmethod
+    def run(
+        self, inputs: Inputs, memories: Memories, weights: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Memories]:
+        """Outputs (T, B, H), and the memories after the last step."""
+
+    @abstractmethod
+    def recurrent_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
+        """Matrix (G H, H) of a step's product, and its bias (G H,) where it has its own."""
+
+    @abstractmethod
+    def step(self, x: Tensor, memories: Memories, product: StepProduct) -> Memories:
+        """One step without a graph. x: (B, G H), mapped."""
+
+
+class Gathered:
+    """The derivatives by the gates' sums, gathered into those by inputs and recurrent weights.
+
+    hiddens: (T + 1, B, H), the first before the first step. apart: the recurrent product's part
+    of a sum has a derivative, and the recurrent weights a bias, of their own.
+    """
+
+    def __init__(self, inputs: Inputs, hiddens: Tensor, *, apart: bool = False) -> None:
+        self._tokens = inputs.tokens
+        self._hiddens = hiddens
+        T, B, self._width = *inputs.shape, inputs.rows.shape[-1]
+        self._length = T if self._tokens is None else min(T, _BLOCK)
+        self.rows = inputs.rows.new_zeros(inputs.rows.shape if self._tokens is not None else ())
+        self.recurrent = hiddens.new_zeros(self._width, hiddens.shape[-1])
+        self.recurrent_bias = hiddens.new_zeros(self._width) if apart else None
+        self._by_inputs = hiddens.new_empty(self._length, B, self._width)
+        self._by_recurrent = torch.empty_like(self._by_inputs) if apart else self._by_inputs
+
+    def spans(self) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+        """Steps start to stop, the last first, as many as fit into a cache; and what has to be
+        filled before the next: (stop - start, B, G H) by the inputs and by the recurrent product,
+        which are one unless they are apart.
+        """
+        T, B, H = len(self._hiddens) - 1, *self._hiddens.shape[1:]
+        length = min(self._length, max(1, _SPAN_UNITS // (B * H)))
+        for end in range(T, 0, -self._length):
+            begin = max(0, end - self._length)
+            for stop in range(end, begin, -length):
+                start = max(begin, stop - length)
+                span = slice(start - begin, stop - begin)
+                yield start, stop, self._by_inputs[span], self._by_recurrent[span]
+            self._gather(begin, end)
+
+    def _gather(self, start: int, stop: int) -> None:
+        by_recurrent = self._by_recurrent[: stop - start].view(-1, self._width)
+        hiddens = self._hiddens[start:stop].view(-1, self._hiddens.shape[-1])
+        self.recurrent.addmm_(by_recurrent.t(), hiddens)
+        if self.recurrent_bias is not None:
+            self.recurrent_bias += by_recurrent.sum(0)
+        if self._tokens is None:
+            self.rows = self._by_inputs
+        else:
+            self.rows += torch.ops.aten.embedding_dense_backward(
+                self._by_inputs[: stop - start], self._tokens[start:stop], len(self.rows), -1, False
+            )
+
+
+def differentiable(tensors: Iterable[Tensor]) -> bool:
+    """Whether a graph is being made, and one of these is in it."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def doubled(weights: Tensor, gate: int, num_gates: int) -> Tensor:
+    """The rows of one gate times two, for a tanh that is computed as a sigmoid."""
+    scale = weights.new_ones(num_gates, 1, *[1] * (weights.ndim - 1))
+    scale[gate] = 2
+    return (weights.unflatten(0, (num_gates, -1)) * scale).flatten(0, 1)

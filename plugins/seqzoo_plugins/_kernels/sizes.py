@@ -1,0 +1,15 @@
+"""Where the kernels are faster than torch's own layers, by size alone.
+
+A rule and no measurement at run time: a resumed run must end in the same bits.
+"""
+
+from __future__ import annotations
+
+__all__ = ["kernel_is_faster"]
+
+_FROM_HIDDEN_SIZE = {"LSTM": 256, "GRU": 128, "RNN_TANH": 128, "RNN_RELU": 128}
+
+
+def kernel_is_faster(mode: str, hidden_size: int) -> bool:
+    """mode: torch's word for the kind of layer (nn.RNNBase.mode)."""
+    return hidden_size >= _FROM_HIDDEN_SIZE[mode]
