@@ -52,6 +52,8 @@ class RecurrentStack(SequenceModel):
     """
 
     num_memories = 1
+    by_the_cell = False
+    """Whether the equations are followed one by one: slow, and what the rest is held against."""
 
     def __init__(
         self,
@@ -98,7 +100,16 @@ class RecurrentStack(SequenceModel):
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
     ) -> tuple[Float[Tensor, "B T V"], Memories]:
         outputs, state = self.hidden(tokens, state)
-        return self.head(self.dropout(outputs)), state
+        return self.logits(outputs), state
+
+    def logits(self, outputs: Float[Tensor, "B T H"]) -> Float[Tensor, "B T V"]:
+        """Dropout and head over what `hidden` gives."""
+        outputs = self.dropout(outputs)
+        if outputs.shape[:2] == (1, 1) and self._may_use_kernels() and not _is_watched(self.head):
+            # Of one vector the general product takes twice as long.
+            head = self.head
+            return torch.addmv(head.bias, head.weight, outputs[0, 0])[None, None]
+        return self.head(outputs)
 
     def hidden(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
@@ -106,21 +117,21 @@ class RecurrentStack(SequenceModel):
         """What the highest layer gives, before dropout and head; the state after the last token."""
         if state is None:
             state = self.initial_state(tokens.shape[0])
+        if self.by_the_cell:
+            return self._by_the_cell(tokens, state)
         alone = tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled()
         if self._may_use_kernels():
             if alone:
                 return self._kernel_step(tokens, state)
             if kernel_is_faster(self.layers.mode, self.layers.hidden_size):
                 return self._kernel_layers(tokens, state)
-        x = self.embed(tokens)  # (B, T, D)
-        if self.embedding_scale != 1.0:
-            x = x * self.embedding_scale
         if alone and not _is_watched(self.layers):
-            return self._step(x, state)
+            # torch's fused LSTM lays out its weights anew on every call, which costs more than
+            # the step itself; the plain cells do not.
+            return self._by_the_cell(tokens, state)
+        x = self._embedded(tokens)  # (B, T, D)
         layers_first = tuple(leaf.transpose(0, 1).contiguous() for leaf in state)
-        outputs, last = self.layers(
-            self.input_dropout(x), layers_first if len(state) > 1 else layers_first[0]
-        )
+        outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
         if len(state) == 1:
             last = (last,)
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
@@ -134,7 +145,8 @@ class RecurrentStack(SequenceModel):
         """On the CPU and in full precision, and where nobody waits for the layers to be called."""
         weight = self.head.weight
         return (
-            weight.device.type == "cpu"
+            len(self.layers._parameters) == 4 * self.layers.num_layers  # none is parametrised
+            and weight.device.type == "cpu"
             and weight.dtype in (torch.float32, torch.float64)
             and not torch.is_autocast_enabled("cpu")
             and not torch.compiler.is_compiling()
@@ -161,35 +173,40 @@ class RecurrentStack(SequenceModel):
     def _kernel_step(
         self, tokens: Int[Tensor, "B 1"], state: Memories
     ) -> tuple[Float[Tensor, "B 1 H"], Memories]:
-        all_weights = self.layers.all_weights
+        weights = [p for p in self.layers._parameters.values() if p is not None]
         layers = self._step_layers.get(
-            [self.embed.weight, *(tensor for weights in all_weights for tensor in weights)],
+            [self.embed.weight, *weights],
             len(tokens),
-            lambda: step_layers(self.recurrence, all_weights, self._symbols(), len(tokens)),
+            lambda: step_layers(
+                self.recurrence, self.layers.all_weights, self._symbols(), len(tokens)
+            ),
         )
         outputs, state = run_step(self.recurrence, layers, tokens[:, 0], state)
         return outputs.unsqueeze(1), state
 
-    def _embedded(self, tokens: Int[Tensor, "T B"]) -> Float[Tensor, "T B D"]:
-        return self.input_dropout(self.embed(tokens) * self.embedding_scale)
+    def _embedded(self, tokens: Int[Tensor, "R C"]) -> Float[Tensor, "R C D"]:
+        x = self.embed(tokens)
+        return self.input_dropout(x * self.embedding_scale if self.embedding_scale != 1.0 else x)
 
     def _symbols(self) -> Float[Tensor, "V D"]:
         symbols = self.embed.weight
         return symbols * self.embedding_scale if self.embedding_scale != 1.0 else symbols
 
-    def _step(
-        self, x: Float[Tensor, "B 1 D"], state: Memories
-    ) -> tuple[Float[Tensor, "B 1 H"], Memories]:
-        """One token without a graph where there is no kernel. torch's fused LSTM lays out its
-        weights anew on every call, which costs more than the step itself; the plain cells do not.
-        """
-        x, stepped = x.squeeze(1), []
-        for layer, weights in enumerate(self.layers.all_weights):
-            memories = self.cell(x, tuple(leaf[:, layer] for leaf in state), weights)
-            stepped.append(memories)
-            x = memories[0]
-        new_state = tuple(torch.stack(leaf, dim=1) for leaf in zip(*stepped, strict=True))
-        return x.unsqueeze(1), _typed_as(state, new_state)
+    def _by_the_cell(
+        self, tokens: Int[Tensor, "B T"], state: Memories
+    ) -> tuple[Float[Tensor, "B T H"], Memories]:
+        """The naive form: token by token, layer by layer."""
+        memories = [tuple(leaf[:, layer] for leaf in state) for layer in range(state[0].shape[1])]
+        outputs = []
+        for x in self._embedded(tokens).unbind(1):
+            for layer, weights in enumerate(self.layers.all_weights):
+                if layer > 0:
+                    x = F.dropout(x, self.layers.dropout, self.training)
+                memories[layer] = self.cell(x, memories[layer], weights)
+                x = memories[layer][0]
+            outputs.append(x)
+        last = tuple(torch.stack(leaf, dim=1) for leaf in zip(*memories, strict=True))
+        return torch.stack(outputs, dim=1), _typed_as(state, last)
 
 
 class PlainStack(nn.Module):
@@ -217,14 +234,11 @@ class PlainStack(nn.Module):
 
 def _is_watched(module: nn.Module) -> bool:
     """Whether somebody hooked on to the module's calls; then it has to be called."""
-    return any(
-        getattr(module, name)
-        for name in (
-            "_forward_hooks",
-            "_forward_pre_hooks",
-            "_backward_hooks",
-            "_backward_pre_hooks",
-        )
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
     )
 
 

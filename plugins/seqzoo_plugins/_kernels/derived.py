@@ -45,31 +45,22 @@ class Derived(Generic[T]):
 
     def forget(self) -> None:
         """Make the value anew the next time."""
-        self._sources: list[tuple[Tensor, Tensor, int]] = []
+        self._marks: list[tuple[int, int, int]] = []
+        self._kept: list[Tensor] = []
         self._key: Hashable = None
         self._value: T | None = None
 
     def get(self, tensors: Sequence[Tensor], key: Hashable, make: Callable[[], T]) -> T:
         """The value of `make()` for these tensors and this key."""
+        if any(tensor.is_inference() for tensor in tensors):  # of these torch counts no writes
+            return make()
+        marks = [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
         key = (key, _OptimizerSteps.count)
-        if self._value is None or key != self._key or not self._is_fresh(tensors):
-            self._value = make()
-            self._key = key
-            # The alias keeps the memory: no other tensor can come to lie at the same address.
-            self._sources = [
-                (tensor, tensor.detach(), 0 if tensor.is_inference() else tensor._version)
-                for tensor in tensors
-            ]
+        if self._value is None or key != self._key or marks != self._marks:
+            self._value, self._key, self._marks = make(), key, marks
+            # Kept with their memory, so that no other tensor gets their id or their address.
+            self._kept = [*tensors, *(tensor.detach() for tensor in tensors)]
         return self._value
-
-    def _is_fresh(self, tensors: Sequence[Tensor]) -> bool:
-        return len(tensors) == len(self._sources) and all(
-            tensor is source
-            and tensor.data_ptr() == alias.data_ptr()
-            and not tensor.is_inference()  # those do not count
-            and tensor._version == version
-            for tensor, (source, alias, version) in zip(tensors, self._sources, strict=True)
-        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Derived[T]:
         return Derived()

@@ -87,7 +87,7 @@ def run_step(
             x = layer.table.index_select(0, tokens)
         else:
             x = layer.inputs(x, None)
-        before = tuple(leaf[:, number] for leaf in memories)
+        before = tuple([leaf.select(1, number) for leaf in memories])
         after = recurrence.step(x, before, layer.recurrent)
         last.append(after)
         x = after[0]

@@ -1,6 +1,8 @@
 """Where the kernels are faster than torch's own layers, by size alone.
 
-A rule and no measurement at run time: a resumed run must end in the same bits.
+A rule and no measurement at run time: a resumed run must end in the same bits. It comes from
+`seqzoo bench --targets` and sizes around those, on two x86 cores (docs/performance.md): below, what
+starting each step's operations costs outweighs what they save.
 """
 
 from __future__ import annotations
