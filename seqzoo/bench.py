@@ -23,7 +23,7 @@ from seqzoo import state as states
 from seqzoo.console import messages
 from seqzoo.contracts import SequenceModel, Tokenizer
 from seqzoo.evaluate import Protocol, score
-from seqzoo.generate import generate
+from seqzoo.generate import generate, generate_batch
 from seqzoo.progress import meter
 from seqzoo.rundirectory import Log
 from seqzoo.runtime import Runtime
@@ -126,19 +126,26 @@ def evaluation_share(
 
 
 def sampling_ratio(
-    spec: ArchitectureSpec, options: Options, *, rounds: int = 9, length: int = 400
+    spec: ArchitectureSpec,
+    options: Options,
+    *,
+    rounds: int = 9,
+    length: int = 400,
+    streams: int = 1,
 ) -> Ratio:
-    """Bytes per second of seqzoo's sampling over a bare torch step loop's, one stream."""
+    """Bytes per second of seqzoo's sampling over a bare torch loop's; streams: texts at once."""
     model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
     bare = _reference(spec, options).eval()
     bare_seconds, our_seconds = _alternate(
-        lambda: _bare_sampling(bare, length), lambda: _our_sampling(model, length), rounds
+        lambda: _bare_sampling(bare, length, streams),
+        lambda: _our_sampling(model, length, streams),
+        rounds,
     )
     return Ratio(
-        "sampling, bytes/s, over bare torch",
+        "sampling, bytes/s, over bare torch" + (f", {streams} streams" if streams > 1 else ""),
         bare_seconds / our_seconds,
-        length / our_seconds,
-        length / bare_seconds,
+        streams * length / our_seconds,
+        streams * length / bare_seconds,
     )
 
 
@@ -238,19 +245,22 @@ class _BareTraining:
             self.position += self.length
 
 
-def _bare_sampling(model: nn.Module, length: int) -> None:
+def _bare_sampling(model: nn.Module, length: int, streams: int) -> None:
     with torch.no_grad():
-        token = torch.full((1, 1), ord("a"))
+        token = torch.full((streams, 1), ord("a"))
         state: Any = None
-        out = bytearray()
+        out = [bytearray() for _ in range(streams)]
         for _ in range(length):
             logits, state = model(token, state)
             token = torch.multinomial(torch.softmax(logits[:, -1], dim=-1), 1)
-            out.append(int(token))
+            for text, (byte,) in zip(out, token.tolist(), strict=True):
+                text.append(byte)
 
 
-def _our_sampling(model: SequenceModel, length: int) -> None:
-    for _ in generate(model, _Bytes(), chain=(), prompt=b"a", num_tokens=length, seed=1):
+def _our_sampling(model: SequenceModel, length: int, streams: int) -> None:
+    for _ in generate_batch(
+        model, _Bytes(), chain=(), prompt=b"a", num_tokens=length, seed=1, count=streams
+    ):
         pass
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "ArchitectureSpec",
     "BaselineScore",
     "BaselineSpec",
+    "Benchmark",
     "Check",
     "CorpusSpec",
     "Options",
@@ -82,17 +83,38 @@ class Spec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A size at which `seqzoo bench --targets` measures an architecture, and what it should reach.
+
+    options: the architecture's own. training, sampling, sampling_16: least ratios of seqzoo's
+    speed to bare torch's, in training, in writing one text and 16 side by side; None where the
+    ratio is only to be shown.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 32
+    bptt_length: int = 64
+    training: float | None = None
+    sampling: float | None = None
+    sampling_16: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArchitectureSpec(Spec):
     """A sequence model: `build(options, vocab_size=V)` gives a `SequenceModel` on the CPU.
 
     reference: builds the same network in the plainest torch, parameters named alike, for
     `seqzoo bench` and tests to hold the model against: a module that maps (tokens, state or None)
     to (logits, state).
+    naive: the same by its equations alone, token by token, where `build` has a faster form.
+    benchmarks: the sizes that it is measured at; without any, its default options.
     """
 
     kind: ClassVar[str] = "architecture"
     build: Callable[..., SequenceModel]
     reference: Callable[..., nn.Module] | None = None
+    naive: Callable[..., nn.Module] | None = None
+    benchmarks: tuple[Benchmark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

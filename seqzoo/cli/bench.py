@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,55 +26,73 @@ def bench(
     bptt_length: Annotated[int, typer.Option(min=1, help="Tokens per lane and update.")] = 64,
     rounds: Annotated[int, typer.Option(min=1, help="Turns that each side takes.")] = 7,
     threads: Annotated[int | None, typer.Option(min=1, help="Else torch's own choice.")] = None,
+    targets: Annotated[
+        bool,
+        typer.Option(
+            "--targets",
+            help="The sizes that each architecture names, each ratio beside what it should reach.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare training, scoring and sampling with bare torch, taking turns; prints ratios."""
-    from rich.table import Table
-
     from seqzoo import bench as benchmark
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import messages, results
+    from seqzoo.console import messages
+    from seqzoo.errors import UsageError
     from seqzoo.recipe import plugin_options
     from seqzoo.runtime import make_runtime
-    from seqzoo.sections import RuntimeSection, TrainSection
+    from seqzoo.sections import RuntimeSection
+    from seqzoo.targets import bench_section, measure_targets
 
     registry = installed()
     runtime = make_runtime(RuntimeSection(device="cpu", threads=threads))
-    section = TrainSection.model_validate(
-        {
-            "batch_size": batch_size,
-            "bptt_length": bptt_length,
-            "budget": {"steps": 1_000_000},
-            "validation": {"every_steps": 0},
-        }
-    )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("architecture", "figure", "ratio", "seqzoo", "against"):
-        table.add_column(
-            column, justify="left" if column in ("architecture", "figure") else "right"
-        )
-    found = []
-    for name in [architecture] if architecture else registry.names("architecture"):
+    names = [architecture] if architecture else registry.names("architecture")
+    found: list[dict[str, object]] = []
+    if targets and options:
+        raise UsageError("--targets has sizes of its own; leave the options out.")
+    for name in names:
         spec = registry.get("architecture", name)
-        chosen = plugin_options(spec, options or [])
         messages().print(f"{name}: training, scoring and sampling take turns …", style="dim")
-        ratios = (
+        if targets:
+            for measured in measure_targets(spec, runtime=runtime, rounds=rounds):
+                found.append(vars(measured))
+                messages().print(
+                    f"  {measured.size}: {measured.meaning}: {measured.ratio:.2f}", style="dim"
+                )
+            continue
+        section = bench_section(batch_size, bptt_length)
+        chosen = plugin_options(spec, options or [])
+        for ratio in (
             benchmark.training_ratio(spec, chosen, section, runtime=runtime, rounds=rounds),
             benchmark.evaluation_share(spec, chosen, section, runtime=runtime),
             benchmark.sampling_ratio(spec, chosen, rounds=rounds),
             benchmark.sampling_growth(spec, chosen),
-        )
-        for ratio in ratios:
-            table.add_row(
-                name,
-                ratio.meaning,
-                f"{ratio.ratio:.2f}",
-                f"{ratio.ours:.4g}",
-                f"{ratio.theirs:.4g}",
-            )
+        ):
             found.append({"architecture": name, **vars(ratio)})
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        results().print(f"{runtime.threads} threads, B{batch_size} T{bptt_length}")
-        results().print(table)
+        size = "" if targets else f", B{batch_size} T{bptt_length}"
+        _print_table(f"{runtime.threads} threads{size}", found, with_targets=targets)
+
+
+def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: bool) -> None:
+    from rich.table import Table
+
+    from seqzoo.console import results
+
+    words = ("architecture", "size", "figure") if with_targets else ("architecture", "figure")
+    numbers = ("ratio", "target") if with_targets else ("ratio",)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (*words, *numbers, "seqzoo", "against"):
+        table.add_column(column, justify="left" if column in words else "right")
+    for line in found:
+        texts = [line["architecture"], *([line["size"]] if with_targets else []), line["meaning"]]
+        target = line.get("target")
+        shown = [f"{line['ratio']:.2f}"]
+        if with_targets:
+            shown.append("" if target is None else f"{target:g}")
+        table.add_row(*texts, *shown, f"{line['ours']:.4g}", f"{line['theirs']:.4g}")
+    results().print(heading)
+    results().print(table)

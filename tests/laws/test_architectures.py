@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqzoo import state as states
+from seqzoo.agreement import TOLERANCE_NATS, losses_agree
 from seqzoo.contracts import SequenceModel, State
 from seqzoo.registry import Registry, load_registry
 from seqzoo.specs import ArchitectureSpec, Options
@@ -339,6 +340,24 @@ def test_its_plain_reference_is_the_same_function(spec: ArchitectureSpec) -> Non
     torch.testing.assert_close(
         model(tokens, state)[0], plain(tokens, expected_state)[0], atol=1e-6, rtol=0
     )
+
+
+@every_architecture
+def test_its_forms_give_the_same_losses_over_100_updates(spec: ArchitectureSpec) -> None:
+    if spec.reference is None and spec.naive is None:
+        pytest.skip("declares one form only")
+    found = losses_agree(
+        spec, options_of(spec, **SMALL), vocab_size=VOCAB_SIZE, batch_size=4, length=8
+    )
+    assert found.largest_difference < TOLERANCE_NATS
+    ours = found.losses["seqzoo"]
+    assert ours[-1] < ours[0]  # they learnt: losses that stand still agree without a gradient
+
+
+@every_architecture
+def test_its_benchmarks_are_sizes_that_its_options_accept(spec: ArchitectureSpec) -> None:
+    for size in spec.benchmarks:
+        spec.options(**size.options)
 
 
 def test_declaring_imports_no_torch() -> None:

@@ -14,6 +14,8 @@ from naive_stack import shake
 from torch import Tensor
 
 import seqzoo_plugins._stack as stack_module
+from seqzoo.agreement import TOLERANCE_NATS, losses_agree
+from seqzoo.registry import Registry
 from seqzoo_plugins import gru, lstm, rnn
 from seqzoo_plugins._stack import RecurrentStack
 
@@ -36,18 +38,12 @@ def kernels_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def by_the_cell(
     model: RecurrentStack, tokens: Tensor, state: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The naive form: the layers' one-step cell, token by token."""
-    memories = [tuple(leaf[:, layer] for leaf in state) for layer in range(state[0].shape[1])]
-    outputs = []
-    for token in tokens.unbind(1):
-        x = model.embed(token) * model.embedding_scale
-        for layer, weights in enumerate(model.layers.all_weights):
-            memories[layer] = model.cell(x, memories[layer], weights)
-            x = memories[layer][0]
-        outputs.append(x)
-    return torch.stack(outputs, 1), tuple(
-        torch.stack(leaf, 1) for leaf in zip(*memories, strict=True)
-    )
+    """What `hidden` gives by the equations, on the same weights."""
+    model.by_the_cell = True
+    try:
+        return model.hidden(tokens, state)
+    finally:
+        model.by_the_cell = False
 
 
 def numbers(model: RecurrentStack, outputs: Tensor, last: Any, state: Any) -> Iterator[Tensor]:
@@ -87,6 +83,17 @@ def test_outputs_states_and_gradients_are_the_cells(
     for one, other in zip(found, expected, strict=True):
         # float64, both; the tanh through a sigmoid is exact to its last digits near 1 only.
         torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_losses_over_100_updates_are_torchs_and_the_equations(
+    name: str, registry: Registry
+) -> None:
+    spec = registry.get("architecture", name)
+    options = spec.options(hidden_size=24, num_layers=2)
+    found = losses_agree(spec, options, vocab_size=V, batch_size=4, length=12)
+    assert len(found.losses) == 3
+    assert found.largest_difference < TOLERANCE_NATS
 
 
 @every_kind

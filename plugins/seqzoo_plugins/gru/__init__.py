@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from seqzoo import ArchitectureSpec, hookimpl
+from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins._stack_options import StackOptions
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ def reference(options: GRUOptions, *, vocab_size: int) -> PlainStack:
     return PlainStack(layers, vocab_size=vocab_size, options=options)
 
 
+def naive(options: GRUOptions, *, vocab_size: int) -> GRU:
+    """The same network, one step of its equations after the other."""
+    model = build(options, vocab_size=vocab_size)
+    model.by_the_cell = True
+    return model
+
+
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -43,6 +50,11 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             options=GRUOptions,
             build=build,
             reference=reference,
+            naive=naive,
+            benchmarks=(
+                Benchmark(options={"hidden_size": 128, "num_layers": 2}, training=1.2),
+                Benchmark(options={"hidden_size": 512}, training=1.4),
+            ),
             source="Cho et al. 2014, arXiv:1406.1078, eq. 5-8",
         )
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from seqzoo import ArchitectureSpec, hookimpl
+from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins._stack_options import StackOptions
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ def reference(options: LSTMOptions, *, vocab_size: int) -> PlainStack:
     return PlainStack(layers, vocab_size=vocab_size, options=options)
 
 
+def naive(options: LSTMOptions, *, vocab_size: int) -> LSTM:
+    """The same network, one step of its equations after the other."""
+    model = build(options, vocab_size=vocab_size)
+    model.by_the_cell = True
+    return model
+
+
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -49,6 +56,20 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             options=LSTMOptions,
             build=build,
             reference=reference,
+            naive=naive,
+            benchmarks=(
+                Benchmark(
+                    options={"hidden_size": 128, "num_layers": 2},
+                    training=1.0,
+                    sampling=4.0,
+                    sampling_16=1.5,
+                ),
+                Benchmark(options={"hidden_size": 256}, training=1.0),
+                Benchmark(
+                    options={"hidden_size": 512}, training=1.4, sampling=10.0, sampling_16=1.5
+                ),
+                Benchmark(options={"hidden_size": 1024}, batch_size=64, training=1.4),
+            ),
             source="Gers et al. 2000, Neural Computation 12(10); Hochreiter and Schmidhuber 1997",
         )
     ]

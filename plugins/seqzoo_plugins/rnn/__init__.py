@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from seqzoo import ArchitectureSpec, hookimpl
+from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins._stack_options import StackOptions
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
     return PlainStack(layers, vocab_size=vocab_size, options=options)
 
 
+def naive(options: RNNOptions, *, vocab_size: int) -> RNN:
+    """The same network, one step of its equations after the other."""
+    model = build(options, vocab_size=vocab_size)
+    model.by_the_cell = True
+    return model
+
+
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -47,6 +54,11 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             options=RNNOptions,
             build=build,
             reference=reference,
+            naive=naive,
+            benchmarks=(
+                Benchmark(options={"hidden_size": 128, "num_layers": 2}, training=1.2),
+                Benchmark(options={"hidden_size": 512}, training=1.2),
+            ),
             source="Elman 1990, Cognitive Science 14(2); relu: Le et al. 2015, arXiv:1504.00941",
         )
     ]
