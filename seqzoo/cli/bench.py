@@ -86,7 +86,7 @@ def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: boo
     numbers = ("ratio", "target") if with_targets else ("ratio",)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in (*words, *numbers, "seqzoo", "against"):
-        table.add_column(column, justify="left" if column in words else "right")
+        table.add_column(column, justify="left" if column in words else "right", overflow="fold")
     for line in found:
         texts = [line["architecture"], *([line["size"]] if with_targets else []), line["meaning"]]
         target = line.get("target")
