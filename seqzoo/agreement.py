@@ -43,8 +43,8 @@ def losses_agree(
     *,
     vocab_size: int = 256,
     updates: int = 100,
-    batch_size: int = 8,
-    length: int = 16,
+    batch_size: int = 32,
+    length: int = 8,
     learning_rate: float = 1e-3,
 ) -> Agreement:
     """Train the fast form, bare torch's and the naive one from the same weights on the same text.

@@ -123,7 +123,7 @@ class RecurrentStack(SequenceModel):
         if self._may_use_kernels():
             if alone:
                 return self._kernel_step(tokens, state)
-            if kernel_is_faster(self.layers.mode, self.layers.hidden_size):
+            if kernel_is_faster(self.layers.mode, self.layers.hidden_size, len(tokens)):
                 return self._kernel_layers(tokens, state)
         if alone and not _is_watched(self.layers):
             # torch's fused LSTM lays out its weights anew on every call, which costs more than
