@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqzoo import SequenceModel
-from seqzoo_plugins._stack import Memories, RecurrentStack, fused_layers
+from seqzoo_plugins._lstm import LSTM
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 from seqzoo_plugins.ngram_lstm.experts import FEATURES, Experts, experts_of, witten_bell
 from seqzoo_plugins.ngram_lstm.learned import Learned
@@ -33,21 +33,6 @@ class NgramLSTMState(NamedTuple):
     history: Tensor
     hidden: Tensor
     cell: Tensor
-
-
-class _LSTM(RecurrentStack):
-    """Long short-term memory with forget gates (Gers et al. 2000), which start open."""
-
-    num_memories = 2
-
-    def __init__(self, options: NgramLSTMOptions, *, vocab_size: int) -> None:
-        super().__init__(fused_layers(nn.LSTM, options), vocab_size=vocab_size, options=options)
-        H = options.hidden_size
-        for _, _, input_bias, _ in self.layers.all_weights:
-            nn.init.constant_(input_bias[H : 2 * H], 1.0)
-
-    def cell(self, x: Tensor, memories: Memories, weights: Sequence[Tensor]) -> Memories:
-        return torch.lstm_cell(x, memories, *weights)
 
 
 class NgramLSTM(SequenceModel):
@@ -71,7 +56,7 @@ class NgramLSTM(SequenceModel):
 
     def __init__(self, options: NgramLSTMOptions, *, vocab_size: int) -> None:
         super().__init__()
-        self.lstm = _LSTM(options, vocab_size=vocab_size)
+        self.lstm = LSTM(options, vocab_size=vocab_size)
         self.window = options.window
         self.window_orders = options.window_orders
         self.vocab_size = vocab_size
