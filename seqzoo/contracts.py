@@ -142,7 +142,8 @@ class Stream(ABC):
 
     Laws: targets are one token ahead; row i of a batch continues row i of the batch before it
     unless `restarts` says that the state must be reset; a batch never changes once it is handed
-    out; `restore(state())` goes on with the same batches. `seqzoo doctor` holds a stream to them.
+    out; positions, where given, are right; `restore(state())` goes on with the same batches.
+    `seqzoo doctor` holds a stream to them.
     """
 
     batch_size: int

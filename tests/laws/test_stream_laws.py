@@ -40,6 +40,15 @@ def test_batches_are_rows_of_tokens_with_targets_one_ahead(stream: Stream) -> No
 
 
 @every_stream
+def test_positions_where_given_are_where_the_rows_begin(stream: Stream) -> None:
+    for _ in range(100):
+        batch = stream.next(LENGTH)
+        if batch.positions is None:
+            pytest.skip("this stream does not say where its rows stand")
+        assert torch.equal(batch.positions, batch.inputs[:, 0])  # tokens are numbered here
+
+
+@every_stream
 def test_rows_continue_unless_the_state_is_reset(stream: Stream) -> None:
     before = stream.next(LENGTH)
     for _ in range(100):
