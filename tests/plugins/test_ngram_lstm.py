@@ -21,6 +21,7 @@ from seqzoo.sections import TrainSection
 from seqzoo.streams import Lanes
 from seqzoo.train import Training
 from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
+from seqzoo_plugins.ngram_lstm import learned as learned_module
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT, context_keys
 from seqzoo_plugins.ngram_lstm.experts import witten_bell
 from seqzoo_plugins.ngram_lstm.learned import BLOCK, Learned
@@ -159,6 +160,27 @@ def test_what_was_read_is_counted_up_to_the_last_block(length: int, random: Any)
     learned.add_counts(total, keys)
     expected = dense(counted(text, (1, 3), range(length // BLOCK * BLOCK)), text, (1, 3))
     assert torch.equal(total, expected)
+
+
+def test_what_was_read_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned_module, "_LONGEST_STRETCH", 2 * BLOCK)
+    monkeypatch.setattr(learned_module, "_MOST_STRETCHES", 2)
+    text = np.random.default_rng(0).integers(0, V, 7 * BLOCK).tolist()
+    learned = Learned(lambda: NgramTable(V, (1, 3)))
+    for start in range(0, len(text), BLOCK):
+        learned.read(torch.tensor(text[start : start + BLOCK]))
+    total = torch.zeros(len(text), 2, V)
+    learned.add_counts(total, NgramTable(V, (1, 3)).keys(torch.tensor([text]), len(text))[0])
+    remembered = range(4 * BLOCK, 7 * BLOCK)
+    assert torch.equal(total, dense(counted(text, (1, 3), remembered), text, (1, 3)))
+
+
+def test_long_contexts_in_the_window_differ_by_their_first_token() -> None:
+    end = list(range(200, 211))
+    text = torch.tensor([[*([ABSENT] * 40), 1, *end, 5, 2, *end, 6, 1, *end]])
+    total = torch.zeros(len(end) + 1, 2, 256)
+    add_window_counts(total, text[:, : -len(end) - 1], text[:, -len(end) - 1 :], (11, 12))
+    assert total[-1].nonzero().tolist() == [[0, 5], [0, 6], [1, 5]]
 
 
 def test_contexts_of_different_orders_have_different_keys_and_unwhole_ones_have_none() -> None:

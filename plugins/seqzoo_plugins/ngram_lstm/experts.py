@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["FEATURES", "Experts", "witten_bell"]
+__all__ = ["FEATURES", "Experts", "experts_of", "witten_bell"]
 
 FEATURES = 5
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NgramLSTM"]
 
-_PIECE = 1 << 12  # distributions held at a time: 46 MB at 11 experts and 256 symbols
+_PIECE = 1 << 11  # distributions held at a time: 23 MB at 11 experts of 256 symbols
 
 
 class NgramLSTMState(NamedTuple):
@@ -104,6 +104,7 @@ class NgramLSTM(SequenceModel):
         state: NgramLSTMState | None = None,
         positions: Int[Tensor, " B"] | None = None,
     ) -> tuple[Float[Tensor, "B T V"], NgramLSTMState]:
+        """Without the counts of the folds that the next tokens lie in, where it is known."""
         if positions is None:
             return self._read(tokens, state, None)
         following = positions[:, None] + 1 + torch.arange(tokens.shape[1], device=tokens.device)

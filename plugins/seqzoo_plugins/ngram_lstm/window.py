@@ -12,6 +12,8 @@ from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 
 __all__ = ["add_window_counts"]
 
+_MOST_AT_ONCE = 3  # tokens in one int64, beside the row: any vocabulary of up to 500,000
+
 
 def add_window_counts(
     total: Float[Tensor, "N K V"],
@@ -28,9 +30,9 @@ def add_window_counts(
     W, T = history.shape[1], tokens.shape[1]
     L = W + T
     text = torch.cat([history, tokens], dim=1)  # (B, L)
-    earlier, later = _pairs(text, orders[0], span=W - (orders[0] - 1), queries=T)
+    matched = min(orders[0], _MOST_AT_ONCE)
+    earlier, later = _pairs(text, matched, span=W - (matched - 1), queries=T)
     flat = text.reshape(-1)
-    matched = orders[0]
     K, V = total.shape[1:]
     for number, order in enumerate(orders):
         if order > matched:
