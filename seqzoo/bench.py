@@ -184,7 +184,9 @@ class _Ours:
         torch.manual_seed(0)
         model: SequenceModel = spec.build(options, vocab_size=VOCAB_SIZE)
         lanes = Lanes(data, batch_size=section.batch_size)
-        self.training = Training(model, lanes, section, runtime=runtime, bytes_per_token=1.0)
+        self.training = Training(
+            model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)
+        )
         self._folder = tempfile.TemporaryDirectory()
         self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0)
 

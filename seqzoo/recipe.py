@@ -18,7 +18,7 @@ from seqzoo.choices import check_options, named_plugins
 from seqzoo.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
 from seqzoo.overrides import apply_overrides, retype
 from seqzoo.registry import Registry
-from seqzoo.sections import BudgetSection, Choice, RecipeSections
+from seqzoo.sections import Choice, RecipeSections
 from seqzoo.specs import Options, Spec
 from seqzoo.verdicts import Fault, check, shown
 from seqzoo.yamlmarks import MAX_BYTES, Mark, Marks, load_yaml
@@ -27,7 +27,8 @@ from seqzoo.yamlscalars import dump_yaml
 
 __all__ = ["Recipe", "load_recipe", "options_from", "parse_recipe", "plugin_options"]
 
-_BUDGET = [("train", "budget", unit) for unit in BudgetSection.model_fields]
+# An override in one of these replaces the others; epochs bound whichever it is.
+_BUDGET = [("train", "budget", unit) for unit in ("steps", "bytes", "seconds")]
 
 Chosen = TypeVar("Chosen", bound=Choice)
 Model = TypeVar("Model", bound=BaseModel)

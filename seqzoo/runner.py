@@ -113,6 +113,7 @@ def _make_training(recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Toke
         recipe.train,
         runtime=runtime,
         bytes_per_token=len(data.splits.training) / len(tokens),
+        epoch_tokens=len(tokens),
     )
 
 

@@ -158,23 +158,34 @@ class ScheduleSection(Section):
 
 
 class BudgetSection(Section):
-    """How long to train: exactly one of the three."""
+    """How long to train: until the first of the given is spent."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     steps: int | None = Field(default=None, ge=1, description="updates")
     bytes: int | None = Field(
         default=None, ge=1, description="raw bytes trained on, repeats counted"
     )
+    epochs: float | None = Field(
+        default=None, gt=0, description="readings of the training part; few, where a text is short"
+    )
     seconds: float | None = Field(default=None, gt=0, description="wall-clock seconds of training")
 
     @model_validator(mode="after")
-    def _is_one(self) -> BudgetSection:
-        given = [unit for unit in type(self).model_fields if getattr(self, unit) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise ValueError(f"give exactly one of steps, bytes and seconds; found {found}")
+    def _is_some(self) -> BudgetSection:
+        if all(getattr(self, unit) is None for unit in type(self).model_fields):
+            raise ValueError("give one of steps, bytes, epochs and seconds, or more; found none")
         return self
+
+    def share(self, *, steps: float, bytes: float, epochs: float, seconds: float) -> float:
+        """How much of it so much training has spent: from 0 to 1, and beyond."""
+        pairs = (
+            (steps, self.steps),
+            (bytes, self.bytes),
+            (epochs, self.epochs),
+            (seconds, self.seconds),
+        )
+        return max(spent / total for spent, total in pairs if total is not None)
 
 
 class ValidationSection(Section):

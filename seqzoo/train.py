@@ -66,12 +66,15 @@ class Training:
         *,
         runtime: Runtime,
         bytes_per_token: float,
+        epoch_tokens: int,
     ) -> None:
+        """epoch_tokens: of the training part, which is what the stream reads."""
         self.model = model
         self.stream = stream
         self.section = section
         self.runtime = runtime
         self.bytes_per_token = bytes_per_token
+        self.epoch_tokens = epoch_tokens
         self.optimizer = Optimizer(model, section.optimizer)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.carried: State | None = None
@@ -93,13 +96,12 @@ class Training:
     @property
     def progress(self) -> float:
         """Spent share of the budget; training is over at 1."""
-        budget = self.section.budget
-        if budget.steps is not None:
-            return self.step / budget.steps
-        if budget.bytes is not None:
-            return self.bytes_seen / budget.bytes
-        assert budget.seconds is not None
-        return self.seconds / budget.seconds
+        return self.section.budget.share(
+            steps=self.step,
+            bytes=self.bytes_seen,
+            epochs=self.tokens_seen / self.epoch_tokens,
+            seconds=self.seconds,
+        )
 
     @property
     def learning_rate(self) -> float:

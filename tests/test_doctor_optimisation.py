@@ -166,7 +166,10 @@ def test_updates_of_a_budget_in_bytes_are_those_that_are_made(registry: Registry
         tokens += 4 * 3 * section.bptt_length_at(tokens * 2.5 / 100_000)
         made += 1
     # The last update of each stage goes beyond it.
-    assert updates_of(section, 2.5) == pytest.approx(made, abs=3)
+    found = updates_of(section, bytes_per_token=2.5, epoch_bytes=7)
+    assert found == pytest.approx(made, abs=3)
+    epochs = load_recipe(HEALTHY, registry, overrides=[*overrides[:3], "train.budget={epochs: 5}"])
+    assert updates_of(epochs.train, bytes_per_token=2.5, epoch_bytes=20_000) == found
 
 
 def test_a_budget_in_seconds_tells_no_number_of_updates(registry: Registry) -> None:

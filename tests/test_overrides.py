@@ -73,8 +73,11 @@ def test_another_architecture_gets_the_options_that_stand_there() -> None:
 def test_a_budget_override_replaces_the_other_unit() -> None:
     assert parse(GOOD, "train.budget.seconds=30").train.budget == BudgetSection(seconds=30)
     assert parse(GOOD, "train.budget={bytes: 9}").train.budget == BudgetSection(bytes=9)
-    (problem,) = problems_of(GOOD, ["train.budget.seconds=30", "train.budget.bytes=5"])
-    assert "found bytes and seconds" in problem.message
+    both = parse(GOOD, "train.budget.seconds=30", "train.budget.bytes=5").train.budget
+    assert both == BudgetSection(seconds=30, bytes=5)
+    steps = parse(GOOD).train.budget.steps
+    bounded = parse(GOOD, "train.budget.epochs=3").train.budget
+    assert bounded == BudgetSection(steps=steps, epochs=3)
     (problem,) = problems_of(GOOD, ["train.budget.second=30"])
     assert problem.message == "unknown option 'train.budget.second'. Did you mean 'seconds'?"
 

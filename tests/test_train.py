@@ -50,6 +50,7 @@ def made(choice: TrainSection, *, dropout: float = 0.3, seed: int = 0) -> Traini
         choice,
         runtime=RUNTIME,
         bytes_per_token=1.0,
+        epoch_tokens=len(text()),
     )
 
 
@@ -204,9 +205,17 @@ def test_a_checkpoint_is_due_at_its_steps_at_a_new_best_and_at_the_end() -> None
 
 
 @pytest.mark.parametrize(
-    ("budget", "steps"), [({"steps": 9}, 9), ({"bytes": 4 * 8 * 9}, 9), ({"bytes": 100}, 4)]
+    ("budget", "steps"),
+    [
+        ({"steps": 9}, 9),
+        ({"bytes": 4 * 8 * 9}, 9),
+        ({"bytes": 100}, 4),
+        ({"epochs": 4 * 8 * 9 / len(text())}, 9),
+        ({"steps": 9, "epochs": 1000}, 9),
+        ({"steps": 1000, "bytes": 1000, "epochs": 100 / len(text())}, 4),
+    ],
 )
-def test_budgets_end_training(budget: dict[str, int], steps: int) -> None:
+def test_the_first_budget_that_is_spent_ends_training(budget: dict[str, float], steps: int) -> None:
     training = made(section(budget=budget))
     assert train(training, Watching(training).hooks())
     assert training.step == steps
@@ -275,6 +284,7 @@ def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
         section(),
         runtime=RUNTIME,
         bytes_per_token=1.0,
+        epoch_tokens=len(text()),
     )
     with pytest.raises(CheckpointError, match="does not fit"):
         other.restore(checkpoints.load(tmp_path, 1))

@@ -166,6 +166,7 @@ class RecipePipeline(Pipeline):
             section.model_copy(update=changed),
             runtime=self._runtime,
             bytes_per_token=self._bytes_per_token,
+            epoch_tokens=len(self._tokens),
         )
         training.factor = factor
         return _Trainee(network, training)

@@ -126,11 +126,14 @@ class MemberRun:
         """How much of the budget is spent, 0 to 1."""
         if self.state is State.FINISHED:
             return 1.0
-        budget = self._recipe.train.budget
-        for unit, total in (("step", budget.steps), ("bytes", budget.bytes)):
-            if total is not None:
-                return min(1.0, self.latest.get(unit, 0) / total)
-        return min(1.0, self.latest.get("seconds", 0) / (budget.seconds or 1.0))
+        spent = {
+            ours: self.latest.get(theirs, 0)
+            for ours, theirs in (("steps", "step"), ("bytes", "bytes"), ("seconds", "seconds"))
+        }
+        # Whole epochs are all that metrics tell; the bytes of one are known to the run alone.
+        return min(
+            1.0, self._recipe.train.budget.share(epochs=self.latest.get("epoch", 0), **spent)
+        )
 
     @property
     def seconds(self) -> float:

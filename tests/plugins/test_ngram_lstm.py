@@ -222,7 +222,9 @@ def test_a_restored_training_goes_on_with_the_same_bits(tmp_path: Path) -> None:
         model = small(dropout=0.2)
         model.prepare(text)
         lanes = Lanes(text, batch_size=4)
-        return Training(model, lanes, section, runtime=RUNTIME, bytes_per_token=1.0)
+        return Training(
+            model, lanes, section, runtime=RUNTIME, bytes_per_token=1.0, epoch_tokens=len(text)
+        )
 
     unbroken, resumed = start(), start()
     for _ in range(3):

@@ -1,11 +1,11 @@
 """Whether the learning rate's warm-up ends well before the budget does.
 
 Method: train.schedule.warmup_steps against the updates that the budget holds: its steps, or its
-bytes by those that an update reads. Cost: none; and needed, since the short training of this visit
-shortens the warm-up. Pass rule: at most half of the updates warm up, so that the rate that was set
-is had for longer than the way to it. Fail: the budget ends first, and the rate never is what was
-set. How many updates fit in seconds is not known beforehand. Usual are 1 to 10 % (Goyal et al.
-2017, arXiv:1706.02677, have 5 of 90 epochs).
+bytes or epochs by what an update reads. Cost: none; and needed, since the short training of this
+visit shortens the warm-up. Pass rule: at most half of the updates warm up, so that the rate that
+was set is had for longer than the way to it. Fail: the budget ends first, and the rate never is
+what was set. How many updates fit in seconds is not known beforehand. Usual are 1 to 10 % (Goyal
+et al. 2017, arXiv:1706.02677, have 5 of 90 epochs).
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ def examine(subject: Subject) -> Outcome:
     warmup = section.schedule.warmup_steps
     if warmup == 0:
         return Outcome.passed("there is no warm-up", warmup=0.0)
-    budget = updates_of(section, subject.bytes_per_token)
+    per_token = subject.bytes_per_token
+    budget = updates_of(
+        section, bytes_per_token=per_token, epoch_bytes=len(subject.tokens) * per_token
+    )
     share = warmup / budget
     seen = f"the warm-up takes {warmup:,} updates, and the budget holds {budget:,.0f}"
     numbers = {"warmup": float(warmup), "budget": budget, "share": share}
@@ -48,13 +51,21 @@ def examine(subject: Subject) -> Outcome:
     )
 
 
-def updates_of(section: TrainSection, bytes_per_token: float) -> float:
-    """That a budget of steps or of bytes holds. Raises Missing for one of seconds."""
+def updates_of(section: TrainSection, *, bytes_per_token: float, epoch_bytes: float) -> float:
+    """That the budget holds. Raises Missing where it is in seconds alone."""
     budget = section.budget
-    if budget.steps is not None:
-        return float(budget.steps)
-    if budget.bytes is None:
+    holds = [] if budget.steps is None else [float(budget.steps)]
+    per_byte = _updates_per_byte(section, bytes_per_token)
+    if budget.bytes is not None:
+        holds.append(budget.bytes * per_byte)
+    if budget.epochs is not None:
+        holds.append(budget.epochs * epoch_bytes * per_byte)
+    if not holds:
         raise Missing("the budget is in seconds: how many updates it holds is not known beforehand")
+    return min(holds)
+
+
+def _updates_per_byte(section: TrainSection, bytes_per_token: float) -> float:
     if isinstance(section.bptt_length, int):
         shares = {section.bptt_length: 1.0}
     else:
@@ -64,7 +75,7 @@ def updates_of(section: TrainSection, bytes_per_token: float) -> float:
             end = later[0].start if later else 1.0
             shares[stage.length] = shares.get(stage.length, 0.0) + end - stage.start
     bytes_of_one_step = section.batch_size * section.accumulation_steps * bytes_per_token
-    return budget.bytes / bytes_of_one_step * sum(s / length for length, s in shares.items())
+    return sum(share / length for length, share in shares.items()) / bytes_of_one_step
 
 
 CHECK = Check(
