@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from seqzoo import SequenceModel
 from seqzoo_plugins._kernels.derived import Derived
-from seqzoo_plugins._kernels.layers import StepLayer, run_layers, run_step, step_layers
+from seqzoo_plugins._kernels.layers import run_layers
 from seqzoo_plugins._kernels.recurrence import Memories, Recurrence
 from seqzoo_plugins._kernels.sizes import kernel_is_faster
+from seqzoo_plugins._kernels.step import Step
 from seqzoo_plugins._stack_options import StackOptions
 
 __all__ = ["Memories", "PlainStack", "RecurrentStack", "fused_layers"]
@@ -66,7 +67,7 @@ class RecurrentStack(SequenceModel):
         """layers: `fused_layers`; their dropout acts between them, ours on both ends."""
         super().__init__()
         self.recurrence = recurrence
-        self._step_layers: Derived[list[StepLayer]] = Derived()
+        self._derived_step: Derived[Step | None] = Derived()
         self.embed = nn.Embedding(vocab_size, layers.input_size)
         self.input_dropout = nn.Dropout(options.input_dropout)
         self.layers = layers
@@ -99,17 +100,11 @@ class RecurrentStack(SequenceModel):
     def forward(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
     ) -> tuple[Float[Tensor, "B T V"], Memories]:
-        outputs, state = self.hidden(tokens, state)
-        return self.logits(outputs), state
-
-    def logits(self, outputs: Float[Tensor, "B T H"]) -> Float[Tensor, "B T V"]:
-        """Dropout and head over what `hidden` gives."""
-        outputs = self.dropout(outputs)
-        if outputs.shape[:2] == (1, 1) and self._may_use_kernels() and not _is_watched(self.head):
-            # Of one vector the general product takes twice as long.
-            head = self.head
-            return torch.addmv(head.bias, head.weight, outputs[0, 0])[None, None]
-        return self.head(outputs)
+        step = self._step(tokens)
+        if step is None:
+            outputs, state = self.hidden(tokens, state)
+            return self.head(self.dropout(outputs)), state
+        return step.logits(tokens, self.initial_state(len(tokens)) if state is None else state)
 
     def hidden(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
@@ -119,13 +114,14 @@ class RecurrentStack(SequenceModel):
             state = self.initial_state(tokens.shape[0])
         if self.by_the_cell:
             return self._by_the_cell(tokens, state)
-        alone = tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled()
-        if self._may_use_kernels():
-            if alone:
-                return self._kernel_step(tokens, state)
-            if kernel_is_faster(self.layers.mode, self.layers.hidden_size, len(tokens)):
-                return self._kernel_layers(tokens, state)
-        if alone and not _is_watched(self.layers):
+        step = self._step(tokens)
+        if step is not None:
+            return step.hidden(tokens, state)
+        if self._may_use_kernels() and kernel_is_faster(
+            self.layers.mode, self.layers.hidden_size, len(tokens)
+        ):
+            return self._kernel_layers(tokens, state)
+        if self._is_step(tokens) and not _is_watched(self.layers):
             # torch's fused LSTM lays out its weights anew on every call, which costs more than
             # the step itself; the plain cells do not.
             return self._by_the_cell(tokens, state)
@@ -137,9 +133,39 @@ class RecurrentStack(SequenceModel):
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
 
     def train(self, mode: bool = True) -> RecurrentStack:
-        """As ever; what single tokens derive from the weights is made anew afterwards."""
-        self._step_layers.forget()
+        """As ever; afterwards what single tokens derive from the weights is held against them."""
+        self._derived_step.doubt()
         return super().train(mode)
+
+    def _is_step(self, tokens: Int[Tensor, "B T"]) -> bool:
+        return tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled()
+
+    def _step(self, tokens: Int[Tensor, "B T"]) -> Step | None:
+        """What takes single tokens, or None where it may not."""
+        if not self._is_step(tokens) or self.by_the_cell or _torch_is_elsewhere():
+            return None
+        weights: list[Any] = []
+        for module in self._modules.values():
+            assert module is not None
+            if module._forward_hooks or module._forward_pre_hooks:
+                return None
+            weights += module._parameters.values()
+        # What does not change without the weights changing is looked at when they do.
+        return self._derived_step.get(weights, len(tokens), lambda: self._made_step(len(tokens)))
+
+    def _made_step(self, batch_size: int) -> Step | None:
+        # Of their own class they are not if anything is parametrised.
+        if type(self.head) is not nn.Linear or type(self.embed) is not nn.Embedding:
+            return None
+        if not self._may_use_kernels():
+            return None
+        return Step(
+            self.recurrence,
+            self.layers.all_weights,
+            symbols=self._symbols(),
+            head=(self.head.weight, self.head.bias),
+            batch_size=batch_size,
+        )
 
     def _may_use_kernels(self) -> bool:
         """On the CPU and in full precision, and where nobody waits for the layers to be called."""
@@ -148,8 +174,7 @@ class RecurrentStack(SequenceModel):
             len(self.layers._parameters) == 4 * self.layers.num_layers  # none is parametrised
             and weight.device.type == "cpu"
             and weight.dtype in (torch.float32, torch.float64)
-            and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
+            and not _torch_is_elsewhere()
             and not _is_watched(self.embed)
             and not _is_watched(self.layers)
         )
@@ -169,20 +194,6 @@ class RecurrentStack(SequenceModel):
             between=lambda x: F.dropout(x, self.layers.dropout, self.training),
         )
         return outputs.transpose(0, 1), state
-
-    def _kernel_step(
-        self, tokens: Int[Tensor, "B 1"], state: Memories
-    ) -> tuple[Float[Tensor, "B 1 H"], Memories]:
-        weights = [p for p in self.layers._parameters.values() if p is not None]
-        layers = self._step_layers.get(
-            [self.embed.weight, *weights],
-            len(tokens),
-            lambda: step_layers(
-                self.recurrence, self.layers.all_weights, self._symbols(), len(tokens)
-            ),
-        )
-        outputs, state = run_step(self.recurrence, layers, tokens[:, 0], state)
-        return outputs.unsqueeze(1), state
 
     def _embedded(self, tokens: Int[Tensor, "R C"]) -> Float[Tensor, "R C D"]:
         x = self.embed(tokens)
@@ -230,6 +241,15 @@ class PlainStack(nn.Module):
         x = self.input_dropout(self.embed(tokens) * self.embedding_scale)
         outputs, state = self.layers(x, state)
         return self.head(self.dropout(outputs)), state
+
+
+def _torch_is_elsewhere() -> bool:
+    """Whether torch wants other numbers, or to see the operations rather than their results."""
+    return (
+        torch.is_autocast_enabled("cpu")
+        or torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+    )
 
 
 def _is_watched(module: nn.Module) -> bool:

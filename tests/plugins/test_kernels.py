@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from naive_stack import shake
 from torch import Tensor
 
+import seqzoo_plugins._kernels.step as step_module
 import seqzoo_plugins._stack as stack_module
 from seqzoo.agreement import TOLERANCE_NATS, losses_agree
 from seqzoo.registry import Registry
@@ -175,7 +176,7 @@ def test_dropout_between_layers_and_on_the_input_acts_in_training(kind: str) -> 
 def test_layers_that_somebody_hooked_on_to_are_called(kind: str) -> None:
     model = BUILD[kind](hidden_size=5).eval()
     for length in (1, 20):
-        for module in (model.embed, model.layers):
+        for module in (model.embed, model.layers, model.dropout, model.head):
             called = []
             handle = module.register_forward_hook(lambda *_: called.append(1))  # noqa: B023
             with torch.no_grad():
@@ -265,3 +266,45 @@ def test_a_copy_derives_from_its_own_weights(kind: str) -> None:
         _in_place(copied, 0.5)
         assert not torch.equal(copied(token)[0], expected)
         assert torch.equal(model(token)[0], expected)
+
+
+@every_kind
+def test_the_equations_also_hold_for_a_product_in_blocks(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    token, state = torch.full((1, 1), 3), model.initial_state(1)
+    with torch.no_grad():
+        expected = model.head(by_the_cell(model, token, state)[0])
+        monkeypatch.setattr(step_module, "_BLOCK_NUMBERS", 13)
+        logits = model(token, state)[0]
+    torch.testing.assert_close(logits, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("token", [-1, V])
+def test_a_single_token_that_is_no_symbol_is_refused(rows: int, token: int) -> None:
+    with torch.no_grad(), pytest.raises(IndexError):
+        BUILD["lstm"](hidden_size=5).eval()(torch.full((rows, 1), token))
+
+
+@every_kind
+def test_single_tokens_of_a_diverged_model_warn_of_nothing(
+    kind: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    model = BUILD[kind](hidden_size=5).eval()
+    with torch.no_grad():
+        model.layers.weight_hh_l0.fill_(torch.inf)
+        logits, _ = model(torch.zeros(1, 1, dtype=torch.int64))
+    assert logits.isnan().any()
+    assert not recwarn.list
+
+
+@pytest.mark.filterwarnings("ignore")  # torch would rather see torch.export used
+@every_kind
+def test_a_traced_model_reads_the_tokens_that_it_is_given(kind: str) -> None:
+    model = shake(BUILD[kind](hidden_size=5))
+    one, other, state = torch.tensor([[1]]), torch.tensor([[2]]), model.initial_state(1)
+    with torch.no_grad():
+        traced = torch.jit.trace(model, (one, state), check_trace=False)
+        torch.testing.assert_close(traced(other, state)[0], model(other, state)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -35,31 +36,41 @@ class Derived(Generic[T]):
 
     A tensor has changed if it is another one, lies elsewhere, or was written to, which torch
     counts. It does not count the steps of fused optimizers, so that any optimizer's step counts
-    here, nor writes through `tensor.data`: whoever makes those calls `forget`. Copies and pickles
-    of it start empty.
+    here, nor writes through `tensor.data`: whoever makes those calls `doubt`, after which the
+    tensors' numbers are compared with those of then. Copies and pickles of it start empty.
     """
 
     def __init__(self) -> None:
         _OptimizerSteps.begin()
-        self.forget()
-
-    def forget(self) -> None:
-        """Make the value anew the next time."""
         self._marks: list[tuple[int, int, int]] = []
         self._kept: list[Tensor] = []
+        self._numbers: list[Tensor] = []
         self._key: Hashable = None
         self._value: T | None = None
+        self._is_doubted = False
+
+    def doubt(self) -> None:
+        """Look at every number the next time."""
+        self._is_doubted = True
 
     def get(self, tensors: Sequence[Tensor], key: Hashable, make: Callable[[], T]) -> T:
         """The value of `make()` for these tensors and this key."""
-        if any(tensor.is_inference() for tensor in tensors):  # of these torch counts no writes
+        try:
+            marks = [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
+        except RuntimeError:  # of tensors made in inference mode torch counts no writes
             return make()
-        marks = [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
         key = (key, _OptimizerSteps.count)
-        if self._value is None or key != self._key or marks != self._marks:
+        if (
+            self._value is None
+            or key != self._key
+            or marks != self._marks
+            or (self._is_doubted and not all(map(torch.equal, tensors, self._numbers)))
+        ):
             self._value, self._key, self._marks = make(), key, marks
             # Kept with their memory, so that no other tensor gets their id or their address.
             self._kept = [*tensors, *(tensor.detach() for tensor in tensors)]
+            self._numbers = [tensor.detach().clone() for tensor in tensors]
+        self._is_doubted = False
         return self._value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Derived[T]:

@@ -16,14 +16,17 @@ Backward, with d. the loss's derivative by each, from the last step to the first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seqzoo_plugins._kernels.product import repeated_product
 from seqzoo_plugins._kernels.recurrence import (
+    Array,
     Gathered,
     Inputs,
     Memories,
@@ -31,6 +34,7 @@ from seqzoo_plugins._kernels.recurrence import (
     StepProduct,
     differentiable,
     doubled,
+    to_sigmoid,
 )
 
 __all__ = ["GRURecurrence"]
@@ -58,13 +62,22 @@ class GRURecurrence(Recurrence):
     def recurrent_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         return doubled(weights[1], 2, 3), doubled(weights[3], 2, 3)
 
-    def step(self, x: Tensor, memories: Memories, product: StepProduct) -> Memories:
-        (h,) = memories
+    def step(
+        self, x: Array, before: Sequence[Array], after: Sequence[Array], product: StepProduct
+    ) -> None:
+        (h,), (h_next,) = before, after
         H = h.shape[1]
         u = product(h, None)
-        r, z = (u[:, : 2 * H] + x[:, : 2 * H]).sigmoid_().chunk(2, 1)
-        s = torch.addcmul(x[:, 2 * H :], r, u[:, 2 * H :]).sigmoid_()
-        return (torch.lerp(s.mul_(2).sub_(1), h, z),)
+        gates, n = u[:, : 2 * H], u[:, 2 * H :]
+        gates += x[:, : 2 * H]
+        to_sigmoid(gates)
+        n *= gates[:, :H]
+        n += x[:, 2 * H :]
+        n *= 0.5
+        np.tanh(n, out=n)
+        np.subtract(h, n, out=h_next)
+        h_next *= gates[:, H:]
+        h_next += n
 
 
 def _forward(

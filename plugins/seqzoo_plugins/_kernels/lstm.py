@@ -21,14 +21,17 @@ Backward, with d. the loss's derivative by each, from the last step to the first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seqzoo_plugins._kernels.product import repeated_product
 from seqzoo_plugins._kernels.recurrence import (
+    Array,
     Gathered,
     Inputs,
     Memories,
@@ -36,6 +39,7 @@ from seqzoo_plugins._kernels.recurrence import (
     StepProduct,
     differentiable,
     doubled,
+    to_sigmoid,
 )
 
 __all__ = ["LSTMRecurrence"]
@@ -64,11 +68,19 @@ class LSTMRecurrence(Recurrence):
     def recurrent_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, None]:
         return doubled(weights[1], 2, 4), None
 
-    def step(self, x: Tensor, memories: Memories, product: StepProduct) -> Memories:
-        h, c = memories
-        i, f, s, o = product(h, x).sigmoid_().chunk(4, 1)
-        c = torch.addcmul(f * c, i, s, value=2).sub_(i)
-        return c.tanh().mul_(o), c
+    def step(
+        self, x: Array, before: Sequence[Array], after: Sequence[Array], product: StepProduct
+    ) -> None:
+        (h, c), (h_next, c_next) = before, after
+        gates = to_sigmoid(product(h, x)).reshape(len(x), 4, -1)
+        i, f, g, o = gates.swapaxes(0, 1)
+        g *= 2
+        g -= 1
+        i *= g
+        f *= c
+        np.add(i, f, out=c_next)
+        np.tanh(c_next, out=h_next)
+        h_next *= o
 
 
 def _forward(

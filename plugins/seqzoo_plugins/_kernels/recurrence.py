@@ -6,13 +6,16 @@ T time, B batch, G gates, H hidden units, V vocabulary.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 __all__ = [
+    "Array",
     "Gathered",
     "Inputs",
     "Memories",
@@ -20,13 +23,16 @@ __all__ = [
     "StepProduct",
     "differentiable",
     "doubled",
+    "to_sigmoid",
 ]
 
 Memories: TypeAlias = tuple[Tensor, ...]
 """What a layer remembers, hidden units first, (B, H) each."""
 
-StepProduct: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
-"""(hidden (B, H), onto (B, G H) or None for the bias) -> onto + hidden @ recurrent_map.T"""
+Array: TypeAlias = npt.NDArray[np.floating[Any]]
+
+StepProduct: TypeAlias = Callable[[Array, Array | None], Array]
+"""(x (B, K), onto (B, N) or None for the bias) -> onto + x @ matrix.T, an array of its own"""
 
 _BLOCK = 16
 """Steps whose derivatives are kept at a time where no one wants them all; a buffer of all T would
@@ -82,8 +88,13 @@ class Recurrence(ABC):
         """Matrix (G H, H) of a step's product, and its bias (G H,) where it has its own."""
 
     @abstractmethod
-    def step(self, x: Tensor, memories: Memories, product: StepProduct) -> Memories:
-        """One step without a graph. x: (B, G H), mapped."""
+    def step(
+        self, x: Array, before: Sequence[Array], after: Sequence[Array], product: StepProduct
+    ) -> None:
+        """One step without a graph, written to `after`.
+
+        x: (B, G H), mapped, to be read only. product: by `recurrent_map`.
+        """
 
 
 class Gathered:
@@ -143,3 +154,12 @@ def doubled(weights: Tensor, gate: int, num_gates: int) -> Tensor:
     scale = weights.new_ones(num_gates, 1, *[1] * (weights.ndim - 1))
     scale[gate] = 2
     return (weights.unflatten(0, (num_gates, -1)) * scale).flatten(0, 1)
+
+
+def to_sigmoid(sums: Array) -> Array:
+    """The sums' sigmoids in their place, by NumPy's tanh, the fastest that it has of the kind."""
+    sums *= 0.5
+    np.tanh(sums, out=sums)
+    sums *= 0.5
+    sums += 0.5
+    return sums

@@ -13,14 +13,17 @@ Backward, with d. the loss's derivative by each, from the last step to the first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seqzoo_plugins._kernels.product import repeated_product
 from seqzoo_plugins._kernels.recurrence import (
+    Array,
     Gathered,
     Inputs,
     Memories,
@@ -56,9 +59,15 @@ class RNNRecurrence(Recurrence):
     def recurrent_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, None]:
         return self._scaled(weights[1]), None
 
-    def step(self, x: Tensor, memories: Memories, product: StepProduct) -> Memories:
-        a = product(memories[0], x)
-        return (a.sigmoid_().mul_(2).sub_(1) if self._is_tanh else a.relu_(),)
+    def step(
+        self, x: Array, before: Sequence[Array], after: Sequence[Array], product: StepProduct
+    ) -> None:
+        sums = product(before[0], x)
+        if self._is_tanh:
+            sums *= 0.5
+            np.tanh(sums, out=after[0])
+        else:
+            np.maximum(sums, 0, out=after[0])
 
     def _scaled(self, weights: Tensor) -> Tensor:
         return doubled(weights, 0, 1) if self._is_tanh else weights
