@@ -102,15 +102,14 @@ def generate_batch(
                 logits, state = model(tokens.to(device), state)
             # Chain and draw run on the CPU: a token's few numbers are not worth a kernel launch
             # each, the token has to come to the CPU anyway, and no device draws differently.
-            scores = _copied(logits[:, -1])
-            for link in chain:
-                scores = link(scores, history.latest(link.history_length))
-            tokens = _draw(scores, uniforms)
+            scores = logits.select(1, -1).cpu()
+            if chain:
+                scores = _copied(scores)
+                for link in chain:
+                    scores = link(scores, history.latest(link.history_length))
+            tokens, numbers = _draw(scores, uniforms)
             history.append(tokens)
-            yield [
-                stream.feed(token)
-                for stream, (token,) in zip(streams, tokens.tolist(), strict=True)
-            ]
+            yield [stream.feed(token) for stream, (token,) in zip(streams, numbers, strict=True)]
     finally:
         # Module by module: `model.train()` would thaw a part that its author keeps in eval mode.
         for module, training in modes:
@@ -218,26 +217,29 @@ def _uniforms(seed: int, count: int) -> Iterator[Float[Tensor, "B 1"]]:
 
 
 def _copied(logits: Float[Tensor, "B V"]) -> Float[Tensor, "B V"]:
-    """On the CPU, in float32 or float64, and the links' own: they may write into it."""
+    """In float32 or float64, and the links' own: they may write into it."""
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return logits.to("cpu", dtype, copy=True)
+    return logits.to(dtype, copy=True)
 
 
-def _draw(scores: Float[Tensor, "B V"], uniforms: Float[Tensor, "B 1"]) -> Int[Tensor, "B 1"]:
+def _draw(
+    scores: Float[Tensor, "B V"], uniforms: Float[Tensor, "B 1"]
+) -> tuple[Int[Tensor, "B 1"], list[list[int]]]:
     """One token per row from softmax(scores), by inversion of its distribution function.
 
     Exact in float64, and less than half the time of torch.multinomial on one row. A token of
-    probability 0 is never drawn: its step of the sum has no width.
+    probability 0 is never drawn: its step of the sum has no width. Also as Python's numbers.
     """
     cumulated = scores.softmax(-1, dtype=torch.float64).cumsum(-1)
     tokens = torch.searchsorted(cumulated, uniforms, right=True)
-    if int(tokens.max()) == scores.shape[-1]:
+    numbers = tokens.tolist()
+    if max(numbers) == [scores.shape[-1]]:
         raise DivergedError(
             "no token can be drawn, because the model gave a logit that is not a finite number "
             "or the chain excluded every token; its training has probably diverged, so take an "
             "earlier checkpoint."
         )
-    return tokens
+    return tokens, numbers
 
 
 def _device_of(model: SequenceModel) -> torch.device:
