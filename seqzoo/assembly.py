@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ __all__ = [
     "build_tokenizer",
     "open_data",
     "open_stream",
+    "prepared_again",
     "try_model",
 ]
 
@@ -71,6 +73,19 @@ def build_model(recipe: Recipe, *, vocab_size: int) -> SequenceModel:
         model: SequenceModel = spec.build(choice.options, vocab_size=vocab_size)
         _require(isinstance(model, SequenceModel), model, "a SequenceModel from build")
     return model
+
+
+def prepared_again(model: SequenceModel, tokens: npt.NDArray[Any]) -> SequenceModel:
+    """A loaded model that has seen the training part, (N,) tokens, as training on it needs.
+
+    A copy, its weights and buffers those that were loaded; the model itself where it wants nothing.
+    """
+    if type(model).prepare is SequenceModel.prepare:
+        return model
+    again = copy.deepcopy(model)
+    again.prepare(tokens)
+    again.load_state_dict(model.state_dict())
+    return again
 
 
 def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:

@@ -183,6 +183,7 @@ class _Ours:
     ) -> None:
         torch.manual_seed(0)
         model: SequenceModel = spec.build(options, vocab_size=VOCAB_SIZE)
+        model.prepare(data)
         lanes = Lanes(data, batch_size=section.batch_size)
         self.training = Training(
             model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)

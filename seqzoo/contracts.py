@@ -81,6 +81,8 @@ class SequenceModel(nn.Module, ABC):
         A model that has counted the training part leaves out here what it counted around the
         batch: else it would learn to trust counts that have seen the answer. Default: `forward`.
 
+        Hooks on the model and `compile` see calls of `forward` alone.
+
         positions: where in the training part each row's first token stands; None: not known.
         """
         return self(tokens, state)
@@ -143,7 +145,7 @@ class Stream(ABC):
     Laws: targets are one token ahead; row i of a batch continues row i of the batch before it
     unless `restarts` says that the state must be reset; a batch never changes once it is handed
     out; positions, where given, are right; `restore(state())` goes on with the same batches.
-    `seqzoo doctor` holds a stream to them.
+    `seqzoo doctor` holds a stream to all of them but the positions, which `pytest tests/laws` sees.
     """
 
     batch_size: int

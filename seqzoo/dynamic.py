@@ -35,6 +35,7 @@ from seqzoo.reading import Chunk, Reading
 from seqzoo.runtime import Runtime, in_eval_mode
 from seqzoo.sections import AdaptiveSection
 from seqzoo.specs import Span
+from seqzoo.streams import encode
 from seqzoo.tally import Tally
 
 __all__ = ["gradient_scales", "method", "score_adaptively"]
@@ -65,7 +66,8 @@ def gradient_scales(
     """Root mean square of each trainable parameter's gradients over segments of the training part.
 
     The segments lie in evenly spaced stretches, read as scoring reads: one lane, state carried,
-    eval mode.
+    eval mode; a model that has counted the training part leaves out what it counted there, if
+    every token is a byte and so its place is known.
     """
     parameters = _trainable(model)
     squares = [torch.zeros_like(parameter) for parameter in parameters]
@@ -73,13 +75,16 @@ def gradient_scales(
     # Tokens may be longer than a byte: as many bytes as tokens are asked for is then a little less.
     size = min(len(training), _SEGMENTS * section.segment_length)
     stretches = min(_STRETCHES, max(1, len(training) // size))
+    places_are_bytes = bool((tokenizer.byte_lengths(encode(tokenizer, training.bytes)) == 1).all())
     with _learning(model, runtime):
         for stretch in range(stretches):
             start = training.start + (len(training) - size) * stretch // max(1, stretches - 1)
             reading = Reading(tokenizer, Span(training.data, start, start + size))
             state = model.initial_state(1)
             for chunk in reading.chunks(section.segment_length):
-                position = _position(chunk, start - training.start)
+                position = None
+                if places_are_bytes:
+                    position = _position(chunk, start - training.start)
                 logits, targets, state = _read(model, chunk, state, runtime, position)
                 for square, gradient in zip(
                     squares, _gradients(logits, targets, parameters), strict=True
@@ -170,13 +175,11 @@ def _trainable(model: SequenceModel) -> list[Tensor]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _position(chunk: Chunk, start: int) -> Tensor | None:
-    """Where the first input stands in the training part, if every token there is a byte.
+def _position(chunk: Chunk, start: int) -> Tensor:
+    """(1,) place in the training part of a chunk's first input, where every token is a byte.
 
-    start: the place in it of the first byte that is read.
+    start: the place of the first byte that is read.
     """
-    if (chunk.lengths != 1).any():
-        return None
     # The very first input has no place: it stands for the byte that a file does not have.
     return torch.from_numpy(np.maximum(start + chunk.positions[:, 0] - 1, 0))
 

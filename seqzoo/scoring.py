@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from seqzoo.assembly import Data
+from seqzoo.assembly import Data, prepared_again
 from seqzoo.bootstrap import bootstrap_interval
 from seqzoo.console import messages
 from seqzoo.contracts import SequenceModel, Tokenizer
@@ -19,6 +19,7 @@ from seqzoo.results import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
 from seqzoo.runtime import Runtime
 from seqzoo.sections import AdaptiveSection
 from seqzoo.specs import SPLITS, Span
+from seqzoo.streams import encode
 from seqzoo.tally import Part, Tally
 
 __all__ = ["recipe_protocol", "require_lanes", "score_splits", "score_splits_adaptively"]
@@ -74,8 +75,13 @@ def score_splits_adaptively(
     """Each split on its own, from the trained weights; shows progress on stderr."""
     scales = None
     if section.learning_rate:
+        training = data.splits.training
         scales = gradient_scales(
-            model, tokenizer, data.splits.training, runtime=runtime, section=section
+            prepared_again(model, encode(tokenizer, training.bytes)),
+            tokenizer,
+            training,
+            runtime=runtime,
+            section=section,
         )
 
     def scored(span: Span, advance: Callable[[int], None]) -> Tally:

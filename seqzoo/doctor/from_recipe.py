@@ -19,6 +19,7 @@ from seqzoo.assembly import (
     build_tokenizer,
     open_data,
     open_stream,
+    prepared_again,
     try_model,
 )
 from seqzoo.contracts import Batch, Stream
@@ -99,7 +100,7 @@ def _subject(
 
     def network() -> Network:
         if run is not None:
-            return Network(run.model, build)
+            return Network(prepared_again(run.model, tokens), build)
         torch.manual_seed(recipe.train.seed)
         return Network(build().to(runtime.device), build)
 

@@ -17,6 +17,7 @@ from tiny import RUNTIME
 from torch import Tensor
 
 from seqzoo import checkpoint
+from seqzoo.assembly import prepared_again
 from seqzoo.sections import TrainSection
 from seqzoo.streams import Lanes
 from seqzoo.train import Training
@@ -164,7 +165,7 @@ def test_what_was_read_is_counted_up_to_the_last_block(length: int, random: Any)
 
 def test_what_was_read_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learned_module, "_LONGEST_STRETCH", 2 * BLOCK)
-    monkeypatch.setattr(learned_module, "_MOST_STRETCHES", 2)
+    monkeypatch.setattr(learned_module, "_MOST_TOKENS", 4 * BLOCK)
     text = np.random.default_rng(0).integers(0, V, 7 * BLOCK).tolist()
     learned = Learned(lambda: NgramTable(V, (1, 3)))
     for start in range(0, len(text), BLOCK):
@@ -202,6 +203,44 @@ def test_weights_take_tables_of_any_size() -> None:
     other.load_state_dict(model.state_dict())
     tokens = torch.arange(40)[None]
     assert torch.equal(model.eval()(tokens)[0], other.eval()(tokens)[0])
+
+
+def test_a_loaded_model_knows_its_folds_only_after_it_has_seen_the_text_again() -> None:
+    text = np.random.default_rng(0).integers(0, 256, 500)
+    model, loaded, other = small().eval(), small().eval(), small().eval()
+    model.prepare(text)
+    other.prepare(text[::-1].copy())
+    tokens, positions = torch.from_numpy(text[None, :40]), torch.zeros(1, dtype=torch.int64)
+    for restored in (loaded, other):
+        restored.load_state_dict(model.state_dict())
+        with pytest.raises(RuntimeError, match="count its text again"):
+            restored.forward_in_training(tokens, None, positions)
+        again = prepared_again(restored, text)
+        expected, _ = model.forward_in_training(tokens, None, positions)
+        assert torch.equal(again.forward_in_training(tokens, None, positions)[0], expected)
+
+
+def test_long_runs_of_one_byte_leave_every_byte_a_probability() -> None:
+    model = small(orders=(1, 2, 9), window_orders=tuple(range(1, 17))).eval()
+    model.prepare(np.full(20_000, 97))
+    with torch.no_grad():
+        logits, _ = model(torch.full((1, 20_000), 97))
+    assert logits.log_softmax(-1).isfinite().all()
+
+
+def test_of_many_places_the_latest_are_looked_at() -> None:
+    text = torch.full((1, 1000), 5)
+    total = torch.zeros(100, 2, V)
+    add_window_counts(total, text[:, :900], text[:, 900:], (2, 4))
+    expected = torch.zeros(V)
+    expected[5] = 256
+    assert torch.equal(total, expected.expand(100, 2, V))
+
+
+def test_tables_stay_on_the_device_of_their_model() -> None:
+    table = NgramTable(V, (1, 2)).to("meta")
+    table.count(np.arange(5))
+    assert all(buffer.is_meta for buffer in table.buffers())
 
 
 def test_training_does_not_see_the_counts_of_what_it_reads() -> None:

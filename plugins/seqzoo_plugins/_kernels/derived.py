@@ -47,6 +47,7 @@ class Derived(Generic[T]):
         self._numbers: list[Tensor] = []
         self._key: Hashable = None
         self._value: T | None = None
+        self._is_empty = True
         self._is_doubted = False
 
     def doubt(self) -> None:
@@ -61,7 +62,7 @@ class Derived(Generic[T]):
             return make()
         key = (key, _OptimizerSteps.count)
         if (
-            self._value is None
+            self._is_empty
             or key != self._key
             or marks != self._marks
             or (self._is_doubted and not all(map(torch.equal, tensors, self._numbers)))
@@ -69,15 +70,15 @@ class Derived(Generic[T]):
             self._value, self._key, self._marks = make(), key, marks
             # Kept with their memory, so that no other tensor gets their id or their address.
             self._kept = [*tensors, *(tensor.detach() for tensor in tensors)]
-            self._numbers = [tensor.detach().clone() for tensor in tensors]
+            # None, that there is nothing to derive, follows from no number.
+            of_numbers = tensors if self._value is not None else ()
+            self._numbers = [tensor.detach().clone() for tensor in of_numbers]
+            self._is_empty = False
         self._is_doubted = False
-        return self._value
+        return self._value  # type: ignore[return-value]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Derived[T]:
         return Derived()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__()  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type[Derived[T]], tuple[()]]:
+        return Derived, ()

@@ -11,6 +11,7 @@ from torch import Tensor
 __all__ = ["FEATURES", "Experts", "experts_of", "witten_bell"]
 
 FEATURES = 5
+_FLOOR = 1e-10
 
 
 class Experts(NamedTuple):
@@ -45,7 +46,11 @@ def witten_bell(
 
 
 def experts_of(distributions: Float[Tensor, "N K V"], evidence: Float[Tensor, "N K 3"]) -> Experts:
-    """The experts with these distributions; entropy and highest log-probability join `evidence`."""
+    """The experts with these distributions; entropy and highest log-probability join `evidence`.
+
+    No probability is below a floor, as after a thousand equal bytes all others would be.
+    """
+    distributions = distributions.clamp(min=_FLOOR)
     logs = distributions.log()
     entropy = -(distributions * logs).sum(-1)
     shape = torch.stack([entropy, logs.amax(-1)], dim=-1)

@@ -18,7 +18,7 @@ BLOCK = 128
 """Tokens are learnt so many at a time, at multiples of it: where, no cut of the text changes."""
 
 _LONGEST_STRETCH = 1 << 17
-_MOST_STRETCHES = 16
+_MOST_TOKENS = 1 << 21
 
 
 class _Stretch(NamedTuple):
@@ -32,8 +32,8 @@ class Learned:
     """The tokens that were read, and tables over stretches of them.
 
     A new block is a stretch; two neighbours of one length become one, up to a longest. So there are
-    few tables to ask, and a token is counted anew only as often as its stretch doubles. Beyond a
-    million tokens or two the oldest stretch is forgotten.
+    few tables to ask, and a token is counted anew only as often as its stretch doubles. Beyond two
+    million tokens the oldest stretch is forgotten.
     """
 
     def __init__(self, make_table: Callable[[], NgramTable]) -> None:
@@ -68,4 +68,5 @@ class Learned:
         before = stretches[-1].tokens[-table.orders[-1] :] if stretches else tokens[:0]
         table.count(np.concatenate([before, tokens]), first=len(before))
         stretches.append(_Stretch(tokens, table))
-        del stretches[:-_MOST_STRETCHES]
+        while sum(len(stretch.tokens) for stretch in stretches) > _MOST_TOKENS:
+            del stretches[0]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NgramLSTM"]
 
-_PIECE = 1 << 11  # distributions held at a time: 23 MB at 11 experts of 256 symbols
+_NUMBERS = 1 << 23  # of distributions at a time: 33 MB, and a few times that while they are made
 
 
 class NgramLSTMState(NamedTuple):
@@ -130,6 +130,8 @@ class NgramLSTM(SequenceModel):
                 history, tokens[:, piece], None if folds is None else folds[:, piece]
             )
             corrections.append(self._correction(outputs[:, piece], experts))
+            if self.learned is not None:
+                self.learned.read(tokens[0, piece])
             history = torch.cat([history, tokens[:, piece]], dim=1)[:, -self.window :]
             begin = piece.stop
         logits = self.lstm.head(outputs) + torch.cat(corrections, dim=1)
@@ -137,7 +139,8 @@ class NgramLSTM(SequenceModel):
 
     def _piece_length(self, rows: int) -> int:
         """Tokens whose distributions are made at once; up to the next block that is learnt."""
-        length = max(1, _PIECE // rows)
+        num_experts = len(self.table.orders) + len(self.window_orders)
+        length = max(1, _NUMBERS // (num_experts * self.vocab_size * rows))
         if self.learned is None:
             return length
         if rows != 1:
@@ -158,7 +161,6 @@ class NgramLSTM(SequenceModel):
             self.table.add_counts(counts, keys, None if folds is None else folds.flatten())
             if self.learned is not None:
                 self.learned.add_counts(counts, keys)
-                self.learned.read(tokens[0])
             uniform = zeros(B * T, self.vocab_size) + 1 / self.vocab_size
             trained, trained_evidence = witten_bell(counts, uniform)
             counts = zeros(B * T, len(self.window_orders), self.vocab_size)
@@ -177,9 +179,10 @@ class NgramLSTM(SequenceModel):
         K = logs.shape[1]
         seen = torch.cat([outputs, experts.features.view(B, T, -1)], dim=-1)
         gates = self.gate_out(F.silu(self.gate_in(seen))).to(logs.dtype).view(B * T, 1, -1)
-        product = torch.bmm(gates[..., :K], logs)
-        mixture = torch.bmm(gates[..., K:-1].softmax(-1), experts.probabilities).log()
-        return (product + gates[..., -1:] * mixture).view(B, T, -1)
+        with torch.autocast(outputs.device.type, enabled=False):
+            product = torch.bmm(gates[..., :K], logs)
+            mixture = torch.bmm(gates[..., K:-1].softmax(-1), experts.probabilities).log()
+            return (product + gates[..., -1:] * mixture).view(B, T, -1)
 
     def _empty_table(self) -> NgramTable:
         return NgramTable(self.vocab_size, self.table.orders).to(self.lstm.head.weight.device)

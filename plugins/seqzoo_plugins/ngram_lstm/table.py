@@ -53,6 +53,7 @@ class NgramTable(nn.Module):
         self.max_entries = max_entries
         self.length = 0
         self._symbol_bits = max(1, (vocab_size - 1).bit_length())
+        self.register_buffer("least", torch.ones(len(orders), dtype=torch.int64))
         self._fill(_Entries.none(), np.ones(len(orders), dtype=np.int64))
         self.register_load_state_dict_pre_hook(_take_sizes)
 
@@ -89,6 +90,8 @@ class NgramTable(nn.Module):
         """Add to `total` how often each symbol followed the contexts, outside the given folds."""
         if not len(self.contexts):
             return
+        if folds is not None and len(self.fold_counts) != len(self.counts):
+            raise RuntimeError("a table that was loaded knows no folds; count its text again")
         wanted = keys.reshape(-1)
         place = torch.searchsorted(self.contexts, wanted).clamp_(max=len(self.contexts) - 1)
         found = (self.contexts[place] == wanted).nonzero().squeeze(1)
@@ -154,8 +157,10 @@ class NgramTable(nn.Module):
             "least": least,
             "fold_counts": entries.fold_counts,
         }
+        device = self.least.device
         for name, values in arrays.items():
-            self.register_buffer(name, torch.from_numpy(values), persistent=name != "fold_counts")
+            tensor = torch.from_numpy(values).to(device)
+            self.register_buffer(name, tensor, persistent=name != "fold_counts")
 
 
 class _Entries(NamedTuple):
@@ -200,8 +205,14 @@ def _smallest_count(counts: npt.NDArray[np.int32], budget: int) -> int:
 def _take_sizes(
     module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Before weights are loaded: make room for tables of their size, not of this module's."""
+    """Before weights are loaded: make room for a table of their size, and if it is another one,
+    forget the folds, which were those of this one.
+    """
     for name, buffer in list(module.named_buffers(recurse=False)):
         stored = state_dict.get(prefix + name)
-        if stored is not None and stored.shape != buffer.shape:
+        if stored is None or torch.equal(stored.to(buffer.device), buffer):
+            continue
+        forgotten = module.get_buffer("fold_counts")[:0]
+        module.register_buffer("fold_counts", forgotten, persistent=False)
+        if stored.shape != buffer.shape:
             setattr(module, name, buffer.new_empty(stored.shape))

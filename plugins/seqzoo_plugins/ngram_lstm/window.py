@@ -12,6 +12,7 @@ from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 
 __all__ = ["add_window_counts"]
 
+_MOST_PLACES = 256
 _MOST_AT_ONCE = 3  # tokens in one int64, beside the row: any vocabulary of up to 500,000
 
 
@@ -25,6 +26,8 @@ def add_window_counts(
 
     A context of each of K orders ends at each of `tokens`; counted is what followed where the same
     tokens stood earlier in the same row, all of them among the W tokens before the context's last.
+    Where its last three tokens (or fewer, as the first order has) stood at more than 256 places,
+    the latest 256 are looked at: prose has tens of them, and one byte repeated would have W.
     history: the W tokens before `tokens`, ABSENT where the text begins.
     """
     W, T = history.shape[1], tokens.shape[1]
@@ -49,8 +52,8 @@ def add_window_counts(
 
 
 def _pairs(text: Tensor, order: int, *, span: int, queries: int) -> tuple[Tensor, Tensor]:
-    """All pairs of places (b * L + t) of one row, at most `span` apart, where the same `order`
-    tokens end, the later one among the last `queries` of its row.
+    """Pairs of places (b * L + t) of one row, at most `span` apart, where the same `order` tokens
+    end, the later one among the last `queries` of its row, the earlier one of its latest.
     """
     B, L = text.shape
     places = torch.arange(B * L, device=text.device)
@@ -75,6 +78,7 @@ def _pairs(text: Tensor, order: int, *, span: int, queries: int) -> tuple[Tensor
     first = torch.searchsorted(
         ordered, run[later] * (2 * B * L) + (places[later] - span).clamp_(min=0)
     )
+    first = torch.maximum(first, later - _MOST_PLACES)
     sizes = later - first
     ends = sizes.cumsum(0)
     earlier = (first - ends + sizes).repeat_interleave(sizes)
