@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo_plugins.ngram_lstm.contexts import context_keys
+from seqzoo_plugins.ngram_lstm.stretches import places_of
 
 __all__ = ["FOLDS", "NgramTable"]
 
@@ -97,10 +98,8 @@ class NgramTable(nn.Module):
         found = (self.contexts[place] == wanted).nonzero().squeeze(1)
         place = place[found]
         sizes = self.sizes[place]
-        ends = sizes.cumsum(0)
         query = found.repeat_interleave(sizes)
-        entry = (self.starts[place] - ends + sizes).repeat_interleave(sizes)
-        entry += torch.arange(len(entry), device=entry.device)
+        entry = places_of(self.starts[place], sizes)
         counts = self.counts[entry]
         if folds is not None:
             K = len(self.orders)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
+from seqzoo_plugins.ngram_lstm.stretches import places_of
 
 __all__ = ["add_window_counts"]
 
@@ -80,7 +81,4 @@ def _pairs(text: Tensor, order: int, *, span: int, queries: int) -> tuple[Tensor
     )
     first = torch.maximum(first, later - _MOST_PLACES)
     sizes = later - first
-    ends = sizes.cumsum(0)
-    earlier = (first - ends + sizes).repeat_interleave(sizes)
-    earlier += torch.arange(len(earlier), device=text.device)
-    return places[earlier], places[later.repeat_interleave(sizes)]
+    return places[places_of(first, sizes)], places[later.repeat_interleave(sizes)]
