@@ -71,8 +71,8 @@ def measure_targets(
             yield Measured(
                 spec.name,
                 words,
-                f"losses of {len(found.losses)} forms over {len(found.losses['seqzoo'])} updates, "
-                f"largest difference in nats over the {TOLERANCE_NATS:g} allowed",
+                f"losses of {len(found.losses)} forms, {len(found.losses['seqzoo'])} updates: "
+                f"largest difference, nats, over what is allowed",
                 found.largest_difference / TOLERANCE_NATS,
                 None,
                 found.largest_difference,

@@ -138,7 +138,8 @@ class RecurrentStack(SequenceModel):
         return super().train(mode)
 
     def _is_step(self, tokens: Int[Tensor, "B T"]) -> bool:
-        return tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled()
+        one_each = tokens.shape[1] == 1 and len(tokens) > 0
+        return one_each and not self.training and not torch.is_grad_enabled()
 
     def _step(self, tokens: Int[Tensor, "B T"]) -> Step | None:
         """What takes single tokens, or None where it may not."""

@@ -78,21 +78,31 @@ def bench(
 
 
 def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: bool) -> None:
+    """A line for each figure, under the architecture and, with targets, its size."""
+    from rich.markup import escape
+    from rich.padding import Padding
     from rich.table import Table
 
     from seqzoo.console import results
 
-    words = ("architecture", "size", "figure") if with_targets else ("architecture", "figure")
-    numbers = ("ratio", "target") if with_targets else ("ratio",)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (*words, *numbers, "seqzoo", "against"):
-        table.add_column(column, justify="left" if column in words else "right", overflow="fold")
+    table.add_column("figure")
+    for column in ("ratio", *(["target"] if with_targets else []), "seqzoo", "against"):
+        table.add_column(column, justify="right", no_wrap=True)
+    title = None
     for line in found:
-        texts = [line["architecture"], *([line["size"]] if with_targets else []), line["meaning"]]
-        target = line.get("target")
-        shown = [f"{line['ratio']:.2f}"]
+        subject = " ".join(filter(None, (line["architecture"], line.get("size"))))
+        if subject != title:
+            table.add_row(f"[bold]{escape(subject)}")
+            title = subject
+        numbers = [f"{line['ratio']:.2f}"]
         if with_targets:
-            shown.append("" if target is None else f"{target:g}")
-        table.add_row(*texts, *shown, f"{line['ours']:.4g}", f"{line['theirs']:.4g}")
+            numbers.append("" if line["target"] is None else f"{line['target']:g}")
+        numbers += [_figure(line["ours"]), _figure(line["theirs"])]
+        table.add_row(Padding(line["meaning"], (0, 0, 0, 2)), *numbers)
     results().print(heading)
     results().print(table)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -110,6 +110,16 @@ def test_no_graph_changes_no_number(kind: str) -> None:
 
 
 @every_kind
+@pytest.mark.parametrize("length", [1, 5])
+def test_no_rows_give_no_rows(kind: str, length: int) -> None:
+    model = BUILD[kind](hidden_size=7, num_layers=2).eval()
+    with torch.no_grad():
+        logits, state = model(torch.empty(0, length, dtype=torch.int64))
+    assert logits.shape == (0, length, V)
+    assert all(leaf.shape == (0, 2, 7) for leaf in state)
+
+
+@every_kind
 def test_a_graph_can_be_walked_twice(kind: str) -> None:
     model = shake(BUILD[kind](hidden_size=7))
     loss = model(torch.randint(V, (3, 20)))[0].square().sum()
