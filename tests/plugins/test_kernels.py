@@ -267,6 +267,27 @@ def test_single_tokens_never_use_weights_of_the_past(
 
 
 @every_kind
+@pytest.mark.parametrize("rows", [1, 3])
+def test_states_of_single_tokens_are_read_out_of_turn_and_as_they_are_now(
+    kind: str, rows: int
+) -> None:
+    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    tokens = torch.arange(4).expand(rows, -1).split(1, dim=1)
+    with torch.no_grad():
+        first = model(tokens[0])[1]
+        kept = tuple(leaf.clone() for leaf in first)
+        expected, second = model(tokens[1], first)
+        model(tokens[2], second)
+        torch.testing.assert_close(first, kept, atol=0, rtol=0)
+        assert torch.equal(model(tokens[1], first)[0], expected)
+
+        last = model(tokens[3], second)[1]
+        for leaf in last:
+            leaf.zero_()
+        assert torch.equal(model(tokens[0], last)[0], model(tokens[0])[0])
+
+
+@every_kind
 def test_a_copy_derives_from_its_own_weights(kind: str) -> None:
     model = shake(BUILD[kind](hidden_size=6))
     token = torch.zeros(1, 1, dtype=torch.int64)

@@ -70,10 +70,9 @@ class GRURecurrence(Recurrence):
         u = product(h, None)
         gates, n = u[:, : 2 * H], u[:, 2 * H :]
         gates += x[:, : 2 * H]
-        to_sigmoid(gates)
+        to_sigmoid(np.tanh(gates, out=gates), out=gates)
         n *= gates[:, :H]
         n += x[:, 2 * H :]
-        n *= 0.5
         np.tanh(n, out=n)
         np.subtract(h, n, out=h_next)
         h_next *= gates[:, H:]

@@ -72,11 +72,10 @@ class LSTMRecurrence(Recurrence):
         self, x: Array, before: Sequence[Array], after: Sequence[Array], product: StepProduct
     ) -> None:
         (h, c), (h_next, c_next) = before, after
-        gates = to_sigmoid(product(h, x)).reshape(len(x), 4, -1)
-        i, f, g, o = gates.swapaxes(0, 1)
-        g *= 2
-        g -= 1
-        i *= g
+        sums = product(h, x).reshape(len(x), 4, -1)
+        squashed = np.tanh(sums, out=sums)
+        i, f, _, o = to_sigmoid(squashed).swapaxes(0, 1)
+        i *= squashed[:, 2]
         f *= c
         np.add(i, f, out=c_next)
         np.tanh(c_next, out=h_next)

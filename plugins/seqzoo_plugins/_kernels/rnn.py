@@ -41,6 +41,7 @@ class RNNRecurrence(Recurrence):
 
     def __init__(self, nonlinearity: Literal["tanh", "relu"]) -> None:
         self._is_tanh = nonlinearity == "tanh"
+        self.step_scale = 0.5 if self._is_tanh else 1.0
 
     def input_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         matrix, _, input_bias, recurrent_bias = weights
@@ -64,7 +65,6 @@ class RNNRecurrence(Recurrence):
     ) -> None:
         sums = product(before[0], x)
         if self._is_tanh:
-            sums *= 0.5
             np.tanh(sums, out=after[0])
         else:
             np.maximum(sums, 0, out=after[0])

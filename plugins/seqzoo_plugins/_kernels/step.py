@@ -7,8 +7,9 @@ a matrix and a vector two thirds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from operator import is_
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -33,6 +34,10 @@ class _Layer(NamedTuple):
     recurrent: StepProduct
 
 
+_ByLayer: TypeAlias = list[tuple[Array, ...]]
+"""A layer's memories, (B, H) each."""
+
+
 class Step:
     """Layers and head, laid out once for many tokens in as many lanes.
 
@@ -51,8 +56,8 @@ class Step:
         self._recurrence = recurrence
         self._layers = []
         for number, weights in enumerate(map(tuple, all_weights)):
-            matrix, bias = recurrence.input_map(weights)
-            recurrent = _product(*recurrence.recurrent_map(weights), batch_size)
+            matrix, bias, recurrent_matrix, own_bias = recurrence.step_maps(weights)
+            recurrent = _product(recurrent_matrix, own_bias, batch_size)
             if number == 0:
                 self._table = F.linear(symbols, matrix, bias)  # (V, G H)
                 self._rows = self._table.numpy()
@@ -60,33 +65,40 @@ class Step:
             else:
                 self._layers.append(_Layer(_product(matrix, bias, batch_size), recurrent))
         self._head = _product(*head, batch_size)
+        self._latest: Memories = ()
+        self._latest_by_layer: _ByLayer = []
 
     # A model that diverged is found out by its logits; torch does not warn of them either.
     @np.errstate(all="ignore")
     def logits(self, tokens: Tensor, memories: Memories) -> tuple[Tensor, Memories]:
         """(B, 1, V) after (B, 1) tokens, and memories (B, L, H)."""
-        after = self._run(tokens, memories)
-        logits = self._head(after[0][:, -1], None)[:, None]
-        return torch.from_numpy(logits), tuple(map(torch.from_numpy, after))
+        highest = self._run(tokens, memories)
+        return torch.from_numpy(self._head(highest, None)[:, None]), self._latest
 
     @np.errstate(all="ignore")
     def hidden(self, tokens: Tensor, memories: Memories) -> tuple[Tensor, Memories]:
         """Outputs (B, 1, H) of the highest layer after (B, 1) tokens, and memories (B, L, H)."""
-        after = self._run(tokens, memories)
-        return torch.from_numpy(after[0][:, -1:].copy()), tuple(map(torch.from_numpy, after))
+        highest = self._run(tokens, memories)
+        return torch.from_numpy(highest[:, None].copy()), self._latest
 
-    def _run(self, tokens: Tensor, memories: Memories) -> list[Array]:
-        before = [(leaf.detach() if leaf.requires_grad else leaf).numpy() for leaf in memories]
-        after = [np.empty_like(leaf) for leaf in before]
-        earlier = zip(*[leaf.swapaxes(0, 1) for leaf in before], strict=True)
-        later = zip(*[leaf.swapaxes(0, 1) for leaf in after], strict=True)
+    def _run(self, tokens: Tensor, memories: Memories) -> Array:
+        """Hidden units (B, H) of the highest layer; the memories are the latest."""
+        if len(memories) == len(self._latest) and all(map(is_, memories, self._latest)):
+            before = self._latest_by_layer
+        else:
+            before = _by_layer(leaf.detach().numpy() for leaf in memories)
+        leaves = [
+            np.empty(leaf.shape, old.dtype) for leaf, old in zip(memories, before[0], strict=True)
+        ]
+        after = _by_layer(leaves)
         x = self._looked_up(tokens)
-        for layer, old, new in zip(self._layers, earlier, later, strict=True):
+        for layer, old, new in zip(self._layers, before, after, strict=True):
             if layer.inputs is not None:
                 x = layer.inputs(x, None)
             self._recurrence.step(x, old, new, layer.recurrent)
             x = new[0]
-        return after
+        self._latest, self._latest_by_layer = tuple(map(torch.from_numpy, leaves)), after
+        return x
 
     def _looked_up(self, tokens: Tensor) -> Array:
         """(B, G H), to be read only."""
@@ -96,6 +108,11 @@ class Step:
         if symbol < 0:  # which NumPy would count from the end
             raise IndexError(f"token {symbol} is not in 0 ... {len(self._table) - 1}")
         return self._rows[symbol, None]
+
+
+def _by_layer(leaves: Iterable[Array]) -> _ByLayer:
+    """leaves: (B, L, H) each."""
+    return list(zip(*[leaf.swapaxes(0, 1) for leaf in leaves], strict=True))
 
 
 def _product(matrix: Tensor, bias: Tensor | None, batch_size: int) -> StepProduct:
@@ -111,15 +128,15 @@ def _product(matrix: Tensor, bias: Tensor | None, batch_size: int) -> StepProduc
 
         return of_batch
     rows = max(1, _BLOCK_NUMBERS // matrix.shape[1])
-    blocks = [block.numpy() for block in matrix.detach().contiguous().split(rows)]
+    blocks = [block.t().contiguous().numpy() for block in matrix.detach().split(rows)]
     starting = bias.detach().numpy()
 
     def of_vector(x: Array, onto: Array | None) -> Array:
         if len(blocks) == 1:
-            sums = blocks[0].dot(x[0])
+            sums = x.dot(blocks[0])
         else:
-            sums = np.concatenate([block.dot(x[0]) for block in blocks])
-        sums += starting if onto is None else onto[0]
-        return sums[None]
+            sums = np.concatenate([x.dot(block) for block in blocks], axis=1)
+        sums += starting if onto is None else onto
+        return sums
 
     return of_vector
