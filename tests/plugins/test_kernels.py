@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,40 +10,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_stack import shake
+from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
-import seqzoo_plugins._kernels.step as step_module
 import seqzoo_plugins._stack as stack_module
 from seqzoo.agreement import TOLERANCE_NATS, losses_agree
 from seqzoo.registry import Registry
-from seqzoo_plugins import gru, lstm, rnn
 from seqzoo_plugins._stack import RecurrentStack
-
-V = 11
-
-BUILD: dict[str, Callable[..., Any]] = {
-    "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), vocab_size=V),
-    "gru": lambda **o: gru.build(gru.GRUOptions(**o), vocab_size=V),
-    "rnn-tanh": lambda **o: rnn.build(rnn.RNNOptions(**o), vocab_size=V),
-    "rnn-relu": lambda **o: rnn.build(rnn.RNNOptions(nonlinearity="relu", **o), vocab_size=V),
-}
-every_kind = pytest.mark.parametrize("kind", BUILD)
 
 
 @pytest.fixture(autouse=True)
 def kernels_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_module, "kernel_is_faster", lambda *_: True)
-
-
-def by_the_cell(
-    model: RecurrentStack, tokens: Tensor, state: tuple[Tensor, ...]
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """What `hidden` gives by the equations, on the same weights."""
-    model.by_the_cell = True
-    try:
-        return model.hidden(tokens, state)
-    finally:
-        model.by_the_cell = False
 
 
 def numbers(model: RecurrentStack, outputs: Tensor, last: Any, state: Any) -> Iterator[Tensor]:
@@ -204,138 +181,3 @@ def test_torchs_layers_serve_under_autocast(kind: str) -> None:
         logits, _ = model(tokens)
     assert logits.dtype == torch.bfloat16
     torch.testing.assert_close(logits.float(), full, atol=0.1, rtol=0.1)
-
-
-CHANGES: dict[str, Callable[[RecurrentStack], None]] = {
-    "optimizer": lambda m: _optimize(m, torch.optim.SGD(m.parameters(), lr=0.1)),
-    "fused optimizer": lambda m: _optimize(
-        m, torch.optim.AdamW(m.parameters(), lr=0.1, fused=True)
-    ),
-    "in place": lambda m: _in_place(m, 0.9),
-    "load_state_dict": lambda m: _load(m, assign=False),
-    "assigned state_dict": lambda m: _load(m, assign=True),
-    "a new parameter": lambda m: setattr(
-        m.layers, "weight_hh_l0", torch.nn.Parameter(m.layers.weight_hh_l0.detach() * 0.5)
-    ),
-    "another type and back": lambda m: _in_place(m.to(torch.float32).to(torch.float64), 0.9),
-    "data, then train": lambda m: (
-        m.layers.weight_hh_l0.data.mul_(0.5) is not None and m.train() and m.eval()
-    ),
-}
-
-
-def _optimize(model: RecurrentStack, optimizer: torch.optim.Optimizer) -> None:
-    model(torch.zeros(1, 12, dtype=torch.int64))[0].square().sum().backward()
-    with torch.inference_mode():
-        model(torch.zeros(1, 1, dtype=torch.int64))
-    optimizer.step()
-
-
-def _in_place(model: RecurrentStack, factor: float) -> None:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(factor)
-
-
-def _load(model: RecurrentStack, *, assign: bool) -> None:
-    weights = {name: tensor * 0.5 for name, tensor in model.state_dict().items()}
-    model.load_state_dict(weights, assign=assign)
-
-
-@every_kind
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("change", CHANGES)
-def test_single_tokens_never_use_weights_of_the_past(
-    kind: str, num_layers: int, rows: int, change: str
-) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=num_layers))
-    token = torch.full((rows, 1), 3)
-    state = tuple(torch.full_like(leaf, 0.3) for leaf in model.initial_state(rows))
-
-    def step() -> Tensor:
-        with torch.inference_mode():
-            return model(token, state)[0]
-
-    before = step()
-    CHANGES[change](model)
-    after = step()
-    assert not torch.equal(before, after)
-    with torch.no_grad():
-        expected, _ = by_the_cell(model, token, state)
-        torch.testing.assert_close(after, model.head(expected), atol=1e-12, rtol=0)
-
-
-@every_kind
-@pytest.mark.parametrize("rows", [1, 3])
-def test_states_of_single_tokens_are_read_out_of_turn_and_as_they_are_now(
-    kind: str, rows: int
-) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
-    tokens = torch.arange(4).expand(rows, -1).split(1, dim=1)
-    with torch.no_grad():
-        first = model(tokens[0])[1]
-        kept = tuple(leaf.clone() for leaf in first)
-        expected, second = model(tokens[1], first)
-        model(tokens[2], second)
-        torch.testing.assert_close(first, kept, atol=0, rtol=0)
-        assert torch.equal(model(tokens[1], first)[0], expected)
-
-        last = model(tokens[3], second)[1]
-        for leaf in last:
-            leaf.zero_()
-        assert torch.equal(model(tokens[0], last)[0], model(tokens[0])[0])
-
-
-@every_kind
-def test_a_copy_derives_from_its_own_weights(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=6))
-    token = torch.zeros(1, 1, dtype=torch.int64)
-    with torch.no_grad():
-        expected = model(token)[0]
-        copied = copy.deepcopy(model)
-        _in_place(copied, 0.5)
-        assert not torch.equal(copied(token)[0], expected)
-        assert torch.equal(model(token)[0], expected)
-
-
-@every_kind
-def test_the_equations_also_hold_for_a_product_in_blocks(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
-    token, state = torch.full((1, 1), 3), model.initial_state(1)
-    with torch.no_grad():
-        expected = model.head(by_the_cell(model, token, state)[0])
-        monkeypatch.setattr(step_module, "_BLOCK_NUMBERS", 13)
-        logits = model(token, state)[0]
-    torch.testing.assert_close(logits, expected, atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("token", [-1, V])
-def test_a_single_token_that_is_no_symbol_is_refused(rows: int, token: int) -> None:
-    with torch.no_grad(), pytest.raises(IndexError):
-        BUILD["lstm"](hidden_size=5).eval()(torch.full((rows, 1), token))
-
-
-@every_kind
-def test_single_tokens_of_a_diverged_model_warn_of_nothing(
-    kind: str, recwarn: pytest.WarningsRecorder
-) -> None:
-    model = BUILD[kind](hidden_size=5).eval()
-    with torch.no_grad():
-        model.layers.weight_hh_l0.fill_(torch.inf)
-        logits, _ = model(torch.zeros(1, 1, dtype=torch.int64))
-    assert logits.isnan().any()
-    assert not recwarn.list
-
-
-@pytest.mark.filterwarnings("ignore")  # torch would rather see torch.export used
-@every_kind
-def test_a_traced_model_reads_the_tokens_that_it_is_given(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=5))
-    one, other, state = torch.tensor([[1]]), torch.tensor([[2]]), model.initial_state(1)
-    with torch.no_grad():
-        traced = torch.jit.trace(model, (one, state), check_trace=False)
-        torch.testing.assert_close(traced(other, state)[0], model(other, state)[0])
