@@ -31,6 +31,7 @@ from seqzoo.results import Result
 from seqzoo.rundirectory import Log, RunDirectory, create_run_directory, open_run_directory
 from seqzoo.runtime import Runtime, make_runtime
 from seqzoo.scoring import require_lanes
+from seqzoo.specs import Span
 from seqzoo.streams import encode
 from seqzoo.tracking import GuardedTracker
 from seqzoo.train import Hooks, Training, train
@@ -191,13 +192,15 @@ def _train(
             for tracker in trackers:
                 tracker.log(training.step, {**line, **times})
 
+        watched = data.splits.validation.first(recipe.train.validation.max_bytes)
+
         def validate() -> dict[str, float]:
             result = score(
                 training.model,
                 tokenizer,
-                data.splits.validation,
+                watched,
                 runtime=training.runtime,
-                protocol=_validation_protocol(recipe, data),
+                protocol=_validation_protocol(recipe, watched),
             )
             display.note(
                 f"step {training.step}: validation {result.bits_per_byte:.4f} bits per byte, "
@@ -257,7 +260,7 @@ def _open_trackers(
     return trackers
 
 
-def _validation_protocol(recipe: Recipe, data: Data) -> Protocol:
+def _validation_protocol(recipe: Recipe, watched: Span) -> Protocol:
     """Side by side for speed; each lane warmed up, so that it is close to the exact score."""
-    lanes = min(recipe.train.validation.lanes, max(1, len(data.splits.validation) // 1000))
+    lanes = min(recipe.train.validation.lanes, max(1, len(watched) // 1000))
     return Protocol(lanes=lanes, warmup_tokens=recipe.evaluate.warmup_tokens, chunk_length=256)

@@ -197,6 +197,11 @@ class ValidationSection(Section):
     lanes: int = Field(
         default=32, ge=1, description="stretches of the split that are read side by side"
     )
+    max_bytes: int = Field(
+        default=500_000,
+        ge=1,
+        description="of the split's beginning; a large corpus is scored whole only afterwards",
+    )
 
 
 class CheckpointSection(Section):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -195,6 +195,10 @@ class Span:
     def before(self, num_bytes: int) -> np.ndarray:
         """Up to num_bytes predecessors of the first byte, in file order: context, never scored."""
         return self.data[max(0, self.start - num_bytes) : self.start]
+
+    def first(self, num_bytes: int) -> Span:
+        """Its beginning, at most num_bytes long."""
+        return replace(self, stop=min(self.start + num_bytes, self.stop))
 
     def __len__(self) -> int:
         return self.stop - self.start
