@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -93,6 +96,26 @@ def test_states_of_single_tokens_are_read_out_of_turn_and_as_they_are_now(
         for leaf in last:
             leaf.zero_()
         assert torch.equal(model(tokens[0], last)[0], model(tokens[0])[0])
+
+
+@every_kind
+def test_threads_that_share_a_model_get_their_own_states(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+
+    def last_logits(token: int) -> Tensor:
+        tokens, state = torch.tensor([[token]]), None
+        with torch.no_grad():
+            for _ in range(300):
+                logits, state = model(tokens, state)
+        return logits
+
+    expected = [last_logits(token) for token in range(4)]
+    sys.setswitchinterval(1e-6)
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        torch.testing.assert_close(list(threads.map(last_logits, range(4))), expected)
 
 
 @every_kind

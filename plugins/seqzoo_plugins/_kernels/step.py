@@ -65,27 +65,26 @@ class Step:
             else:
                 self._layers.append(_Layer(_product(matrix, bias, batch_size), recurrent))
         self._head = _product(*head, batch_size)
-        self._latest: Memories = ()
-        self._latest_by_layer: _ByLayer = []
+        # One attribute, set and read at once: threads may share a model.
+        self._latest: tuple[Memories, _ByLayer] = ((), [])
 
     # A model that diverged is found out by its logits; torch does not warn of them either.
     @np.errstate(all="ignore")
     def logits(self, tokens: Tensor, memories: Memories) -> tuple[Tensor, Memories]:
         """(B, 1, V) after (B, 1) tokens, and memories (B, L, H)."""
-        highest = self._run(tokens, memories)
-        return torch.from_numpy(self._head(highest, None)[:, None]), self._latest
+        highest, memories = self._run(tokens, memories)
+        return torch.from_numpy(self._head(highest, None)[:, None]), memories
 
     @np.errstate(all="ignore")
     def hidden(self, tokens: Tensor, memories: Memories) -> tuple[Tensor, Memories]:
         """Outputs (B, 1, H) of the highest layer after (B, 1) tokens, and memories (B, L, H)."""
-        highest = self._run(tokens, memories)
-        return torch.from_numpy(highest[:, None].copy()), self._latest
+        highest, memories = self._run(tokens, memories)
+        return torch.from_numpy(highest[:, None].copy()), memories
 
-    def _run(self, tokens: Tensor, memories: Memories) -> Array:
-        """Hidden units (B, H) of the highest layer; the memories are the latest."""
-        if len(memories) == len(self._latest) and all(map(is_, memories, self._latest)):
-            before = self._latest_by_layer
-        else:
+    def _run(self, tokens: Tensor, memories: Memories) -> tuple[Array, Memories]:
+        """Hidden units (B, H) of the highest layer, and memories (B, L, H)."""
+        latest, before = self._latest
+        if len(memories) != len(latest) or not all(map(is_, memories, latest)):
             before = _by_layer(leaf.detach().numpy() for leaf in memories)
         leaves = [
             np.empty(leaf.shape, old.dtype) for leaf, old in zip(memories, before[0], strict=True)
@@ -97,8 +96,9 @@ class Step:
                 x = layer.inputs(x, None)
             self._recurrence.step(x, old, new, layer.recurrent)
             x = new[0]
-        self._latest, self._latest_by_layer = tuple(map(torch.from_numpy, leaves)), after
-        return x
+        memories = tuple(map(torch.from_numpy, leaves))
+        self._latest = memories, after
+        return x, memories
 
     def _looked_up(self, tokens: Tensor) -> Array:
         """(B, G H), to be read only."""
