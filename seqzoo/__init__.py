@@ -9,8 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from seqzoo.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from seqzoo.contracts import (
+    from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
+    from seqzoo.plugin.contracts import (
         Batch,
         Corpus,
         Sampler,
@@ -20,10 +23,8 @@ if TYPE_CHECKING:
         Tokenizer,
         Tracker,
     )
-    from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
-    from seqzoo.hookspecs import hookimpl
-    from seqzoo.places import cache_directory, data_directory
-    from seqzoo.specs import (
+    from seqzoo.plugin.hooks import hookimpl
+    from seqzoo.plugin.specs import (
         ArchitectureSpec,
         BaselineScore,
         BaselineSpec,
@@ -38,11 +39,10 @@ if TYPE_CHECKING:
         TokenizerSpec,
         TrackerSpec,
     )
-
-__version__ = "0.1.0"
+    from seqzoo.storage import cache_directory, data_directory
 
 _HOMES = {
-    "contracts": (
+    "plugin.contracts": (
         "Batch",
         "Corpus",
         "Sampler",
@@ -53,9 +53,9 @@ _HOMES = {
         "Tracker",
     ),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
-    "hookspecs": ("hookimpl",),
-    "places": ("cache_directory", "data_directory"),
-    "specs": (
+    "plugin.hooks": ("hookimpl",),
+    "storage": ("cache_directory", "data_directory"),
+    "plugin.specs": (
         "ArchitectureSpec",
         "BaselineScore",
         "BaselineSpec",

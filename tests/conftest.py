@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from seqzoo.registry import Registry, load_registry
+from seqzoo.plugin.registry import Registry, load_registry
 
 # A first call imports and warms up for longer than any deadline for one example.
 hypothesis.settings.register_profile("seqzoo", deadline=None)

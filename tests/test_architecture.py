@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pytest
 
 import seqzoo
-from seqzoo.hookspecs import ENTRY_POINT_GROUP
-from seqzoo.registry import KINDS, load_registry
+from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
+from seqzoo.plugin.registry import KINDS, load_registry
 
 ROOT = Path(__file__).parents[1]
 CORE = Path(seqzoo.__file__).parent

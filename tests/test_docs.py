@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from commands import REPOSITORY, SMALL, environment, seqzoo
 
-from seqzoo import hookspecs
 from seqzoo.doctor.checks import check_table
-from seqzoo.recipe import load_recipe
-from seqzoo.registry import Registry
-from seqzoo.results import result_schema
-from seqzoo.schema import recipe_schema
+from seqzoo.plugin import hooks as hookspecs
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import load_recipe
+from seqzoo.recipes.schema import recipe_schema
+from seqzoo.results.result import result_schema
 from seqzoo.sweep.grid import GridSections, read_grid
 from seqzoo.sweep.members import checked_recipes, members_of
 

@@ -53,9 +53,9 @@ app.command("bench")(bench)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import seqzoo
+        from seqzoo.version import __version__
 
-        typer.echo(f"seqzoo {seqzoo.__version__}")
+        typer.echo(f"seqzoo {__version__}")
         raise typer.Exit
 
 
@@ -90,7 +90,7 @@ def _exit_code() -> int:
         )
         return 130
     except SeqzooError as error:
-        from seqzoo.console import fail
+        from seqzoo.terminal.console import fail
 
         fail(str(error))
         return error.exit_code
@@ -103,7 +103,7 @@ def _exit_code() -> int:
         return 0
     except OSError as error:
         # A disk that is full or read-only, wherever it was noticed.
-        from seqzoo.console import fail
+        from seqzoo.terminal.console import fail
 
         place = f"{error.filename}: " if error.filename else ""
         fail(f"{place}{error.strerror or error}. Make room or mend it, and run again.")
@@ -117,7 +117,7 @@ def _exit_code() -> int:
     except BaseException as error:
         if (code := getattr(error, "exit_code", None)) is None:
             raise
-        from seqzoo.console import note
+        from seqzoo.terminal.console import note
 
         note(str(error))
         return int(code)
@@ -125,7 +125,7 @@ def _exit_code() -> int:
 
 def _unexpected(error: Exception) -> int:
     """Our own mistake, or a plugin's: said as such, traceback on request."""
-    from seqzoo.console import fail
+    from seqzoo.terminal.console import fail
 
     if os.environ.get("SEQZOO_TRACEBACK"):
         import traceback

@@ -36,14 +36,14 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Compare training, scoring and sampling with bare torch, taking turns; prints ratios."""
-    from seqzoo import bench as benchmark
+    from seqzoo.bench import ratios as benchmark
+    from seqzoo.bench.targets import bench_section, measure_targets
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import messages
     from seqzoo.errors import UsageError
-    from seqzoo.recipe import plugin_options
-    from seqzoo.runtime import make_runtime
-    from seqzoo.sections import RuntimeSection
-    from seqzoo.targets import bench_section, measure_targets
+    from seqzoo.model.runtime import make_runtime
+    from seqzoo.recipes.load import plugin_options
+    from seqzoo.recipes.sections import RuntimeSection
+    from seqzoo.terminal.console import messages
 
     registry = installed()
     runtime = make_runtime(RuntimeSection(device="cpu", threads=threads))
@@ -83,7 +83,7 @@ def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: boo
     from rich.padding import Padding
     from rich.table import Table
 
-    from seqzoo.console import results
+    from seqzoo.terminal.console import results
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("figure")

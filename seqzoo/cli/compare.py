@@ -50,7 +50,7 @@ def compare(
     from seqzoo.comparison.compare import compare as compared
     from seqzoo.comparison.finished import read_finished_runs
     from seqzoo.comparison.views import print_comparison
-    from seqzoo.console import results
+    from seqzoo.terminal.console import results
 
     finished = read_finished_runs(runs)
     if picture is not None:

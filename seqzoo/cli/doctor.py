@@ -12,7 +12,7 @@ from seqzoo.cli.options import AsJson, Device
 if TYPE_CHECKING:
     from seqzoo.doctor.diagnosis import Diagnosis
     from seqzoo.doctor.subject import Subject
-    from seqzoo.registry import Registry
+    from seqzoo.plugin.registry import Registry
 
 
 def doctor(
@@ -56,12 +56,12 @@ def doctor(
     if list_checks:
         _print_checks(registry, as_json=as_json)
         return
-    from seqzoo.console import messages, note, results
-    from seqzoo.doctor.as_json import as_json as printed
     from seqzoo.doctor.checks import select_checks
     from seqzoo.doctor.diagnosis import diagnose
-    from seqzoo.doctor.views import print_diagnosis
-    from seqzoo.progress import meter
+    from seqzoo.doctor.report.text import print_diagnosis
+    from seqzoo.doctor.report.to_json import as_json as printed
+    from seqzoo.terminal.console import messages, note, results
+    from seqzoo.terminal.progress import meter
 
     if mended is not None:
         _require_free(mended)
@@ -90,7 +90,7 @@ def doctor(
         if text is None:
             note(f"there is no setting to mend, so {mended} was not written")
         else:
-            from seqzoo.atomic import write_atomically
+            from seqzoo.storage import write_atomically
 
             write_atomically(mended, text)
             note(f"the mended recipe is in {mended}: seqzoo run {mended}")
@@ -107,11 +107,11 @@ def _subject(
     seed: int,
     device: str | None,
 ) -> Subject:
-    from seqzoo.console import panel
-    from seqzoo.doctor.from_recipe import subject_of_recipe, subject_of_run
     from seqzoo.doctor.subject import Subject
+    from seqzoo.doctor.subjects.recipe import subject_of_recipe, subject_of_run
     from seqzoo.errors import UsageError
-    from seqzoo.recipe import load_recipe
+    from seqzoo.recipes.load import load_recipe
+    from seqzoo.terminal.console import panel
 
     if target is None:
         return Subject(title="this installation", registry=registry, quick=quick, seed=seed)
@@ -154,7 +154,7 @@ def _mended(
     *,
     into: Path | None,
 ) -> str | None:
-    from seqzoo.doctor.mending import mended_recipe
+    from seqzoo.doctor.report.fixed_recipe import mended_recipe
 
     if target is None:
         return None
@@ -175,8 +175,8 @@ def _print_checks(registry: Registry, *, as_json: bool) -> None:
 
     from rich.table import Table
 
-    from seqzoo.console import results
     from seqzoo.doctor.checks import all_checks
+    from seqzoo.terminal.console import results
 
     checks = all_checks(registry)
     if as_json:

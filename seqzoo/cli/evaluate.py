@@ -10,9 +10,9 @@ import typer
 from seqzoo.cli.options import AsJson, Device, Run, Step, split_named
 
 if TYPE_CHECKING:
-    from seqzoo.evaluate import Protocol
-    from seqzoo.recipe import Recipe
-    from seqzoo.sections import AdaptiveSection
+    from seqzoo.recipes.load import Recipe
+    from seqzoo.recipes.sections import AdaptiveSection
+    from seqzoo.scoring.static import Protocol
 
 
 def evaluate(
@@ -49,13 +49,13 @@ def evaluate(
     """
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report, score_table
-    from seqzoo.console import results
     from seqzoo.errors import UsageError
-    from seqzoo.rescore import rescore
-    from seqzoo.rundirectory import open_run_directory
-    from seqzoo.scoring import score_splits, score_splits_adaptively
-    from seqzoo.specs import SPLITS
-    from seqzoo.trained import load_trained, reopen_data
+    from seqzoo.plugin.specs import SPLITS
+    from seqzoo.runs.directory import open_run_directory
+    from seqzoo.runs.reopen import load_trained, reopen_data
+    from seqzoo.runs.score import rescore
+    from seqzoo.scoring.splits import score_splits, score_splits_adaptively
+    from seqzoo.terminal.console import results
 
     split = split_named(split, "all")
     learning = adaptive or bool(adapt)
@@ -97,16 +97,15 @@ def evaluate(
 
 def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
     """The recipe's own settings, or the defaults, with what --adapt changes."""
-    from seqzoo.recipe import options_from
-    from seqzoo.sections import AdaptiveSection
+    from seqzoo.recipes.load import options_from
+    from seqzoo.recipes.sections import AdaptiveSection
 
     own = recipe.evaluate.adaptive or AdaptiveSection()
     return options_from(AdaptiveSection, adapt or [], source="--adapt", defaults=own.model_dump())
 
 
 def _protocol(recipe: Recipe, lanes: int | None, warmup: int | None) -> Protocol:
-    from seqzoo.evaluate import Protocol
-    from seqzoo.scoring import recipe_protocol
+    from seqzoo.scoring.static import Protocol, recipe_protocol
 
     own = recipe_protocol(recipe)
     asked = lanes or own.lanes

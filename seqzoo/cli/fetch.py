@@ -17,9 +17,9 @@ def fetch(
 ) -> None:
     """Get a corpus now, so that runs need no network later."""
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import results
-    from seqzoo.corpus import sha256_of
-    from seqzoo.recipe import plugin_options
+    from seqzoo.data.corpus import sha256_of
+    from seqzoo.recipes.load import plugin_options
+    from seqzoo.terminal.console import results
 
     spec = installed().get("corpus", corpus)
     opened = spec.open(plugin_options(spec, options or []), Path.cwd())

@@ -51,12 +51,12 @@ def leaderboard(
     Static scores are never ranked with adaptive ones. Runs that share a rank,
     marked =, differ by less than the noise. No runs at all is no error.
     """
-    from seqzoo.console import note, warn
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.leaderboard.board import read_board
-    from seqzoo.leaderboard.columns import chosen_columns, row_filter
-    from seqzoo.leaderboard.page import read_page
-    from seqzoo.leaderboard.rows import KINDS
+    from seqzoo.leaderboards.board import read_board
+    from seqzoo.leaderboards.columns import chosen_columns, row_filter
+    from seqzoo.leaderboards.page import read_page
+    from seqzoo.leaderboards.rows import KINDS
+    from seqzoo.terminal.console import note, warn
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
     given = [option for option, is_given in forms.items() if is_given]
@@ -78,7 +78,7 @@ def leaderboard(
     )
     for warning in board.warnings:
         warn(warning)
-    from seqzoo.leaderboard import views
+    from seqzoo.leaderboards import views
 
     if page is not None:
         page.write(views.as_markdown(board, shown))
@@ -100,7 +100,7 @@ def leaderboard(
     else:
         from rich.text import Text
 
-        from seqzoo.console import results
+        from seqzoo.terminal.console import results
 
         console = results()
         for group in board.groups:
@@ -128,8 +128,8 @@ def _require_folder(runs: Path) -> None:
 def _print_columns() -> None:
     from rich.table import Table
 
-    from seqzoo.console import results
-    from seqzoo.leaderboard.columns import COLUMNS
+    from seqzoo.leaderboards.columns import COLUMNS
+    from seqzoo.terminal.console import results
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("column", "meaning"):

@@ -23,9 +23,9 @@ def list_plugins(
     from rich.table import Table
 
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import results
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.registry import KINDS
+    from seqzoo.plugin.registry import KINDS
+    from seqzoo.terminal.console import results
 
     if kind is not None and kind not in KINDS and kind.removesuffix("s") in KINDS:
         kind = kind.removesuffix("s")

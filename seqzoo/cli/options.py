@@ -40,7 +40,7 @@ def split_named(name: str, *further: str) -> str:
     Raises UsageError where there is no such split.
     """
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.specs import SPLITS
+    from seqzoo.plugin.specs import SPLITS
 
     split, known = name.replace("-", "_"), (*SPLITS, *further)
     if split not in known:

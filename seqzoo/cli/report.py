@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqzoo.results import Result, SplitScore
-    from seqzoo.rundirectory import RunDirectory
+    from seqzoo.results.result import Result, SplitScore
+    from seqzoo.runs.directory import RunDirectory
 
 __all__ = ["report", "score_table"]
 
@@ -18,7 +18,7 @@ def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
     """Print a result, as a table and two sentences or as JSON."""
     from rich.text import Text
 
-    from seqzoo.console import results
+    from seqzoo.terminal.console import results
 
     if as_json:
         print(result.model_dump_json(indent=2))

@@ -9,6 +9,6 @@ def resume(run: Run, device: Device = None, as_json: AsJson = False) -> None:
     """Go on with a stopped or killed run; it ends in the bits it would have had."""
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report
-    from seqzoo.runner import resume as resume_run
+    from seqzoo.runs.runner import resume as resume_run
 
     report(*resume_run(run, installed(), device=device), as_json=as_json)

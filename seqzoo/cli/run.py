@@ -31,8 +31,8 @@ def run(
     """Train, evaluate and sample a recipe; leaves runs/NAME/."""
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError
-    from seqzoo.recipe import load_recipe
-    from seqzoo.sections import run_name
+    from seqzoo.recipes.load import load_recipe
+    from seqzoo.recipes.sections import run_name
 
     if name is not None:
         try:
@@ -42,6 +42,6 @@ def run(
     checked = load_recipe(recipe, installed(), overrides=overrides or [])
 
     from seqzoo.cli.report import report
-    from seqzoo.runner import run as run_recipe
+    from seqzoo.runs.runner import run as run_recipe
 
     report(*run_recipe(checked, root=runs, name=name, device=device), as_json=as_json)

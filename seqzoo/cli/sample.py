@@ -41,12 +41,12 @@ def sample(
     device: Device = None,
 ) -> None:
     """Sample text from a run; the prompt and what follows it go to stdout."""
-    from seqzoo.assembly import build_chain
-    from seqzoo.chain import parse_links
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import note
-    from seqzoo.generate import generate
-    from seqzoo.trained import load_trained
+    from seqzoo.model.generate import generate
+    from seqzoo.recipes.chain import parse_links
+    from seqzoo.runs.build import build_chain
+    from seqzoo.runs.reopen import load_trained
+    from seqzoo.terminal.console import note
 
     trained = load_trained(run, installed(), device=device, step=step)
     section, registry = trained.recipe.sample, trained.recipe.registry
@@ -84,7 +84,7 @@ def _writer() -> Callable[[bytes], None]:
             raw.flush()
 
         return write_bytes
-    from seqzoo.generate import Utf8Stream
+    from seqzoo.model.generate import Utf8Stream
 
     text = Utf8Stream()
     return lambda data: print(text.feed(data), end="", flush=True)

@@ -20,11 +20,11 @@ def schema(
     if what not in known:
         raise UsageError(f"there is no schema of '{what}'.{did_you_mean(what, known)}")
     if what == "result":
-        from seqzoo.results import result_schema
+        from seqzoo.results.result import result_schema
 
         print(json.dumps(result_schema(), indent=2))
         return
     from seqzoo.cli.plugins import installed
-    from seqzoo.schema import recipe_schema
+    from seqzoo.recipes.schema import recipe_schema
 
     print(json.dumps(recipe_schema(installed()), indent=2))

@@ -19,9 +19,9 @@ def show(
     from rich.text import Text
 
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import results
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.registry import KINDS
+    from seqzoo.plugin.registry import KINDS
+    from seqzoo.terminal.console import results
 
     registry = installed()
     found = [

@@ -31,12 +31,12 @@ def sweep(
     """
     from seqzoo.cli.leaderboard import leaderboard
     from seqzoo.cli.plugins import installed
-    from seqzoo.console import fail, results
-    from seqzoo.leaderboard.page import read_page
+    from seqzoo.leaderboards.page import read_page
     from seqzoo.sweep.folder import SweepFolder
     from seqzoo.sweep.grid import read_grid
     from seqzoo.sweep.members import checked_recipes, members_of
     from seqzoo.sweep.run import run_sweep
+    from seqzoo.terminal.console import fail, results
 
     if into is not None:
         read_page(into)  # what is wrong with it must not wait for the last member

@@ -15,7 +15,7 @@ from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.parts import PartRow, rows_by_class, rows_by_distance
 from seqzoo.comparison.settings import Setting, differing_settings
 from seqzoo.errors import UsageError, did_you_mean
-from seqzoo.results import Result
+from seqzoo.results.result import Result
 
 __all__ = [
     "Axis",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqzoo.bootstrap import interval, resample
-from seqzoo.results import ProtocolRecord, Result, SplitScore
+from seqzoo.results.bootstrap import interval, resample
+from seqzoo.results.result import ProtocolRecord, Result, SplitScore
 
 __all__ = ["Difference", "NoDifference", "differences"]
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqzoo.errors import UsageError
-from seqzoo.results import Result, read_result
-from seqzoo.rundirectory import RunDirectory, open_run_directory
-from seqzoo.yamlmarks import load_yaml
+from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.results.result import Result, read_result
+from seqzoo.runs.directory import RunDirectory, open_run_directory
 
 __all__ = ["FinishedRun", "MetricsLine", "read_finished_runs"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from seqzoo.results import PartScore, SplitScore
+from seqzoo.results.result import PartScore, SplitScore
 
 __all__ = ["PartRow", "rows_by_class", "rows_by_distance"]
 

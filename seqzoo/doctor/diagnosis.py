@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 import torch
 
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
-from seqzoo.runtime import random_state, restore_random_state
-from seqzoo.specs import Check, Outcome
+from seqzoo.model.runtime import random_state, restore_random_state
+from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["Diagnosis", "Examined", "diagnose"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from seqzoo.console import results
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
-from seqzoo.doctor.from_code import Batches, MakeOptimizer, Text, subject_of_code
-from seqzoo.doctor.network import Forward, Loss
-from seqzoo.doctor.views import print_diagnosis
-from seqzoo.registry import load_registry
+from seqzoo.doctor.evidence.network import Forward, Loss
+from seqzoo.doctor.report.text import print_diagnosis
+from seqzoo.doctor.subjects.code import Batches, MakeOptimizer, Text, subject_of_code
+from seqzoo.plugin.registry import load_registry
+from seqzoo.terminal.console import results
 
 __all__ = ["examine"]
 

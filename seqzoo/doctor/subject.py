@@ -16,23 +16,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seqzoo.assembly import Data
-from seqzoo.baselines import ladder
-from seqzoo.contracts import Batch, Tokenizer
-from seqzoo.doctor.loss_form import InItsForm
-from seqzoo.doctor.measure import rows_of
-from seqzoo.doctor.missing import Failures, Missing, Unusable, cause_of
-from seqzoo.doctor.network import Network
-from seqzoo.doctor.pipeline import Pipeline
-from seqzoo.doctor.recording import Prefetched, Recording, Source, record
-from seqzoo.doctor.threads import faster_thread_count
-from seqzoo.doctor.trial import Trial, run_trial
-from seqzoo.ladder import Ladder
-from seqzoo.recipe import Recipe
-from seqzoo.registry import Registry
+from seqzoo.data.corpus import Data
+from seqzoo.doctor.evidence.loss_form import InItsForm
+from seqzoo.doctor.evidence.measure import rows_of
+from seqzoo.doctor.evidence.missing import Failures, Missing, Unusable, cause_of
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.pipeline import Pipeline
+from seqzoo.doctor.evidence.recording import Prefetched, Recording, Source, record
+from seqzoo.doctor.evidence.threads import faster_thread_count
+from seqzoo.doctor.evidence.trial import Trial, run_trial
+from seqzoo.plugin.contracts import Batch, Tokenizer
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import Recipe
+from seqzoo.results.ladder import Ladder
+from seqzoo.scoring.baselines import ladder
 
 if TYPE_CHECKING:
-    from seqzoo.trained import Trained
+    from seqzoo.runs.reopen import Trained
 
 __all__ = ["Missing", "Pipeline", "Subject", "Unusable", "cause_of"]
 

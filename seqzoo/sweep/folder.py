@@ -15,13 +15,13 @@ from contextlib import AbstractContextManager, suppress
 from enum import StrEnum
 from pathlib import Path
 
-from seqzoo.console import note
 from seqzoo.errors import LockedError, SeqzooError, UsageError
-from seqzoo.recipe import Recipe, parse_recipe
-from seqzoo.results import read_result
-from seqzoo.rundirectory import RunDirectory
-from seqzoo.verdicts import dotted, shown
-from seqzoo.yamlmarks import load_yaml
+from seqzoo.recipes.load import Recipe, parse_recipe
+from seqzoo.recipes.validation import dotted, shown
+from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.results.result import read_result
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.terminal.console import note
 
 __all__ = ["Standing", "SweepFolder"]
 

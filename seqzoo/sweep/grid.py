@@ -15,10 +15,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from seqzoo.errors import RecipeError, UsageError, did_you_mean
-from seqzoo.sections import Section, run_name
-from seqzoo.verdicts import Fault, check, dotted, shown
-from seqzoo.yamlmarks import MAX_BYTES, Marks, load_yaml
-from seqzoo.yamlmarks import Path as PathInData
+from seqzoo.recipes.sections import Section, run_name
+from seqzoo.recipes.validation import Fault, check, dotted, shown
+from seqzoo.recipes.yaml_reader import MAX_BYTES, Marks, load_yaml
+from seqzoo.recipes.yaml_reader import Path as PathInData
 
 __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
 

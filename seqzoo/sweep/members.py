@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo.errors import Problem, RecipeError, UsageError
-from seqzoo.recipe import Recipe, load_recipe
-from seqzoo.registry import Registry
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import Recipe, load_recipe
+from seqzoo.recipes.yaml_reader import Mark
+from seqzoo.recipes.yaml_scalars import resolve
 from seqzoo.sweep.grid import SEED, Grid
-from seqzoo.yamlmarks import Mark
-from seqzoo.yamlscalars import resolve
 
 __all__ = ["RESERVED", "Member", "Setting", "as_typed", "checked_recipes", "members_of"]
 

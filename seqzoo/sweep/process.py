@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from seqzoo.recipe import Recipe
+from seqzoo.recipes.load import Recipe
 from seqzoo.sweep.folder import Standing, SweepFolder
 from seqzoo.sweep.members import Member
 

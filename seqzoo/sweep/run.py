@@ -10,14 +10,14 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 
-from seqzoo.atomic import write_atomically
-from seqzoo.console import messages, note
-from seqzoo.interruption import Interrupted, Interruption
-from seqzoo.recipe import Recipe
+from seqzoo.recipes.load import Recipe
+from seqzoo.runs.interruption import Interrupted, Interruption
+from seqzoo.storage import write_atomically
 from seqzoo.sweep.folder import Standing, SweepFolder
 from seqzoo.sweep.members import Member
 from seqzoo.sweep.process import MemberRun, State
 from seqzoo.sweep.table import SweepDisplay, sweep_display
+from seqzoo.terminal.console import messages, note
 
 __all__ = ["run_sweep", "threads_each"]
 

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.clock import clock
 from seqzoo.sweep.process import MemberRun, State
+from seqzoo.terminal.format import clock
 
 __all__ = ["SweepDisplay", "sweep_display", "sweep_table"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from seqzoo import bench
-from seqzoo.registry import Registry
-from seqzoo.runtime import make_runtime
-from seqzoo.sections import RuntimeSection, TrainSection
+from seqzoo.bench import ratios as bench
+from seqzoo.model.runtime import make_runtime
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.sections import RuntimeSection, TrainSection
 
 pytestmark = pytest.mark.benchmark
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from seqzoo.registry import Registry, load_registry
-from seqzoo.runtime import make_runtime
-from seqzoo.sections import RuntimeSection
-from seqzoo.targets import measure_targets
+from seqzoo.bench.targets import measure_targets
+from seqzoo.model.runtime import make_runtime
+from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.recipes.sections import RuntimeSection
 
 pytestmark = pytest.mark.benchmark
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from installed_architectures import VOCAB_SIZE, build, every_architecture
 from tiny import RUNTIME
 
-from laws.test_architectures import VOCAB_SIZE, build, every_architecture
-from seqzoo.contracts import SequenceModel, Tokenizer
-from seqzoo.dynamic import gradient_scales, score_adaptively
-from seqzoo.evaluate import Protocol, score
-from seqzoo.registry import Registry
-from seqzoo.sections import AdaptiveSection
-from seqzoo.specs import ArchitectureSpec, Span
-from seqzoo.tally import Tally
+from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import ArchitectureSpec, Span
+from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.scoring.adaptive import gradient_scales, score_adaptively
+from seqzoo.scoring.static import Protocol, score
+from seqzoo.scoring.tally import Tally
 
 
 class FewSymbols(Tokenizer):

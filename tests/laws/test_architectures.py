@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,50 +12,24 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
-from pydantic import ValidationError
+from installed_architectures import (
+    SMALL,
+    VOCAB_SIZE,
+    build,
+    every_architecture,
+    options_of,
+    random_tokens,
+)
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqzoo import state as states
-from seqzoo.agreement import TOLERANCE_NATS, losses_agree
-from seqzoo.contracts import SequenceModel, State
-from seqzoo.registry import Registry, load_registry
-from seqzoo.specs import ArchitectureSpec, Options
+from seqzoo.bench.agreement import TOLERANCE_NATS, losses_agree
+from seqzoo.model import state as states
+from seqzoo.plugin.contracts import SequenceModel, State
+from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import ArchitectureSpec
 
-VOCAB_SIZE = 13
 LENGTH = 130
-
-# Sizes by the names that options commonly have. An architecture takes those it knows and accepts,
-# and keeps its defaults for the rest, so that a new one needs no code here.
-SMALL = {"hidden_size": 8, "embedding_size": 6, "num_layers": 2, "num_heads": 2, "window": 16}
-
-every_architecture = pytest.mark.parametrize("name", load_registry().names("architecture"))
-
-
-def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
-    """The defaults with the wanted values that the options know, or those that they accept."""
-    known = {field: wanted[field] for field in wanted if field in spec.options.model_fields}
-    with contextlib.suppress(ValidationError):
-        return spec.options(**known)
-    accepted: dict[str, Any] = {}
-    for field, value in known.items():
-        with contextlib.suppress(ValidationError):
-            spec.options(**accepted, **{field: value})
-            accepted[field] = value
-    return spec.options(**accepted)
-
-
-def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceModel:
-    """A small model, which has seen a training part, as the runner makes it."""
-    torch.manual_seed(seed)
-    model = spec.build(options_of(spec, **(SMALL | wanted)), vocab_size=VOCAB_SIZE)
-    model.prepare(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
-    return model
-
-
-def random_tokens(rows: int, length: int, *, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(VOCAB_SIZE, (rows, length), generator=generator)
 
 
 def in_chunks(
@@ -363,7 +336,7 @@ def test_its_benchmarks_are_sizes_that_its_options_accept(spec: ArchitectureSpec
 def test_declaring_imports_no_torch() -> None:
     program = (
         "import sys\n"
-        "from seqzoo.registry import load_registry\n"
+        "from seqzoo.plugin.registry import load_registry\n"
         "assert load_registry().names('architecture')\n"
         "sys.exit('torch' in sys.modules)\n"
     )

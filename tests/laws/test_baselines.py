@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqzoo.registry import Registry, load_registry
-from seqzoo.specs import BaselineScore, Span
+from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.plugin.specs import BaselineScore, Span
 
 every_baseline = pytest.mark.parametrize("name", load_registry().names("baseline"))
 
@@ -144,8 +144,8 @@ def test_nothing_gets_below_the_true_source(name: str, registry: Registry) -> No
 def test_scoring_imports_no_torch() -> None:
     program = (
         "import sys, contextlib, numpy as np\n"
-        "from seqzoo.registry import load_registry\n"
-        "from seqzoo.specs import Span\n"
+        "from seqzoo.plugin.registry import load_registry\n"
+        "from seqzoo.plugin.specs import Span\n"
         "data = np.arange(600, dtype=np.uint32).astype(np.uint8)\n"
         "for registered in load_registry().registered('baseline'):\n"
         "    if registered.owner.distribution == 'seqzoo':\n"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from seqzoo import Corpus, CorpusUnavailable, UsageError
-from seqzoo.corpus import sha256_of
-from seqzoo.registry import Registry, load_registry
+from seqzoo.data.corpus import sha256_of
+from seqzoo.plugin.registry import Registry, load_registry
 
 NAMES = load_registry().names("corpus")
 
@@ -82,7 +82,7 @@ def test_declaring_a_corpus_imports_no_torch(registry: Registry, name: str) -> N
     program = f"""
 import sys
 from importlib.metadata import entry_points
-from seqzoo.registry import Owner, Registry
+from seqzoo.plugin.registry import Owner, Registry
 (found,) = entry_points(group="seqzoo", name={home!r})
 Registry().add(found.load(), Owner({home!r}))
 sys.exit("torch" in sys.modules)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tiny import Bigram, ByteTokenizer
 from torch import Tensor
 
-from seqzoo.contracts import Sampler
-from seqzoo.generate import generate
-from seqzoo.registry import Registry, load_registry
+from seqzoo.model.generate import generate
+from seqzoo.plugin.contracts import Sampler
+from seqzoo.plugin.registry import Registry, load_registry
 
 every_sampler = pytest.mark.parametrize("name", load_registry().names("sampler"))
 
@@ -153,7 +153,7 @@ def test_the_shorthand_is_an_option(registry: Registry, name: str) -> None:
 
 def test_declaring_the_installed_plugins_imports_no_torch() -> None:
     program = (
-        "import sys; from seqzoo.registry import load_registry; load_registry(); "
+        "import sys; from seqzoo.plugin.registry import load_registry; load_registry(); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

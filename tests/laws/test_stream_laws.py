@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqzoo.contracts import Stream
-from seqzoo.registry import Registry, load_registry
-from seqzoo.streams import Lanes
+from seqzoo.data.lanes import Lanes
+from seqzoo.plugin.contracts import Stream
+from seqzoo.plugin.registry import Registry, load_registry
 
 TOKENS = np.arange(1_000, dtype=np.uint32)
 BATCH_SIZE, LENGTH = 4, 7

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqzoo.contracts import Tokenizer
-from seqzoo.generate import ByteStream
-from seqzoo.registry import Registry, load_registry
+from seqzoo.model.generate import ByteStream
+from seqzoo.plugin.contracts import Tokenizer
+from seqzoo.plugin.registry import Registry, load_registry
 
 TRAINING = b"Speak, speak.\nFirst, you know \xc3\xa9 is two bytes; is it not?\n" * 4
 UNSEEN = b"\x00 ~ @ \xff\xfe \xed\xa0\x80"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqzoo import Corpus, UsageError, cache_directory
-from seqzoo.registry import Registry
+from seqzoo.plugin.registry import Registry
 
 
 def open_(registry: Registry, name: str, base: Path, **options: Any) -> Corpus:

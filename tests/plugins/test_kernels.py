@@ -13,10 +13,10 @@ from naive_stack import shake
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
-import seqzoo_plugins._stack as stack_module
-from seqzoo.agreement import TOLERANCE_NATS, losses_agree
-from seqzoo.registry import Registry
-from seqzoo_plugins._stack import RecurrentStack
+import seqzoo_plugins.recurrent.stack as stack_module
+from seqzoo.bench.agreement import TOLERANCE_NATS, losses_agree
+from seqzoo.plugin.registry import Registry
+from seqzoo_plugins.recurrent.stack import RecurrentStack
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from tiny import RUNTIME
 from torch import Tensor
 
-from seqzoo import checkpoint
-from seqzoo.assembly import prepared_again
-from seqzoo.sections import TrainSection
-from seqzoo.streams import Lanes
-from seqzoo.train import Training
+from seqzoo.data.lanes import Lanes
+from seqzoo.recipes.sections import TrainSection
+from seqzoo.scoring.adaptive import prepared_again
+from seqzoo.training import checkpoint
+from seqzoo.training.loop import Training
 from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm import learned as learned_module
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT, context_keys

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from seqzoo import Corpus, CorpusUnavailable
-from seqzoo.registry import Registry
+from seqzoo.plugin.registry import Registry
 from seqzoo_plugins.pastiche.performance import draws, perform, perform_script
 from seqzoo_plugins.pastiche.play import Play
 from seqzoo_plugins.pastiche.table import Table, blend

@@ -12,11 +12,11 @@ import torch
 from tiny import ByteTokenizer
 from torch import Tensor, nn
 
-from seqzoo.assembly import build_chain
-from seqzoo.chain import parse_links
-from seqzoo.contracts import SequenceModel, State
-from seqzoo.generate import generate_batch
-from seqzoo.registry import Registry
+from seqzoo.model.generate import generate_batch
+from seqzoo.plugin.contracts import SequenceModel, State
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.chain import parse_links
+from seqzoo.runs.build import build_chain
 
 Reference = Callable[[np.ndarray, Sequence[int]], np.ndarray]
 """(V,) logits and the latest tokens to the (V,) probabilities that a token is drawn from."""

@@ -14,8 +14,8 @@ from naive_stack import shake
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
-import seqzoo_plugins._kernels.step as step_module
-from seqzoo_plugins._stack import RecurrentStack
+import seqzoo_plugins.recurrent.kernels.step as step_module
+from seqzoo_plugins.recurrent.stack import RecurrentStack
 
 CHANGES: dict[str, Callable[[RecurrentStack], None]] = {
     "optimizer": lambda m: _optimize(m, torch.optim.SGD(m.parameters(), lr=0.1)),

@@ -10,8 +10,8 @@ import pooch
 import pytest
 
 from seqzoo import Corpus, CorpusUnavailable, UsageError
-from seqzoo.corpus import sha256_of
-from seqzoo.registry import Registry
+from seqzoo.data.corpus import sha256_of
+from seqzoo.plugin.registry import Registry
 from seqzoo_plugins.tinyshakespeare.corpus import SHA256, SIZE_BYTES
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins._stack_options import StackOptions
+from seqzoo_plugins.recurrent.options import StackOptions
 
 if TYPE_CHECKING:
-    from seqzoo_plugins._stack import PlainStack
-    from seqzoo_plugins.gru.model import GRU
+    from seqzoo_plugins.recurrent.gru import GRU
+    from seqzoo_plugins.recurrent.stack import PlainStack
 
 
 class GRUOptions(StackOptions):
@@ -19,7 +19,7 @@ class GRUOptions(StackOptions):
 
 def build(options: GRUOptions, *, vocab_size: int) -> GRU:
     """An initialised model on the CPU."""
-    from seqzoo_plugins.gru.model import GRU
+    from seqzoo_plugins.recurrent.gru import GRU
 
     return GRU(options, vocab_size=vocab_size)
 
@@ -28,7 +28,7 @@ def reference(options: GRUOptions, *, vocab_size: int) -> PlainStack:
     """The same network in torch's own words."""
     from torch import nn
 
-    from seqzoo_plugins._stack import PlainStack, fused_layers
+    from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
 
     layers = fused_layers(nn.GRU, options)
     return PlainStack(layers, vocab_size=vocab_size, options=options)

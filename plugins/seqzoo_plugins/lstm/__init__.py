@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins._stack_options import StackOptions
+from seqzoo_plugins.recurrent.options import StackOptions
 
 if TYPE_CHECKING:
-    from seqzoo_plugins._lstm import LSTM
-    from seqzoo_plugins._stack import PlainStack
+    from seqzoo_plugins.recurrent.lstm import LSTM
+    from seqzoo_plugins.recurrent.stack import PlainStack
 
 
 class LSTMOptions(StackOptions):
@@ -25,7 +25,7 @@ class LSTMOptions(StackOptions):
 
 def build(options: LSTMOptions, *, vocab_size: int) -> LSTM:
     """An initialised model on the CPU."""
-    from seqzoo_plugins._lstm import LSTM
+    from seqzoo_plugins.recurrent.lstm import LSTM
 
     return LSTM(options, forget_bias=options.forget_bias, vocab_size=vocab_size)
 
@@ -34,7 +34,7 @@ def reference(options: LSTMOptions, *, vocab_size: int) -> PlainStack:
     """The same network in torch's own words."""
     from torch import nn
 
-    from seqzoo_plugins._stack import PlainStack, fused_layers
+    from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
 
     layers = fused_layers(nn.LSTM, options)
     return PlainStack(layers, vocab_size=vocab_size, options=options)

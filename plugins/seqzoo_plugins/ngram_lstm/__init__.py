@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from seqzoo import ArchitectureSpec, hookimpl
-from seqzoo_plugins._stack_options import StackOptions
+from seqzoo_plugins.recurrent.options import StackOptions
 
 if TYPE_CHECKING:
     from seqzoo_plugins.ngram_lstm.model import NgramLSTM

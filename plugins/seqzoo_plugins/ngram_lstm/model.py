@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqzoo import SequenceModel
-from seqzoo_plugins._lstm import LSTM
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 from seqzoo_plugins.ngram_lstm.experts import FEATURES, Experts, experts_of, witten_bell
 from seqzoo_plugins.ngram_lstm.learned import Learned
 from seqzoo_plugins.ngram_lstm.table import NgramTable
 from seqzoo_plugins.ngram_lstm.window import add_window_counts
+from seqzoo_plugins.recurrent.lstm import LSTM
 
 if TYPE_CHECKING:
     from seqzoo_plugins.ngram_lstm import NgramLSTMOptions

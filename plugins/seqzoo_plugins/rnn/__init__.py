@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins._stack_options import StackOptions
+from seqzoo_plugins.recurrent.options import StackOptions
 
 if TYPE_CHECKING:
-    from seqzoo_plugins._stack import PlainStack
-    from seqzoo_plugins.rnn.model import RNN
+    from seqzoo_plugins.recurrent.rnn import RNN
+    from seqzoo_plugins.recurrent.stack import PlainStack
 
 
 class RNNOptions(StackOptions):
@@ -23,7 +23,7 @@ class RNNOptions(StackOptions):
 
 def build(options: RNNOptions, *, vocab_size: int) -> RNN:
     """An initialised model on the CPU."""
-    from seqzoo_plugins.rnn.model import RNN
+    from seqzoo_plugins.recurrent.rnn import RNN
 
     return RNN(options, vocab_size=vocab_size)
 
@@ -32,7 +32,7 @@ def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
     """The same network in torch's own words."""
     from torch import nn
 
-    from seqzoo_plugins._stack import PlainStack, fused_layers
+    from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
 
     layers = fused_layers(nn.RNN, options, nonlinearity=options.nonlinearity)
     return PlainStack(layers, vocab_size=vocab_size, options=options)

@@ -9,8 +9,8 @@ from pkgutil import iter_modules
 from typing import cast
 
 from seqzoo.errors import UsageError, did_you_mean
-from seqzoo.registry import Registry
-from seqzoo.specs import Check
+from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import Check
 
 __all__ = ["GROUPS", "all_checks", "check_table", "select_checks"]
 
@@ -19,11 +19,12 @@ GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "e
 
 
 def all_checks(registry: Registry) -> list[Check]:
-    """Our own, one in each module here, and those of plugins, by group and rank."""
+    """Our own, one in each module of a group's folder, and those of plugins, by group and rank."""
     own = [
-        import_module(f"{__name__}.{module.name}").CHECK
-        for module in iter_modules(__path__)
-        if not module.name.startswith("_")
+        import_module(module.name).CHECK
+        for group in GROUPS
+        for module in iter_modules([f"{__path__[0]}/{group}"], f"{__name__}.{group}.")
+        if not module.name.rpartition(".")[2].startswith("_")
     ]
     third_party = [cast(Check, registered.spec) for registered in registry.registered("check")]
     taken = {check.name for check in own}

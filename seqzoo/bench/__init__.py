@@ -1,0 +1,1 @@
+"""Speed beside bare torch, as ratios."""

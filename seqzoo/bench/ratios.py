@@ -1,0 +1,298 @@
+"""Ratios of seqzoo to bare torch, from alternating runs in one process.
+
+Absolute times say more about the machine and its neighbours than about the code; two loops that
+take turns share every disturbance, so their ratio is worth quoting.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seqzoo.data.lanes import Lanes
+from seqzoo.model import state as states
+from seqzoo.model.generate import generate, generate_batch
+from seqzoo.model.runtime import Runtime
+from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+from seqzoo.plugin.specs import ArchitectureSpec, Options, Span
+from seqzoo.recipes.sections import TrainSection
+from seqzoo.runs.directory import Log
+from seqzoo.scoring.static import Protocol, score
+from seqzoo.terminal.console import messages
+from seqzoo.terminal.progress import meter
+from seqzoo.training.loop import Hooks, Training, train
+
+__all__ = ["Ratio", "evaluation_share", "sampling_growth", "sampling_ratio", "training_ratio"]
+
+VOCAB_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A figure and the two medians behind it, in the unit that `meaning` names."""
+
+    meaning: str
+    ratio: float
+    ours: float
+    theirs: float
+
+
+class _Bytes(Tokenizer):
+    """Every byte a token: the benchmark's own, so that it depends on no plugin."""
+
+    vocab_size = VOCAB_SIZE
+
+    def encode(self, data: Any) -> Any:
+        return data
+
+    def decode(self, tokens: Any) -> bytes:
+        return bytes(np.asarray(tokens, dtype=np.uint8))
+
+    def byte_lengths(self, tokens: Any) -> Any:
+        return np.broadcast_to(np.int64(1), np.shape(tokens))
+
+
+def training_ratio(
+    spec: ArchitectureSpec,
+    options: Options,
+    section: TrainSection,
+    *,
+    runtime: Runtime,
+    rounds: int = 7,
+    updates: int = 12,
+) -> Ratio:
+    """Bytes per second of seqzoo's training loop over a bare torch loop's.
+
+    Ours logs, clips and shows progress; the bare one clips. Both use AdamW, carry the state and
+    read the same lanes.
+    """
+    data = _text(section.batch_size * section.bptt_length_at(0.0) * updates * 2 + 1)
+    ours = _Ours(spec, options, section, runtime, data)
+    bare = _BareTraining(_reference(spec, options), section, data)
+    bare_seconds, our_seconds = _alternate(
+        lambda: bare.run(updates), lambda: ours.run(updates), rounds
+    )
+    ours.close()
+    num_bytes = section.batch_size * section.bptt_length_at(0.0) * updates
+    return Ratio(
+        "training, bytes/s, over bare torch",
+        bare_seconds / our_seconds,
+        num_bytes / our_seconds,
+        num_bytes / bare_seconds,
+    )
+
+
+def evaluation_share(
+    spec: ArchitectureSpec,
+    options: Options,
+    section: TrainSection,
+    *,
+    runtime: Runtime,
+    corpus_bytes: int = 1_115_394,
+) -> Ratio:
+    """Time to score the held-out tenth in one lane over the time of one epoch of training.
+
+    Training is timed over a tenth of an epoch and scaled.
+    """
+    data = _text(corpus_bytes)
+    held_out = Span(data, int(0.9 * corpus_bytes), corpus_bytes)
+    ours = _Ours(spec, options, section, runtime, data[: held_out.start])
+    length = section.bptt_length_at(0.0)
+    updates = max(1, held_out.start // (10 * section.batch_size * length))
+    ours.run(2)
+    train_seconds = _seconds(lambda: ours.run(updates))
+    epoch_seconds = train_seconds * held_out.start / (updates * section.batch_size * length)
+    model = ours.training.model
+    score_seconds = _seconds(
+        lambda: score(model, _Bytes(), held_out, runtime=runtime, protocol=Protocol())
+    )
+    ours.close()
+    return Ratio(
+        "scoring the held-out tail, s, over one epoch of training",
+        score_seconds / epoch_seconds,
+        score_seconds,
+        epoch_seconds,
+    )
+
+
+def sampling_ratio(
+    spec: ArchitectureSpec,
+    options: Options,
+    *,
+    rounds: int = 9,
+    length: int = 400,
+    streams: int = 1,
+) -> Ratio:
+    """Bytes per second of seqzoo's sampling over a bare torch loop's; streams: texts at once."""
+    model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
+    bare = _reference(spec, options).eval()
+    bare_seconds, our_seconds = _alternate(
+        lambda: _bare_sampling(bare, length, streams),
+        lambda: _our_sampling(model, length, streams),
+        rounds,
+    )
+    return Ratio(
+        "sampling, bytes/s, over bare torch" + (f", {streams} streams" if streams > 1 else ""),
+        bare_seconds / our_seconds,
+        streams * length / our_seconds,
+        streams * length / bare_seconds,
+    )
+
+
+def sampling_growth(
+    spec: ArchitectureSpec, options: Options, *, rounds: int = 5, length: int = 300
+) -> Ratio:
+    """Seconds per byte after a long text over seconds per byte at its beginning."""
+    model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
+    late_seconds, early_seconds = [], []
+    for _ in range(rounds):
+        stream = generate(model, _Bytes(), chain=(), prompt=b"a", num_tokens=8 * length, seed=1)
+        marks = [time.perf_counter()]
+        for number, _ in enumerate(stream, start=1):
+            if number % length == 0:
+                marks.append(time.perf_counter())
+        # The first stretch includes filling caches and memory pools; the second is the beginning.
+        early_seconds.append((marks[2] - marks[1]) / length)
+        late_seconds.append((marks[-1] - marks[-2]) / length)
+    late, early = statistics.median(late_seconds), statistics.median(early_seconds)
+    return Ratio(
+        f"sampling, s/byte, after {7 * length} bytes over after {length}", late / early, late, early
+    )
+
+
+class _Ours:
+    """Training exactly as a run does it, metrics file and progress display included."""
+
+    def __init__(
+        self,
+        spec: ArchitectureSpec,
+        options: Options,
+        section: TrainSection,
+        runtime: Runtime,
+        data: np.ndarray,
+    ) -> None:
+        torch.manual_seed(0)
+        model: SequenceModel = spec.build(options, vocab_size=VOCAB_SIZE)
+        model.prepare(data)
+        lanes = Lanes(data, batch_size=section.batch_size)
+        self.training = Training(
+            model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)
+        )
+        self._folder = tempfile.TemporaryDirectory()
+        self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0)
+
+    def run(self, updates: int) -> None:
+        """So many updates; the meter is drawn anew each time, which a run does once."""
+        last = self.training.step + updates
+        with meter("bench", messages()) as display:
+
+            def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
+                self._log.append(line)
+                display.show(self.training.progress, f"{line['bits_per_byte']:.3f}")
+
+            hooks = Hooks(
+                log,
+                validate=dict,
+                save=lambda: None,
+                stop=lambda: self.training.step >= last,
+            )
+            train(self.training, hooks)
+
+    def close(self) -> None:
+        """Remove what was written."""
+        self._log.close()
+        self._folder.cleanup()
+
+
+class _BareTraining:
+    """What one writes on a first afternoon with torch, and gets right."""
+
+    def __init__(self, model: nn.Module, section: TrainSection, data: np.ndarray) -> None:
+        self.model = model.train()
+        self.clip = section.clip_norm
+        self.length = section.bptt_length_at(0.0)
+        rates = section.optimizer
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay
+        )
+        lane = (len(data) - 1) // section.batch_size
+        tokens = torch.from_numpy(data[: lane * section.batch_size].astype(np.int64))
+        self.tokens = tokens.view(section.batch_size, lane)
+        self.state: Any = None
+        self.position = 0
+
+    def run(self, updates: int) -> None:
+        """So many updates."""
+        for _ in range(updates):
+            if self.position + self.length + 1 > self.tokens.shape[1]:
+                self.position, self.state = 0, None
+            window = self.tokens[:, self.position : self.position + self.length + 1]
+            logits, state = self.model(window[:, :-1], self.state)
+            self.state = states.detach(state)
+            loss = F.cross_entropy(logits.reshape(-1, VOCAB_SIZE), window[:, 1:].reshape(-1))
+            self.optimizer.zero_grad()
+            loss.backward()
+            if self.clip is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+            self.optimizer.step()
+            self.position += self.length
+
+
+def _bare_sampling(model: nn.Module, length: int, streams: int) -> None:
+    with torch.no_grad():
+        token = torch.full((streams, 1), ord("a"))
+        state: Any = None
+        out = [bytearray() for _ in range(streams)]
+        for _ in range(length):
+            logits, state = model(token, state)
+            token = torch.multinomial(torch.softmax(logits[:, -1], dim=-1), 1)
+            for text, (byte,) in zip(out, token.tolist(), strict=True):
+                text.append(byte)
+
+
+def _our_sampling(model: SequenceModel, length: int, streams: int) -> None:
+    for _ in generate_batch(
+        model, _Bytes(), chain=(), prompt=b"a", num_tokens=length, seed=1, count=streams
+    ):
+        pass
+
+
+def _reference(spec: ArchitectureSpec, options: Options) -> nn.Module:
+    """The plain form that a plugin offers for comparison, else the model itself."""
+    torch.manual_seed(0)
+    build = spec.reference or spec.build
+    return build(options, vocab_size=VOCAB_SIZE)
+
+
+def _alternate(
+    first: Callable[[], None], second: Callable[[], None], rounds: int
+) -> tuple[float, float]:
+    """Median seconds of both, taking turns after one round that is not counted."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds + 1):
+        for work, seconds in zip((first, second), times, strict=True):
+            taken = _seconds(work)
+            if number:
+                seconds.append(taken)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _text(num_bytes: int) -> np.ndarray:
+    """Bytes that look like letters; their content does not change any speed."""
+    return np.random.default_rng(0).integers(97, 123, num_bytes).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""A corpus and its splits, its tokens, and the lanes that training reads them in."""

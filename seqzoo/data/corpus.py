@@ -1,0 +1,117 @@
+"""A corpus opened (or its fallback), hashed, and cut into training, validation and test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from seqzoo.errors import CorpusUnavailable, UsageError
+from seqzoo.plugin.contracts import Corpus
+from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import Span
+from seqzoo.recipes.sections import Choice, CorpusSection
+
+__all__ = ["Data", "Splits", "open_corpus", "sha256_of", "split"]
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Contiguous parts of a corpus, in file order: they touch, and together are all of it."""
+
+    training: Span
+    validation: Span
+    test: Span
+    identity: str
+    """The shares, e.g. "0.9/0.05/0.05": results are compared only where it is the same."""
+
+    @property
+    def held_out(self) -> Span:
+        """Validation and test together: everything behind the training part."""
+        return Span(self.validation.data, self.validation.start, self.test.stop)
+
+
+@dataclass(frozen=True)
+class Data:
+    """An opened corpus, its hash and its splits."""
+
+    corpus: Corpus
+    sha256: str
+    splits: Splits
+
+
+def open_corpus(
+    section: CorpusSection,
+    registry: Registry,
+    base: Path,
+    *,
+    announce: Callable[[str], None],
+) -> Corpus:
+    """The corpus a recipe names or, where that is not to be had, its fallback, announced.
+
+    base: the folder that relative paths start from. announce: hears one sentence if the fallback
+    steps in. Raises UsageError for a wrong name or option, CorpusUnavailable where the corpus is
+    missing and the recipe names no fallback.
+    """
+    try:
+        return _open(section, registry, base)
+    except CorpusUnavailable as error:
+        fallback = section.fallback
+        if fallback is None:
+            raise
+        corpus = _open(fallback, registry, base)
+        reason = str(error).rstrip(".")
+        announce(
+            f"Corpus '{section.name}' is not available ({reason}), so '{corpus.name}' is used in "
+            f"its place; to get the real one, set SEQZOO_DATA to the folder that holds it or run "
+            f"'seqzoo fetch {section.name}' on a machine with a network."
+        )
+        return corpus
+
+
+def _open(section: Choice, registry: Registry, base: Path) -> Corpus:
+    spec = registry.get("corpus", section.name)
+    corpus: Corpus = spec.open(section.options, base)
+    return corpus
+
+
+def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Splits:
+    """Cut a corpus at int(train n) and int((train + validation) n).
+
+    The shares are taken as the decimals they are written as: in floats 0.9 + 0.05 times 20 is a
+    hair under 19, and int() would move a byte. Raises UsageError where the shares do not add up
+    to 1 or a part would be empty.
+    """
+    shares = [Fraction(repr(float(share))) for share in (train, validation, test)]
+    identity = "/".join(f"{share:g}" for share in (train, validation, test))
+    if sum(shares) != 1:
+        raise UsageError(
+            f"the split {identity} adds up to {float(sum(shares)):g}, expected 1; write three "
+            f"shares such as 0.9, 0.05 and 0.05."
+        )
+    size = len(corpus.data)
+    # int() of a fraction is exact; the tail takes what rounding leaves.
+    first, second = int(shares[0] * size), int((shares[0] + shares[1]) * size)
+    bounds = {"training": (0, first), "validation": (first, second), "test": (second, size)}
+    for name, (start, stop) in bounds.items():
+        if start >= stop:
+            raise UsageError(
+                f"the {name} part of corpus '{corpus.name}' would be empty: {size} bytes split "
+                f"{identity}; use a larger corpus or another split."
+            )
+    training, held_in, held_back = (Span(corpus.data, *bounds[name]) for name in bounds)
+    return Splits(training, held_in, held_back, identity)
+
+
+def sha256_of(data: np.ndarray) -> str:
+    """Hexadecimal SHA-256 of (N,) uint8, block by block, so that a mapped file stays on disk."""
+    digest = hashlib.sha256()
+    for start in range(0, len(data), _BLOCK):
+        digest.update(data[start : start + _BLOCK].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,72 @@
+"""Figures of a recording that several checks of streams tell."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.checks.stream._offsets import joined_rows, likely_offset
+from seqzoo.doctor.evidence.recording import Recording
+
+__all__ = ["share_of_continued_rows", "share_of_repeats"]
+
+_TOKENS_TO_BE_DISTINCT = 64
+
+
+def share_of_repeats(recording: Recording) -> float:
+    """Of the batches that have an earlier one, those that equal an earlier one.
+
+    Small batches are taken together until 64 tokens stand for each, so that chance repeats none.
+    """
+    each = max(1, -(-_TOKENS_TO_BE_DISTINCT // recording.batches[0].inputs.numel()))
+    if recording.numbered:
+        each = 1
+    seen: set[bytes] = set()
+    repeats = count = 0
+    for start in range(len(recording) - each + 1):
+        together = recording.batches[start : start + each]
+        content = b"".join(
+            part.numpy().tobytes() for batch in together for part in (batch.inputs, batch.targets)
+        )
+        repeats += content in seen
+        seen.add(content)
+        count += 1
+    return repeats / max(count - 1, 1)
+
+
+def share_of_continued_rows(recording: Recording) -> float | None:
+    """Of the rows between whose batches the state is carried, those that continue the row before.
+
+    Numbers tell it by the inputs alone; else the target that stands for the next input does, which
+    is the last of the row only where targets are one ahead. None where no state is carried, or
+    where no target stands for a next input.
+    """
+    joints = recording.joints()
+    if recording.numbered:
+        joints = [
+            (before.inputs[:, -1] + 1, after.inputs[:, 0], after.restarts)
+            for before, after in recording.pairs()
+        ]
+    elif (offset := likely_offset(recording)) not in (1, None):
+        joints = _foretold(recording, offset)
+    # A target that is padding tells of no next input.
+    carried = [(ends == begins)[ends >= 0] for ends, begins, restarts in joints if not restarts]
+    continued = torch.cat(carried) if carried else torch.empty(0)
+    return float(continued.double().mean()) if len(continued) else None
+
+
+def _foretold(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, bool]]:
+    """Joints where targets are `offset` ahead: the target that many tokens before each beginning,
+    the input there, and whether the state is reset.
+    """
+    if offset < 1:
+        return []
+    inputs, targets = joined_rows(recording)
+    joints, place = [], 0
+    for batch in recording.batches:
+        if len(batch.inputs) != len(inputs):
+            continue
+        if place >= offset:
+            joints.append((targets[:, place - offset], inputs[:, place], batch.restarts))
+        place += batch.inputs.shape[1]
+    return joints

@@ -1,0 +1,34 @@
+"""Whether every installed plugin could be loaded.
+
+Method: what the registry found. Cost: none. Pass rule: none is broken, no name is claimed twice.
+"""
+
+from __future__ import annotations
+
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.registry import KINDS
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+
+def examine(subject: Subject) -> Outcome:
+    registry = subject.registry
+    count = sum(len(registry.registered(kind)) for kind in KINDS)
+    broken = registry.broken
+    if broken:
+        return Outcome.warned(
+            "; ".join(str(each).rstrip(".") for each in broken),
+            why="What they declare cannot be used; everything else can.",
+            remedy="Mend or uninstall each, or name it in SEQZOO_DISABLE.",
+            numbers={"broken": len(broken)},
+        )
+    return Outcome.passed(f"{count} declarations, none broken", broken=0)
+
+
+CHECK = Check(
+    name="environment.plugins",
+    summary="every installed plugin can be loaded",
+    examine=examine,
+    rank=40,
+)

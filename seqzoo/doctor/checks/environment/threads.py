@@ -1,0 +1,65 @@
+"""Whether torch computes with more threads than there are cores for it.
+
+Method: torch's thread count against the cores that this process may use: its affinity, and the
+quota of its control group. Cost: none. Pass rule: no more threads than cores. Threads beyond them
+wait for each other actively; two trainings with two threads each on two cores were measured ten
+times slower than one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import torch
+
+from seqzoo.doctor.checks._shared import is_recipe, worded
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def examine(subject: Subject) -> Outcome:
+    threads, cores = torch.get_num_threads(), usable_cores()
+    stated = f"{threads} threads on {cores} usable cores"
+    numbers = {"threads": threads, "cores": cores}
+    if threads > cores:
+        return Outcome.warned(
+            stated,
+            why="Threads without a core of their own wait for each other, which is slower than "
+            "fewer threads.",
+            remedy=worded(
+                subject,
+                recipe=f"Set runtime.threads to {cores}, or OMP_NUM_THREADS={cores}.",
+                code=f"Set OMP_NUM_THREADS={cores}, or call torch.set_num_threads({cores}).",
+            ),
+            changes=(f"runtime.threads={cores}",) if is_recipe(subject) else (),
+            numbers=numbers,
+        )
+    return Outcome(status="pass", seen=stated, numbers=numbers)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use at the same time, at least 1."""
+    count = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    try:
+        quota, period = _QUOTA.read_text().split()
+        if quota != "max":
+            count = min(count, max(1, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):
+        pass  # no control groups here, or of another version
+    return count
+
+
+CHECK = Check(
+    name="environment.threads",
+    summary="every thread has a core",
+    examine=examine,
+    rank=20,
+)

@@ -1,0 +1,1 @@
+"""Checks of the state that is carried from batch to batch."""

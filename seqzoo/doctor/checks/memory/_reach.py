@@ -1,0 +1,70 @@
+"""How far back a network reads, and how far back its gradient reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.checks._shared import without_dropout
+from seqzoo.doctor.evidence.network import Network
+
+__all__ = ["gradient_norms", "influences"]
+
+_ROUNDING = 1e-6
+
+
+def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[float] | None:
+    """Norm of d loss(t) / d embedding(t - k) at the last t, for k = 0, 1, ..., T - 1.
+
+    inputs, targets: (B, T). The mean over rows, nothing dropped. None where the module embeds its
+    tokens with no nn.Embedding, or with no gradient.
+    """
+    still = without_dropout(network)
+    embedded: list[Tensor] = []
+
+    def keep(_: nn.Module, given: tuple[Any, ...], output: Tensor) -> None:
+        # Positions are embedded too: tokens are what has a row for each row of the batch.
+        if given[0].shape[0] == len(inputs) and given[0].ndim in (1, 2) and output.requires_grad:
+            output.retain_grad()
+            embedded.append(output)
+
+    for module in still.module.modules():
+        if isinstance(module, nn.Embedding):
+            module.register_forward_hook(keep)
+    logits, _ = still(inputs)
+    if not (embedded and logits.requires_grad):
+        return None
+    still.loss(logits[:, -1:], targets[:, -1:].to(logits.device)).backward()
+    slices = [torch.zeros_like(part) if part.grad is None else part.grad for part in embedded]
+    # A loop over time embeds one token at a time.
+    by_time = [part if part.ndim == 3 else part[:, None] for part in slices]
+    if sum(part.shape[1] for part in by_time) != inputs.shape[1]:
+        return None
+    norms = torch.cat(by_time, dim=1).double().norm(dim=2).mean(dim=0)
+    return norms.flip(0).tolist()
+
+
+@torch.no_grad()
+def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[float]:
+    """How much the last logits change when the token `distance` before is another of the text's,
+    in shares of their own size; for each distance. 0 is below what rounding does.
+    """
+    still = network.copied()
+    still.module.eval()
+    known, places = inputs.unique(return_inverse=True)
+    others = known[(places + 1) % len(known)]
+
+    def last(tokens: Tensor) -> Tensor:
+        torch.manual_seed(0)  # dropout that is always on drops the same each time
+        return still(tokens)[0][:, -1].double()
+
+    plain = last(inputs)
+    found = []
+    for distance in distances:
+        changed = inputs.clone()
+        changed[:, -1 - distance] = others[:, -1 - distance]
+        share = float((last(changed) - plain).norm() / plain.norm().clamp_min(1e-12))
+        found.append(share if share > _ROUNDING else 0.0)
+    return found

@@ -1,0 +1,98 @@
+"""Whether the architecture can learn to say what it read a step or two ago.
+
+Method: a newly initialised network with the recipe's own options learns y[t] = x[t - 2] on random
+tokens of an alphabet of four, 16 rows of up to 32 and no longer than what training sees at once,
+nothing dropped, Adam at 5e-3, 300 updates or fewer where it knows. The copy task in its smallest
+form (Hochreiter and Schmidhuber 1997, section 5). Random tokens tell nothing of one another, so
+without memory nobody guesses better than one in four. Small plain networks that start at torch's
+own scale may find no gradient over two steps; they are asked for one step then, which all learn.
+Cost: 1-3 s, 15 s where it fails. Pass rule: a tenth above chance, in the mean of the last ten
+updates; that is over ten standard errors.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.checks._shared import adam_update, without_dropout, worded
+from seqzoo.doctor.checks.memory._reach import influences
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_LAGS = (2, 1)
+_ALPHABET = 4
+_ROWS = 16
+_LENGTH = 32
+_UPDATES = 300
+_KNOWN = 0.95
+_ABOVE_CHANCE = 0.1
+
+
+def examine(subject: Subject) -> Outcome:
+    length = min(subject.pipeline.bptt_length, _LENGTH)
+    if length < 2:
+        return Outcome.skipped("training sees one token at a time: memory.horizon tells of that")
+    text = subject.random_tokens(8, length)
+    lags = [lag for lag in _LAGS if lag < length]
+    seen_at = influences(subject.network, text, lags)
+    lags = [lag for lag, share in zip(lags, seen_at, strict=True) if share]
+    if not lags:
+        return Outcome.skipped("the logits depend on no token before: memory.horizon tells of that")
+    alphabet = text.unique()[:_ALPHABET]
+    if len(alphabet) < 2:
+        raise Missing("the text has one token only, so there is nothing to remember")
+    chance = 1 / len(alphabet)
+    for lag in lags:
+        accuracy, updates = _learn(subject, alphabet, length, lag)
+        is_learnt = accuracy >= chance + _ABOVE_CHANCE
+        if is_learnt:
+            break
+    seen = (
+        f"after {updates} updates it names the token of {lag} step{'s' * (lag > 1)} ago in "
+        f"{accuracy:.0%} of cases, where chance is {chance:.0%}"
+    )
+    numbers = {"accuracy": accuracy, "chance": chance, "lag": lag, "updates": updates}
+    if is_learnt:
+        return Outcome.passed(seen, **numbers)
+    return Outcome.failed(
+        seen,
+        why="Everything beyond pairs of neighbours needs a memory; what cannot learn to repeat a "
+        "token cannot learn a language.",
+        remedy="Look at how forward hands the state from step to step, at masks, and at parameters "
+        "that no gradient reaches; where the network is tiny, raise "
+        + worded(subject, recipe="its size (architecture.options).", code="its hidden size."),
+        numbers=numbers,
+    )
+
+
+def _learn(subject: Subject, alphabet: Tensor, length: int, lag: int) -> tuple[float, int]:
+    """The accuracy reached, and after how many updates."""
+    network = without_dropout(subject.network.fresh(subject.seed))
+    parameters = [p for p in network.module.parameters() if p.requires_grad]
+    if not parameters:
+        raise Missing("the network has no parameter that is trained")
+    optimizer = torch.optim.Adam(parameters, lr=5e-3)
+    generator = torch.Generator().manual_seed(subject.seed)
+    hits: list[float] = []
+    while len(hits) < _UPDATES and not (hits and hits[-1] > _KNOWN):
+        tokens = alphabet[torch.randint(len(alphabet), (_ROWS, length), generator=generator)]
+        logits, targets = network(tokens)[0][:, lag:], tokens[:, :-lag]
+        targets = targets.to(logits.device)
+        adam_update(network, optimizer, network.loss(logits, targets))
+        hits.append(float((logits.argmax(-1) == targets).double().mean()))
+    last = hits[-1:] if hits[-1] > _KNOWN else hits[-10:]
+    return sum(last) / len(last), len(hits)
+
+
+CHECK = Check(
+    name="memory.lag",
+    summary="the architecture learns to remember a token",
+    examine=examine,
+    rank=20,
+    is_quick=False,
+    explains=("memory.carry", "verdict.*", "decoding.*"),
+    source="Hochreiter and Schmidhuber 1997, section 5",
+)

@@ -1,0 +1,80 @@
+"""Whether an update reaches back beyond the text that it reads.
+
+Method: three updates in training mode, the state detached between them as training detaches it, the
+graph of each freed by its backward pass and the parameters changed in place by a small step. Cost:
+three updates. Pass rule: no backward pass meets the graph of an earlier update, which torch refuses
+with an error. Source: truncated backpropagation through time, Williams and Peng 1990.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from seqzoo.doctor.checks.model._passes import length_for, seeded
+from seqzoo.doctor.evidence.network import mean_nats
+from seqzoo.doctor.subject import Subject
+from seqzoo.model import state as states
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_UPDATES = 3
+_REFUSALS = ("backward through the graph a second time", "modified by an inplace operation")
+
+
+def examine(subject: Subject) -> Outcome:
+    network = subject.network.copied()
+    network.module.train()
+    parameters = [p for p in network.module.parameters() if p.requires_grad]
+    text = subject.random_tokens(4, length_for(subject))
+    if not parameters:
+        return Outcome.skipped("no parameter is trained")
+    state = None
+    for update in range(1, _UPDATES + 1):
+        with seeded(update):
+            logits, state = network(text, state)
+            # Not one's own loss: whether that can be differentiated is model.loss's to tell.
+            loss = mean_nats(logits, text.roll(-1, 1).to(logits.device))
+        state = states.detach(state)
+        try:
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        except RuntimeError as error:
+            if not any(refusal in str(error) for refusal in _REFUSALS):
+                raise
+            return _failed(update)
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.sub_(1e-4 * gradient)
+    return Outcome.passed(
+        f"{_UPDATES} updates in a row, none reached back into the one before", updates=_UPDATES
+    )
+
+
+def _failed(update: int) -> Outcome:
+    return Outcome.failed(
+        f"update {update} runs back into the graph of the one before, though the state was "
+        "detached in between",
+        why="The module keeps a tensor with its graph. Training stops with an error, or with "
+        "retain_graph=True takes more time and memory with every update.",
+        remedy="Keep no state in the module: take it as an argument and return it. Or detach what "
+        "is kept: self.state = state.detach().",
+        numbers={"update": float(update)},
+    )
+
+
+CHECK = Check(
+    name="model.detached",
+    summary="an update does not reach back into the one before",
+    examine=examine,
+    rank=90,
+    explains=(
+        "model.gradients",
+        "model.untouched",
+        "model.evaluation",
+        "memory.*",
+        "optimisation.*",
+        "verdict.*",
+    ),
+    source="Williams and Peng 1990, truncated backpropagation through time",
+)

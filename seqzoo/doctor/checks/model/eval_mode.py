@@ -1,0 +1,134 @@
+"""Whether eval mode is free of chance, and reaches every part.
+
+Method: two passes in eval mode from different seeds of torch's, NumPy's and Python's generators;
+after `.eval()` and `.train()` the flag of every module is read. Cost: two passes. Pass rule: the
+logits differ by rounding, 1e-4 of their spread in float32, and every module follows. A part that
+stays in eval mode in training (frozen statistics) may be meant, hence a warning. Source:
+`SequenceModel` in seqzoo/plugin/contracts.py; torch.nn.Module.eval.
+
+Where passes differ and there is no dropout layer, two more passes from one given state tell whether
+the first state alone is drawn.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.checks.model._passes import (
+    as_much_as,
+    awake,
+    carries_a_state,
+    difference,
+    length_for,
+    listed,
+    passed_over,
+    rounding,
+    seeded,
+    told,
+)
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.contracts import State
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_WHY = (
+    "Dropout that is left on makes every score worse and different each time, and spoils the state "
+    "that is carried through validation and sampling."
+)
+_REMEDY = (
+    "Write F.dropout(x, p, training=self.training), or use nn.Dropout registered on the module; "
+    "let train(mode) hand its mode on to all parts and return self."
+)
+
+
+def examine(subject: Subject) -> Outcome:
+    network = awake(subject.network)
+    tokens = subject.random_tokens(4, length_for(subject))
+    by_chance = difference(*(passed_over(network, [tokens], seed=seed) for seed in (1, 2)))
+    module = network.copied().module
+    module.eval()
+    training = [name or "the model" for name, part in module.named_modules() if part.training]
+    module.train()
+    frozen = [name or "the model" for name, part in module.named_modules() if not part.training]
+    figures = {
+        "difference": by_chance,
+        "in_training_after_eval": float(len(training)),
+        "in_eval_after_train": float(len(frozen)),
+    }
+    if by_chance > rounding(network) or training:
+        seen = f"two passes over one text give logits that differ by {as_much_as(by_chance)}"
+        stay = f"; after .eval() still in training mode: {listed(training)}" if training else ""
+        if not (training or _has_dropout(network.module)):
+            return _drawn(seen, network, tokens, figures)
+        return Outcome.failed(seen + stay, why=_WHY, remedy=_REMEDY, numbers=figures)
+    if frozen:
+        return Outcome.warned(
+            f"after .train() still in eval mode: {listed(frozen)}",
+            why="These parts train without their dropout, and batch statistics stay as they are; "
+            "that is right for frozen parts alone.",
+            remedy=_REMEDY,
+            numbers=figures,
+        )
+    return Outcome.passed(f"two passes over one text differ by {told(by_chance)}", **figures)
+
+
+def _has_dropout(module: nn.Module) -> bool:
+    return any(
+        isinstance(part, nn.modules.dropout._DropoutNd)
+        or (isinstance(part, nn.RNNBase) and part.dropout > 0)
+        for part in module.modules()
+    )
+
+
+def _drawn(seen: str, network: Network, tokens: Tensor, figures: dict[str, float]) -> Outcome:
+    """What is no dropout module's doing: a function, or a first state that is drawn."""
+    if _draws_the_first_state_alone(network, tokens):
+        return Outcome.failed(
+            f"{seen}; with a state given they agree: the first state is drawn at random",
+            why="Where nothing was read nothing is known: a first state that is drawn is noise, "
+            "other at every call, and every score and text depends on it.",
+            remedy="Begin with zeros, torch.zeros instead of torch.randn for the first hidden "
+            "state, or leave it out: nn.LSTM(x) begins with zeros.",
+            numbers=figures,
+        )
+    return Outcome.failed(
+        f"{seen}: something is drawn at random in forward, by no dropout layer",
+        why=_WHY,
+        remedy="Look for F.dropout, which needs training=self.training, and for torch.randn or "
+        "torch.rand, as for a first hidden state: begin with zeros.",
+        numbers=figures,
+    )
+
+
+def _draws_the_first_state_alone(network: Network, tokens: Tensor) -> bool:
+    if not carries_a_state(network):
+        return False
+    passes: list[Tensor] = []
+    state: State = None
+    for seed in (0, 1, 2):
+        copy = network.copied()
+        copy.module.eval()
+        with seeded(seed), torch.no_grad():
+            logits, after = copy(tokens, state)
+        state = after if state is None else state
+        passes.append(logits.cpu().double())
+    return difference(*passes[1:]) <= rounding(network)
+
+
+CHECK = Check(
+    name="model.eval_mode",
+    summary="eval mode is free of chance",
+    examine=examine,
+    rank=70,
+    explains=(
+        "model.state",
+        "model.untouched",
+        "model.evaluation",
+        "memory.*",
+        "verdict.*",
+        "decoding.*",
+    ),
+)

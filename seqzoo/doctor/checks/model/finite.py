@@ -1,0 +1,110 @@
+"""Whether logits, loss and gradients stay numbers, on usual text and on unusual.
+
+Method: a forward and a backward pass in training mode over real text, one repeated token, and the
+whole vocabulary in random order, in the precision that a recipe asks for. Cost: three passes each
+way. Pass rule: all are finite. A logit of minus infinity excludes a token and is let pass where
+loss and gradients are finite. Source: IEEE 754; a single NaN makes every parameter NaN.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.checks.model._passes import length_for, listed, seeded
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+
+def examine(subject: Subject) -> Outcome:
+    network = subject.network.copied()
+    network.module.train()
+    length = length_for(subject)
+    # Every token of the vocabulary, where it is no large one: a rare one may have a row of zeros.
+    rows = min(max(4, -(-subject.vocab_size // length)), 32)
+    order = torch.randperm(subject.vocab_size).repeat(-(-rows * (length + 1) // subject.vocab_size))
+    drawn = order[: rows * (length + 1)].view(rows, length + 1)
+    texts = {"one repeated token": drawn[:1, :1].expand(4, length + 1), "random tokens": drawn}
+    pairs = {name: (text[:, :-1], text[:, 1:]) for name, text in texts.items()}
+    with contextlib.suppress(Missing):
+        pairs = {"real text": subject.sample[:2], **pairs}
+    precision, autocast = _autocast(subject)
+    found: list[str] = []
+    largest = 0.0
+    for name, (inputs, targets) in pairs.items():
+        network.module.zero_grad()
+        with seeded(0), autocast:
+            logits, _ = network(inputs[:, :length])
+            loss = network.loss(logits, targets[:, :length].to(logits.device))
+        if loss.requires_grad:
+            loss.backward()
+        faults = _faults(logits, loss, network.module)
+        found += [f"{what} on {name}" for what in faults]
+        largest = max(largest, float(logits.detach().float().nan_to_num().abs().max()))
+    if not found:
+        return Outcome.passed(
+            f"logits up to {largest:.3g}, loss and gradients are finite in {precision} on "
+            f"{', '.join(pairs)}",
+            largest_logit=largest,
+        )
+    return Outcome.failed(
+        f"not finite in {precision}: {'; '.join(found)}",
+        why="One NaN reaches every parameter within one update, and nothing brings it back.",
+        remedy="Look for log(0), 0/0, exp of something large, a softmax over nothing but -inf, a "
+        "square root at 0; add an epsilon inside, or use log_softmax and logsumexp. "
+        "torch.autograd.set_detect_anomaly(True) names the line.",
+        changes=("runtime.precision=float32",) if precision != "float32" else (),
+        numbers={"faults": float(len(found))},
+    )
+
+
+def _faults(logits: Tensor, loss: Tensor, module: torch.nn.Module) -> list[str]:
+    """What of logits, loss and gradients is not finite."""
+    faults = []
+    if bool((logits.isnan() | logits.isposinf()).any()):
+        faults.append("logits")
+    if not bool(loss.isfinite().all()):
+        faults.append("loss")
+    names = [
+        name
+        for name, parameter in module.named_parameters()
+        if parameter.grad is not None and not bool(parameter.grad.isfinite().all())
+    ]
+    if names:
+        faults.append(f"gradients of {listed(names)}")
+    return faults
+
+
+def _autocast(subject: Subject) -> tuple[str, AbstractContextManager[Any]]:
+    """As `Runtime.autocast` has it."""
+    try:
+        precision = subject.recipe.runtime.precision
+    except Missing:
+        first = next(subject.network.module.parameters(), torch.zeros(()))
+        return str(first.dtype).removeprefix("torch."), contextlib.nullcontext()
+    if precision == "bfloat16":
+        device = subject.network.device.type
+        return precision, torch.autocast(device, dtype=torch.bfloat16)
+    return precision, contextlib.nullcontext()
+
+
+CHECK = Check(
+    name="model.finite",
+    summary="logits, loss and gradients are finite",
+    examine=examine,
+    rank=110,
+    explains=(
+        "model.initial_loss",
+        "model.gradients",
+        "memory.*",
+        "optimisation.*",
+        "verdict.*",
+        "decoding.*",
+    ),
+)

@@ -1,0 +1,158 @@
+"""Whether every parameter learns.
+
+Method: four updates as training makes them, on its own batches; without batches, of Adam. After
+each, gradients are looked at; in the end, whether the values moved. A layer behind a head or gate
+that begins at zero has a gradient from the second update on, two gates deep from the third. Where
+training reads fewer than 8 tokens at once and something got no gradient, a copy reads more: from
+one token and an empty state recurrent weights get none, which memory.horizon tells of. Cost: four
+updates, or eight. Pass rule: each parameter had a gradient that is not all zero, and moved. Fail:
+it had none, or the optimizer does not hold it. Warn where it is frozen (requires_grad=False), which
+may be meant. Source: torch.autograd; `SequenceModel` in seqzoo/plugin/contracts.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+
+import torch
+
+from seqzoo.doctor.checks.model._passes import length_for, listed
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.errors import DivergedError
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_UPDATES = 4
+_FEW_TOKENS = 8
+
+
+def examine(subject: Subject) -> Outcome:
+    network = subject.network.copied()
+    before = {name: p.detach().clone() for name, p in network.module.named_parameters()}
+    if not before:
+        return Outcome.skipped("the model has no parameters")
+    update = _updates(subject, network)
+    reached, made = _reached(network, update)
+    if not made:
+        return Outcome.skipped("no update could be made")
+    on_longer_text = _reached_on_longer_text(subject, before.keys() - reached)
+    frozen, without, unmoved = [], [], []
+    for name, parameter in network.module.named_parameters():
+        if not parameter.requires_grad:
+            frozen.append(name)
+        elif name in on_longer_text:
+            continue
+        elif name not in reached:
+            without.append(name)
+        elif torch.equal(parameter.detach(), before[name]):
+            unmoved.append(name)
+    total = sum(parameter.numel() for parameter in before.values())
+    groups = {
+        "are frozen (requires_grad=False)": frozen,
+        "have no gradient": without,
+        "have a gradient and stay, so the optimizer does not hold them": unmoved,
+    }
+    said = [
+        f"{share:.0%} of the parameters {what}: {listed(names)}"
+        for what, names in groups.items()
+        if names
+        for share in [sum(before[name].numel() for name in names) / total]
+    ]
+    figures = {
+        "frozen": float(len(frozen)),
+        "without_gradient": float(len(without)),
+        "unmoved": float(len(unmoved)),
+        "parameters": float(total),
+    }
+    if on_longer_text and not said:
+        return Outcome.passed(
+            f"all {len(before)} parameters ({total:,} values) get a gradient, but "
+            f"{listed(sorted(on_longer_text))} on longer text than training reads at once",
+            **figures,
+        )
+    if not said:
+        return Outcome.passed(
+            f"all {len(before)} parameters ({total:,} values) had a gradient and moved within "
+            f"{made} updates",
+            **figures,
+        )
+    return (Outcome.failed if without or unmoved else Outcome.warned)(
+        "; ".join(said),
+        why="What gets no update stays as it was initialised: the model is smaller than it looks, "
+        "and its random part is in the way.",
+        remedy="Use every layer in forward, without .detach(), .data, torch.no_grad() or argmax on "
+        "the way; set requires_grad=True; make the optimizer after the layers, of "
+        "model.parameters().",
+        numbers=figures,
+    )
+
+
+def _reached(network: Network, update: Callable[[], object]) -> tuple[set[str], int]:
+    """The parameters that have had a gradient in some updates, and how many could be made."""
+    reached: set[str] = set()
+    for made in range(_UPDATES):
+        try:
+            update()
+        except (DivergedError, StopIteration):
+            return reached, made
+        reached |= {
+            name
+            for name, parameter in network.module.named_parameters()
+            if parameter.grad is not None and bool(parameter.grad.any())
+        }
+    return reached, _UPDATES
+
+
+def _reached_on_longer_text(subject: Subject, without: Set[str]) -> set[str]:
+    """Which of these parameters get a gradient where more is read at once than in training."""
+    try:
+        is_short = subject.pipeline.bptt_length < _FEW_TOKENS
+    except Missing:
+        return set()
+    if not (without and is_short):
+        return set()
+    network = subject.network.copied()
+    tokens = subject.random_tokens(4, length_for(subject) + 1)
+    return _reached(network, _adams(network, tokens[:, :-1], tokens[:, 1:]))[0] & without
+
+
+def _updates(subject: Subject, network: Network) -> Callable[[], object]:
+    """Makes an update of the network at each call."""
+    try:
+        return subject.pipeline.trainee(network, steps=_UPDATES).update
+    except Missing:
+        return _adams(network, *_text(subject))
+
+
+def _adams(network: Network, inputs: torch.Tensor, targets: torch.Tensor) -> Callable[[], None]:
+    """Makes an update of Adam's on the same text at each call."""
+    optimizer = torch.optim.Adam([p for p in network.module.parameters() if p.requires_grad])
+
+    def update() -> None:
+        network.module.train()
+        optimizer.zero_grad()
+        logits, _ = network(inputs)
+        network.loss(logits, targets.to(logits.device)).backward()
+        optimizer.step()
+
+    return update
+
+
+def _text(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
+    length = length_for(subject)
+    try:
+        return subject.sample.inputs[:, :length], subject.sample.targets[:, :length]
+    except Missing:
+        tokens = subject.random_tokens(4, length + 1)
+        return tokens[:, :-1], tokens[:, 1:]
+
+
+CHECK = Check(
+    name="model.gradients",
+    summary="every parameter has a gradient and moves",
+    examine=examine,
+    rank=100,
+    explains=("optimisation.*", "memory.*", "verdict.*"),
+)

@@ -1,0 +1,176 @@
+"""Whether the loss is the mean cross-entropy, in its value and in the way its gradient points.
+
+Method: random logits (7, 11, V), all sizes different so that axes can be told apart, scaled to be
+sure of themselves so that the softmax matters; value and gradient against NumPy in float64. Cost:
+none. Pass rule: both equal to a thousandth; or the gradient points the same way and the figure is a
+choice: the sum over all tokens, another unit, a constant added; or it points within 8 degrees
+(cosine 0.99: label smoothing, weights, a penalty). A choice is told as such, since learning rate
+and clipping depend on it. Warn: a factor that B, T or V alone account for. `loss.mean(0).sum()` is
+T times the mean: neither it nor the total, and gradients grow with whatever the window is; in code
+it is one axis too few or too many. Warn too at 8 to 25 degrees. Fail: anything else: softmax over
+another axis, a view where a transpose is meant, a second shift of the targets. Where the model
+gives log-probabilities, the loss is given such.
+Source: cross-entropy and its gradient, softmax(logits) - onehot(targets), divided by B T.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.checks.model._outputs import (
+    axis_of_log_probabilities,
+    axis_of_probabilities,
+    takes_probabilities,
+)
+from seqzoo.doctor.checks.model._passes import length_for, passed_over
+from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_WHY = "Training descends the gradient of this figure, and of nothing else."
+_REMEDY = (
+    "Use torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()): classes on "
+    "the last axis, the mean over all tokens. To move axes use transpose, never view or reshape."
+)
+_TAKES = (
+    "A loss takes logits (B, T, V) and targets (B, T); wrap one that takes them otherwise: "
+    "lambda logits, targets: criterion(logits.flatten(0, 1), targets.flatten())."
+)
+_DEPEND = "learning rate and clipping depend on it"
+
+
+def examine(subject: Subject) -> Outcome:
+    vocab_size = subject.vocab_size
+    B, T = [size for size in (7, 11, 13) if size != vocab_size][:2]
+    generator = np.random.default_rng(subject.seed)
+    logits = 4 * generator.standard_normal((B, T, vocab_size))
+    targets = generator.integers(vocab_size, size=(B, T))
+    logits -= logits.max(-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected, gradient = _cross_entropy(logits, targets)
+    network = subject.network
+    given = torch.tensor(logits, dtype=torch.float32, device=network.device, requires_grad=True)
+    wanted = torch.from_numpy(targets).to(network.device)
+    try:
+        loss = network.loss(_as_the_model_gives(subject, given), wanted)
+        if loss.numel() != 1:
+            shape = tuple(loss.shape)
+            return _failed(f"the loss has the shape {shape}; expected one number", _TAKES)
+        (found_gradient,) = torch.autograd.grad(loss.sum(), given)
+    except Exception as error:
+        reason = error.__cause__ if isinstance(error, Unusable) else error
+        return _failed(f"the loss raises {cause_of(reason or error)}", _TAKES)
+    found, slope = float(loss.detach()), found_gradient.cpu().double().numpy()
+    return _compare(
+        found, slope, expected, gradient, {"B": B, "T": T, "V": vocab_size}, _tokens_of(subject)
+    )
+
+
+def _as_the_model_gives(subject: Subject, logits: Tensor) -> Tensor:
+    """Logits as they are, or normalised where the model's own outputs are, along whichever axis:
+    that it is a wrong one is model.logits's to tell.
+    """
+    outputs = passed_over(subject.network, [subject.random_tokens(2, length_for(subject))])
+    if axis_of_probabilities(outputs) is not None and takes_probabilities(subject.network, outputs):
+        return logits.softmax(-1)
+    return logits if axis_of_log_probabilities(outputs) is None else logits.log_softmax(-1)
+
+
+def _tokens_of(subject: Subject) -> str:
+    """How many tokens a batch of this training holds, in words."""
+    try:
+        pipeline = subject.pipeline
+    except Missing:
+        return "the batch size times the length"
+    return f"{pipeline.batch_size * pipeline.bptt_length} for your batches"
+
+
+def _compare(
+    found: float,
+    slope: np.ndarray,
+    expected: float,
+    gradient: np.ndarray,
+    sizes: dict[str, int],
+    tokens: str,
+) -> Outcome:
+    length = float(np.linalg.norm(slope))
+    cosine = float((slope * gradient).sum() / max(length * np.linalg.norm(gradient), 1e-30))
+    steepness = length / float(np.linalg.norm(gradient))
+    factor = found / expected
+    figures = {"loss": found, "cross_entropy": expected, "cosine": cosine, "steepness": steepness}
+    seen = f"{found:.4f} for a mean cross-entropy of {expected:.4f}, gradients' cosine {cosine:.3f}"
+    if not (math.isfinite(found) and math.isfinite(length)) or cosine < 0.9:
+        return _failed(f"{seen}: it is something else", _REMEDY, figures)
+    if cosine < 0.99999:
+        seen += ": near it, as with label smoothing or weights"
+        if cosine >= 0.99:
+            return Outcome.passed(f"{seen}; not comparable with others' figures", **figures)
+    elif _is_near(steepness, 1):
+        if _is_near(factor, 1):
+            shape = ", ".join(map(str, sizes.values()))
+            return Outcome.passed(f"{seen}, B, T, V = {shape}", **figures)
+        return Outcome.passed(f"{seen}: a constant is added to it", **figures)
+    elif _is_near(steepness, sizes["B"] * sizes["T"]):
+        seen = f"it is the sum over all tokens, {tokens}, and no mean; {_DEPEND}"
+        return Outcome.passed(seen, **figures)
+    elif _is_near(steepness, 1 / math.log(2)):
+        return Outcome.passed(f"the mean in bits, 1 / ln 2 times nats; {_DEPEND}", **figures)
+    elif name := _named(steepness, sizes):
+        seen = f"it is {name} times the mean cross-entropy: summed or averaged over a wrong axis"
+    else:
+        seen = f"it is {steepness:.4g} times the mean cross-entropy; {_DEPEND}"
+        return Outcome.passed(seen, **figures)
+    return Outcome.warned(
+        seen,
+        why="The figure is not comparable with others' and with ln V; a factor also multiplies "
+        "gradients, hence the clipping and the learning rate that suit it, and one of a batch's "
+        "sizes changes with the batch.",
+        remedy=_REMEDY,
+        numbers=figures,
+    )
+
+
+def _is_near(found: float, expected: float) -> bool:
+    return math.isclose(found, expected, rel_tol=1e-3)
+
+
+def _cross_entropy(log_probabilities: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean in nats over (B, T), and its gradient (B, T, V), in float64."""
+    onehot = np.eye(log_probabilities.shape[-1])[targets]
+    mean = float(-(onehot * log_probabilities).sum() / targets.size)
+    return mean, (np.exp(log_probabilities) - onehot) / targets.size
+
+
+def _named(factor: float, sizes: dict[str, int]) -> str:
+    """What of B, T, V and their products the factor is, the sum over all tokens aside."""
+    B, T, V = sizes.values()
+    counts = {"B": B, "T": T, "V": V, "(B V)": B * V, "(T V)": T * V, "(B T V)": B * T * V}
+    inverse = {f"1 / {name}": 1 / count for name, count in (counts | {"(B T)": B * T}).items()}
+    known: dict[str, float] = {**counts, **inverse}
+    return next((name for name, value in known.items() if _is_near(factor, value)), "")
+
+
+def _failed(seen: str, remedy: str, figures: Mapping[str, float] | None = None) -> Outcome:
+    return Outcome.failed(seen, why=_WHY, remedy=remedy, numbers=figures or {})
+
+
+CHECK = Check(
+    name="model.loss",
+    summary="the loss is the mean cross-entropy",
+    examine=examine,
+    rank=40,
+    explains=(
+        "model.finite",
+        "model.gradients",
+        "memory.*",
+        "optimisation.*",
+        "verdict.*",
+        "decoding.*",
+    ),
+)

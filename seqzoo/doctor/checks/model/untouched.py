@@ -1,0 +1,91 @@
+"""Whether scoring leaves the model as it was.
+
+Method: a copy in eval mode reads one text twice, each time with an empty state; parameters,
+buffers, modes and torch's generator are compared with what they were, and the logits of the two
+passes with each other, since a module may keep what it has read where nobody looks. Cost: two
+passes. Pass rule: nothing changed, and the logits differ by rounding. Fail: parameters, buffers or
+modes changed, or a recipe's model remembers, which no checkpoint would hold. Warn: someone's own
+remembers, which may be meant, or random numbers were drawn. Source: torch.nn.Module.eval.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from seqzoo.doctor.checks.model._passes import as_much_as, awake, difference, length_for, rounding
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+
+def examine(subject: Subject) -> Outcome:
+    network = awake(subject.network)
+    module = network.module
+    tokens = subject.random_tokens(4, length_for(subject))
+    module.eval()
+    torch.manual_seed(0)
+    before, modes, generator = _values(module), _modes(module), torch.get_rng_state()
+    with torch.no_grad():
+        first = network(tokens)[0].cpu().double()
+        drew = not torch.equal(torch.get_rng_state(), generator)
+        torch.manual_seed(0)
+        second = network(tokens)[0].cpu().double()
+    after = _values(module)
+    changed = [
+        name
+        for name in before.keys() | after.keys()
+        if name not in before or name not in after or not _equal(before[name], after[name])
+    ]
+    changed += [f"{name} (mode)" for name, mode in _modes(module).items() if mode != modes[name]]
+    memory = difference(second, first)
+    remembers = memory > rounding(network)
+    figures = {"changed": float(len(changed)), "second_pass": memory, "drew": float(drew)}
+    said = []
+    if changed:
+        said.append(f"reading in eval mode changed {', '.join(sorted(changed)[:3])}")
+    if remembers:
+        said.append(f"a second pass from an empty state gives other logits, by "
+                    f"{as_much_as(memory)}: the module remembers the first")  # fmt: skip
+    if drew:
+        said.append("random numbers were drawn in eval mode")
+    if not said:
+        return Outcome.passed(
+            f"{len(before)} parameters and buffers are as they were, and a second pass agrees",
+            **figures,
+        )
+    is_broken = changed or (remembers and isinstance(module, SequenceModel))
+    return (Outcome.failed if is_broken else Outcome.warned)(
+        "; ".join(said),
+        why="Validation in the middle of training then changes what is trained, and a score "
+        "depends on what was scored before it.",
+        remedy="Change buffers only `if self.training`; take the state as an argument and return "
+        "it instead of keeping it in the module, or reset it before and after scoring.",
+        numbers=figures,
+    )
+
+
+def _values(module: nn.Module) -> dict[str, torch.Tensor]:
+    named = [*module.named_parameters(), *module.named_buffers()]
+    return {name: tensor.detach().clone() for name, tensor in named}
+
+
+def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return first.shape == second.shape and bool(
+        ((first == second) | (first.isnan() & second.isnan())).all()
+    )
+
+
+def _modes(module: nn.Module) -> dict[str, bool]:
+    return {name or "the model": part.training for name, part in module.named_modules()}
+
+
+CHECK = Check(
+    name="model.untouched",
+    summary="scoring leaves the model as it was",
+    examine=examine,
+    rank=120,
+    explains=("model.evaluation", "verdict.*"),
+)

@@ -1,0 +1,103 @@
+"""Whether the network can learn one small batch by heart.
+
+Method: a newly initialised network sees the same 2 rows of 16 tokens of real text again and again,
+nothing dropped, with Adam at 0.01, up to 400 updates. The lowest loss possible is not 0 where rows
+begin alike: it is the entropy of targets given all tokens before them in the row (Karpathy 2019, "A
+recipe for training neural networks": overfit one batch). Cost: well under a second, a few where it
+fails. Pass rule: less than a quarter of the way from the first loss to the lowest one is left, or
+the last third of the updates still took a tenth off what was left. Fail: it does not even learn how
+often each target comes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.checks._shared import adam_update, real_text, without_dropout, worded
+from seqzoo.doctor.evidence.network import mean_nats
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_LEARNT = 0.1
+_ENOUGH = 0.25
+_UPDATES = 400
+
+
+def examine(subject: Subject) -> Outcome:
+    inputs, targets = real_text(subject, 2, 16)
+    network = without_dropout(subject.network.fresh(subject.seed))
+    parameters = [p for p in network.module.parameters() if p.requires_grad]
+    if not parameters:
+        return Outcome.skipped("the network has no parameter that is trained")
+    optimizer = torch.optim.Adam(parameters, lr=1e-2)
+    lowest = lowest_nats(inputs, targets)
+    losses: list[float] = []
+    left = 1.0
+    while len(losses) <= _UPDATES:
+        logits, _ = network(inputs)
+        wanted = targets.to(logits.device)
+        losses.append(float(mean_nats(logits.detach(), wanted)))
+        left = (losses[-1] - lowest) / max(losses[0] - lowest, 1e-9)
+        if left < _LEARNT or not math.isfinite(left):
+            break
+        adam_update(network, optimizer, network.loss(logits, wanted))
+    seen = (
+        f"one batch of {targets.numel()} tokens goes from {losses[0]:.2f} to {losses[-1]:.2f} nats "
+        f"per token in {len(losses) - 1} updates; {lowest:.2f} is the least possible"
+    )
+    numbers = {"first": losses[0], "last": losses[-1], "lowest": lowest, "updates": len(losses) - 1}
+    if left < _ENOUGH:
+        return Outcome.passed(seen, **numbers)
+    if _is_falling(losses, lowest):
+        return Outcome.passed(f"{seen}, and it is still falling", **numbers)
+    knows_shares = losses[-1] < _entropy(targets.flatten().tolist())
+    return Outcome(
+        status="warn" if knows_shares else "fail",
+        seen=seen,
+        why="A network that cannot learn 32 tokens by heart will not learn a language: gradients "
+        "do not arrive, the loss looks at something else, or it is far too small.",
+        remedy="Look at the model's loss and gradients first (model.loss, model.gradients); then "
+        + worded(
+            subject,
+            recipe="raise architecture.options (hidden_size).",
+            code="give the network more units.",
+        ),
+        numbers=numbers,
+    )
+
+
+def _is_falling(losses: list[float], lowest: float) -> bool:
+    third = len(losses) // 3
+    before = sum(losses[third : 2 * third]) / third - lowest
+    after = sum(losses[-third:]) / third - lowest
+    return after < 0.9 * before
+
+
+def lowest_nats(inputs: Tensor, targets: Tensor) -> float:
+    """Mean entropy of targets given the row's tokens up to there, from an empty state."""
+    followers: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for row, wanted in zip(inputs.tolist(), targets.tolist(), strict=True):
+        for time, target in enumerate(wanted):
+            followers[tuple(row[: time + 1])].append(target)
+    return sum(len(each) * _entropy(each) for each in followers.values()) / targets.numel()
+
+
+def _entropy(tokens: list[int]) -> float:
+    shares = [count / len(tokens) for count in Counter(tokens).values()]
+    return -sum(share * math.log(share) for share in shares)
+
+
+CHECK = Check(
+    name="optimisation.overfit",
+    summary="the network can learn one small batch by heart",
+    examine=examine,
+    rank=10,
+    explains=("optimisation.learning_rate", "memory.lag", "verdict.*", "decoding.*"),
+    source="Karpathy 2019, A recipe for training neural networks",
+)

@@ -1,0 +1,1 @@
+"""Checks of the batches that a model is trained on."""

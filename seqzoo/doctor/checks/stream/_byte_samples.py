@@ -1,0 +1,33 @@
+"""Bytes that a tokenizer must carry through: of the text, and those that no text has."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.specs import Span
+
+__all__ = ["byte_samples"]
+
+_SAMPLE_BYTES = 1 << 15
+
+
+def byte_samples(subject: Subject) -> dict[str, npt.NDArray[np.uint8]]:
+    """By where they are from: both splits' beginning, middle and end, all values, random ones."""
+    splits = subject.data.splits
+    drawn = np.random.default_rng(subject.seed).integers(0, 256, 4096, dtype=np.uint8)
+    return {
+        "the training part": _pieces(splits.training),
+        "the validation part": _pieces(splits.validation),
+        "all 256 byte values": np.arange(256, dtype=np.uint8),
+        "random bytes": drawn,
+    }
+
+
+def _pieces(span: Span) -> npt.NDArray[np.uint8]:
+    """Three stretches, or all of it where it is short."""
+    if len(span) <= 3 * _SAMPLE_BYTES:
+        return np.array(span.bytes)
+    starts = np.linspace(0, len(span) - _SAMPLE_BYTES, 3).astype(np.int64)
+    return np.concatenate([span.bytes[start : start + _SAMPLE_BYTES] for start in starts])

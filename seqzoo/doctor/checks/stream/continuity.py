@@ -1,0 +1,96 @@
+"""Whether rows go on where they stopped, wherever the state is carried.
+
+Method: row i of a batch must begin with what follows row i of the batch before, unless the state
+is reset between them. Cost: none beside the recording. Pass rule: nine tenths of the way from what
+chance gives (two tokens of the text being the same) to all rows; the rest is for jumps that a text
+has, such as its end. Where every batch resets the state, or the model keeps none, nothing has to
+continue.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.checks._mending import contiguous_lanes
+from seqzoo.doctor.checks._shares import share_of_continued_rows
+from seqzoo.doctor.checks.stream._offsets import is_clear
+from seqzoo.doctor.checks.stream._statelessness import keeps_no_state
+from seqzoo.doctor.evidence.recording import Recording
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.contracts import Batch
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_CLEAR = 0.9
+
+
+def examine(subject: Subject) -> Outcome:
+    recording = subject.recording
+    pairs = recording.pairs()
+    if not pairs:
+        return Outcome.skipped("no batch follows another of as many rows")
+    if all(after.restarts for _, after in pairs):
+        return Outcome.passed("every batch resets the state, so none has to continue another")
+    share, chance = share_of_continued_rows(recording), recording.chance
+    if share is None:
+        return Outcome.skipped("no target stands for the next input (see stream.targets)")
+    numbers = {"continued": share, "chance": chance}
+    if is_clear(share, chance, at_least=_CLEAR):
+        return Outcome.passed(f"{share:.0%} of the rows continue the row before them", **numbers)
+    if keeps_no_state(subject):
+        return Outcome.passed(
+            f"{share:.0%} of the rows continue; the model has no state to carry", **numbers
+        )
+    seen, remedy = _kind(recording)
+    by_chance = "" if recording.numbered else f" ({chance:.0%} would by chance)"
+    return Outcome.failed(
+        f"{share:.0%} of the rows continue the row before them{by_chance}{seen}",
+        why="The state is carried from batch to batch: each row then begins with the memory of "
+        "another text, which the model learns to ignore.",
+        remedy=remedy,
+        changes=contiguous_lanes(subject),
+        numbers=numbers,
+    )
+
+
+def _kind(recording: Recording) -> tuple[str, str]:
+    """In which of the usual ways, and what to do."""
+    pairs = [
+        (_next(before, numbered=recording.numbered), after.inputs[:, 0], before.inputs[:, 0])
+        for before, after in recording.pairs()
+        if not after.restarts
+    ]
+    below = torch.cat([(ends[:-1] == begins[1:])[ends[:-1] >= 0] for ends, _, begins in pairs])
+    if len(below) and is_clear(float(below.double().mean()), recording.chance, at_least=_CLEAR):
+        return (
+            "; each row continues the one above it in the same batch",
+            "The text was cut into rows one after the other; cut it into B lanes instead, "
+            "text[: B * N].reshape(B, N), and take T columns of it for each batch.",
+        )
+    elsewhere = torch.cat([torch.isin(begins, ends) for ends, begins, _ in pairs])
+    if recording.numbered and float(elsewhere.double().mean()) > 0.5:
+        return (
+            "; most continue another row",
+            "Keep the order of rows from batch to batch: no shuffle=True, no permutation.",
+        )
+    return (
+        "; they begin elsewhere",
+        "Read contiguous lanes, or reset the state for every batch (Batch.restarts=True; in code "
+        "of your own carry_state=False), knowing that no more than a row is learnt from then.",
+    )
+
+
+def _next(batch: Batch, *, numbered: bool) -> Tensor:
+    """(B,) the token that follows each row."""
+    return batch.inputs[:, -1] + 1 if numbered else batch.targets[:, -1]
+
+
+CHECK = Check(
+    name="stream.continuity",
+    summary="rows continue from batch to batch where the state is carried",
+    examine=examine,
+    rank=30,
+    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
+)

@@ -1,0 +1,1 @@
+"""Checks of how far training came."""

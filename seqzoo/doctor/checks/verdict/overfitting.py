@@ -1,0 +1,53 @@
+"""Whether a run has begun to learn its training text by heart.
+
+Method: the run's logged validations, and its training loss beside them. Cost: none. Pass rule: the
+last validation is no more than 0.02 bits per byte above the best one, or the training loss has not
+gone on falling since (0.02 is about what a split of 50 kB moves by between two seeds).
+"""
+
+from __future__ import annotations
+
+from seqzoo.doctor.checks.verdict._curve import run_curve
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_NOISE_BITS = 0.02
+
+
+def examine(subject: Subject) -> Outcome:
+    curve = run_curve(subject, least=3)
+    best_step, best = curve.steps[curve.best], curve.bits_per_byte[curve.best]
+    risen = curve.bits_per_byte[-1] - best
+    training = {
+        int(line["step"]): line["bits_per_byte"]
+        for line in subject.metrics
+        if "bits_per_byte" in line
+    }
+    last = training[max(training)]
+    at_best = training[min(training, key=lambda step: abs(step - best_step))]
+    stated = (
+        f"validation was lowest at update {best_step} ({best:.3f}) and is "
+        f"{curve.bits_per_byte[-1]:.3f} at {curve.steps[-1]}; training {at_best:.3f} and {last:.3f}"
+    )
+    numbers = {"risen": risen, "best_step": best_step, "gap": curve.bits_per_byte[-1] - last}
+    if risen > _NOISE_BITS and last < at_best:
+        return Outcome.warned(
+            f"overfitting: {stated}",
+            why="Since then the model has got better on the text it sees again and again, and "
+            "worse on text it does not: it learns by heart.",
+            remedy=f"Stop at about {best_step} updates (the best checkpoint is what is scored and "
+            f"sampled anyway), raise dropout or train.optimizer.weight_decay, or take fewer units.",
+            changes=(f"train.budget={{steps: {best_step}}}",),
+            numbers=numbers,
+        )
+    return Outcome(status="pass", seen=stated, numbers=numbers)
+
+
+CHECK = Check(
+    name="verdict.overfitting",
+    summary="validation falls as long as training does",
+    examine=examine,
+    rank=20,
+)

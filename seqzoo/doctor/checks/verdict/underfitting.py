@@ -1,0 +1,58 @@
+"""Whether a run has stopped learning although it has not even fitted what it sees.
+
+Method: the run's logged training loss and validations against the order-3 rung. Cost: the ladder,
+cached. Pass rule: training is below what order-3 n-grams need on held-out text (a table with three
+bytes in view), or it still falls by more than 0.02 bits per byte over the last third.
+"""
+
+from __future__ import annotations
+
+from seqzoo.doctor.checks.verdict._curve import run_curve
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.specs import Check, Outcome
+
+__all__ = ["CHECK"]
+
+_CONTEXT = 3
+_STILL_FALLING = 0.02
+
+
+def examine(subject: Subject) -> Outcome:
+    run_curve(subject)  # raises where there is no run to judge
+    lines = [line for line in subject.metrics if "bits_per_byte" in line]
+    third = max(1, len(lines) // 3)
+    if len(lines) < 6:
+        raise Missing("the run has logged too few lines to tell")
+    last = sum(line["bits_per_byte"] for line in lines[-third:]) / third
+    before = sum(line["bits_per_byte"] for line in lines[-2 * third : -third]) / third
+    rungs = [
+        rung
+        for rung in subject.ladder.rungs
+        if rung.context_length == _CONTEXT and not rung.adaptive
+    ]
+    if not rungs:
+        raise Missing("no n-gram baseline of order 3 is installed")
+    bar = rungs[0].bits_per_byte["validation"]
+    stated = (
+        f"training loss {last:.3f} bits per byte over the last third, {before:.3f} over the one "
+        f"before; {rungs[0].name} needs {bar:.3f}"
+    )
+    numbers = {"training": last, "fallen": before - last, "rung": bar}
+    if last > bar and before - last < _STILL_FALLING:
+        return Outcome.warned(
+            f"underfitting: {stated}",
+            why="The model does not fit even the text that it is trained on, so it lacks units, "
+            "steps of the right size, or memory; more text or dropout would not help.",
+            remedy="Raise the learning rate (see optimisation.learning_rate), the units, or "
+            "train.bptt_length; lower dropout.",
+            numbers=numbers,
+        )
+    return Outcome(status="pass", seen=stated, numbers=numbers)
+
+
+CHECK = Check(
+    name="verdict.underfitting",
+    summary="training goes below what a short table reaches",
+    examine=examine,
+    rank=30,
+)

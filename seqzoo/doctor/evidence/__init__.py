@@ -1,0 +1,1 @@
+"""What the doctor measures before any check looks at it."""

@@ -1,0 +1,116 @@
+"""What a network makes of held-out tokens, quickly: bits per token, for comparing within one visit.
+
+Not a score: the text is a sample, and it is read in rows side by side. See
+seqzoo/scoring/static.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.model import state as states
+from seqzoo.model.runtime import untouched
+
+__all__ = ["Measured", "measure", "measure_swapped", "rows_of"]
+
+_TOKENS_PER_PASS = 4096
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Means over the tokens that were scored."""
+
+    bits_per_token: float
+    accuracy: float
+
+
+def rows_of(tokens: npt.NDArray[Any], rows: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (rows, T), each row a stretch of the text; what fills no row is left."""
+    length = (len(tokens) - 1) // rows
+    if length < 1:
+        raise ValueError(f"{len(tokens)} tokens do not fill {rows} rows")
+    starts = np.arange(rows)[:, None] * length
+    block = torch.from_numpy(tokens[starts + np.arange(length + 1)].astype(np.int64))
+    return block[:, :-1], block[:, 1:]
+
+
+def measure(
+    network: Network,
+    tokens: npt.NDArray[Any],
+    *,
+    rows: int = 16,
+    reset_every: int | None = None,
+) -> Measured:
+    """Read (N,) tokens in `rows` rows, in eval mode, the state carried from the first to the last.
+
+    reset_every: begin with an empty state after so many tokens instead.
+    No more is read at once than the network can read: one without a state begins anew there.
+    """
+    rows = max(1, min(rows, len(tokens) // 64))
+    inputs, targets = rows_of(tokens, rows)
+    if reset_every is not None:
+        usable = inputs.shape[1] // reset_every * reset_every
+        inputs = inputs[:, :usable].reshape(-1, reset_every)
+        targets = targets[:, :usable].reshape(-1, reset_every)
+    slab = rows if reset_every is None else max(1, _TOKENS_PER_PASS // reset_every)
+    length = max(1, min(_TOKENS_PER_PASS // slab, network.longest or _TOKENS_PER_PASS))
+    nats, hits = 0.0, 0
+    with untouched(network.module):
+        for part, wanted in zip(inputs.split(slab), targets.split(slab), strict=True):
+            state = None
+            for now, next_ones in zip(part.split(length, 1), wanted.split(length, 1), strict=True):
+                logits, state = network(now, state)
+                state = None if state is None else states.detach(state)
+                part_nats, part_hits = _sums(logits, next_ones)
+                nats, hits = nats + part_nats, hits + part_hits
+    count = targets.numel()
+    return Measured(nats / math.log(2) / count, hits / count)
+
+
+def measure_swapped(
+    network: Network, tokens: npt.NDArray[Any], *, rows: int = 32, length: int = 128
+) -> tuple[Measured, Measured]:
+    """Every token predicted twice: from its own state, and from the state of another passage.
+
+    What the second costs more is what the context before the current token is worth. An empty
+    state would cost more than that: a network that never saw one is lost in it.
+    No more tokens in a row than the network can read at once; as many in all, where there are.
+    Raises ValueError where the network has no state.
+    """
+    longest = max(2, min(length, network.longest or length))
+    rows, length = rows * length // longest, longest
+    rows = max(2, min(rows, len(tokens) // 32))
+    inputs, targets = rows_of(tokens, rows)
+    inputs, targets = inputs[:, :length], targets[:, :length]
+    others = torch.arange(rows).roll(1)
+    state = None
+    sums: list[list[float]] = [[0.0, 0], [0.0, 0]]
+    with untouched(network.module):
+        for time in range(inputs.shape[1]):
+            now, wanted = inputs[:, time : time + 1], targets[:, time : time + 1]
+            own_logits, next_state = network(now, state)
+            if next_state is None:
+                raise ValueError("the network keeps no state")
+            if state is not None:
+                other_logits, _ = network(now, network.select_rows(state, others))
+                for total, logits in zip(sums, (own_logits, other_logits), strict=True):
+                    nats, hits = _sums(logits, wanted)
+                    total[0], total[1] = total[0] + nats, total[1] + hits
+            state = next_state
+    count = rows * (inputs.shape[1] - 1)
+    own, swapped = (Measured(nats / math.log(2) / count, hits / count) for nats, hits in sums)
+    return own, swapped
+
+
+def _sums(logits: Tensor, targets: Tensor) -> tuple[float, int]:
+    logits = logits.cpu().double()
+    nats = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+    return float(nats.sum()), int((logits.argmax(-1) == targets).sum())

@@ -1,0 +1,195 @@
+"""A model as the checks see it, whoever wrote it: tokens and a state in, logits and a state out."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqzoo.model import state as states
+from seqzoo.model.runtime import untouched
+from seqzoo.plugin.contracts import State
+
+__all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats"]
+
+Forward: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
+"""(module, tokens (B, T), state or None) -> logits (B, T, V) and the next state, None for none."""
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(logits (B, T, V), targets (B, T)) -> a scalar."""
+
+
+_PASS = 64
+
+
+def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy in nats, the mean over all (B, T) tokens: what training minimises."""
+    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+
+
+def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+    """`module(tokens, state)`, or `module(tokens)` where it takes no state.
+
+    What is not a pair is taken for logits, and the module for one without a state.
+    """
+    answer = module(tokens, state) if _takes_a_state(module) else module(tokens)
+    if isinstance(answer, tuple) and len(answer) == 2:
+        return answer
+    return answer, None
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module, how to call it, and how to make another of its kind.
+
+    build: a newly initialised module, the seed set before it is called.
+    longest: tokens that it can be asked to read at once, None for any number.
+    builds_anew: whether it is so in every parameter. A copy of someone's module is initialised
+    as far as its layers know how, and may be trained elsewhere.
+    """
+
+    module: nn.Module
+    build: Callable[[], nn.Module]
+    forward: Forward = call_plainly
+    loss: Loss = mean_nats
+    builds_anew: bool = True
+    longest: int | None = None
+
+    def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Logits (B, T, V) and the next state. Raises TypeError where it gave other things."""
+        logits, state = self.forward(self.module, tokens.to(self.device), state)
+        if not isinstance(logits, Tensor):
+            raise TypeError(
+                f"the model gave {_kind(logits)}; expected logits, or logits and the next state: "
+                f"{_adapter('model(tokens)[0]')}"
+            )
+        if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
+            raise TypeError(
+                f"the model gave an output of shape {tuple(logits.shape)} for tokens of shape "
+                f"{tuple(tokens.shape)}; expected logits (batch, time, vocabulary)"
+                + _layout(tuple(logits.shape), *tokens.shape)
+            )
+        if not logits.is_floating_point():
+            raise TypeError(f"the model gave {logits.dtype}; expected logits, floating numbers")
+        return logits, state
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        first = next(self.module.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    @cached_property
+    def readable(self) -> int:
+        """Tokens that one pass of a check reads: 64, or what the model can read at once.
+
+        Where that is not known it is tried, down to 8: positions that were learnt have an end.
+        """
+        if self.longest is not None:
+            return min(self.longest, _PASS)
+        lengths = [_PASS, _PASS // 2, _PASS // 4, _PASS // 8]
+        return next((length for length in lengths if self._reads(length)), _PASS)
+
+    def _reads(self, length: int) -> bool:
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                self.copied()(torch.zeros(2, length, dtype=torch.int64))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # why, is model.contract's to tell
+            return False
+        return True
+
+    def fresh(self, seed: int) -> Network:
+        """Another of its kind, initialised from `seed`, on the same device, in training mode."""
+        torch.manual_seed(seed)
+        return replace(self, module=self.build().to(self.device).train())
+
+    def select_rows(self, state: State, rows: Tensor) -> State:
+        """The state of some rows of the batch (repeats allowed).
+
+        Ours is batch-first; torch's own layers put the batch second. Which dimension it is, is
+        seen from states of two and of three rows.
+        """
+        dimensions = iter(self._batch_dimensions)
+
+        def chosen(leaf: Tensor) -> Tensor:
+            dimension = next(dimensions)
+            return leaf if dimension is None else leaf.index_select(dimension, rows)
+
+        return states.map_tensors(chosen, state)
+
+    @cached_property
+    def _batch_dimensions(self) -> list[int | None]:
+        """Of each leaf of the state, in order; None for a leaf that all rows share."""
+        with untouched(self.module):
+            shapes = [
+                [leaf.shape for leaf in states.flatten(state).values()]
+                for state in (self(torch.zeros(rows, 2, dtype=torch.int64))[1] for rows in (2, 3))
+            ]
+        return [
+            next((d for d, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None)
+            for two, three in zip(*shapes, strict=True)
+        ]
+
+    def copied(self) -> Network:
+        """The same weights, independent of these; what it keeps of a graph is cut off from it."""
+        # torch copies no tensor that was computed with a graph, such as a state kept inside.
+        kept = {
+            id(leaf): leaf.detach().clone()
+            for module in self.module.modules()
+            for leaf in _tensors_in(vars(module))
+            if leaf.grad_fn is not None
+        }
+        try:
+            return replace(self, module=copy.deepcopy(self.module, dict[int, Any](kept)))
+        except Exception as error:
+            raise TypeError(f"the model cannot be copied (copy.deepcopy): {error}") from error
+
+
+def _kind(answer: Any) -> str:
+    if isinstance(answer, (tuple, list)):
+        parts = ", ".join(type(part).__name__ for part in answer)
+        return f"a {type(answer).__name__} of {len(answer)} ({parts})"
+    return f"no tensor but {type(answer).__name__}"
+
+
+def _layout(shape: tuple[int, ...], B: int, T: int) -> str:
+    """What a shape that is not (B, T, V) looks like, and what makes logits of it."""
+    if len(shape) == 2 and shape[0] == B * T:
+        return f". This is (B T, V): {_adapter('model(tokens).view(*tokens.shape, -1)')}"
+    if len(shape) == 3 and shape[:2] == (T, B):
+        return f". This is (T, B, V): {_adapter('model(tokens.T).transpose(0, 1)')}"
+    if len(shape) == 3 and shape[::2] == (B, T):
+        return f". This is (B, V, T): {_adapter('model(tokens).transpose(1, 2)')}"
+    return ""
+
+
+def _adapter(logits: str) -> str:
+    return f"examine(forward=lambda model, tokens, state: ({logits}, None)) adapts it"
+
+
+def _tensors_in(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, (Mapping, tuple, list)):
+        for value in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _tensors_in(value)
+
+
+def _takes_a_state(module: nn.Module) -> bool:
+    try:
+        parameters: Any = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(parameter.kind in positional for parameter in parameters) > 1 or any(
+        parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters
+    )

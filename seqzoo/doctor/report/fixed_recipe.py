@@ -1,0 +1,91 @@
+"""The recipe with the findings' changes made: what the report prints at its end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqzoo.doctor.diagnosis import Diagnosis
+from seqzoo.errors import SeqzooError
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import parse_recipe
+from seqzoo.recipes.overrides import apply_overrides
+from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.recipes.yaml_scalars import dump_yaml
+
+__all__ = ["mended_recipe"]
+
+
+def mended_recipe(
+    diagnosis: Diagnosis,
+    text: str | bytes,
+    registry: Registry,
+    *,
+    source: str,
+    base: Path,
+    folder: Path,
+    overrides: Sequence[str] = (),
+) -> str | None:
+    """The recipe's text with what the findings tell to set; None where they tell nothing.
+
+    text, source, base: as `parse_recipe` takes them. registry: without the recipe's own files.
+    folder: where the text is going to stand; relative paths are written to start from there.
+    overrides: what the visit itself had set.
+    Raises RecipeError where the changes do not make a recipe.
+    """
+    changes = _changes(diagnosis)
+    if not changes:
+        return None
+    data, marks = load_yaml(text, source)
+    apply_overrides(data, marks, overrides=[*overrides, *changes])
+    data["name"] = f"{data['name']}_mended"
+    data.pop("description", None)  # it describes what is no longer so
+    if base.resolve() != folder.resolve():
+        _move(data, base, folder)
+    mended = _without_needless_plugins(data, registry, folder).rstrip() + "\n"
+    parse_recipe(mended, registry, source=source, base=folder)
+    return mended
+
+
+def _changes(diagnosis: Diagnosis) -> list[str]:
+    """What the findings tell to set, causes first. A setting that an earlier one decides, whole or
+    in part, stays as that has it: later figures were measured without it.
+    """
+    changes: dict[str, str] = {}
+    for finding in diagnosis.findings:
+        decided = [f"{path}." for path in changes]
+        for change in finding.outcome.changes:
+            path = change.partition("=")[0]
+            own = f"{path}."
+            if not any(own.startswith(other) or other.startswith(own) for other in decided):
+                changes[path] = change
+    return list(changes.values())
+
+
+def _move(data: dict[str, Any], base: Path, folder: Path) -> None:
+    """Relative paths of files that are there, as they are written from another folder."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [moved(each) for each in value]
+        if isinstance(value, str) and value and (base / value).exists():
+            return os.path.relpath((base / value).resolve(), folder.resolve())
+        return value
+
+    for section in ("plugins", "corpus", "tokenizer"):
+        if section in data:
+            data[section] = moved(data[section])
+
+
+def _without_needless_plugins(data: dict[str, Any], registry: Registry, folder: Path) -> str:
+    """Its plugin files are dropped where it is a recipe without them."""
+    slim = {key: value for key, value in data.items() if key != "plugins"}
+    try:
+        parse_recipe(dump_yaml(slim), registry, source="mended", base=folder)
+    except SeqzooError:
+        return dump_yaml(data)
+    return dump_yaml(slim)

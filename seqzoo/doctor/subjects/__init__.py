@@ -1,0 +1,1 @@
+"""From a recipe, a run or one's own code to a Subject."""

@@ -1,0 +1,107 @@
+"""A batch of someone's own code, whatever arrays it is made of, as token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqzoo.plugin.contracts import Batch
+
+__all__ = ["OneTargetARow", "read_batch", "with_every_target"]
+
+_EXPECTED = "expected ids (B, T), or one-hot (B, T, V), whose last axis is 0s and one 1"
+
+
+class OneTargetARow(TypeError):  # noqa: N818 (what the batches are, rather than a mistake)
+    """Inputs (B, T) with targets (B,)."""
+
+
+def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
+    """(inputs, targets) copied as ids (B, T); (B,) and one-hot (B, V) are taken for T = 1.
+
+    What is one-hot is told by content, whatever its dtype, and of the first batch alone: a thread
+    may be filling a later one at this moment. known: keeps it; {} at first.
+    Negative targets are padding.
+    Raises TypeError, in a sentence, where it is something else.
+    """
+    if isinstance(item, Mapping):
+        keys = ", ".join(repr(key) for key in list(item)[:4])
+        raise TypeError(
+            f"a batch is a mapping with the keys {keys}; expected a pair (inputs, targets): give "
+            f"((b[inputs], b[targets]) for b in batches)"
+        )
+    try:
+        first, second = item
+    except (TypeError, ValueError):
+        raise TypeError("a batch is a pair (inputs, targets) of arrays") from None
+    given = _array(first, "inputs"), _array(second, "targets")
+    inputs = _ids(given[0], given[1], "inputs", known)
+    targets = _ids(given[1], given[0], "targets", known)
+    if inputs.shape == targets.shape:
+        return Batch(inputs, targets, restarts)
+    if len(inputs) == targets.numel():
+        raise OneTargetARow(
+            f"inputs {tuple(inputs.shape)} with targets {tuple(given[1].shape)}: one target for "
+            f"each row"
+        )
+    raise TypeError(
+        f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)} differ in shape; "
+        f"expected a target for each input, both (batch, time)"
+    )
+
+
+def with_every_target(batch: Batch) -> Batch:
+    """Padding among the targets replaced by inputs of the row, for those who look targets up."""
+    known = torch.where(batch.targets < 0, batch.inputs.roll(-1, 1), batch.targets)
+    return batch._replace(targets=known)
+
+
+def _array(given: Any, what: str) -> Tensor:
+    """A copy as int64, or as float64 where it is floating."""
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        return given.to(torch.float64 if given.is_floating_point() else torch.int64, copy=True)
+    try:
+        array = np.array(given)
+    except ValueError as error:
+        raise TypeError(f"the {what} are no array: {error}; {_EXPECTED}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"the {what} are an array of {array.dtype}; {_EXPECTED}")
+    return torch.from_numpy(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
+
+
+def _ids(given: Tensor, other: Tensor, what: str, known: dict[str, bool]) -> Tensor:
+    """(B, T). other: the pair's other array; rows of ids may look one-hot, but not both then."""
+    shape = tuple(given.shape)
+    if given.ndim == 3 and shape[-1] == 1:
+        given = given.squeeze(-1)
+    elif given.ndim in (2, 3):
+        is_one_hot = _is_one_hot(given) and (given.ndim == 3 or not _is_of_ids(given, other))
+        if known.setdefault(what, is_one_hot):
+            ids = given.argmax(-1)
+            return ids if given.ndim == 3 else ids[:, None]
+    if given.ndim not in (1, 2):
+        raise TypeError(f"the {what} have the shape {shape} and are not one-hot; {_EXPECTED}")
+    if given.is_floating_point() and not bool((given == given.round()).all()):
+        raise TypeError(f"the {what} {shape} are fractions; {_EXPECTED}")
+    given = given.to(torch.int64)
+    return given[:, None] if given.ndim == 1 else given
+
+
+def _is_one_hot(given: Tensor) -> bool:
+    """Whether every row along the last axis is 0s and one 1."""
+    # Of two ids 0 and 1 in a row one is a 1 half of the time.
+    if given.shape[-1] < (2 if given.ndim == 3 or given.is_floating_point() else 3):
+        return False
+    return bool(((given == 0) | (given == 1)).all() and (given.sum(-1) == 1).all())
+
+
+def _is_of_ids(given: Tensor, other: Tensor) -> bool:
+    """Whether the pair's other array says that (B, T) are ids: it has an id for each of them."""
+    if other.ndim == 2:
+        return other.shape == given.shape and not _is_one_hot(other)
+    return other.ndim == 3 and other.shape[:2] == given.shape

@@ -1,0 +1,90 @@
+"""Updates of someone's own network on their own batches, with their own optimizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.recording import Source
+from seqzoo.doctor.evidence.trial import Trainee, Updated
+from seqzoo.errors import DivergedError, UsageError
+from seqzoo.model import state as states
+from seqzoo.plugin.contracts import State
+
+__all__ = ["CodeTrainee", "MakeOptimizer"]
+
+MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class CodeTrainee(Trainee):
+    """Raises UsageError where the optimizer is of other parameters than those it was given."""
+
+    def __init__(
+        self,
+        network: Network,
+        source: Source,
+        make_optimizer: MakeOptimizer,
+        *,
+        factor: Callable[[int], float] | None,
+        clip_norm: float | None,
+    ) -> None:
+        self.network = network
+        self.clip_norm = clip_norm
+        self._source = source
+        self._parameters = [p for p in network.module.parameters() if p.requires_grad]
+        self._optimizer = _made(make_optimizer, self._parameters)
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        self._factor = factor
+        self._state: State = None
+        self._rows = 0
+        self._step = 0
+
+    def update(self) -> Updated:
+        batch = self._source.read(self._source.take())
+        self.network.module.train()
+        if self._factor is not None:
+            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * self._factor(self._step)
+        self._optimizer.zero_grad()
+        # A state of other rows than these, as a last batch may have fewer, fits none of them.
+        is_carried = not batch.restarts and len(batch.inputs) == self._rows
+        logits, state = self.network(batch.inputs, self._state if is_carried else None)
+        self._state = None if state is None else states.detach(state)
+        self._rows = len(batch.inputs)
+        loss = self.network.loss(logits, batch.targets.to(logits.device))
+        loss.backward()
+        norm = self._gradient_norm()
+        value = float(loss.detach())
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise DivergedError(f"loss {value:g} and gradient norm {norm:g} at update {self._step}")
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.clip_norm)
+        self._optimizer.step()
+        self._step += 1
+        return Updated(value, norm)
+
+    def _gradient_norm(self) -> float:
+        gradients: list[Tensor] = [p.grad for p in self._parameters if p.grad is not None]
+        return float(torch.nn.utils.get_total_norm(gradients))
+
+
+def _made(make: MakeOptimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    optimizer = make(parameters)
+    groups = getattr(optimizer, "param_groups", None)
+    if groups is None:
+        raise UsageError(
+            f"optimizer gave {type(optimizer).__name__}; expected a torch optimizer of the "
+            f"parameters it is called with."
+        )
+    known = {id(parameter) for parameter in parameters}
+    if any(id(parameter) not in known for group in groups for parameter in group["params"]):
+        raise UsageError(
+            "optimizer is of other parameters than those it is called with; what is trained here "
+            "is a copy of the model: use its argument, lambda p: Adam(p)."
+        )
+    return optimizer

@@ -1,0 +1,210 @@
+"""What a leaderboard can show of a row: one list, from which every form of it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.leaderboards.board import Group
+from seqzoo.leaderboards.rows import Row
+from seqzoo.results.result import Result
+from seqzoo.terminal.format import clock
+
+__all__ = ["COLUMNS", "Cell", "Column", "chosen_columns", "default_columns", "row_filter"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a column finds its value: the row, its group, and the kind of score that ranks."""
+
+    group: Group
+    row: Row
+    kind: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    value: unrounded, for programs; None where there is nothing. text: the same for people.
+    priority: how early it is taken where there is not room for all; None if only when asked for.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    value: Callable[[Cell], Any]
+    text: Callable[[Any], str] = str
+    priority: int | None = None
+    is_text: bool = False
+    max_width: int | None = None
+
+    def show(self, cell: Cell) -> str:
+        """The value for people; empty where there is none."""
+        value = self.value(cell)
+        return "" if value is None else self.text(value)
+
+
+def default_columns() -> list[Column]:
+    """Those that are shown unless others are asked for."""
+    return [column for column in COLUMNS if column.priority is not None]
+
+
+def chosen_columns(names: Iterable[str]) -> list[Column]:
+    """The columns of those keys, in that order. Raises UsageError for one that there is not."""
+    return [_column(name.strip()) for name in names]
+
+
+def row_filter(conditions: Iterable[str], *, kind: str) -> Callable[[Group, Row], bool]:
+    """Whether a row's cells match every `column=pattern`; patterns as in file names.
+
+    Raises UsageError where a condition is none.
+    """
+    wanted = []
+    for condition in conditions:
+        name, equals, pattern = condition.partition("=")
+        if not equals:
+            raise UsageError(f"'{condition}' is no filter; write COLUMN=PATTERN, e.g. run=quick*.")
+        wanted.append((_column(name.strip()), pattern.strip()))
+
+    def keep(group: Group, row: Row) -> bool:
+        cell = Cell(group, row, kind)
+        return all(fnmatchcase(_plain(column.value(cell)), pattern) for column, pattern in wanted)
+
+    return keep
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _column(name: str) -> Column:
+    for column in COLUMNS:
+        if column.key == name:
+            return column
+    known = [column.key for column in COLUMNS]
+    hint = did_you_mean(name, known) or f" Choose from: {', '.join(known)}."
+    raise UsageError(f"the leaderboard has no column '{name}'.{hint}")
+
+
+def _of_runs(value: Callable[[tuple[Result, ...]], Any]) -> Callable[[Cell], Any]:
+    return lambda cell: value(cell.row.results) if cell.row.results else None
+
+
+def _of_all(attribute: str) -> Callable[[Cell], Any]:
+    """What all runs of the row share; of several, all of them in their order."""
+
+    def value(results: tuple[Result, ...]) -> Any:
+        found = list(dict.fromkeys(getattr(result, attribute) for result in results))
+        return found[0] if len(found) == 1 else " ".join(map(str, found))
+
+    return _of_runs(value)
+
+
+def _mean(attribute: str) -> Callable[[Cell], Any]:
+    return _of_runs(
+        lambda results: sum(getattr(result, attribute) for result in results) / len(results)
+    )
+
+
+def _rank(cell: Cell) -> str | None:
+    standing = cell.row.standings.get(cell.kind)
+    return None if standing is None else f"{'=' if standing.is_shared else ''}{standing.rank}"
+
+
+def _noise(cell: Cell) -> float | None:
+    standing = cell.row.standings.get(cell.kind)
+    return None if standing is None else (standing.interval[1] - standing.interval[0]) / 2
+
+
+def _seeds(cell: Cell) -> str | None:
+    """How many, and how far they lie apart; of one that is unknown."""
+    standing = cell.row.standings.get(cell.kind)
+    if standing is None:
+        return None
+    spread = "?" if standing.spread is None else f"{standing.spread:.3f}"
+    return f"{standing.seeds} ±{spread}"
+
+
+def _bits(kind: str) -> Callable[[Cell], Any]:
+    return lambda cell: cell.row.bits_per_byte.get(kind)
+
+
+def _other_split(split: str) -> Callable[[Cell], Any]:
+    def value(cell: Cell) -> Any:
+        scored = cell.row.bits_per_byte.get("static") if cell.group.scored == split else None
+        return cell.row.other_splits.get(split, scored)
+
+    return value
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _count(value: float) -> str:
+    """1234567 to 1.23M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if value >= size:
+            scaled = value / size
+            return f"{scaled:.3g}{unit}" if scaled < 999.5 else f"{scaled:.0f}{unit}"
+    return f"{value:.0f}"
+
+
+def _text(key: str, meaning: str, value: Callable[[Cell], Any], **more: Any) -> Column:
+    return Column(key, key, meaning, value, is_text=True, **more)
+
+
+COLUMNS = (
+    Column("rank", "rank", "one more than the runs that are certainly better; = is a tie",
+           _rank, priority=0),
+    _text("run", "folder, or the recipe's where several seeds are one row",
+          lambda cell: cell.row.name, priority=0, max_width=30),
+    _text("kind", "run, baseline or floor", lambda cell: cell.row.kind),
+    _text("recipe", "name of the recipe", _of_all("recipe")),
+    _text("architecture", "name of the architecture", _of_all("architecture"), priority=11),
+    _text("tokenizer", "name of the tokenizer", _of_all("tokenizer")),
+    Column("static", "static", "bits per byte of the frozen model, mean over seeds",
+           _bits("static"), _three, priority=0),
+    Column("adaptive", "adaptive", "bits per byte while learning from what was scored",
+           _bits("adaptive"), _three, priority=0),
+    Column("noise", "±", "half the 95 % interval, over blocks of the split and over seeds",
+           _noise, _three, priority=1),
+    Column("seeds", "seeds ±", "how many, and their standard deviation; ? is unknown",
+           _seeds, priority=2, is_text=True),
+    Column("validation", "validation", "static bits per byte of the validation split",
+           _other_split("validation"), _three),
+    Column("test", "test", "static bits per byte of the test split", _other_split("test"), _three),
+    Column("held_out", "held-out", "static bits per byte of validation and test together",
+           _other_split("held_out"), _three, priority=9),
+    Column("accuracy", "accuracy", "share of best guesses that were right, static",
+           lambda cell: cell.row.accuracy, _share, priority=4),
+    Column("parameters", "params", "trainable numbers", _mean("parameters"), _count, priority=5),
+    Column("training_bytes", "bytes", "raw bytes trained on, repeats counted",
+           _mean("training_bytes"), _count, priority=8),
+    Column("training_seconds", "time", "of training, with validation",
+           _mean("training_seconds"), clock, priority=6),
+    Column("peak_memory_bytes", "memory", "most that the training process held",
+           _of_runs(lambda results: max(result.peak_memory_bytes for result in results)),
+           _count, priority=7),
+    _text("passed", "best static baseline that the static score is below",
+          lambda cell: cell.row.passed or None, priority=3),
+    _text("method", "how the adaptive score learnt", _of_runs(
+        lambda results: next((r.adaptive.method for r in results if r.adaptive), None))),
+    Column("steps", "steps", "updates", _mean("steps"), _count),
+    _text("seed", "seeds of the runs", _of_all("seed")),
+    Column("threads", "threads", "CPU threads of training", _of_all("threads")),
+    _text("device", "where it was trained", _of_all("device")),
+    _text("precision", "of the forward pass in training", _of_all("precision")),
+    _text("created", "when the newest run was scored",
+          _of_runs(lambda results: max(result.created for result in results).isoformat())),
+    _text("corpus", "name of the corpus", lambda cell: cell.group.corpus),
+    _text("protocol", "how the split was read", lambda cell: cell.group.protocol),
+)  # fmt: skip

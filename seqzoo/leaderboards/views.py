@@ -1,0 +1,255 @@
+"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from rich.cells import cell_len
+from rich.console import JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from seqzoo.leaderboards.board import Board, Group
+from seqzoo.leaderboards.columns import Cell, Column, default_columns
+from seqzoo.leaderboards.rows import KINDS, Row
+
+__all__ = ["as_csv", "as_html", "as_json", "as_markdown", "as_table", "notes"]
+
+Columns: TypeAlias = Sequence[Column] | None
+"""The columns to show, in their order; None for the default ones."""
+
+_GAP = 2
+_NARROWEST = 4
+
+_NOTES = {
+    "adaptive": "static: frozen. adaptive: learns from the bytes that it has been scored on.",
+    "rank": "rank: among all comparable runs; =: the difference is inside the noise.",
+    "noise": "±: half the 95 % interval of the score that ranks.",
+    "seeds": "seeds ±: how many, and their standard deviation; ?: one seed, so unknown.",
+}
+
+
+def notes(board: Board, columns: Columns) -> list[str]:
+    """What a reader of the tables has to know, of the columns that are there."""
+    keys = {
+        column.key for group in board.groups for column in _shown(group, columns, board.sorted_by)
+    }
+    return [note for key, note in _NOTES.items() if key in keys]
+
+
+def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
+    """A rich table, baselines dim; the title is left to the caller.
+
+    kind: of the scores that rank. width: as many of the default columns as fit are shown.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    shown = _shown(group, columns, kind)
+    if columns is None:
+        shown = _fitting(group, shown, kind, width)
+    widths = _widths(group, shown, kind, width)
+    for column, size in zip(shown, widths, strict=True):
+        justify: JustifyMethod = "left" if column.is_text else "right"
+        table.add_column(column.title, justify=justify, no_wrap=True, width=size)
+    for place, row in enumerate(group.rows):
+        cells = [
+            Text(_end(column.show(Cell(group, row, kind)), size))
+            for column, size in zip(shown, widths, strict=True)
+        ]
+        if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
+            table.add_row()  # from here on rows have no such score
+        table.add_row(*cells, style="" if row.kind == "run" else "dim")
+    return table
+
+
+def _end(text: str, size: int) -> str:
+    """The end of a text that is too long: what tells the members of a sweep apart stands there."""
+    return text if cell_len(text) <= size else f"…{text[1 - size :]}"
+
+
+def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[int]:
+    """Of each column. Texts share what is left of `width`; numbers are never cut."""
+    widths = [_widest(group, column, kind) for column in columns]
+    texts = [place for place, column in enumerate(columns) if column.is_text]
+    room = width + _GAP - sum(widths) - _GAP * len(widths) + sum(widths[i] for i in texts)
+    for left, place in enumerate(sorted(texts, key=lambda place: widths[place])):
+        widths[place] = max(_NARROWEST, min(widths[place], room // (len(texts) - left)))
+        room -= widths[place]
+    return widths
+
+
+def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
+    """The columns asked for, or those of the default that say something of some row."""
+    if columns is not None:
+        return list(columns)
+    return [
+        column
+        for column in default_columns()
+        if column.key != group.scored  # which is the static column
+        and any(column.show(Cell(group, row, kind)) for row in group.rows)
+    ]
+
+
+def _fitting(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[Column]:
+    """The columns of most importance that fit side by side, in their order."""
+    kept: list[Column] = []
+    room = width + _GAP
+    for column in sorted(columns, key=lambda column: column.priority or 0):
+        needed = _widest(group, column, kind) + _GAP
+        if not column.priority or needed <= room:
+            kept.append(column)
+            room -= needed
+    return [column for column in columns if column in kept]
+
+
+def _widest(group: Group, column: Column, kind: str) -> int:
+    texts = [column.title, *(column.show(Cell(group, row, kind)) for row in group.rows)]
+    widest = max(map(cell_len, texts))
+    return min(widest, column.max_width or widest)
+
+
+def as_markdown(board: Board, columns: Columns) -> str:
+    """One table for each group, baselines in italics."""
+    kind = board.sorted_by
+    parts = []
+    for group in board.groups:
+        shown = _shown(group, columns, kind)
+        lines = [
+            f"### {_escaped(group.title)}",
+            "",
+            "| " + " | ".join(column.title for column in shown) + " |",
+            "|" + "|".join(" --- " if column.is_text else " ---: " for column in shown) + "|",
+        ]
+        for row in group.rows:
+            cells = [_escaped(column.show(Cell(group, row, kind))) for column in shown]
+            if row.kind != "run":
+                cells = [f"*{cell}*" if cell else "" for cell in cells]
+            lines.append("| " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{character}" if character in "\\|*_`<[" else character for character in text)
+
+
+def as_csv(board: Board, columns: Columns) -> str:
+    """One line for each row of every group, numbers unrounded; the groups by their identity."""
+    identity = ("corpus_sha256", "split", "scored")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = default_columns() if columns is None else columns
+    writer.writerow([*identity, *(column.key for column in columns)])
+    for group in board.groups:
+        group_cells = [getattr(group, name) for name in identity]
+        for row in group.rows:
+            cell = Cell(group, row, board.sorted_by)
+            writer.writerow([*group_cells, *(column.value(cell) for column in columns)])
+    return text.getvalue()
+
+
+def as_html(board: Board, columns: Columns) -> str:
+    """A page that stands alone: no script, style or font from elsewhere."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("seqzoo.leaderboards", ""),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    kind = board.sorted_by
+    groups = [
+        {
+            "group": group,
+            "columns": (shown := _shown(group, columns, kind)),
+            "rows": [
+                (row, [(column, column.value(cell), column.show(cell)) for column in shown])
+                for row in group.rows
+                for cell in [Cell(group, row, kind)]
+            ],
+        }
+        for group in board.groups
+    ]
+    return environment.get_template("standalone.html.j2").render(
+        groups=groups, notes=notes(board, columns)
+    )
+
+
+def as_json(board: Board) -> str:
+    """Everything, for programs; numbers unrounded."""
+    return json.dumps(
+        {
+            "sorted_by": board.sorted_by,
+            "groups": [
+                {
+                    "corpus": {"name": group.corpus, "sha256": group.corpus_sha256},
+                    "split": group.split,
+                    "protocol": group.protocol,
+                    "scored": group.scored,
+                    "rows": [_json_row(row) for row in group.rows],
+                }
+                for group in board.groups
+            ],
+            "warnings": list(board.warnings),
+        },
+        indent=1,
+    )
+
+
+def _json_row(row: Row) -> dict[str, Any]:
+    shared = {
+        "kind": row.kind,
+        "name": row.name,
+        "bits_per_byte": row.bits_per_byte,
+        "other_splits": row.other_splits,
+        "accuracy": row.accuracy,
+        "warnings": list(row.warnings),
+    }
+    if not row.results:
+        return shared
+    first = row.results[0]
+    standings = {
+        kind: {
+            "rank": standing.rank,
+            "tied_with": list(row.ties[kind]),
+            "seeds": standing.seeds,
+            "spread": standing.spread,
+            "interval": list(standing.interval),
+        }
+        for kind in KINDS
+        if (standing := row.standings.get(kind))
+    }
+    return shared | {
+        "standings": standings,
+        "passed": row.passed,
+        "recipe": first.recipe,
+        "architecture": first.architecture,
+        "tokenizer": first.tokenizer,
+        "parameters": first.parameters,
+        "runs": [
+            {
+                "run": result.run,
+                "seed": result.seed,
+                "bits_per_byte": {
+                    name: score.bits_per_byte for name, score in result.scores.items()
+                },
+                "adaptive": result.adaptive
+                and {
+                    "method": result.adaptive.method,
+                    "bits_per_byte": {
+                        name: score.bits_per_byte for name, score in result.adaptive.scores.items()
+                    },
+                },
+                "placement": result.placement,
+                "training_bytes": result.training_bytes,
+                "training_seconds": result.training_seconds,
+                "peak_memory_bytes": result.peak_memory_bytes,
+                "created": result.created.isoformat(),
+            }
+            for result in row.results
+        ],
+    }

@@ -1,0 +1,1 @@
+"""A recipe from YAML to checked sections; imports no torch."""

@@ -1,0 +1,259 @@
+"""load_recipe(path) -> Recipe: YAML, overrides, the core's sections, each plugin's own options.
+
+Every mistake of both phases is told at once, each with its place in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seqzoo.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
+from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import Options, Spec
+from seqzoo.recipes.choices import check_options, named_plugins
+from seqzoo.recipes.overrides import apply_overrides, retype
+from seqzoo.recipes.sections import Choice, RecipeSections
+from seqzoo.recipes.validation import Fault, check, shown
+from seqzoo.recipes.yaml_reader import MAX_BYTES, Mark, Marks, load_yaml
+from seqzoo.recipes.yaml_reader import Path as PathInData
+from seqzoo.recipes.yaml_scalars import dump_yaml
+
+__all__ = ["Recipe", "load_recipe", "options_from", "parse_recipe", "plugin_options"]
+
+# An override in one of these replaces the others; epochs bound whichever it is.
+_BUDGET = [("train", "budget", unit) for unit in ("steps", "bytes", "seconds")]
+
+Chosen = TypeVar("Chosen", bound=Choice)
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Recipe(RecipeSections):
+    """A checked recipe: the sections, each choice's `options` an instance of its plugin's Options.
+
+    base: the folder that relative paths start from.
+    registry: where the plugins that it names are found, those of its own files included.
+    Two recipes are equal where they say the same, wherever they were read.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    base: Path = Field(repr=False)
+    registry: Registry = Field(repr=False)
+
+    def to_yaml(self) -> str:
+        """The resolved recipe, every default filled in; `parse_recipe` reads back its equal."""
+        return dump_yaml(self._plain())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what decides the weights but the seed: recipes that share it differ by luck.
+
+        The corpus is not in it: results name their corpus by its own hash.
+        """
+        data = self._plain()
+        for section in ("name", "description", "corpus", "sample", "trackers", "evaluate"):
+            del data[section]
+        for setting in ("seed", "checkpoint", "log_every_steps"):
+            del data["train"][setting]
+        if data["train"]["stream"] is None:
+            del data["train"]["stream"]
+        data["runtime"] = data["runtime"]["precision"]
+        # What is written otherwise and means the same.
+        stages, optimizer = data["train"]["bptt_length"], data["train"]["optimizer"]
+        if isinstance(stages, list) and len(stages) == 1:
+            data["train"]["bptt_length"] = stages[0]["length"]
+        if optimizer["name"] == "adamw":
+            del optimizer["matrix_learning_rate"], optimizer["momentum"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def _plain(self) -> dict[str, Any]:
+        data = self.model_dump(mode="json", by_alias=True, exclude={"base", "registry"})
+        budget = data["train"]["budget"].items()
+        data["train"]["budget"] = {unit: spent for unit, spent in budget if spent is not None}
+        chain = data["sample"]["chain"]
+        data["sample"]["chain"] = [{link["name"]: link["options"]} for link in chain]
+        return data
+
+    def __eq__(self, other: object) -> bool:
+        return self._plain() == other._plain() if isinstance(other, Recipe) else NotImplemented
+
+
+def load_recipe(path: Path, registry: Registry, *, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, override and check a recipe file; relative paths in it start from its folder.
+
+    overrides: `dotted.path=value`, each checked like the file's own words.
+    Raises UsageError where there is no readable YAML file, RecipeError for what it says.
+    """
+    name = shown(str(path))
+    try:
+        if path.is_dir():
+            inside = did_you_mean("", [file.name for file in path.iterdir() if _is_yaml(file)])
+            raise UsageError(f"recipe {name} is a directory, expected a YAML file.{inside}")
+        if path.exists() and not _is_yaml(path):
+            hint = _nearest(path)
+            raise UsageError(f"recipe {name} is no YAML file; its name must end in .yaml.{hint}")
+        with path.open("rb") as file:
+            # One byte more than is allowed tells "too large" without reading it all.
+            text = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"recipe {name} does not exist.{_nearest(path)}") from None
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"recipe {name} cannot be read: {cause}.") from error
+    return parse_recipe(text, registry, source=str(path), base=path.parent, overrides=overrides)
+
+
+def parse_recipe(
+    text: str | bytes,
+    registry: Registry,
+    *,
+    source: str,
+    base: Path,
+    overrides: Sequence[str] = (),
+) -> Recipe:
+    """Check a recipe's text; see `load_recipe`.
+
+    source: what problems name as their file. base: the folder that relative paths start from.
+    registry: left as it is; the recipe carries a copy with its plugin files loaded.
+    """
+    data, marks = load_yaml(text, source)
+    if not isinstance(data, dict):
+        message = f"a recipe is a mapping of sections, found {shown(data)}."
+        raise RecipeError([marks.value(()).problem(message)])
+    if "recipes" in data and "architecture" not in data:
+        raise UsageError(f"{source} is the grid of a sweep; run it with 'seqzoo sweep {source}'.")
+    typed, problems = apply_overrides(data, marks, overrides=overrides, rivals=[_BUDGET])
+    registry = registry.copy()
+    file_faults = _load_plugin_files(data.get("plugins"), registry, base)
+    sections, options, faults = _check(data, registry)
+    if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
+        sections, options, faults = _check(data, registry)
+    problems += _problems(file_faults + faults, marks)
+    if problems or sections is None:
+        raise RecipeError(problems)
+    return _assembled(sections, options, registry=registry, base=base)
+
+
+def plugin_options(spec: Spec, overrides: Sequence[str]) -> Any:
+    """A plugin's options from `key=value` alone, checked as in a recipe. Raises RecipeError."""
+    return options_from(spec.options, overrides, source=f"{spec.kind} '{spec.name}'")
+
+
+def options_from(
+    model: type[Model],
+    overrides: Sequence[str],
+    *,
+    source: str,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> Model:
+    """An instance of `model` from `key=value` alone, checked as in a recipe. Raises RecipeError.
+
+    source: what problems name where a value is not there. defaults: what no override sets.
+    """
+    data = dict(defaults)
+    marks = Marks()
+    marks.values[()] = Mark(source, 0, 0)
+    typed, problems = apply_overrides(data, marks, overrides=overrides)
+    options, faults = check(model, data)
+    if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
+        options, faults = check(model, data)
+    problems += _problems(faults, marks)
+    if problems or options is None:
+        raise RecipeError(problems)
+    return options
+
+
+def _check(
+    data: dict[str, Any], registry: Registry
+) -> tuple[RecipeSections | None, dict[PathInData, Options], list[Fault]]:
+    """Both phases: the core's sections, and the options of every plugin named, by its path."""
+    options: dict[PathInData, Options] = {}
+    faults: list[Fault] = []
+    chain = []
+    for named in named_plugins(data):
+        if isinstance(named, Fault):
+            faults.append(named)
+            continue
+        checked, found = check_options(named, registry)
+        faults += found
+        if checked is not None:
+            options[named.path] = checked
+        if named.kind == "sampler":
+            chain.append({"name": named.name})
+    core = data
+    if isinstance(data.get("sample"), dict) and isinstance(data["sample"].get("chain"), list):
+        core = {**data, "sample": {**data["sample"], "chain": chain}}
+    sections, found = check(RecipeSections, core)
+    return sections, options, found + faults
+
+
+def _assembled(
+    sections: RecipeSections,
+    options: Mapping[PathInData, Options],
+    *,
+    registry: Registry,
+    base: Path,
+) -> Recipe:
+    """The sections with every choice's options in place of the mapping that was read."""
+
+    def chosen(choice: Chosen, *path: str | int) -> Chosen:
+        return choice.model_copy(update={"options": options[path]})
+
+    corpus = chosen(sections.corpus, "corpus")
+    if corpus.fallback is not None:
+        fallback = chosen(corpus.fallback, "corpus", "fallback")
+        corpus = corpus.model_copy(update={"fallback": fallback})
+    train = sections.train
+    if train.stream is not None:
+        stream = chosen(train.stream, "train", "stream")
+        train = train.model_copy(update={"stream": stream})
+    links = enumerate(sections.sample.chain)
+    chain = tuple(chosen(link, "sample", "chain", index) for index, link in links)
+    fields = {name: getattr(sections, name) for name in RecipeSections.model_fields}
+    fields |= {
+        "corpus": corpus,
+        "tokenizer": chosen(sections.tokenizer, "tokenizer"),
+        "architecture": chosen(sections.architecture, "architecture"),
+        "train": train,
+        "sample": sections.sample.model_copy(update={"chain": chain}),
+        "trackers": tuple(chosen(t, "trackers", i) for i, t in enumerate(sections.trackers)),
+    }
+    return Recipe(**fields, base=base, registry=registry)
+
+
+def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Fault]:
+    """Load a recipe's plugin files into `registry`; what is no list of text the core refuses."""
+    faults = []
+    for index, file in enumerate(files if isinstance(files, list) else []):
+        if isinstance(file, str):
+            try:
+                registry.add_file(base / file)
+            except PluginError as error:
+                faults.append(Fault(("plugins", index), str(error)))
+    return faults
+
+
+def _problems(faults: Iterable[Fault], marks: Marks) -> list[Problem]:
+    return [
+        (marks.key if fault.at_key else marks.value)(fault.path).problem(fault.message)
+        for fault in faults
+    ]
+
+
+def _nearest(path: Path) -> str:
+    """A hint at the recipes beside `path`."""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if _is_yaml(entry)]
+    except (OSError, ValueError):
+        return ""
+    return did_you_mean(path.name, beside)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix in (".yaml", ".yml")

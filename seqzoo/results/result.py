@@ -1,0 +1,234 @@
+"""What a run leaves behind: runs/NAME/result.json, one `Result`, checked when read.
+
+Fields may be added within a format version, and readers ignore those that they do not know; a
+change of meaning raises FORMAT_VERSION. docs/result.schema.json is made from these models.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.results.ladder import Ladder, Rung
+from seqzoo.storage import write_atomically
+
+__all__ = [
+    "FORMAT_VERSION",
+    "AdaptiveRecord",
+    "CorpusRecord",
+    "PartScore",
+    "ProtocolRecord",
+    "Result",
+    "SplitScore",
+    "read_result",
+    "result_schema",
+    "write_result",
+]
+
+FORMAT_VERSION = 1
+
+Count = Annotated[int, Field(ge=0)]
+Quantity = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class CorpusRecord(_Record):
+    """Which bytes, by the hash of the whole corpus."""
+
+    name: str
+    sha256: str
+    bytes: Count
+    origin: str = Field(description="where the bytes came from, for people")
+
+
+class ProtocolRecord(_Record):
+    """How the splits were read; scores of different protocols are never ranked together."""
+
+    name: str = Field(description='for people, e.g. "static, 1 lane"')
+    adaptive: bool = Field(default=False, description="learns from the bytes it has been scored on")
+    lanes: Count = Field(default=1, description="stretches read side by side")
+    warmup_tokens: Count = Field(default=0, description="unscored tokens before each further lane")
+
+
+class PartScore(_Record):
+    """Some of a split's bytes."""
+
+    name: str
+    bits: Quantity = Field(description="what they cost together")
+    bytes: Count
+
+
+class SplitScore(_Record):
+    """A model's score on one split."""
+
+    bits_per_byte: Quantity
+    nats: Quantity = Field(description="summed over the split")
+    bytes: Annotated[int, Field(gt=0)]
+    accuracy: Share = Field(description="share of tokens that the most probable guess hit")
+    interval: tuple[Quantity, Quantity] = Field(
+        description="95 % bootstrap interval of bits_per_byte, over blocks"
+    )
+    blocks: tuple[Quantity, ...] = Field(
+        default=(),
+        description="bits of each block of block_bytes bytes, in file order; the last is shorter",
+    )
+    block_bytes: Annotated[int, Field(gt=0)] = 1000
+    by_class: tuple[PartScore, ...] = Field(default=(), description="by class of byte")
+    by_distance: tuple[PartScore, ...] = Field(
+        default=(),
+        description="by bytes read before, in doublings named by their first: 0, 1, 2, 4, 8, ...",
+    )
+
+    @property
+    def block_sizes(self) -> tuple[int, ...]:
+        """Raw bytes of each block."""
+        whole, rest = divmod(self.bytes, self.block_bytes)
+        return (self.block_bytes,) * whole + ((rest,) if rest else ())
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.bits_per_byte * self.bytes
+        if not _is_close(self.nats, total * math.log(2)):
+            raise ValueError("nats and bits_per_byte are not one score")
+        if self.blocks and len(self.blocks) != len(self.block_sizes):
+            raise ValueError(f"{len(self.blocks)} blocks, expected {len(self.block_sizes)}")
+        if self.blocks and not _is_close(math.fsum(self.blocks), total):
+            raise ValueError("the blocks do not add up to the score")
+        if self.interval[0] > self.interval[1]:
+            raise ValueError("the interval ends before it begins")
+        return self
+
+
+def _is_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
+
+
+class AdaptiveRecord(_Record):
+    """The same weights, learning from each byte after it was scored."""
+
+    protocol: ProtocolRecord
+    method: str = Field(description="how it learns, with its settings")
+    scores: dict[str, SplitScore]
+
+
+class Result(_Record):
+    """One run, its scores, and all that they depend on."""
+
+    format_version: int = FORMAT_VERSION
+    run: str
+    recipe: str = Field(description="its name")
+    fingerprint: str = Field(
+        default="",
+        description="hash of the recipe without its seed: runs that share it differ by luck",
+    )
+    created: AwareDatetime = Field(description="when it was scored, with time zone")
+    corpus: CorpusRecord
+    split: str = Field(description='how the corpus was cut, e.g. "0.9/0.05/0.05"')
+    protocol: ProtocolRecord
+    scores: dict[str, SplitScore] = Field(description="of the frozen model, by split")
+    adaptive: AdaptiveRecord | None = None
+    rungs: tuple[Rung, ...] = Field(default=(), description="the baselines on the same splits")
+    floor: dict[str, float] = Field(
+        default={}, description="the true source's bits per byte by split, where it is known"
+    )
+    placement: str = Field(
+        default="", description="where the run stands among the baselines, in words"
+    )
+    architecture: str
+    tokenizer: str
+    parameters: Count
+    steps: Count = Field(description="updates that training took")
+    step: Count = Field(default=0, description="the update whose weights were scored")
+    weights_sha256: str = ""
+    training_bytes: Count = Field(description="raw bytes trained on, repeats counted")
+    training_seconds: Quantity = Field(description="with validation")
+    peak_memory_bytes: Count = Field(description="of the training process, or its accelerator")
+    seed: int
+    versions: dict[str, str] = Field(description="of what it was trained with, as are the next")
+    device: str
+    cpu: str
+    threads: Count
+    precision: str
+
+    @model_validator(mode="after")
+    def _scores_are_of_one_split(self) -> Self:
+        for split, learnt in (self.adaptive.scores if self.adaptive else {}).items():
+            static = self.scores.get(split)
+            if static is None or static.block_sizes != learnt.block_sizes:
+                raise ValueError(f"the adaptive score on {split} is of other bytes")
+        return self
+
+    @property
+    def ladder(self) -> Ladder:
+        """The baselines that were scored beside this run."""
+        return Ladder(self.rungs, self.floor)
+
+
+def result_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of result.json in this format version."""
+    schema = Result.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": f"A seqzoo result, format version {FORMAT_VERSION}",
+    }
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Whole or not at all, and on disk when this returns. Raises EnvironmentFault."""
+    try:
+        write_atomically(path, result.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def read_result(path: Path) -> Result:
+    """A checked result. Raises UsageError, in one sentence, for what is none."""
+    try:
+        stored = json.loads(path.read_bytes(), parse_constant=_refuse)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is damaged: it is not JSON ({error}); score the run again with 'seqzoo eval "
+            f"{path.parent}'."
+        ) from error
+    version = stored.get("format_version") if isinstance(stored, dict) else None
+    if type(version) is not int:
+        raise UsageError(f"{path} is not a result of seqzoo: it has no format_version.")
+    if version > FORMAT_VERSION:
+        raise UsageError(
+            f"{path} has format version {version}, and this seqzoo reads up to {FORMAT_VERSION}; "
+            f"upgrade seqzoo."
+        )
+    try:
+        return Result.model_validate_json(json.dumps(stored))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UsageError(
+            f"{path} is damaged: {where}: {first['msg']}{more}; score the run again with 'seqzoo "
+            f"eval {path.parent}'."
+        ) from error
+
+
+def _refuse(constant: str) -> None:
+    """Python's JSON has NaN and Infinity, JSON has not, and no score is either."""
+    raise ValueError(f"{constant} is no number")

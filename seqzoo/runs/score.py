@@ -1,0 +1,130 @@
+"""A trained model's scores beside the baselines: -> Result, written to runs/NAME/result.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from seqzoo.training import checkpoint as checkpoints
+from seqzoo.data.corpus import Data
+from seqzoo.scoring.baselines import ladder
+from seqzoo.terminal.console import messages, note, warn
+from seqzoo.errors import DivergedError, UsageError
+from seqzoo.results.ladder import Ladder
+from seqzoo.terminal.progress import meter
+from seqzoo.results.result import (
+    AdaptiveRecord,
+    CorpusRecord,
+    ProtocolRecord,
+    Result,
+    SplitScore,
+    read_result,
+    write_result,
+)
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.scoring.splits import score_splits, score_splits_adaptively
+from seqzoo.scoring.static import recipe_protocol
+from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.runs.reopen import Trained
+
+__all__ = ["rescore"]
+
+
+def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = None) -> Result:
+    """Score a run by its recipe's protocol, beside the baselines, and write result.json.
+
+    adaptive: score it a second time while it learns, thus; else as the recipe says. Where neither
+    asks for it, adaptive scores of the same weights that the run has already stay.
+    """
+    recipe = trained.recipe
+    protocol = recipe_protocol(recipe)
+    scores = score_splits(
+        trained.model, trained.tokenizer, data, runtime=trained.runtime, protocol=protocol
+    )
+    weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
+    rungs = _ladder(trained, data)
+    record = trained.record
+    result = Result(
+        run=trained.directory.path.resolve().name,
+        recipe=recipe.name,
+        fingerprint=recipe.fingerprint,
+        created=datetime.now(UTC),
+        corpus=CorpusRecord(
+            name=data.corpus.name,
+            sha256=data.sha256,
+            bytes=len(data.corpus.data),
+            origin=data.corpus.origin,
+        ),
+        split=data.splits.identity,
+        protocol=ProtocolRecord(
+            name=str(protocol), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
+        ),
+        scores=scores,
+        adaptive=_stored_adaptive(trained.directory, weights, scores),
+        rungs=rungs.rungs,
+        floor=dict(rungs.floor),
+        placement=rungs.sentence(
+            scores["test"].bits_per_byte, "test", num_bytes=scores["test"].bytes
+        ),
+        architecture=recipe.architecture.name,
+        tokenizer=recipe.tokenizer.name,
+        parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        steps=trained.effort.steps,
+        step=trained.step,
+        weights_sha256=weights,
+        training_bytes=trained.effort.bytes,
+        training_seconds=trained.effort.seconds,
+        peak_memory_bytes=trained.effort.peak_memory_bytes,
+        seed=recipe.train.seed,
+        **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
+    )
+    section = adaptive or recipe.evaluate.adaptive
+    if section is not None:
+        try:
+            learnt = score_splits_adaptively(
+                trained.model, trained.tokenizer, data, runtime=trained.runtime, section=section
+            )
+        except DivergedError:
+            write_result(trained.directory.result, result)  # the static scores are good
+            raise
+        result = result.model_copy(update={"adaptive": learnt})
+    write_result(trained.directory.result, result)
+    return result
+
+
+def _ladder(trained: Trained, data: Data) -> Ladder:
+    """The baselines on the same splits; those that could not be scored are said, with why."""
+    with meter("baselines", messages()) as display:
+        found = ladder(
+            trained.recipe.registry,
+            data.corpus,
+            data.splits,
+            corpus_sha256=data.sha256,
+            announce=lambda name: display.show(0.0, name),
+        )
+    failed = [rung for rung in found.rungs if rung.failure]
+    if failed:
+        names = ", ".join(sorted(rung.name for rung in failed))
+        is_optional = all(rung.failure.startswith("ImportError") for rung in failed)
+        tell = note if is_optional else warn
+        tell(f"baselines without a score: {names} ({failed[0].failure.rstrip('.')})")
+    return found
+
+
+def _stored_adaptive(
+    directory: RunDirectory, weights_sha256: str, scores: Mapping[str, SplitScore]
+) -> AdaptiveRecord | None:
+    """What the run's result says of the same weights and blocks, if it has one."""
+    if not directory.result.exists():
+        return None
+    try:
+        stored = read_result(directory.result)
+    except UsageError:  # damaged; it is about to be written anew
+        return None
+    if stored.adaptive is None or stored.weights_sha256 != weights_sha256:
+        return None
+    is_alike = all(
+        split in scores and scores[split].block_sizes == learnt.block_sizes
+        for split, learnt in stored.adaptive.scores.items()
+    )
+    return stored.adaptive if is_alike else None

@@ -1,0 +1,1 @@
+"""Exact bits per byte, frozen or learning, and the baselines beside them."""

@@ -1,0 +1,231 @@
+"""Adaptive scores: a model that learns from each byte after it was scored on it.
+
+Dynamic evaluation (Krause et al. 2018, arXiv:1709.07432, section 4) takes a gradient step after
+every segment, each parameter's step divided by how large its gradients were in training, and lets
+the weights fall back towards the trained ones:
+
+    w <- w - learning_rate * g / (r + damping * mean(r)) + min(1, decay * r / mean(r)) * (w0 - w)
+
+g: gradient of the segment's mean loss. r: root mean square of such gradients on the training
+part. w0: the trained weights. The paper's damping is a constant; here it is a share of the mean of
+r over all weights, so that one setting fits models of any gradient scale. A g of more than twice
+the norm that is usual in training is cut to that (Pascanu et al. 2013, arXiv:1211.5063): one odd
+segment would otherwise throw the weights to where every next gradient is larger still.
+
+Beside the weights, an architecture may learn from what it reads by itself (`SequenceModel.adapt`).
+The model that is given is left as it was: a copy learns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seqzoo.data.tokens import encode
+from seqzoo.model import state as states
+from seqzoo.model.runtime import Runtime, in_eval_mode
+from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
+from seqzoo.plugin.specs import Span
+from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.scoring.chunks import Chunk, Reading
+from seqzoo.scoring.static import add_scores, one_thread, require_finite
+from seqzoo.scoring.tally import Tally
+
+__all__ = ["gradient_scales", "method", "prepared_again", "score_adaptively"]
+
+_USUAL_NORMS = 2.0
+_STRETCHES = 16
+_SEGMENTS = 16
+
+
+def method(section: AdaptiveSection, model: SequenceModel) -> str:
+    """How a model learns by the section, in words, e.g. for the leaderboard."""
+    if not section.learning_rate or not _trainable(model):
+        return "the architecture's own adaptation"
+    return (
+        f"dynamic evaluation, learning rate {section.learning_rate:g}, decay {section.decay:g}, "
+        f"damping {section.damping:g}, every {section.segment_length} tokens"
+    )
+
+
+def gradient_scales(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    training: Span,
+    *,
+    runtime: Runtime,
+    section: AdaptiveSection,
+) -> list[Tensor]:
+    """Root mean square of each trainable parameter's gradients over segments of the training part.
+
+    The segments lie in evenly spaced stretches, read as scoring reads: one lane, state carried,
+    eval mode; a model that has counted the training part leaves out what it counted there, if
+    every token is a byte and so its place is known.
+    """
+    parameters = _trainable(model)
+    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    segments = 0
+    # Tokens may be longer than a byte: as many bytes as tokens are asked for is then a little less.
+    size = min(len(training), _SEGMENTS * section.segment_length)
+    stretches = min(_STRETCHES, max(1, len(training) // size))
+    places_are_bytes = bool((tokenizer.byte_lengths(encode(tokenizer, training.bytes)) == 1).all())
+    with _learning(model, runtime):
+        for stretch in range(stretches):
+            start = training.start + (len(training) - size) * stretch // max(1, stretches - 1)
+            reading = Reading(tokenizer, Span(training.data, start, start + size))
+            state = model.initial_state(1)
+            for chunk in reading.chunks(section.segment_length):
+                position = None
+                if places_are_bytes:
+                    position = _position(chunk, start - training.start)
+                logits, targets, state = _read(model, chunk, state, runtime, position)
+                for square, gradient in zip(
+                    squares, _gradients(logits, targets, parameters), strict=True
+                ):
+                    square += gradient**2
+                segments += 1
+    return [(square / segments).sqrt() for square in squares]
+
+
+def score_adaptively(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    span: Span,
+    *,
+    runtime: Runtime,
+    section: AdaptiveSection,
+    scales: list[Tensor] | None,
+    advance: Callable[[int], None] | None = None,
+) -> Tally:
+    """Score every byte of `span` once, each segment before anything is learnt from it; one lane.
+
+    scales: `gradient_scales` of the same model and section; None where the learning rate is 0.
+    advance: called with the number of tokens after each segment, for progress.
+    Raises DivergedError where a score is not finite.
+    """
+    reading = Reading(tokenizer, span)
+    result = Tally(span.bytes)
+    pupil = copy.deepcopy(model)
+    pupil.adapt()
+    with _learning(pupil, runtime):
+        weights = _trainable(pupil) if section.learning_rate else []
+        rates, pulls = _steps(scales or [], section)
+        longest = _USUAL_NORMS * _norm(scales or [])
+        trained = [weight.detach().clone() for weight in weights]
+        state = pupil.initial_state(1)
+        for chunk in reading.chunks(section.segment_length):
+            logits, targets, state = _read(pupil, chunk, state, runtime)
+            add_scores(result, logits.detach(), chunk)
+            if weights:
+                gradients = _gradients(logits, targets, weights)
+                norm = _norm(gradients)
+                share = longest / norm if norm > longest else 1.0
+                with torch.no_grad():
+                    for weight, gradient, rate, pull, start in zip(
+                        weights, gradients, rates, pulls, trained, strict=True
+                    ):
+                        step = pull * (start - weight)
+                        weight.add_(step.addcmul_(gradient, rate, value=-share))
+            if advance is not None:
+                advance(chunk.targets.size)
+    require_finite(
+        result,
+        f"use a learning rate below {section.learning_rate:g} (evaluate.adaptive.learning_rate)",
+    )
+    return result
+
+
+def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor], list[Tensor]]:
+    """Each weight's own learning rate and pull back to where it was trained to."""
+    if not scales:
+        return [], []
+    count = sum(scale.numel() for scale in scales)
+    mean = (torch.stack([scale.double().sum() for scale in scales]).sum() / count).float()
+    mean = mean.clamp_min(torch.finfo(torch.float32).tiny)
+    rates = [section.learning_rate / (scale + section.damping * mean) for scale in scales]
+    pulls = [(section.decay * scale / mean).clamp_max(1.0) for scale in scales]
+    return rates, pulls
+
+
+def _norm(tensors: list[Tensor]) -> float:
+    """Euclidean norm of all their entries together."""
+    return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
+
+
+@contextlib.contextmanager
+def _learning(model: SequenceModel, runtime: Runtime) -> Iterator[None]:
+    """Gradients in eval mode. cuDNN's recurrent layers have none there; torch's own do."""
+    with (
+        in_eval_mode(model),
+        one_thread(runtime),
+        torch.enable_grad(),
+        torch.backends.cudnn.flags(enabled=False),
+    ):
+        yield
+
+
+def _trainable(model: SequenceModel) -> list[Tensor]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _position(chunk: Chunk, start: int) -> Tensor:
+    """(1,) place in the training part of a chunk's first input, where every token is a byte.
+
+    start: the place of the first byte that is read.
+    """
+    # The very first input has no place: it stands for the byte that a file does not have.
+    return torch.from_numpy(np.maximum(start + chunk.positions[:, 0] - 1, 0))
+
+
+def _read(
+    model: SequenceModel,
+    chunk: Chunk,
+    state: State,
+    runtime: Runtime,
+    position: Tensor | None = None,
+) -> tuple[Tensor, Tensor, State]:
+    """Logits with their graph, the targets on the same device, and the state without one.
+
+    position: (1,) place of the first input, where it is the training part that is read.
+    """
+    inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
+    targets = torch.from_numpy(chunk.targets).to(runtime.device)
+    with runtime.autocast():
+        if position is None:
+            logits, state = model(inputs, state)
+        else:
+            logits, state = model.forward_in_training(inputs, state, position.to(runtime.device))
+    return logits, targets, states.detach(state)
+
+
+def _gradients(logits: Tensor, targets: Tensor, weights: list[Tensor]) -> list[Tensor]:
+    if not weights:
+        return []
+    loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    return [
+        torch.zeros_like(weight) if gradient is None else gradient
+        for weight, gradient in zip(weights, gradients, strict=True)
+    ]
+
+
+def prepared_again(model: SequenceModel, tokens: npt.NDArray[Any]) -> SequenceModel:
+    """A loaded model that has seen the training part, (N,) tokens, as training on it needs.
+
+    A copy, its weights and buffers those that were loaded; the model itself where it wants nothing.
+    """
+    if type(model).prepare is SequenceModel.prepare:
+        return model
+    again = copy.deepcopy(model)
+    again.prepare(tokens)
+    again.load_state_dict(model.state_dict())
+    return again

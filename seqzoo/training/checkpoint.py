@@ -1,0 +1,257 @@
+"""Checkpoints that survive a kill at any moment, and are never loaded damaged.
+
+A checkpoint is a directory `step-N` with the weights, the optimizer's moments, the carried state,
+the generators and state.json, and a MANIFEST.json with size and sha256 of each. It is written
+under `step-N.tmp`, every file and the directory synced, and then renamed, so that `step-N` is
+whole or absent. Nothing is unpickled. The manifest is checked before anything is loaded, because
+neither torch.load nor safetensors notices a flipped bit.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from seqzoo.errors import CheckpointError, EnvironmentFault
+from seqzoo.storage import sync_directory
+
+__all__ = [
+    "Checkpoint",
+    "checkpoint_steps",
+    "clear_unfinished",
+    "load",
+    "load_best",
+    "load_newest",
+    "save",
+    "weights_sha256",
+]
+
+FORMAT_VERSION = 1
+MANIFEST = "MANIFEST.json"
+WEIGHTS = "model.safetensors"
+_PARTS = {
+    "model": WEIGHTS,
+    "optimizer": "optimizer.safetensors",
+    "carried": "carried.safetensors",
+    "generators": "generators.safetensors",
+}
+_STATE = "state.json"
+_NAME = re.compile(r"step-(\d+)")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that the next update depends on.
+
+    model, optimizer, carried, generators: tensors by name. state: plain JSON data.
+    """
+
+    step: int
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    carried: Mapping[str, Tensor]
+    generators: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+
+def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -> Path:
+    """Write `folder/step-N` and then remove old ones, keeping the last `keep` and step `best`.
+
+    Raises EnvironmentFault where the disk does not take it; what was there before stays valid.
+    """
+    final = folder / f"step-{checkpoint.step}"
+    temporary = folder / f"step-{checkpoint.step}.tmp"
+    files = _serialise(checkpoint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if temporary.exists():
+            shutil.rmtree(temporary)
+        temporary.mkdir()
+        for name, content in files.items():
+            _write_synced(temporary / name, content)
+        sync_directory(temporary)
+        if final.exists():
+            # Only a run that fell back behind a damaged checkpoint comes here again.
+            shutil.rmtree(final)
+        os.rename(temporary, final)
+        sync_directory(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise _disk_fault(folder, sum(map(len, files.values())), error) from error
+    _prune(folder, newest=checkpoint.step, keep=keep, best=best)
+    return final
+
+
+def checkpoint_steps(folder: Path) -> list[int]:
+    """Steps that have a checkpoint, ascending; whether they are whole is `load`'s business."""
+    if not folder.is_dir():
+        return []
+    matches = (_NAME.fullmatch(entry.name) for entry in folder.iterdir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def load(folder: Path, step: int) -> Checkpoint:
+    """The checkpoint of that step, every byte verified.
+
+    Raises CheckpointError naming the file that is missing, damaged or foreign.
+    """
+    directory = folder / f"step-{step}"
+    contents = _verified(directory, step)
+    try:
+        tensors = {part: safetensors.torch.load(contents[name]) for part, name in _PARTS.items()}
+        state = json.loads(contents[_STATE])
+    except Exception as error:  # verified bytes that do not parse: written by something else
+        raise CheckpointError(f"{directory} is not a seqzoo checkpoint: {error}.") from error
+    if state.get("step") != step:
+        raise CheckpointError(f"{directory / _STATE} says step {state.get('step')}, not {step}.")
+    return Checkpoint(step=step, state=state, **tensors)
+
+
+def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
+    """The newest checkpoint that is whole; `warn` hears of every newer one that is not.
+
+    Raises CheckpointError where there is none.
+    """
+    steps = checkpoint_steps(folder)
+    if not steps:
+        raise CheckpointError(f"{folder} holds no checkpoint; start the run again.")
+    failures = []
+    for step in reversed(steps):
+        try:
+            checkpoint = load(folder, step)
+        except CheckpointError as error:
+            failures.append(str(error))
+            continue
+        for failure in failures:
+            warn(f"{failure} Going on from step {step} instead.")
+        return checkpoint
+    raise CheckpointError(" ".join(failures) + " No whole checkpoint is left; start again.")
+
+
+def load_best(folder: Path, newest: Checkpoint, *, warn: Callable[[str], None]) -> Checkpoint:
+    """The best on validation that `newest` knows of; `newest` where that is not to be had."""
+    best = newest.state["best"]
+    if not best or best[0] == newest.step:
+        return newest
+    try:
+        return load(folder, best[0])
+    except CheckpointError as error:
+        warn(f"{error} Step {newest.step} stands in for the best on validation.")
+        return newest
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a killed save left behind."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.name.endswith(".tmp"):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def weights_sha256(folder: Path, step: int) -> str:
+    """The recorded hash of a checkpoint's weights: equal weights, equal hash."""
+    manifest = json.loads((folder / f"step-{step}" / MANIFEST).read_text())
+    return str(manifest["files"][WEIGHTS]["sha256"])
+
+
+def _serialise(checkpoint: Checkpoint) -> dict[str, bytes]:
+    files = {
+        name: safetensors.torch.save(
+            # Tied weights share storage, which safetensors refuses: each name gets its own copy.
+            {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+        )
+        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in _PARTS.items())
+    }
+    files[_STATE] = _json({**checkpoint.state, "step": checkpoint.step})
+    files[MANIFEST] = _json(
+        {
+            "format_version": FORMAT_VERSION,
+            "step": checkpoint.step,
+            "files": {
+                name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+                for name, content in files.items()
+            },
+        }
+    )
+    return files
+
+
+def _json(data: Any) -> bytes:
+    return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _verified(directory: Path, step: int) -> dict[str, bytes]:
+    """Content of every file of the manifest. Raises CheckpointError at the first doubt."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_bytes())
+        version, recorded, files = manifest["format_version"], manifest["step"], manifest["files"]
+        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{directory / MANIFEST} is missing or damaged ({_reason(error)})."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{directory / MANIFEST} has format {version}, this seqzoo reads {FORMAT_VERSION}; "
+            f"use the version that wrote it."
+        )
+    if recorded != step or set(expected) != {*_PARTS.values(), _STATE}:
+        raise CheckpointError(f"{directory / MANIFEST} is not the manifest of step {step}.")
+    contents = {}
+    for name, (size, sha256) in expected.items():
+        path = directory / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read ({_reason(error)}).") from error
+        if len(content) != size:
+            raise CheckpointError(f"{path} is damaged: {len(content)} bytes, expected {size}.")
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise CheckpointError(f"{path} is damaged: its sha256 is not the recorded one.")
+        contents[name] = content
+    return contents
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
+    """Later steps go too: they are damaged, or the run would not have come back before them."""
+    steps = checkpoint_steps(folder)
+    kept = {*[step for step in steps if step <= newest][-keep:], best}
+    for step in steps:
+        if step not in kept:
+            shutil.rmtree(folder / f"step-{step}", ignore_errors=True)
+
+
+def _disk_fault(folder: Path, needed: int, error: OSError) -> EnvironmentFault:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        parent = folder if folder.exists() else folder.parent
+        free = shutil.disk_usage(parent).free
+        return EnvironmentFault(
+            f"no room for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} free; make "
+            f"room and go on with 'seqzoo resume'. The previous checkpoint is whole."
+        )
+    return EnvironmentFault(
+        f"a checkpoint could not be written to {folder} ({_reason(error)}); the previous one is "
+        f"whole."
+    )
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -1,0 +1,285 @@
+"""Training by truncated backpropagation through time over a stream of batches, state carried.
+
+`Training` is everything the next update depends on: what a checkpoint stores and a resumed run
+gets back. `train` is the loop around it: log, validate, save, stop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from seqzoo.errors import CheckpointError, DivergedError
+from seqzoo.model import state as states
+from seqzoo.model.runtime import Runtime, peak_memory_bytes, random_state, restore_random_state
+from seqzoo.plugin.contracts import Batch, SequenceModel, State, Stream
+from seqzoo.recipes.sections import TrainSection
+from seqzoo.training.checkpoint import Checkpoint
+from seqzoo.training.optimizers import Optimizer, learning_rate_factor
+
+__all__ = ["Best", "Effort", "Hooks", "Training", "train"]
+
+
+class Best(NamedTuple):
+    """The step with the lowest validation score so far."""
+
+    step: int
+    bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What training took: updates, raw bytes with repeats, seconds with validation, memory."""
+
+    steps: int
+    bytes: int
+    seconds: float
+    peak_memory_bytes: int
+
+
+class Update(NamedTuple):
+    """What one update tells: mean loss in nats per token, gradient norm before clipping."""
+
+    loss_nats: float
+    gradient_norm: float
+
+
+class Training:
+    """A model being trained: parameters, moments, stream, carried state and counters."""
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        stream: Stream,
+        section: TrainSection,
+        *,
+        runtime: Runtime,
+        bytes_per_token: float,
+        epoch_tokens: int,
+    ) -> None:
+        """epoch_tokens: of the training part, which is what the stream reads."""
+        self.model = model
+        self.stream = stream
+        self.section = section
+        self.runtime = runtime
+        self.bytes_per_token = bytes_per_token
+        self.epoch_tokens = epoch_tokens
+        self.optimizer = Optimizer(model, section.optimizer)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.carried: State | None = None
+        self.step = 0
+        self.tokens_seen = 0
+        self.seconds = 0.0
+        self.earlier_peak_bytes = 0
+        self.best: Best | None = None
+        # Since the last logged line; a resumed run goes on with the same sums.
+        self.interval_nats = 0.0
+        self.interval_norms = 0.0
+        self.interval_updates = 0
+
+    @property
+    def bytes_seen(self) -> int:
+        """Raw bytes trained on so far, repeats counted."""
+        return round(self.tokens_seen * self.bytes_per_token)
+
+    @property
+    def progress(self) -> float:
+        """Spent share of the budget; training is over at 1."""
+        return self.section.budget.share(
+            steps=self.step,
+            bytes=self.bytes_seen,
+            epochs=self.tokens_seen / self.epoch_tokens,
+            seconds=self.seconds,
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update, for the parameters that AdamW has."""
+        return self.section.optimizer.learning_rate * self._factor()
+
+    def update(self) -> Update:
+        """One optimizer step over `accumulation_steps` batches.
+
+        Raises DivergedError, the parameters untouched, where loss or gradient is not finite.
+        """
+        self.model.train()
+        self.optimizer.zero_grad()
+        parts = self.section.accumulation_steps
+        length = self.section.bptt_length_at(self.progress)
+        loss_nats = 0.0
+        for _ in range(parts):
+            batch = self.stream.next(length)
+            loss = self._loss(batch)
+            (loss / parts if parts > 1 else loss).backward()
+            loss_nats += float(loss.detach()) / parts
+            self.tokens_seen += batch.targets.numel()
+        norm = self._clip()
+        if not (math.isfinite(loss_nats) and math.isfinite(norm)):
+            what = "loss" if not math.isfinite(loss_nats) else "gradient norm"
+            raise DivergedError(
+                f"the {what} stopped being finite at step {self.step + 1}; the update was not "
+                f"applied. Lower train.optimizer.learning_rate ({self.learning_rate:.2g} here), "
+                f"set train.clip_norm, or lengthen train.schedule.warmup_steps."
+            )
+        self.optimizer.step(self._factor())
+        self.step += 1
+        self.interval_nats += loss_nats
+        self.interval_norms += norm
+        self.interval_updates += 1
+        return Update(loss_nats, norm)
+
+    def take_interval(self) -> dict[str, float]:
+        """Means since the last call, as a line of metrics."""
+        updates = max(self.interval_updates, 1)
+        line = {
+            "step": self.step,
+            "bits_per_byte": self.to_bits_per_byte(self.interval_nats / updates),
+            "gradient_norm": self.interval_norms / updates,
+            "learning_rate": self.learning_rate,
+            "bytes": self.bytes_seen,
+            "epoch": self.stream.epoch,
+        }
+        self.interval_nats = self.interval_norms = 0.0
+        self.interval_updates = 0
+        return line
+
+    def to_bits_per_byte(self, nats_per_token: float) -> float:
+        """A training loss on the scale of the scores; exact where a token is a byte."""
+        return nats_per_token / math.log(2) / self.bytes_per_token
+
+    def effort(self) -> Effort:
+        """What training took so far, earlier processes of the same run included."""
+        peak = max(self.earlier_peak_bytes, peak_memory_bytes(self.runtime.device))
+        return Effort(self.step, self.bytes_seen, self.seconds, peak)
+
+    def checkpoint(self, extra: Mapping[str, Any]) -> Checkpoint:
+        """Everything the next update depends on, and `extra` plain data."""
+        carried = {} if self.carried is None else states.flatten(self.carried)
+        return Checkpoint(
+            step=self.step,
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.tensors(),
+            carried=carried,
+            generators=random_state(),
+            state={
+                "stream": self.stream.state(),
+                "tokens_seen": self.tokens_seen,
+                "spent": asdict(self.effort()),
+                "best": self.best,
+                "interval": [self.interval_nats, self.interval_norms, self.interval_updates],
+                "runtime": self.runtime.record(),
+                **extra,
+            },
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to what `checkpoint` took. Raises CheckpointError where it does not fit."""
+        try:
+            self.model.load_state_dict(dict(checkpoint.model))
+            self.optimizer.restore(dict(checkpoint.optimizer))
+            if checkpoint.carried:
+                like = self.model.initial_state(self.stream.batch_size)
+                carried = states.unflatten(checkpoint.carried, like)
+                self.carried = states.to(carried, self.runtime.device)
+            restore_random_state(dict(checkpoint.generators))
+            state = checkpoint.state
+            self.stream.restore(state["stream"])
+            self.tokens_seen = state["tokens_seen"]
+            self.seconds = state["spent"]["seconds"]
+            self.earlier_peak_bytes = state["spent"]["peak_memory_bytes"]
+            self.best = Best(*state["best"]) if state["best"] else None
+            self.interval_nats, self.interval_norms, self.interval_updates = state["interval"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"step {checkpoint.step} does not fit this run's model and recipe: {error}"
+            ) from error
+        self.step = checkpoint.step
+
+    def _factor(self) -> float:
+        return learning_rate_factor(self.section.schedule, step=self.step, progress=self.progress)
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        """Mean nats per token; moves the carried state on."""
+        device = self.runtime.device
+        inputs, targets = batch.inputs.to(device), batch.targets.to(device)
+        state = None if batch.restarts else self.carried
+        positions = None if batch.positions is None else batch.positions.to(device)
+        with self.runtime.autocast():
+            logits, state = self.model.forward_in_training(inputs, state, positions)
+            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        self.carried = states.detach(state)
+        return loss
+
+    def _clip(self) -> float:
+        limit = self.section.clip_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, math.inf if limit is None else limit)
+        return float(norm)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What `train` calls, all of it optional work of the caller.
+
+    log: a line of metrics (equal in every run of the same bits) and one of timing.
+    validate: bits per byte on the validation split, and further metrics.
+    save: write a checkpoint now.
+    stop: whether to end after this update.
+    """
+
+    log: Callable[[Mapping[str, float], Mapping[str, float]], None]
+    validate: Callable[[], Mapping[str, float]]
+    save: Callable[[], None]
+    stop: Callable[[], bool]
+
+
+def train(training: Training, hooks: Hooks) -> bool:
+    """Train until the budget is spent (True) or `hooks.stop` says so (False); saved either way."""
+    section = training.section
+    every = section.validation.every_steps
+    started = time.perf_counter() - training.seconds
+    marked_at, marked_bytes = training.seconds, training.bytes_seen
+
+    def log() -> None:
+        nonlocal marked_at, marked_bytes
+        elapsed = max(training.seconds - marked_at, 1e-9)
+        speed = (training.bytes_seen - marked_bytes) / elapsed
+        timing = {"step": training.step, "seconds": training.seconds, "bytes_per_second": speed}
+        hooks.log(training.take_interval(), timing)
+        marked_at, marked_bytes = training.seconds, training.bytes_seen
+
+    stopping = False
+    while training.progress < 1 and not stopping:
+        training.update()
+        training.seconds = time.perf_counter() - started
+        finished = training.progress >= 1
+        if finished or _due(training.step, section.log_every_steps):
+            log()
+        save = finished or _due(training.step, section.checkpoint.every_steps)
+        if every and (finished or _due(training.step, every)):
+            scores = hooks.validate()
+            paused_at, training.seconds = training.seconds, time.perf_counter() - started
+            marked_at += training.seconds - paused_at  # a pause is not slow training
+            hooks.log({"step": training.step, **scores}, {})
+            bits_per_byte = scores["validation_bits_per_byte"]
+            if training.best is None or bits_per_byte < training.best.bits_per_byte:
+                training.best = Best(training.step, bits_per_byte)
+                save = True
+            if training.progress >= 1 and not finished:
+                # A budget of seconds ran out while validating.
+                save = True
+                if training.interval_updates:
+                    log()
+        stopping = hooks.stop()
+        if save or stopping:
+            hooks.save()
+    return training.progress >= 1
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

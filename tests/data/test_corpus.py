@@ -1,0 +1,147 @@
+"""Opening with a fallback, splitting to the byte, hashing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqzoo import Corpus, CorpusSpec, CorpusUnavailable, Options, UsageError, hookimpl
+from seqzoo.data.corpus import open_corpus, sha256_of, split
+from seqzoo.plugin.registry import Owner, Registry
+
+
+@dataclass
+class Section:
+    name: str
+    options: Any = Options()  # noqa: RUF009 (frozen)
+    fallback: Any = None
+
+
+def corpus_of(size: int) -> Corpus:
+    return Corpus(name="numbers", data=np.arange(size).astype(np.uint8), origin="a test")
+
+
+class Shelf:
+    @hookimpl
+    def register_corpora(self) -> list[CorpusSpec]:
+        def absent(options: Options, base: Path) -> Corpus:
+            raise CorpusUnavailable("the shelf is bare.")
+
+        def wrong(options: Options, base: Path) -> Corpus:
+            raise UsageError("no such shelf.")
+
+        def present(options: Options, base: Path) -> Corpus:
+            return corpus_of(100)
+
+        opens: dict[str, Callable[[Any, Path], Corpus]] = {
+            "absent": absent,
+            "wrong": wrong,
+            "present": present,
+        }
+        return [CorpusSpec(name=name, summary=name, open=open) for name, open in opens.items()]
+
+
+@pytest.fixture
+def shelf() -> Registry:
+    registry = Registry()
+    registry.add(Shelf(), Owner("shelf"))
+    return registry
+
+
+def test_a_corpus_that_is_there_announces_nothing(shelf: Registry) -> None:
+    heard: list[str] = []
+    section = Section("present", fallback=Section("absent"))
+    corpus = open_corpus(section, shelf, Path(), announce=heard.append)
+    assert len(corpus.data) == 100
+    assert heard == []
+
+
+def test_a_fallback_steps_in_and_says_so_in_one_sentence(shelf: Registry) -> None:
+    heard: list[str] = []
+    section = Section("absent", fallback=Section("present"))
+    corpus = open_corpus(section, shelf, Path(), announce=heard.append)
+    assert corpus.name == "numbers"
+    (sentence,) = heard
+    for part in (
+        "'absent'",
+        "the shelf is bare",
+        "'numbers'",
+        "SEQZOO_DATA",
+        "seqzoo fetch absent",
+    ):
+        assert part in sentence
+    assert "\n" not in sentence
+
+
+def test_without_a_fallback_the_error_goes_on(shelf: Registry) -> None:
+    with pytest.raises(CorpusUnavailable, match="the shelf is bare"):
+        open_corpus(Section("absent"), shelf, Path(), announce=print)
+
+
+def test_a_fallback_hides_no_mistake_of_the_user(shelf: Registry) -> None:
+    section = Section("wrong", fallback=Section("present"))
+    with pytest.raises(UsageError, match="no such shelf"):
+        open_corpus(section, shelf, Path(), announce=print)
+
+
+@given(st.integers(20, 10**6))
+def test_the_usual_split_is_where_decimal_arithmetic_puts_it(size: int) -> None:
+    splits = split(corpus_of(size), train=0.9, validation=0.05, test=0.05)
+    assert splits.training.stop == int(Decimal("0.9") * size)
+    assert splits.validation.stop == int(Decimal("0.95") * size)
+
+
+@given(st.integers(100, 5000), st.integers(1, 98), st.integers(1, 98))
+def test_parts_touch_and_cover_the_corpus(size: int, train: int, validation: int) -> None:
+    validation = min(validation, 99 - train)
+    test = 100 - train - validation
+    corpus = corpus_of(size)
+    splits = split(corpus, train=train / 100, validation=validation / 100, test=test / 100)
+    parts = [splits.training.bytes, splits.validation.bytes, splits.test.bytes]
+    np.testing.assert_array_equal(np.concatenate(parts), corpus.data)
+    tail = np.concatenate(parts[1:])
+    np.testing.assert_array_equal(splits.held_out.bytes, tail)
+    assert all(len(part) for part in parts)
+
+
+def test_identity_names_the_shares() -> None:
+    splits = split(corpus_of(100), train=0.9, validation=0.05, test=0.05)
+    assert splits.identity == "0.9/0.05/0.05"
+
+
+@pytest.mark.parametrize(
+    ("size", "shares", "part"),
+    [
+        (9, (0.9, 0.05, 0.05), "validation"),
+        (0, (0.9, 0.05, 0.05), "training"),
+        (100, (0.0, 0.5, 0.5), "training"),
+        (100, (0.5, 0.5, 0.0), "test"),
+    ],
+)
+def test_an_empty_part_is_refused_by_name(
+    size: int, shares: tuple[float, float, float], part: str
+) -> None:
+    train, validation, test = shares
+    with pytest.raises(UsageError, match=f"the {part} part"):
+        split(corpus_of(size), train=train, validation=validation, test=test)
+
+
+def test_shares_that_do_not_add_up_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"adds up to 1\.1"):
+        split(corpus_of(100), train=0.9, validation=0.1, test=0.1)
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, (1 << 20) + 1])
+def test_sha256_is_that_of_the_whole(size: int) -> None:
+    data = np.random.default_rng(1).integers(0, 256, size).astype(np.uint8)
+    assert sha256_of(data) == hashlib.sha256(data.tobytes()).hexdigest()
+    assert sha256_of(data[::2]) == hashlib.sha256(data[::2].tobytes()).hexdigest()

@@ -1,0 +1,124 @@
+"""Whatever iterator gives the batches, and however slowly, nobody is blamed for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from own_batches import (
+    Pair,
+    Recurrent,
+    Stateless,
+    causes,
+    outcome,
+    visit,
+    windows,
+    with_a_smaller_last_batch,
+)
+
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.recording import Prefetched, Source, record
+from seqzoo.doctor.subjects.code import CodePipeline
+from seqzoo.doctor.subjects.code_batches import read_batch
+
+pytestmark = pytest.mark.usefixtures("fast_reader")
+
+
+def test_a_smaller_last_batch_is_no_fault_where_no_state_is_carried() -> None:
+    assert causes(visit(with_a_smaller_last_batch(), carry_state=False)) == []
+    assert causes(visit(with_a_smaller_last_batch(), model=Stateless())) == []
+    found = visit(with_a_smaller_last_batch(), model=Recurrent())
+    assert causes(found) == ["stream.contract"]
+    assert "drop_last=True" in outcome(found, "stream.contract").seen
+
+
+def test_training_goes_on_from_an_empty_state_where_the_rows_change() -> None:
+    pipeline = CodePipeline(with_a_smaller_last_batch(), torch.optim.Adam, carry_state=True)
+    trainee = pipeline.trainee(Network(Recurrent(), Recurrent), steps=10)
+    for _ in range(10):
+        trainee.update()
+    with pytest.raises(StopIteration):
+        trainee.update()
+
+
+def test_a_generator_that_is_through_is_missing_and_no_fault() -> None:
+    found = visit(windows(20), carry_state=False, model=Recurrent, only=("stream", "model"))
+    assert causes(found) == []
+    assert outcome(found, "stream.contract").seen.startswith("20 batches")
+    assert outcome(found, "stream.aliasing").status == "pass"
+    assert "the generator is through" in outcome(found, "model.gradients").seen
+    anew = visit(lambda: windows(20), carry_state=False, model=Recurrent, only=("model.gradients",))
+    assert outcome(anew, "model.gradients").status == "pass"
+
+
+def test_no_batches_at_all_are_a_fault() -> None:
+    found = visit(windows(0), carry_state=False)
+    assert causes(found) == ["stream.contract"]
+    assert "the batches end before the first" in outcome(found, "stream.contract").seen
+
+
+def test_what_was_looked_at_first_is_part_of_what_is_recorded() -> None:
+    pipeline = CodePipeline(windows(3), torch.optim.Adam, carry_state=False)
+    recording = record(pipeline.source(), 10, pause_s=0, numbered=False)
+    assert [batch.inputs.tolist() for batch in recording.batches] == [
+        inputs.tolist() for inputs, _ in windows(3)
+    ]
+
+
+def test_windows_are_no_fault_for_a_model_without_a_state() -> None:
+    assert causes(visit(windows, model=Stateless())) == []
+    assert causes(visit(windows, model=Recurrent())) == ["stream.continuity"]
+
+
+def test_a_generator_is_asked_for_one_item_at_a_time() -> None:
+    def slow() -> Iterator[Pair]:
+        for pair in windows():
+            time.sleep(0.02)
+            yield pair
+
+    pipeline = CodePipeline(slow(), torch.optim.Adam, carry_state=False)
+    sources = [pipeline.source() for _ in range(3)]
+    raised: list[BaseException] = []
+
+    def read(source: Source) -> None:
+        try:
+            for _ in range(5):
+                source.take()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=read, args=(source,)) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert raised == []
+
+
+def test_a_thread_that_reads_ahead_has_ended_when_it_is_left() -> None:
+    def take() -> Any:
+        time.sleep(1.2)
+        return next(batches)
+
+    batches = windows()
+    ahead = Prefetched(Source(take, lambda item: read_batch(item, restarts=True, known={})))
+    with ahead as source:
+        source.take()
+    assert not ahead._thread.is_alive()
+
+
+def test_a_recording_is_bounded_by_time() -> None:
+    def slow() -> Iterator[Pair]:
+        for pair in windows():
+            time.sleep(0.05)
+            yield pair
+
+    pipeline = CodePipeline(slow, torch.optim.Adam, carry_state=False)
+    began = time.perf_counter()
+    recording = record(pipeline.source(), 48, pause_s=0, numbered=False, seconds=0.3)
+    assert time.perf_counter() - began < 1.5  # 2.4 s for all of them
+    assert 2 <= len(recording) <= 8

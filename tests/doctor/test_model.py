@@ -1,0 +1,179 @@
+"""What the doctor says of models: healthy ones pass, each fault is named as itself."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from broken_models import (
+    FAULTS,
+    TEXT,
+    BeginsAtZero,
+    Chaotic,
+    Clairvoyant,
+    DeafToEval,
+    DropoutLeftOn,
+    Ending,
+    FirstStateDrawn,
+    PeekingInTraining,
+    Plain,
+    Stateless,
+    T,
+    V,
+    Windowed,
+    batches,
+    causes,
+    outcome,
+    subject_of,
+    told,
+    visit,
+)
+from installed_architectures import SMALL, every_architecture, options_of
+from torch import nn
+
+from seqzoo.doctor import examine
+from seqzoo.plugin.registry import Registry
+
+
+@every_architecture
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int) -> None:
+    spec = registry.get("architecture", name)
+
+    def build() -> nn.Module:
+        model = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
+        model.prepare(np.frombuffer(TEXT, np.uint8))
+        return model
+
+    found = visit(build, seed=seed)
+    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Plain,
+        Plain(),
+        Stateless,
+        Stateless(),
+        BeginsAtZero,
+        Chaotic,
+        lambda: Plain().double(),
+        lambda: Plain().bfloat16(),
+        lambda: Ending(lambda logits: logits.log_softmax(-1)),
+    ],
+    ids=[
+        "state",
+        "instance",
+        "stateless",
+        "stateless instance",
+        "zeros",
+        "chaotic",
+        "float64",
+        "bfloat16",
+        "log softmax",
+    ],
+)
+def test_plain_modules_are_healthy(model: Any) -> None:
+    found = visit(model)
+    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+
+
+@pytest.mark.parametrize("length", [4, 8, 32, 100])
+def test_a_model_that_reads_no_more_than_its_batches_hold_is_healthy(
+    registry: Registry, length: int
+) -> None:
+    found = visit(lambda: Windowed(length), batches=lambda: batches(length))
+    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+    subject = subject_of(registry, model=lambda: Windowed(length), batches=lambda: batches(length))
+    assert subject.trial.points[-1].step == subject.trial.steps > 0
+
+
+def test_a_model_alone_is_examined_without_batches_or_text() -> None:
+    found = examine(model=Plain(), only=["model"], show=False)
+    statuses = {each.check.name: each.outcome.status for each in found.examined}
+    assert statuses.pop("model.initial_loss") == "skip"
+    assert set(statuses.values()) == {"pass"}, told(found)
+
+
+@pytest.mark.parametrize(("model", "expected"), FAULTS.values(), ids=FAULTS)
+def test_each_fault_is_named_as_its_own_cause(model: Any, expected: str) -> None:
+    found = visit(model)
+    assert causes(found) == expected.split(", "), told(found)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    ("function", "loss"),
+    [
+        (torch.log_softmax, nn.NLLLoss()),
+        (torch.softmax, lambda y, t: F.nll_loss(y.log().flatten(0, 1), t.flatten())),
+    ],
+)
+def test_a_softmax_over_a_wrong_axis_is_the_cause_whatever_the_loss_takes(
+    axis: int, function: Any, loss: Any
+) -> None:
+    found = visit(lambda: Ending(lambda y: function(y, axis)), loss=loss)
+    assert causes(found) == ["model.logits"], told(found)
+    assert outcome(found, "model.logits").status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda y: y.softmax(1), "probabilities: nonnegative, summing to 1 over time"),
+        (lambda y: y.softmax(0), "summing to 1 over the rows"),
+        (lambda y: y.log_softmax(1), "a log_softmax over time"),
+        (lambda y: y.log_softmax(0), "a log_softmax over the rows"),
+        (lambda y: y.sigmoid(), "as after a sigmoid"),
+        (lambda y: 0.1 * y.relu(), "as after a ReLU"),
+    ],
+)
+def test_what_the_outputs_are_is_told(function: Any, said: str) -> None:
+    found = visit(lambda: Ending(function), only=["model.logits"])
+    assert said in outcome(found, "model.logits").seen
+
+
+@pytest.mark.parametrize(
+    ("model", "seen", "remedy"),
+    [
+        (FirstStateDrawn, "the first state is drawn at random", "Begin with zeros"),
+        (DropoutLeftOn, "by no dropout layer", "training=self.training"),
+        (DeafToEval, "still in training mode: drop", "nn.Dropout registered"),
+    ],
+)
+def test_what_is_drawn_in_eval_mode_is_told(model: Any, seen: str, remedy: str) -> None:
+    found = outcome(visit(model, only=["model.eval_mode"]), "model.eval_mode")
+    assert seen in found.seen
+    assert remedy in found.remedy
+
+
+def test_how_far_ahead_it_peeks_is_told() -> None:
+    numbers = outcome(visit(PeekingInTraining), "model.causality").numbers
+    # x(t) + x(t + 3): an output at t knows of every token up to t + 3.
+    assert numbers["farthest"] == 3
+    assert numbers["eval_difference"] == 0 < numbers["training_difference"]
+
+
+def test_logits_that_hold_the_target_are_below_what_is_possible_untrained() -> None:
+    found = outcome(visit(Clairvoyant), "model.initial_loss")
+    assert found.status == "fail"
+    assert found.numbers["nats"] < 1 < 2 < found.numbers["order_0_nats"]
+    assert outcome(visit(Clairvoyant()), "model.initial_loss").status == "pass"  # may be trained
+
+
+def test_initial_loss_is_the_cross_entropy_of_the_text() -> None:
+    model = Plain()
+    numbers = outcome(visit(model), "model.initial_loss").numbers
+    # Sixteen rows of T tokens from the beginning of the training part, by hand.
+    tokens = np.frombuffer(TEXT, np.uint8)[: 16 * T + 1].astype(np.int64)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(tokens[:-1].reshape(16, T)))[0].double().numpy()
+    rows = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    expected = -np.log([row[t] for row, t in zip(rows.reshape(-1, V), tokens[1:], strict=True)])
+    assert numbers["nats"] == pytest.approx(expected.mean(), rel=1e-6)
+    assert numbers["even_nats"] == pytest.approx(math.log(256))

@@ -1,0 +1,102 @@
+"""Gates are those of a naive loop, and stuck ones are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_networks import (
+    Loop,
+    Plain,
+    check_of,
+    network_of,
+    taught,
+)
+from torch import nn
+
+from seqzoo.doctor.checks.memory._gates import activations
+from seqzoo.doctor.checks.memory.saturation import share_stuck
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_gates_are_those_of_a_naive_loop(
+    kind: type[nn.RNNBase], num_layers: int, seeded: None
+) -> None:
+    module = Plain(kind).double()
+    module.rnn = kind(16, 5, num_layers, batch_first=True).double()
+    module.head = nn.Linear(5, 128).double()
+    inputs = torch.randint(128, (3, 7))
+    found = activations(network_of(module), inputs)
+    weights = {name: p.detach().numpy() for name, p in module.rnn.named_parameters()}
+    x = module.embed(inputs).detach().numpy()
+    for layer in range(num_layers):
+        w_x, w_h, b_x, b_h = (
+            weights[f"{part}_l{layer}"] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        expected: dict[str, list[Any]] = {}
+        rows = []
+        for row in x:
+            h, c, outputs = np.zeros(5), np.zeros(5), []
+            for step in row:
+                a, b = w_x @ step + b_x, w_h @ h + b_h
+                if kind is nn.LSTM:
+                    i, f, g, o = np.split(a + b, 4)
+                    i, f, o = (1 / (1 + np.exp(-v)) for v in (i, f, o))
+                    c = f * c + i * np.tanh(g)
+                    h = o * np.tanh(c)
+                    now = {"input": i, "forget": f, "output": o}
+                elif kind is nn.GRU:
+                    (ar, az, an), (br, bz, bn) = np.split(a, 3), np.split(b, 3)
+                    r, z = 1 / (1 + np.exp(-ar - br)), 1 / (1 + np.exp(-az - bz))
+                    h = (1 - z) * np.tanh(an + r * bn) + z * h
+                    now = {"reset": r, "keep": z}
+                else:
+                    h = np.tanh(a + b)
+                    now = {"tanh": h}
+                outputs.append(h)
+                for gate, values in now.items():
+                    expected.setdefault(gate, []).append(values)
+            rows.append(outputs)
+        x = np.array(rows)
+        for gate, values in expected.items():
+            # float64 on both sides: only the order of sums differs.
+            np.testing.assert_allclose(found[f"rnn.{layer} {gate}"], np.array(values), atol=1e-12)
+
+
+def test_cells_and_sigmoids_are_seen_as_they_run(seeded: None) -> None:
+    module = Loop()
+    module.head = nn.Sequential(nn.Linear(24, 128), nn.Sigmoid())
+    found = activations(network_of(module), torch.randint(128, (3, 7)))
+    assert {name: tuple(values.shape) for name, values in found.items()} == {
+        "cell reset": (21, 24),
+        "cell keep": (21, 24),
+        "head.1 sigmoid": (21, 128),
+    }
+
+
+def test_forget_gates_near_one_are_memory_and_output_gates_near_zero_are_stuck(
+    seeded: None,
+) -> None:
+    module = Plain()
+    with torch.no_grad():
+        module.rnn.bias_ih_l0[24:48] = 50.0
+    subject = taught(module, updates=0)
+    assert check_of("memory.saturation")(subject).status == "pass"
+    with torch.no_grad():
+        module.rnn.bias_ih_l0[72:] = -50.0
+    found = check_of("memory.saturation")(subject)
+    assert found.status == "fail"
+    assert found.numbers["stuck"] == 1.0
+
+
+def test_a_unit_is_stuck_that_is_at_one_end_nearly_always() -> None:
+    values = torch.full((1000, 4), 0.5)
+    values[:, 0] = 0.001
+    values[:, 1] = 0.999
+    values[::2, 2], values[1::2, 2] = 0.001, 0.999
+    values[:980, 3] = 0.001
+    assert share_stuck("x input", values) == 0.5
+    assert share_stuck("x forget", values) == 0.25

@@ -1,0 +1,272 @@
+"""A board in every form that it is shown in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from small_result import leave
+
+from seqzoo.cli.leaderboard import leaderboard
+from seqzoo.errors import UsageError
+from seqzoo.leaderboards.board import Board, read_board
+from seqzoo.leaderboards.columns import COLUMNS, chosen_columns, row_filter
+from seqzoo.leaderboards.views import as_csv, as_html, as_json, as_markdown, as_table, notes
+
+
+def drawn(board: Board, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    for group in board.groups:
+        console.print(as_table(group, None, kind=board.sorted_by, width=width))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    leave(tmp_path, "shakespeare_transformer-12", test=2.345, learnt=2.1)
+    leave(tmp_path, "x" * 70 + "-seed_1", test=2.456, fingerprint="f", seed=1)
+    leave(tmp_path, "x" * 70 + "-seed_2", test=2.466, fingerprint="f", seed=2)
+    return tmp_path
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_table_keeps_to_the_width_and_cuts_no_number(runs: Path, width: int) -> None:
+    text = drawn(read_board(runs), width)
+    assert max(map(len, text.splitlines())) <= width
+    for expected in ("2.345", "2.461", "2.100", "1 ±?", "2 ±0.007", "shakespeare_transformer-12"):
+        assert expected in text
+    assert "passed" in text
+    if width >= 120:
+        assert all(title in text for title in ("params", "time", "memory", "bytes", "accuracy"))
+
+
+def test_wider_terminals_show_no_fewer_columns(runs: Path) -> None:
+    board = read_board(runs)
+    shown = [len(drawn(board, width).splitlines()[0].split()) for width in range(60, 180, 4)]
+    assert shown == sorted(shown)
+
+
+def test_a_gap_stands_before_the_rows_that_have_no_score_of_the_kind(runs: Path) -> None:
+    lines = drawn(read_board(runs), 80).splitlines()
+    gap = next(number for number, line in enumerate(lines) if not line.strip())
+    assert "first" in lines[gap - 1]
+    assert "fourth" in lines[gap + 1]
+
+
+def test_markdown_tables_have_equal_columns_and_escape_names(tmp_path: Path) -> None:
+    leave(tmp_path, "a|b_c")
+    lines = as_markdown(read_board(tmp_path), None).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    assert any(r"a\|b\_c" in line for line in table)
+
+
+def test_json_gives_every_row_unrounded(tmp_path: Path) -> None:
+    leave(tmp_path, "run", test=2.123456789, learnt=2.0)
+    board = json.loads(as_json(read_board(tmp_path)))
+    rows = board["groups"][0]["rows"]
+    (run,) = [row for row in rows if row["kind"] == "run"]
+    assert run["bits_per_byte"] == {"static": 2.123456789, "adaptive": 2.0}
+    assert run["standings"]["static"]["spread"] is None
+    assert run["runs"][0]["adaptive"]["method"] == "dynamic evaluation"
+    assert run["passed"] == "second"
+    assert len(rows) == 5
+
+
+def test_csv_has_a_line_for_each_row_and_raw_numbers(runs: Path) -> None:
+    board = read_board(runs)
+    lines = list(csv.DictReader(io.StringIO(as_csv(board, None))))
+    assert len(lines) == len(board.groups[0].rows)
+    (line,) = [line for line in lines if line["run"] == "shakespeare_transformer-12"]
+    assert float(line["static"]) == 2.345
+    assert line["corpus_sha256"] == "a" * 64
+
+
+class Tables(HTMLParser):
+    """Cells of every row, and what refers to somewhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.elsewhere: list[str] = []
+        self.is_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elsewhere += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        self.is_cell = tag in ("td", "th", "button")
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.is_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def test_html_stands_alone_and_escapes_what_others_wrote(tmp_path: Path) -> None:
+    leave(tmp_path, "run", corpus_name="<script>alert(1)</script>")
+    leave(tmp_path, "b&b")
+    board = read_board(tmp_path)
+    page = as_html(board, None)
+    tables = Tables()
+    tables.feed(page)
+    assert not tables.elsewhere
+    assert "alert(1)</script>" not in page
+    assert len(tables.rows) == 1 + len(board.groups[0].rows)
+    assert len({len(row) for row in tables.rows}) == 1
+    assert {"run", "b&b"} <= {row[1] for row in tables.rows}
+
+
+def test_columns_can_be_chosen_and_a_wrong_one_is_told(runs: Path) -> None:
+    columns = chosen_columns(["run", "seed", "static"])
+    header, *_ = as_csv(read_board(runs), columns).splitlines()
+    assert header.endswith("run,seed,static")
+    with pytest.raises(UsageError, match="Did you mean 'static'"):
+        chosen_columns(["statik"])
+    assert len({column.key for column in COLUMNS}) == len(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "kept"),
+    [
+        (["kind=run"], {"shakespeare_transformer-12", "x" * 70}),
+        (["run=shake*", "kind=run"], {"shakespeare_transformer-12"}),
+        (["kind=baseline", "run=s*"], {"second"}),
+        (["architecture=a network"], {"shakespeare_transformer-12", "x" * 70}),
+        (["rank=1"], {"shakespeare_transformer-12"}),
+        (["seeds=2*"], {"x" * 70}),
+        (["run=nothing"], set()),
+    ],
+)
+def test_rows_are_kept_where_every_condition_matches(
+    runs: Path, conditions: list[str], kept: set[str]
+) -> None:
+    board = read_board(runs, keep=row_filter(conditions, kind="static"))
+    assert {row.name for group in board.groups for row in group.rows} == kept
+
+
+def test_a_condition_that_is_none_is_told() -> None:
+    with pytest.raises(UsageError, match="COLUMN=PATTERN"):
+        row_filter(["quick"], kind="static")
+
+
+@pytest.mark.parametrize("folder", ["empty", "runs"])
+def test_no_results_is_one_friendly_sentence(
+    tmp_path: Path,
+    folder: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    leaderboard(runs=Path(folder))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "seqzoo run" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    leaderboard(runs=Path(folder), as_json=True)
+    assert json.loads(capsys.readouterr().out)["groups"] == []
+
+
+def test_command_prints_table_to_stdout_and_warnings_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path, "good")
+    leave(tmp_path, "bad")
+    (tmp_path / "bad" / "result.json").write_text("[]")
+    leaderboard(runs=tmp_path)
+    printed = capsys.readouterr()
+    assert "good" in printed.out
+    assert "not a result" in printed.err
+    leaderboard(runs=tmp_path, as_markdown=True)
+    assert capsys.readouterr().out.startswith("### ")
+    leaderboard(runs=tmp_path, as_html=True)
+    assert capsys.readouterr().out.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"as_json": True, "as_markdown": True}, "--json and --markdown exclude each other"),
+        ({"split": "tset"}, "Did you mean 'test'"),
+        ({"sort": "dynamic"}, "not a kind of score"),
+        ({"columns": "run,rnk"}, "Did you mean 'rank'"),
+        ({"columns": "run", "as_json": True}, "leave --columns out"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    tmp_path: Path, arguments: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        leaderboard(runs=tmp_path, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UsageError, match="is not a folder"):
+        leaderboard(tmp_path / "runs")
+
+
+def test_a_folder_that_cannot_be_meant_is_told(runs: Path) -> None:
+    with pytest.raises(UsageError, match=f"Did you mean '{runs.name}'"):
+        leaderboard(runs.with_name(runs.name + "x"))
+    one = runs / "shakespeare_transformer-12"
+    (one / "recipe.yaml").touch()
+    with pytest.raises(UsageError, match="is a run; --runs takes the folder that holds it"):
+        leaderboard(one)
+
+
+def test_chosen_columns_never_cut_a_number(runs: Path) -> None:
+    columns = chosen_columns(["run", "method", "recipe", "static", "adaptive", "parameters"])
+    console = Console(file=io.StringIO(), width=60)
+    for group in read_board(runs).groups:
+        console.print(as_table(group, columns, kind="static", width=60))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for number in ("2.345", "2.461", "2.100", "123k"):
+        assert number in text
+
+
+def test_notes_are_of_the_columns_that_are_there(runs: Path) -> None:
+    board = read_board(runs)
+    assert len(notes(board, None)) == 4
+    assert notes(board, chosen_columns(["run", "seeds"])) == [notes(board, None)[-1]]
+    text = drawn(read_board(runs, split="held_out"), 200)
+    assert "held-out" not in text
+
+
+def test_tables_are_written_into_a_page_between_its_marks(runs: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    around = "# Title\n\n<!-- leaderboard -->\nold\n<!-- end of leaderboard -->\n\nafter\n"
+    page.write_text(around)
+    for _ in range(2):
+        leaderboard(runs=runs, into=page)
+        text = page.read_text()
+        assert text.startswith("# Title\n\n<!-- leaderboard -->\n\n### corpus")
+        assert text.endswith("<!-- end of leaderboard -->\n\nafter\n")
+        assert "old" not in text
+        assert text.count("shakespeare\\_transformer") == 1
+    page.write_text("no marks")
+    with pytest.raises(UsageError, match="no place for the tables"):
+        leaderboard(runs=runs, into=page)
+    assert page.read_text() == "no marks"
+
+
+def test_no_torch_is_imported(tmp_path: Path) -> None:
+    leave(tmp_path, "run")
+    program = (
+        "import sys, pathlib\n"
+        "import seqzoo.scoring.baselines, seqzoo.results.bootstrap\n"
+        "from seqzoo.cli.leaderboard import leaderboard\n"
+        f"leaderboard(runs=pathlib.Path({str(tmp_path)!r}))\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

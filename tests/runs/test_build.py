@@ -1,0 +1,134 @@
+"""Names to live objects: a plugin that breaks its contract is told by name before training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small_recipe import GOOD
+from tiny import Recurrent
+from torch import Tensor
+
+from seqzoo.errors import PluginError
+from seqzoo.plugin.contracts import Sampler
+from seqzoo.plugin.hooks import hookimpl
+from seqzoo.plugin.registry import Owner, Registry
+from seqzoo.plugin.specs import ArchitectureSpec, Options, SamplerSpec, TokenizerSpec
+from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.sections import Choice
+from seqzoo.runs.build import build_chain, build_model, build_tokenizer, try_model
+
+
+class Narrow(Recurrent):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits, state = super().forward(tokens, state)
+        return logits[..., :-1], state
+
+
+class Stateless(Recurrent):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        return super().forward(tokens, state)[0]
+
+
+class TimeFirst(Recurrent):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits, state = super().forward(tokens)
+        return logits, state.T
+
+
+class Raising(Recurrent):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        raise RuntimeError("a bug of mine")
+
+
+def recipe_with(build: Any) -> Recipe:
+    """A recipe whose architecture is built by `build`."""
+
+    class Plugin:
+        @staticmethod
+        @hookimpl
+        def register_architectures() -> list[ArchitectureSpec]:
+            return [ArchitectureSpec(name="mine", summary="", build=build)]
+
+        @staticmethod
+        @hookimpl
+        def register_tokenizers() -> list[TokenizerSpec]:
+            return [TokenizerSpec(name="number", summary="", build=lambda _: 3)]  # type: ignore[arg-type,return-value]
+
+    from small_recipe import parse
+
+    registry = Registry()
+    registry.add(Plugin, Owner("theirs", "seqzoo-theirs", "0.3"))
+    good = parse(GOOD)
+    return good.model_copy(
+        update={
+            "registry": registry,
+            "architecture": Choice(name="mine", options=Options()),
+            "tokenizer": Choice(name="number", options=Options()),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Narrow, r"logits of shape \(2, 3, 256\).*found \(2, 3, 255\)"),
+        (Stateless, r"expected \(logits, state\), found Tensor"),
+        (TimeFirst, r"state leaf 'state' to begin with the batch, 2, found \(8, 2\)"),
+        (Raising, r"RuntimeError: a bug of mine \(test_build\.py, line \d+\)"),
+    ],
+)
+def test_a_model_that_breaks_the_contract_is_told_by_plugin(
+    kind: type[Recurrent], said: str
+) -> None:
+    recipe = recipe_with(lambda _, vocab_size: kind(vocab_size=vocab_size))
+    model = build_model(recipe, vocab_size=256)
+    with pytest.raises(PluginError, match=said) as caught:
+        try_model(recipe, model, vocab_size=256)
+    assert "architecture 'mine' of plugin 'theirs' (seqzoo-theirs 0.3) failed" in str(caught.value)
+
+
+def test_a_good_model_passes_and_no_generator_moves() -> None:
+    recipe = recipe_with(lambda _, vocab_size: Recurrent(vocab_size=vocab_size, dropout=0.5))
+    model = build_model(recipe, vocab_size=256)
+    before = torch.get_rng_state()
+    try_model(recipe, model, vocab_size=256)
+    assert torch.equal(before, torch.get_rng_state())
+    assert model.training
+
+
+def test_what_a_build_returns_is_looked_at() -> None:
+    recipe = recipe_with(lambda _, vocab_size: 3)
+    with pytest.raises(PluginError, match=r"expected a SequenceModel from build, found int"):
+        build_model(recipe, vocab_size=256)
+    with pytest.raises(PluginError, match=r"expected a Tokenizer from build, found int"):
+        build_tokenizer(recipe)
+
+
+class Deaf(Sampler):
+    def __call__(self, logits: Tensor) -> Tensor:  # type: ignore[override]
+        return logits
+
+
+class Nothing(Sampler):
+    def __call__(self, logits: Tensor, history: Tensor) -> Tensor:
+        return logits - torch.inf
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(Deaf, "positional argument"), (Nothing, "a finite logit in every row")]
+)
+def test_a_sampler_that_breaks_the_contract_is_told_by_plugin(
+    kind: type[Sampler], said: str
+) -> None:
+    class Plugin:
+        @staticmethod
+        @hookimpl
+        def register_samplers() -> list[SamplerSpec]:
+            return [SamplerSpec(name="odd", summary="", build=lambda _: kind())]
+
+    registry = Registry()
+    registry.add(Plugin, Owner("theirs"))
+    with pytest.raises(PluginError, match=said):
+        build_chain([Choice(name="odd", options=Options())], registry, vocab_size=8)

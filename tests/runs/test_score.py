@@ -1,0 +1,40 @@
+"""What stays in a result when a run is scored again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_result import SPLITS, make_result, make_score
+
+from seqzoo.results.result import write_result
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.score import _stored_adaptive
+
+SCORES = dict.fromkeys(SPLITS, make_score([2.5, 2.5]))
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [
+        ({}, True),
+        ({"weights_sha256": "d" * 64}, False),
+        ({"blocks": [2.5, 2.5, 2.5]}, False),
+        ({"learnt": None}, False),
+    ],
+)
+def test_adaptive_scores_stay_where_weights_and_blocks_are_the_same(
+    tmp_path: Path, change: dict[str, object], stays: bool
+) -> None:
+    directory = RunDirectory(tmp_path)
+    assert _stored_adaptive(directory, "c" * 64, SCORES) is None
+    result = make_result(**({"learnt": 2.0} | change))  # type: ignore[arg-type]
+    write_result(directory.result, result)
+    kept = _stored_adaptive(directory, "c" * 64, SCORES)
+    assert kept == (result.adaptive if stays else None)
+
+
+def test_a_damaged_result_has_nothing_to_keep(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.result.write_text("{")
+    assert _stored_adaptive(directory, "c" * 64, SCORES) is None

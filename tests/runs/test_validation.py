@@ -1,0 +1,35 @@
+"""What is scored of the validation split while a run trains."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from commands import SMALL, seqzoo
+
+from seqzoo.plugin.registry import load_registry
+from seqzoo.runs.reopen import load_trained, reopen_data
+
+
+@pytest.mark.parametrize("max_bytes", [700, 1_000_000])
+def test_validation_in_training_scores_the_beginning_of_the_split_exactly(
+    tmp_path: Path, max_bytes: int
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    overrides = ["train.validation.every_steps=60", f"train.validation.max_bytes={max_bytes}"]
+    finished = seqzoo("run", "small.yaml", *overrides, folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    metrics = (tmp_path / "runs/small/metrics.jsonl").read_text().splitlines()
+    (logged,) = (line for line in map(json.loads, metrics) if "validation_accuracy" in line)
+
+    trained = load_trained(tmp_path / "runs/small", load_registry())
+    validation = reopen_data(trained.directory, trained.recipe).splits.validation
+    num_bytes = min(max_bytes, len(validation))
+    text = torch.tensor(validation.data[validation.start - 1 : validation.start + num_bytes]).long()
+    with torch.inference_mode():
+        logits, _ = trained.model.eval()(text[None, :-1], trained.model.initial_state(1))
+    nats = torch.nn.functional.cross_entropy(logits[0].double(), text[1:])
+    assert logged["validation_bits_per_byte"] == pytest.approx(nats.item() / math.log(2), rel=1e-6)

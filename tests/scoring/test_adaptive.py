@@ -1,0 +1,174 @@
+"""Adaptive scores: everything is scored before it is learnt from, and nothing is left behind."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny import RUNTIME, Bigram, ByteTokenizer, Recurrent, Uniform
+
+from seqzoo.errors import DivergedError
+from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.plugin.specs import Span
+from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.scoring.adaptive import gradient_scales, method, score_adaptively
+from seqzoo.scoring.static import Protocol, score
+from seqzoo.scoring.tally import Tally
+
+DATA = np.random.default_rng(0).choice(np.frombuffer(b"aab c\n", dtype=np.uint8), size=9000)
+TRAINING, TEST = Span(DATA, 0, 7000), Span(DATA, 7000, 8200)
+
+
+def adapted(model: SequenceModel, span: Span = TEST, **settings: float) -> Tally:
+    section = AdaptiveSection.model_validate({"segment_length": 16, **settings})
+    scales = gradient_scales(model, ByteTokenizer(), TRAINING, runtime=RUNTIME, section=section)
+    return score_adaptively(
+        model, ByteTokenizer(), span, runtime=RUNTIME, section=section, scales=scales
+    )
+
+
+def recurrent() -> Recurrent:
+    torch.manual_seed(0)
+    return Recurrent(dropout=0.5)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_learning_rate_0_is_the_static_score(decay: float) -> None:
+    model = recurrent()
+    static = score(
+        model, ByteTokenizer(), TEST, runtime=RUNTIME, protocol=Protocol(chunk_length=16)
+    )
+    still = adapted(model, learning_rate=0.0, decay=decay)
+    np.testing.assert_array_equal(still.block_nats, static.block_nats)
+    assert still.correct == static.correct
+    whole = score(model, ByteTokenizer(), TEST, runtime=RUNTIME, protocol=Protocol())
+    assert still.bits_per_byte == pytest.approx(whole.bits_per_byte, abs=1e-6)
+
+
+def test_a_uniform_model_that_learns_gets_below_eight() -> None:
+    assert adapted(Uniform(), learning_rate=0.0).bits_per_byte == pytest.approx(8.0, abs=1e-11)
+    assert adapted(Uniform(), learning_rate=0.3).bits_per_byte < 6
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3], ids=["usual gradients", "gradients to be cut"])
+def test_equals_a_loop_of_the_papers_formula(share: float) -> None:
+    model, rate, decay, damping = Bigram(), 0.05, 0.1, 0.3
+    section = AdaptiveSection(learning_rate=rate, decay=decay, damping=damping, segment_length=16)
+    (scale,) = gradient_scales(model, ByteTokenizer(), TRAINING, runtime=RUNTIME, section=section)
+    scale = share * scale
+    found = score_adaptively(
+        model, ByteTokenizer(), TEST, runtime=RUNTIME, section=section, scales=[scale]
+    )
+    table, scale = model.table.detach().double(), scale.double()
+    start, total, cut = table.clone(), 0.0, 0
+    for begin in range(TEST.start, TEST.stop, 16):
+        stretch = torch.from_numpy(DATA[begin - 1 : min(begin + 16, TEST.stop)].astype(np.int64))
+        weight = table.requires_grad_()
+        losses = F.cross_entropy(weight[stretch[:-1]], stretch[1:], reduction="none")
+        total += float(losses.sum().detach())
+        (gradient,) = torch.autograd.grad(losses.mean(), weight)
+        if gradient.norm() > 2 * scale.norm():
+            gradient, cut = gradient * (2 * scale.norm() / gradient.norm()), cut + 1
+        mean = scale.mean()
+        pull = (decay * scale / mean).clamp(max=1)
+        table = table.detach()
+        table = table - rate * gradient / (scale + damping * mean) + pull * (start - table)
+    # Weights and scales are float32 there and float64 here, over 75 updates.
+    assert found.block_nats.sum() == pytest.approx(total, rel=1e-5)
+    assert (cut > 0) == (share < 1)
+
+
+def test_gradient_scales_are_those_of_a_loop_over_segments() -> None:
+    model = Bigram()
+    section = AdaptiveSection(segment_length=4)
+    short = Span(DATA, 100, 100 + 64)  # one stretch of sixteen segments
+    (scale,) = gradient_scales(model, ByteTokenizer(), short, runtime=RUNTIME, section=section)
+    squares = torch.zeros(256, 256)
+    for begin in range(100, 164, 4):
+        stretch = torch.from_numpy(DATA[begin - 1 : begin + 4].astype(np.int64))
+        loss = F.cross_entropy(model.table[stretch[:-1]], stretch[1:])
+        squares += torch.autograd.grad(loss, model.table)[0] ** 2
+    torch.testing.assert_close(scale, (squares / 16).sqrt())
+
+
+def test_bytes_behind_a_segment_do_not_change_its_score() -> None:
+    changed = DATA.copy()
+    changed[TEST.start + 1000 :] = ord("z")
+    model = recurrent()
+    one = adapted(model, learning_rate=0.01).block_nats[0]
+    assert adapted(model, Span(changed, TEST.start, TEST.stop), learning_rate=0.01).block_nats[
+        0
+    ] == pytest.approx(one, rel=1e-9)
+
+
+def test_the_model_and_all_generators_are_left_as_they_were() -> None:
+    model = recurrent().train()
+    before, generator = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    first = adapted(model, learning_rate=0.05).bits_per_byte
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert model.training
+    assert adapted(model, learning_rate=0.05).bits_per_byte == first
+
+
+def test_a_compiled_model_learns_as_the_plain_one_does() -> None:
+    plain = adapted(recurrent(), learning_rate=0.05).bits_per_byte
+    model = recurrent()
+    model.compile(backend="eager")
+    assert adapted(model, learning_rate=0.05).bits_per_byte == plain
+
+
+class Counting(SequenceModel):
+    """Predicts by counts of single bytes, which it raises as it reads once `adapt` was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.ones(256))
+        self.adapts = False
+
+    def initial_state(self, batch_size: int) -> torch.Tensor:
+        return torch.zeros(batch_size, 0)
+
+    def forward(self, tokens, state=None):  # type: ignore[no-untyped-def]
+        logits = []
+        for token in tokens[0]:
+            self.counts[token] += self.adapts
+            logits.append(self.counts.log())
+        return torch.stack(logits)[None], self.initial_state(1)
+
+    def adapt(self) -> None:
+        self.adapts = True
+
+
+def test_what_an_architecture_adapts_itself_is_scored_first_and_left_behind() -> None:
+    model = Counting()
+    counts, bits = np.ones(256), 0.0
+    for position in range(TEST.start, TEST.stop):
+        counts[DATA[position - 1]] += 1
+        bits -= np.log2(counts[DATA[position]] / counts.sum())
+    section = AdaptiveSection(learning_rate=0.0, segment_length=16)
+    found = score_adaptively(
+        model, ByteTokenizer(), TEST, runtime=RUNTIME, section=section, scales=None
+    )
+    assert found.bits_per_byte * len(TEST) == pytest.approx(bits, rel=1e-6)
+    assert float(model.counts.sum()) == 256
+    assert "own adaptation" in method(section, model)
+
+
+def test_a_model_without_parameters_can_be_scored_with_any_settings() -> None:
+    model = Counting()
+    assert (
+        adapted(model, learning_rate=0.5).bits_per_byte
+        == adapted(model, learning_rate=0.0).bits_per_byte
+    )
+    assert "own adaptation" in method(AdaptiveSection(), model)
+
+
+def test_a_rate_that_diverges_is_said() -> None:
+    with pytest.raises(DivergedError, match=r"evaluate\.adaptive\.learning_rate"):
+        adapted(recurrent(), learning_rate=1e30, decay=0.0)

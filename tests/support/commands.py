@@ -1,0 +1,48 @@
+"""The command line as a user meets it: a process, its two streams, its exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+SMALL = """\
+name: small
+corpus: {name: pastiche, options: {size_bytes: 30000}}
+tokenizer: {name: bytes}
+architecture: {name: lstm, options: {hidden_size: 16, dropout: 0.1}}
+train:
+  batch_size: 8
+  bptt_length: 16
+  optimizer: {name: muon, learning_rate: 0.01}
+  budget: {steps: 60}
+  validation: {every_steps: 25}
+  checkpoint: {every_steps: 10}
+  log_every_steps: 5
+sample: {prompt: "A:", length: 20, chain: [{temperature: 0.8}, {top_k: 40}]}
+runtime: {threads: 1, device: cpu}
+"""
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment, where tests keep their own cache and see no network."""
+    return {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", **changes}
+
+
+def seqzoo(
+    *arguments: str, folder: Path, timeout_s: float = 120, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m seqzoo` in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "seqzoo", *arguments],
+        cwd=folder,
+        env=environment(**changes),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_s,
+        stdin=subprocess.DEVNULL,
+    )

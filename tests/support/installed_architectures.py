@@ -1,0 +1,50 @@
+"""Every installed architecture at a small size, and tokens for it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.plugin.registry import load_registry
+from seqzoo.plugin.specs import ArchitectureSpec, Options
+
+VOCAB_SIZE = 13
+
+# Sizes by the names that options commonly have. An architecture takes those it knows and accepts,
+# and keeps its defaults for the rest, so that a new one needs no code here.
+SMALL = {"hidden_size": 8, "embedding_size": 6, "num_layers": 2, "num_heads": 2, "window": 16}
+
+every_architecture = pytest.mark.parametrize("name", load_registry().names("architecture"))
+
+
+def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
+    """The defaults with the wanted values that the options know, or those that they accept."""
+    known = {field: wanted[field] for field in wanted if field in spec.options.model_fields}
+    with contextlib.suppress(ValidationError):
+        return spec.options(**known)
+    accepted: dict[str, Any] = {}
+    for field, value in known.items():
+        with contextlib.suppress(ValidationError):
+            spec.options(**accepted, **{field: value})
+            accepted[field] = value
+    return spec.options(**accepted)
+
+
+def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceModel:
+    """A small model, which has seen a training part, as the runner makes it."""
+    torch.manual_seed(seed)
+    model = spec.build(options_of(spec, **(SMALL | wanted)), vocab_size=VOCAB_SIZE)
+    model.prepare(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
+    return model
+
+
+def random_tokens(rows: int, length: int, *, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(VOCAB_SIZE, (rows, length), generator=generator)

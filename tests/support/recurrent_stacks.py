@@ -1,0 +1,33 @@
+"""Every kind of recurrent stack, and its equations on the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from seqzoo_plugins import gru, lstm, rnn
+from seqzoo_plugins.recurrent.stack import RecurrentStack
+
+V = 11
+
+BUILD: dict[str, Callable[..., Any]] = {
+    "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), vocab_size=V),
+    "gru": lambda **o: gru.build(gru.GRUOptions(**o), vocab_size=V),
+    "rnn-tanh": lambda **o: rnn.build(rnn.RNNOptions(**o), vocab_size=V),
+    "rnn-relu": lambda **o: rnn.build(rnn.RNNOptions(nonlinearity="relu", **o), vocab_size=V),
+}
+every_kind = pytest.mark.parametrize("kind", BUILD)
+
+
+def by_the_cell(
+    model: RecurrentStack, tokens: Tensor, state: tuple[Tensor, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """What `hidden` gives by the equations, on the same weights."""
+    model.by_the_cell = True
+    try:
+        return model.hidden(tokens, state)
+    finally:
+        model.by_the_cell = False

@@ -1,0 +1,153 @@
+"""A small registry of plugins that declare and build nothing, and a recipe that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from seqzoo.errors import Problem, RecipeError
+from seqzoo.plugin.hooks import hookimpl
+from seqzoo.plugin.registry import Owner, Registry
+from seqzoo.plugin.specs import (
+    ArchitectureSpec,
+    CorpusSpec,
+    Options,
+    SamplerSpec,
+    Spec,
+    TokenizerSpec,
+    TrackerSpec,
+)
+from seqzoo.recipes.load import Recipe, parse_recipe
+
+
+class LSTMOptions(Options):
+    hidden_size: int = Field(default=128, ge=1, le=65536)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    tie: bool = False
+
+
+class TransformerOptions(Options):
+    hidden_size: int = Field(default=128, ge=1, le=65536)
+    heads: int = Field(default=4, ge=1)
+    positions: Literal["rotary", "learned"] = "rotary"
+    window: int | Literal["all"] = 128
+
+    @model_validator(mode="after")
+    def _divides(self) -> TransformerOptions:
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not divisible by {self.heads}")
+        return self
+
+
+class FragileOptions(Options):
+    size: int = 1
+
+    @field_validator("size")
+    @classmethod
+    def _breaks(cls, size: int) -> int:
+        if size == 13:
+            raise PydanticCustomError("unlucky", "another number than 13 is needed")
+        return 1 // size
+
+
+class FileOptions(Options):
+    path: str = Field(default="", description="where the bytes are")
+
+
+class TemperatureOptions(Options):
+    shorthand: ClassVar[str | None] = "value"
+    value: float = Field(default=1.0, ge=0)
+
+
+class TopKOptions(Options):
+    shorthand: ClassVar[str | None] = "k"
+    k: int = Field(default=40, ge=1)
+
+
+class StopOptions(Options):
+    shorthand: ClassVar[str | None] = "text"
+    text: str = "\n"
+
+
+def unused(*_: Any, **__: Any) -> Any:
+    raise AssertionError("recipes are checked without building anything")
+
+
+SPECS: list[Spec] = [
+    ArchitectureSpec(name="lstm", summary="gates", options=LSTMOptions, build=unused),
+    ArchitectureSpec(name="gru", summary="fewer gates", options=LSTMOptions, build=unused),
+    ArchitectureSpec(name="former", summary="attends", options=TransformerOptions, build=unused),
+    ArchitectureSpec(name="fragile", summary="breaks", options=FragileOptions, build=unused),
+    TokenizerSpec(name="bytes", summary="256 ids", build=unused),
+    CorpusSpec(name="file", summary="a file", options=FileOptions, open=unused),
+    CorpusSpec(name="plays", summary="made up", open=unused),
+    SamplerSpec(name="greedy", summary="the best", build=unused),
+    SamplerSpec(name="temperature", summary="flat", options=TemperatureOptions, build=unused),
+    SamplerSpec(name="top_k", summary="few", options=TopKOptions, build=unused),
+    SamplerSpec(name="stop", summary="ends", options=StopOptions, build=unused),
+    TrackerSpec(name="lines", summary="a file of lines", options=FileOptions, open=unused),
+]
+
+
+def small_registry() -> Registry:
+    """Every spec above, declared through the hooks as plugins do."""
+
+    def of(kind: type[Spec]) -> Any:
+        return hookimpl(lambda: [spec for spec in SPECS if isinstance(spec, kind)])
+
+    registry = Registry()
+    hooks: dict[str, type[Spec]] = {
+        "register_architectures": ArchitectureSpec,
+        "register_tokenizers": TokenizerSpec,
+        "register_corpora": CorpusSpec,
+        "register_samplers": SamplerSpec,
+        "register_trackers": TrackerSpec,
+    }
+    plugin = SimpleNamespace(**{name: of(kind) for name, kind in hooks.items()})
+    registry.add(plugin, Owner("small"))
+    return registry
+
+
+GOOD = """\
+# What a shipped recipe looks like.
+name: tiny
+description: "for tests: small"
+corpus: {name: file, options: {path: ../text.txt}, fallback: plays}
+tokenizer: {name: bytes}
+architecture:
+  name: lstm
+  options:
+    hidden_size: 64
+    dropout: 0.1
+train:
+  batch_size: 16
+  bptt_length: [{from: 0.0, length: 32}, {from: 0.5, length: 64}]
+  optimizer: {name: muon, learning_rate: 3e-3, betas: [0.9, 0.95]}
+  schedule: {warmup_steps: 50, decay: linear}
+  clip_norm: null
+  budget: {steps: 1e3}
+sample:
+  prompt: "ROMEO:"
+  chain: [greedy, {temperature: 0.8}, {top_k: {k: 5}}, {stop: END}]
+trackers:
+  - name: lines
+    options: {path: x.jsonl}
+"""
+
+
+def parse(text: str | bytes = GOOD, *overrides: str, base: Path = Path()) -> Recipe:
+    return parse_recipe(text, small_registry(), source="tiny.yaml", base=base, overrides=overrides)
+
+
+def problems_of(text: str | bytes = GOOD, overrides: Iterable[str] = ()) -> tuple[Problem, ...]:
+    """The problems of a recipe; none where it is good."""
+    try:
+        parse(text, *overrides)
+    except RecipeError as error:
+        return error.problems
+    return ()

@@ -1,0 +1,220 @@
+"""Checkpoints: whole or absent, verified before they are trusted, pruned only after."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqzoo.errors import CheckpointError, EnvironmentFault
+from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.checkpoint import Checkpoint
+
+
+def made(step: int) -> Checkpoint:
+    tensor = torch.arange(step, step + 50, dtype=torch.float32)
+    return Checkpoint(
+        step=step,
+        model={"weight": tensor, "tied": tensor},
+        optimizer={"0.0.exp_avg": tensor * 2},
+        carried={"0": tensor.view(5, 10)},
+        generators={"cpu": torch.get_rng_state()},
+        state={"position": step * 7, "best": [step, 2.5], "seconds": 0.1 + step},
+    )
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
+    saved = made(10)
+    checkpoints.save(tmp_path, saved, keep=2, best=None)
+    loaded = checkpoints.load(tmp_path, 10)
+    for part in ("model", "optimizer", "carried", "generators"):
+        assert getattr(loaded, part).keys() == getattr(saved, part).keys()
+        for name, tensor in getattr(saved, part).items():
+            assert torch.equal(getattr(loaded, part)[name], tensor)
+    assert loaded.state == {**saved.state, "step": 10}
+
+
+def test_equal_weights_have_equal_hashes(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path / "a", made(3), keep=2, best=None)
+    checkpoints.save(tmp_path / "b", made(3), keep=2, best=None)
+    checkpoints.save(tmp_path / "b", made(4), keep=2, best=None)
+    assert checkpoints.weights_sha256(tmp_path / "a", 3) == checkpoints.weights_sha256(
+        tmp_path / "b", 3
+    )
+    assert checkpoints.weights_sha256(tmp_path / "b", 3) != checkpoints.weights_sha256(
+        tmp_path / "b", 4
+    )
+
+
+def test_the_last_few_and_the_best_are_kept(tmp_path: Path) -> None:
+    for step in (2, 4, 10, 100):
+        checkpoints.save(tmp_path, made(step), keep=2, best=4)
+    assert checkpoints.checkpoint_steps(tmp_path) == [4, 10, 100]
+
+
+def test_what_was_just_saved_is_kept_and_the_abandoned_future_is_not(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        checkpoints.save(tmp_path, made(step), keep=3, best=None)
+    for step in (10, 15):
+        (tmp_path / f"step-{step}" / "state.json").unlink()
+    assert checkpoints.load_newest(tmp_path, warn=silent).step == 5
+    checkpoints.save(tmp_path, made(6), keep=1, best=None)
+    assert checkpoints.checkpoint_steps(tmp_path) == [6]
+
+
+def test_a_best_that_is_gone_is_replaced_loudly_by_the_newest(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, made(8), keep=1, best=None)
+    newest = made(9)
+    checkpoints.save(tmp_path, newest, keep=2, best=None)
+    lost = checkpoints.Checkpoint(**{**vars(newest), "state": {"best": [4, 2.0]}})
+    found = checkpoints.Checkpoint(**{**vars(newest), "state": {"best": [8, 2.0]}})
+    heard: list[str] = []
+    assert checkpoints.load_best(tmp_path, found, warn=heard.append).step == 8
+    assert not heard
+    assert checkpoints.load_best(tmp_path, lost, warn=heard.append).step == 9
+    assert "step-4" in heard[0]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_is_never_loaded(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    directory = checkpoints.save(folder, made(7), keep=2, best=None)
+    victim = data.draw(st.sampled_from(sorted(directory.iterdir())))
+    content = bytearray(victim.read_bytes())
+    kind = data.draw(st.sampled_from(["flip", "truncate", "append", "zero", "delete"]))
+    if kind == "flip":
+        place = data.draw(st.integers(0, len(content) * 8 - 1))
+        content[place // 8] ^= 1 << (place % 8)
+    elif kind == "truncate":
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    elif kind == "append":
+        content += b"x"
+    elif kind == "zero":
+        begin = data.draw(st.integers(0, len(content) - 1))
+        content[begin : begin + 64] = bytes(len(content[begin : begin + 64]))
+    if kind == "delete":
+        victim.unlink()
+    else:
+        if bytes(content) == victim.read_bytes():
+            return
+        victim.write_bytes(content)
+    if victim.name == checkpoints.MANIFEST and _same_json(content, victim):
+        return  # only its blanks changed
+    with pytest.raises(CheckpointError, match=re.escape(str(directory))):
+        checkpoints.load(folder, 7)
+
+
+def _same_json(content: bytearray, file: Path) -> bool:
+    """Whether a damaged manifest still says what the whole one said."""
+    whole = checkpoints.save(file.parents[1] / "again", made(7), keep=1, best=None) / file.name
+    try:
+        return bool(json.loads(bytes(content)) == json.loads(whole.read_bytes()))
+    except ValueError:
+        return False
+
+
+def test_files_swapped_between_steps_are_not_loaded(tmp_path: Path) -> None:
+    first = checkpoints.save(tmp_path, made(1), keep=5, best=None)
+    second = checkpoints.save(tmp_path, made(2), keep=5, best=None)
+    os.replace(first / "model.safetensors", second / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"sha256 is not the recorded one"):
+        checkpoints.load(tmp_path, 2)
+    third = checkpoints.save(tmp_path, made(3), keep=5, best=None)
+    third.rename(tmp_path / "step-9")
+    with pytest.raises(CheckpointError, match=r"not the manifest of step 9"):
+        checkpoints.load(tmp_path, 9)
+
+
+def test_a_damaged_newest_falls_back_loudly(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, made(1), keep=5, best=None)
+    (checkpoints.save(tmp_path, made(2), keep=5, best=None) / "state.json").unlink()
+    heard: list[str] = []
+    assert checkpoints.load_newest(tmp_path, warn=heard.append).step == 1
+    assert len(heard) == 1
+    assert "state.json" in heard[0]
+    assert "step 1" in heard[0]
+
+
+def test_no_whole_checkpoint_is_an_error_that_names_the_files(tmp_path: Path) -> None:
+    (checkpoints.save(tmp_path, made(2), keep=5, best=None) / "state.json").unlink()
+    with pytest.raises(CheckpointError, match=r"state\.json.*start again"):
+        checkpoints.load_newest(tmp_path, warn=silent)
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint"):
+        checkpoints.load_newest(tmp_path / "none", warn=silent)
+
+
+_OPERATIONS = [(os, "fsync"), (os, "rename"), (Path, "mkdir"), (Path, "open")]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize(("owner", "name"), _OPERATIONS, ids=[name for _, name in _OPERATIONS])
+def test_a_failing_save_leaves_the_previous_checkpoint_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, code: int
+) -> None:
+    checkpoints.save(tmp_path, made(1), keep=1, best=None)
+    real = getattr(owner, name)
+    for failing in range(1, 20):
+        calls = 0
+
+        def fail_once(*args: Any, _failing: int = failing, **kwargs: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == _failing:
+                raise OSError(code, os.strerror(code))
+            return real(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail_once)
+            try:
+                checkpoints.save(tmp_path, made(2), keep=1, best=None)
+            except EnvironmentFault:
+                failed = True
+            else:
+                failed = False
+        newest = checkpoints.load_newest(tmp_path, warn=silent)
+        if not failed:
+            assert calls < failing
+            assert newest.step == 2
+            return
+        # After the rename the new one is there, and just as whole.
+        assert newest.step in (1, 2)
+        assert not list(tmp_path.glob("*.tmp"))
+    raise AssertionError("a save does not take that many operations")
+
+
+def test_a_full_disk_says_what_was_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(EnvironmentFault, match=r"[\d,]+ bytes needed, [\d,]+ free"):
+        checkpoints.save(tmp_path, made(1), keep=1, best=None)
+
+
+def test_what_a_killed_save_left_is_cleared_and_never_loaded(tmp_path: Path) -> None:
+    directory = checkpoints.save(tmp_path, made(1), keep=1, best=None)
+    directory.rename(tmp_path / "step-1.tmp")
+    assert checkpoints.checkpoint_steps(tmp_path) == []
+    checkpoints.clear_unfinished(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_format_is_refused_by_its_number(tmp_path: Path) -> None:
+    manifest = checkpoints.save(tmp_path, made(1), keep=1, best=None) / checkpoints.MANIFEST
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "format_version": 99}))
+    with pytest.raises(CheckpointError, match=r"has format 99, this seqzoo reads 1"):
+        checkpoints.load(tmp_path, 1)

@@ -1,0 +1,290 @@
+"""Training: the update, the budget, and a resumed run that ends in the same bits."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny import RUNTIME, Recurrent
+
+from seqzoo.data.lanes import Lanes
+from seqzoo.errors import CheckpointError, DivergedError
+from seqzoo.recipes.sections import TrainSection
+from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.loop import Hooks, Training, train
+
+
+def text(count: int = 3000) -> np.ndarray:
+    return np.random.default_rng(0).integers(97, 105, count).astype(np.uint8)
+
+
+def section(**changes: Any) -> TrainSection:
+    return TrainSection.model_validate(
+        {
+            "batch_size": 4,
+            "bptt_length": 8,
+            "budget": {"steps": 30},
+            "log_every_steps": 7,
+            "validation": {"every_steps": 10},
+            "checkpoint": {"every_steps": 5},
+            "optimizer": {"name": "muon", "weight_decay": 0.1},
+            "schedule": {"warmup_steps": 5},
+            **changes,
+        }
+    )
+
+
+def made(choice: TrainSection, *, dropout: float = 0.3, seed: int = 0) -> Training:
+    torch.manual_seed(seed)
+    return Training(
+        Recurrent(dropout=dropout),
+        Lanes(text(), batch_size=choice.batch_size),
+        choice,
+        runtime=RUNTIME,
+        bytes_per_token=1.0,
+        epoch_tokens=len(text()),
+    )
+
+
+class Watching:
+    """Hooks that remember what they were told, and stop after some step."""
+
+    def __init__(
+        self, training: Training, *, stop_at: int | None = None, folder: Path | None = None
+    ) -> None:
+        self.training = training
+        self.stop_at = stop_at
+        self.folder = folder
+        self.lines: list[Mapping[str, float]] = []
+        self.saved: list[int] = []
+
+    def hooks(self) -> Hooks:
+        return Hooks(
+            log=lambda line, _: self.lines.append(dict(line)),
+            validate=lambda: {"validation_bits_per_byte": 10.0 - self.training.step / 100},
+            save=self.save,
+            stop=lambda: self.training.step == self.stop_at,
+        )
+
+    def save(self) -> None:
+        self.saved.append(self.training.step)
+        if self.folder is not None:
+            checkpoints.save(self.folder, self.training.checkpoint({}), keep=2, best=None)
+
+
+def weights(training: Training) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in training.model.state_dict().items()}
+
+
+def test_an_update_equals_a_bare_loop() -> None:
+    choice = section(optimizer={"name": "adamw"}, schedule={"decay": "constant"})
+    ours = made(choice, dropout=0.0)
+    torch.manual_seed(0)
+    bare = Recurrent()
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in bare.parameters() if p.ndim > 1], "weight_decay": 0.01},
+            {"params": [p for p in bare.parameters() if p.ndim == 1], "weight_decay": 0.0},
+        ],
+        lr=3e-3,
+        betas=(0.9, 0.99),
+    )
+    data = torch.from_numpy(text().astype(np.int64))
+    lane = (len(data) - 1) // 4
+    state = None
+    for step in range(10):
+        rows = [data[row * lane + step * 8 : row * lane + step * 8 + 9] for row in range(4)]
+        window = torch.stack(rows)
+        logits, state = bare(window[:, :-1], state)
+        state = state.detach()
+        loss = F.cross_entropy(logits.reshape(-1, 256), window[:, 1:].reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(bare.parameters(), 1.0)
+        optimizer.step()
+        update = ours.update()
+        assert update.loss_nats == pytest.approx(loss.item(), rel=1e-5)
+        assert update.gradient_norm == pytest.approx(float(norm), rel=1e-4)
+    for name, value in bare.state_dict().items():
+        # fused and for-each AdamW differ in rounding only
+        torch.testing.assert_close(ours.model.state_dict()[name], value, atol=1e-5, rtol=1e-4)
+
+
+def test_accumulated_batches_average_their_gradients() -> None:
+    choice = section(accumulation_steps=3, clip_norm=None, optimizer={"name": "adamw"})
+    ours = made(choice, dropout=0.0)
+    reference = made(section(), dropout=0.0)
+    losses = [reference._loss(reference.stream.next(8)) for _ in range(3)]
+    (sum(losses) / 3).backward()  # type: ignore[union-attr]
+    expected = torch.nn.utils.get_total_norm([p.grad for p in reference.parameters])  # type: ignore[misc]
+    assert ours.update().gradient_norm == pytest.approx(float(expected), rel=1e-5)
+    assert ours.tokens_seen == 3 * 4 * 8
+
+
+def test_the_state_is_carried_between_updates_and_reset_at_the_wrap() -> None:
+    training = made(section(budget={"steps": 1000}))
+    seen: list[Any] = []
+    forward = training.model.forward
+
+    def watched(tokens: torch.Tensor, state: Any = None) -> Any:
+        seen.append(None if state is None else state.clone())
+        return forward(tokens, state)
+
+    training.model.forward = watched  # type: ignore[method-assign]
+    carried: list[torch.Tensor] = []
+    while training.stream.epoch < 2:
+        training.update()
+        carried.append(training.carried.clone())
+        assert not training.carried.requires_grad
+    per_epoch = math.ceil(training.stream.lane_length / 8)
+    assert [index for index, state in enumerate(seen) if state is None] == [0, per_epoch]
+    for index in range(1, per_epoch):
+        assert torch.equal(seen[index], carried[index - 1])
+
+
+@pytest.mark.parametrize("stop_at", [3, 10, 14, 29])
+def test_a_stopped_and_resumed_run_ends_in_the_same_bits(tmp_path: Path, stop_at: int) -> None:
+    whole = made(section())
+    unbroken = Watching(whole)
+    assert train(whole, unbroken.hooks())
+
+    first = made(section())
+    before = Watching(first, stop_at=stop_at, folder=tmp_path)
+    assert not train(first, before.hooks())
+    torch.manual_seed(99)  # another process begins with other generators
+    second = made(section(), seed=77)
+    second.restore(checkpoints.load_newest(tmp_path, warn=lambda _: None))
+    after = Watching(second)
+    assert train(second, after.hooks())
+
+    for name, value in weights(whole).items():
+        assert torch.equal(weights(second)[name], value), name
+    for name, value in whole.optimizer.tensors().items():
+        assert torch.equal(second.optimizer.tensors()[name], value), name
+    assert torch.equal(second.carried, whole.carried)
+    assert [*before.lines, *after.lines] == unbroken.lines
+    assert second.best == whole.best
+
+
+@pytest.mark.parametrize("lost", ["generators", "carried", "optimizer", "position"])
+def test_each_part_of_a_checkpoint_matters(tmp_path: Path, lost: str) -> None:
+    """The resume test would notice if any part were not restored."""
+    whole = made(section())
+    train(whole, Watching(whole).hooks())
+    first = made(section())
+    train(first, Watching(first, stop_at=14, folder=tmp_path).hooks())
+    torch.manual_seed(99)
+    second = made(section(), seed=77)
+    fresh = second.checkpoint({})
+    loaded = checkpoints.load_newest(tmp_path, warn=lambda _: None)
+    broken = {**vars(loaded)}
+    if lost == "position":
+        broken["state"] = {**loaded.state, "stream": {"position": 0, "epoch": 0}}
+    else:
+        broken[lost] = getattr(fresh, lost)
+    second.restore(checkpoints.Checkpoint(**broken))
+    train(second, Watching(second).hooks())
+    assert any(
+        not torch.equal(value, weights(second)[name]) for name, value in weights(whole).items()
+    )
+
+
+def test_a_checkpoint_is_due_at_its_steps_at_a_new_best_and_at_the_end() -> None:
+    training = made(section(budget={"steps": 18}, checkpoint={"every_steps": 7}))
+    watching = Watching(training)
+    train(training, watching.hooks())
+    assert watching.saved == [7, 10, 14, 18]
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [
+        ({"steps": 9}, 9),
+        ({"bytes": 4 * 8 * 9}, 9),
+        ({"bytes": 100}, 4),
+        ({"epochs": 4 * 8 * 9 / len(text())}, 9),
+        ({"steps": 9, "epochs": 1000}, 9),
+        ({"steps": 1000, "bytes": 1000, "epochs": 100 / len(text())}, 4),
+    ],
+)
+def test_the_first_budget_that_is_spent_ends_training(budget: dict[str, float], steps: int) -> None:
+    training = made(section(budget=budget))
+    assert train(training, Watching(training).hooks())
+    assert training.step == steps
+
+
+def test_a_budget_of_seconds_ends_training() -> None:
+    training = made(section(budget={"seconds": 0.3}))
+    assert train(training, Watching(training).hooks())
+    assert 0.3 <= training.seconds < 10
+
+
+def test_a_budget_of_seconds_spent_in_validation_is_logged_and_saved() -> None:
+    training = made(section(budget={"seconds": 0.5}, validation={"every_steps": 3}))
+    watching = Watching(training)
+    hooks = watching.hooks()
+
+    def slow() -> dict[str, float]:
+        time.sleep(0.6)
+        return {"validation_bits_per_byte": 5.0}
+
+    assert train(training, replace(hooks, validate=slow))
+    assert training.step == 3
+    assert watching.saved[-1] == 3
+    assert [line["step"] for line in watching.lines if "bits_per_byte" in line] == [3]
+
+
+def test_stages_of_bptt_length_follow_the_budget() -> None:
+    stages = [{"from": 0.0, "length": 4}, {"from": 0.5, "length": 16}]
+    training = made(section(bptt_length=stages, budget={"steps": 10}))
+    lengths = []
+    forward = training.model.forward
+
+    def watched(tokens: torch.Tensor, state: Any = None) -> Any:
+        lengths.append(tokens.shape[1])
+        return forward(tokens, state)
+
+    training.model.forward = watched  # type: ignore[method-assign]
+    train(training, Watching(training).hooks())
+    # Validation is not run through the model here, so these are the updates.
+    assert lengths == [4] * 5 + [16] * 5
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_stops_before_the_update(where: str) -> None:
+    training = made(section())
+    training.update()
+    if where == "loss":
+        with torch.no_grad():
+            training.model.head.bias[0] = math.nan
+    else:
+        training.model.head.weight.register_hook(lambda gradient: gradient * math.inf)
+    before = weights(training)
+    with pytest.raises(DivergedError, match=r"(loss|gradient norm).*step 2.*not applied"):
+        training.update()
+    for name, value in before.items():
+        assert torch.equal(torch.nan_to_num(weights(training)[name]), torch.nan_to_num(value))
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
+    training = made(section())
+    training.update()
+    checkpoints.save(tmp_path, training.checkpoint({}), keep=1, best=None)
+    other = Training(
+        Recurrent(hidden_size=16),
+        Lanes(text(), batch_size=4),
+        section(),
+        runtime=RUNTIME,
+        bytes_per_token=1.0,
+        epoch_tokens=len(text()),
+    )
+    with pytest.raises(CheckpointError, match="does not fit"):
+        other.restore(checkpoints.load(tmp_path, 1))
