@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         TokenizerSpec,
         TrackerSpec,
     )
-    from seqzoo.storage import cache_directory, data_directory
+    from seqzoo.storage import cache_directory, data_directory, write_whole
 
 _HOMES = {
     "plugin.contracts": (
@@ -54,7 +54,7 @@ _HOMES = {
     ),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.hooks": ("hookimpl",),
-    "storage": ("cache_directory", "data_directory"),
+    "storage": ("cache_directory", "data_directory", "write_whole"),
     "plugin.specs": (
         "ArchitectureSpec",
         "BaselineScore",
@@ -102,6 +102,7 @@ __all__ = [
     "cache_directory",
     "data_directory",
     "hookimpl",
+    "write_whole",
 ]
 
 

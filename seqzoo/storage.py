@@ -8,26 +8,46 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO, Any
 
-__all__ = ["cache_directory", "data_directory", "sync_directory", "write_atomically"]
+__all__ = ["cache_directory", "data_directory", "sync_directory", "write_through", "write_whole"]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by UTF-8 text; it is on disk when this returns. Raises OSError."""
+def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> None:
+    """Replace a file; it is complete and on disk when this returns. Makes missing folders.
+
+    content: UTF-8 text, bytes, or parts that are written one after another.
+    Two processes may write one file at once; the last to finish wins. Raises OSError, and what
+    `content` raises; the old file is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Its own name, so that two processes that write one file do not write into each other's.
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with unfinished.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with unfinished.open("xb") as file:
+            for part in _parts(content):
+                file.write(part)
+            write_through(file)
         os.replace(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
     sync_directory(path.parent)
+
+
+def _parts(content: str | bytes | Iterable[bytes]) -> Iterable[bytes]:
+    if isinstance(content, str):
+        return (content.encode(),)
+    return (content,) if isinstance(content, bytes) else content
+
+
+def write_through(file: IO[Any]) -> None:
+    """Put what was written to an open file on disk. Raises OSError."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:

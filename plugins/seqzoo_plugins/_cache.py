@@ -1,17 +1,15 @@
-"""Files in the cache: written beside their place and moved there whole, or not at all."""
+"""Files in the cache: written whole, and mapped without being read into memory."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from seqzoo import CorpusUnavailable
+from seqzoo import CorpusUnavailable, write_whole
 
-__all__ = ["map_bytes", "write_whole"]
+__all__ = ["keep", "map_bytes"]
 
 
 def map_bytes(path: Path, num_bytes: int | None = None) -> np.ndarray:
@@ -20,26 +18,12 @@ def map_bytes(path: Path, num_bytes: int | None = None) -> np.ndarray:
     return np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
 
 
-def write_whole(path: Path, parts: Iterable[bytes]) -> None:
-    """Write the parts to a file that appears when it is complete.
-
-    Two processes may write the same file at once; the last to finish wins. Raises
-    CorpusUnavailable where the disk refuses.
-    """
-    partial = ""
+def keep(path: Path, parts: Iterable[bytes]) -> None:
+    """Write the parts to a file of the cache. Raises CorpusUnavailable where the disk refuses."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            for part in parts:
-                file.write(part)
-        os.replace(partial, path)
-        partial = ""
+        write_whole(path, parts)
     except OSError as error:
         raise CorpusUnavailable(
             f"{path} could not be written ({error.strerror or error}); free some space, or set "
             f"SEQZOO_CACHE to a folder that can be written."
         ) from error
-    finally:
-        if partial:
-            Path(partial).unlink(missing_ok=True)

@@ -90,9 +90,9 @@ def doctor(
         if text is None:
             note(f"there is no setting to mend, so {mended} was not written")
         else:
-            from seqzoo.storage import write_atomically
+            from seqzoo.storage import write_whole
 
-            write_atomically(mended, text)
+            write_whole(mended, text)
             note(f"the mended recipe is in {mended}: seqzoo run {mended}")
     if not diagnosis.is_healthy:
         raise typer.Exit(6)

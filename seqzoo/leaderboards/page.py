@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqzoo.errors import UsageError
-from seqzoo.storage import write_atomically
+from seqzoo.storage import write_whole
 
 __all__ = ["Page", "read_page"]
 
@@ -24,7 +24,7 @@ class Page:
 
     def write(self, tables: str) -> None:
         """Put the tables between the marks. Raises OSError."""
-        write_atomically(self.path, f"{self.before}\n\n{tables}\n{self.behind}")
+        write_whole(self.path, f"{self.before}\n\n{tables}\n{self.behind}")
 
 
 def read_page(path: Path) -> Page:

@@ -22,7 +22,7 @@ from pydantic import (
 
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.results.ladder import Ladder, Rung
-from seqzoo.storage import write_atomically
+from seqzoo.storage import write_whole
 
 __all__ = [
     "FORMAT_VERSION",
@@ -193,7 +193,7 @@ def result_schema() -> dict[str, Any]:
 def write_result(path: Path, result: Result) -> None:
     """Whole or not at all, and on disk when this returns. Raises EnvironmentFault."""
     try:
-        write_atomically(path, result.model_dump_json(indent=1) + "\n")
+        write_whole(path, result.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.runs.build import build_model, build_tokenizer, open_data
 from seqzoo.data.corpus import Data
-from seqzoo.storage import write_atomically
+from seqzoo.storage import write_whole
 from seqzoo.terminal.console import warn
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.errors import CheckpointError, UsageError
@@ -99,9 +99,9 @@ def write_origin(directory: RunDirectory, recipe: Recipe, data: Data, *, fell_ba
         "base": str(recipe.base.resolve()),
         "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": fell_back},
     }
-    write_atomically(directory.origin, json.dumps(origin, indent=1) + "\n")
+    write_whole(directory.origin, json.dumps(origin, indent=1) + "\n")
     # Last, because a folder with a recipe is a run.
-    write_atomically(directory.recipe, recipe.to_yaml())
+    write_whole(directory.recipe, recipe.to_yaml())
 
 
 def reopen_data(directory: RunDirectory, recipe: Recipe) -> Data:

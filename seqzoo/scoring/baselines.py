@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from seqzoo.plugin.registry import Registered, Registry
 from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec, Span
 from seqzoo.results.ladder import Ladder, Rung
-from seqzoo.storage import cache_directory, write_atomically
+from seqzoo.storage import cache_directory, write_whole
 
 if TYPE_CHECKING:
     from seqzoo.data.corpus import Splits
@@ -160,4 +160,4 @@ def _write(path: Path, key: Mapping[str, Any], rungs: list[Rung]) -> None:
     stored = {"key": key, "rungs": plain, "sha256": _digest(plain)}
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(stored, indent=1) + "\n")
+        write_whole(path, json.dumps(stored, indent=1) + "\n")

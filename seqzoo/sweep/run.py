@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
-from seqzoo.storage import write_atomically
+from seqzoo.storage import write_whole
 from seqzoo.sweep.folder import Standing, SweepFolder
 from seqzoo.sweep.members import Member
 from seqzoo.sweep.process import MemberRun, State
@@ -52,7 +52,7 @@ def run_sweep(
     with folder.locked():
         folder.settle(recipes)
         standings = folder.standings(recipes)
-        write_atomically(folder.copy, text)
+        write_whole(folder.copy, text)
         for name, standing in standings.items():
             if standing is Standing.NEW:
                 folder.clear(name)

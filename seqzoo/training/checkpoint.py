@@ -24,7 +24,7 @@ import safetensors.torch
 from torch import Tensor
 
 from seqzoo.errors import CheckpointError, EnvironmentFault
-from seqzoo.storage import sync_directory
+from seqzoo.storage import sync_directory, write_through
 
 __all__ = [
     "Checkpoint",
@@ -79,7 +79,9 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
             shutil.rmtree(temporary)
         temporary.mkdir()
         for name, content in files.items():
-            _write_synced(temporary / name, content)
+            with (temporary / name).open("wb") as file:
+                file.write(content)
+                write_through(file)
         sync_directory(temporary)
         if final.exists():
             # Only a run that fell back behind a damaged checkpoint comes here again.
@@ -221,13 +223,6 @@ def _verified(directory: Path, step: int) -> dict[str, bytes]:
             raise CheckpointError(f"{path} is damaged: its sha256 is not the recorded one.")
         contents[name] = content
     return contents
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:

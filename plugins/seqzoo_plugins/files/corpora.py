@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqzoo import Corpus, UsageError, cache_directory
-from seqzoo_plugins._cache import map_bytes, write_whole
+from seqzoo_plugins._cache import keep, map_bytes
 
 __all__ = ["open_directory", "open_file"]
 
@@ -64,7 +64,7 @@ def open_directory(base: Path, name: str, *, pattern: str, separator: bytes) -> 
     key = hashlib.sha256(described.encode()).hexdigest()[:32]
     joined = cache_directory() / "directory" / f"{key}.bin"
     if not joined.is_file() or joined.stat().st_size != num_bytes:
-        write_whole(joined, _joined(paths, separator))
+        keep(joined, _joined(paths, separator))
         if joined.stat().st_size != num_bytes:
             joined.unlink(missing_ok=True)
             raise UsageError(f"files in {folder} changed while they were read; try again.")

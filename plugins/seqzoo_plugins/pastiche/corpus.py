@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo import Corpus, cache_directory
-from seqzoo_plugins._cache import map_bytes, write_whole
+from seqzoo_plugins._cache import keep, map_bytes
 from seqzoo_plugins.pastiche.performance import perform
 
 __all__ = ["open_pastiche"]
@@ -28,7 +28,7 @@ def open_pastiche(seed: int, size_bytes: int) -> Corpus:
     path = cache_directory() / "pastiche" / name
     starts = _play_starts(path, size_bytes)
     if starts is None:
-        write_whole(path, _text_and_starts(seed, size_bytes))
+        keep(path, _text_and_starts(seed, size_bytes))
         starts = _play_starts(path, size_bytes)
         assert starts is not None, f"{path} was written wrong"
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory, data_directory
-from seqzoo_plugins._cache import map_bytes, write_whole
+from seqzoo_plugins._cache import keep, map_bytes
 
 __all__ = ["SHA256", "SIZE_BYTES", "open_tinyshakespeare"]
 
@@ -76,7 +76,7 @@ def _download(url: str, path: Path, looked: str) -> None:
                 f"tinyshakespeare was downloaded from {url} with the wrong sha256 (expected "
                 f"{SHA256[:12]}), so it was thrown away; {looked}."
             ) from error
-        write_whole(path, [Path(arrived).read_bytes()])
+        keep(path, [Path(arrived).read_bytes()])
 
 
 def _can_show_progress() -> bool:
