@@ -35,12 +35,17 @@ __all__ = [
 
 
 def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
-    """Open and split the recipe's corpus; `announce` hears of a fallback."""
+    """Open and split the recipe's corpus; `announce` is called with a sentence on a fallback."""
+    sentences: list[str] = []
     with blaming(recipe.registry, "corpus", recipe.corpus.name):
-        corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=announce)
+        corpus = open_corpus(
+            recipe.corpus, recipe.registry, recipe.base, announce=sentences.append
+        )
+    for sentence in sentences:
+        announce(sentence)
     shares = recipe.corpus.split
     splits = split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
-    return Data(corpus, sha256_of(corpus.data), splits)
+    return Data(corpus, sha256_of(corpus.data), splits, fell_back=bool(sentences))
 
 
 def build_tokenizer(recipe: Recipe) -> Tokenizer:

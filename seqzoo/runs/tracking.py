@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from seqzoo.terminal.console import warn
 from seqzoo.plugin.contracts import Tracker
 
 __all__ = ["GuardedTracker"]
@@ -13,8 +12,11 @@ __all__ = ["GuardedTracker"]
 class GuardedTracker(Tracker):
     """Passes everything on until something raises; says so once and is silent from then on."""
 
-    def __init__(self, name: str, open_tracker: Callable[[], Tracker]) -> None:
+    def __init__(
+        self, name: str, open_tracker: Callable[[], Tracker], *, warn: Callable[[str], None]
+    ) -> None:
         self._name = name
+        self._warn = warn
         self._inner: Tracker | None = None
         self._guarded(lambda: setattr(self, "_inner", open_tracker()))
 
@@ -31,7 +33,7 @@ class GuardedTracker(Tracker):
             work()
         except Exception as error:
             self._inner = None
-            warn(
+            self._warn(
                 f"tracker '{self._name}' failed and is left out from here on: "
                 f"{type(error).__name__}: {error}."
             )

@@ -33,8 +33,9 @@ from seqzoo.runs.build import (
     open_stream,
     try_model,
 )
-from seqzoo.runs.reopen import load_trained, reopen_data
+from seqzoo.runs.reopen import load_trained
 from seqzoo.scoring.adaptive import prepared_again
+from seqzoo.terminal.display import TerminalDisplay
 from seqzoo.training.loop import Training
 
 __all__ = ["subject_of_recipe", "subject_of_run"]
@@ -64,13 +65,13 @@ def subject_of_run(
     path: Path, registry: Registry, *, device: str | None = None, **further: Any
 ) -> Subject:
     """During or after training: the weights are the best so far. further: as `Subject` takes it."""
-    run = load_trained(path, registry, device=device)
-    data = reopen_data(run.directory, run.recipe)
+    run = load_trained(path, registry, device=device, display=TerminalDisplay())
+    experiment = run.experiment
     return _subject(
-        run.recipe,
-        run.runtime,
-        data,
-        run.tokenizer,
+        experiment.recipe,
+        experiment.runtime,
+        experiment.data,
+        experiment.tokenizer,
         title=str(path),
         run=run,
         metrics=_metrics(run.directory.metrics),
@@ -100,7 +101,7 @@ def _subject(
 
     def network() -> Network:
         if run is not None:
-            return Network(prepared_again(run.model, tokens), build)
+            return Network(prepared_again(run.experiment.model, tokens), build)
         torch.manual_seed(recipe.train.seed)
         return Network(build().to(runtime.device), build)
 
