@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import pluggy
 
@@ -87,11 +87,14 @@ class Broken:
         )
 
 
+Declared = TypeVar("Declared", bound=Spec, covariant=True)
+
+
 @dataclass(frozen=True)
-class Registered:
+class Registered(Generic[Declared]):
     """A declaration and who made it."""
 
-    spec: Spec
+    spec: Declared
     owner: Owner
 
 
@@ -100,7 +103,7 @@ class Registry:
     """What is installed. Made by `load_registry`, passed on, never global."""
 
     broken: list[Broken] = field(default_factory=list)
-    _claims: dict[str, dict[str, list[Registered]]] = field(
+    _claims: dict[str, dict[str, list[Registered[Any]]]] = field(
         default_factory=lambda: {kind: {} for kind in KINDS}
     )
 
@@ -116,12 +119,48 @@ class Registry:
         """Usable names of a kind, sorted."""
         return sorted(name for name, claims in self._claims[kind].items() if len(claims) == 1)
 
-    def registered(self, kind: str) -> list[Registered]:
+    @overload
+    def registered(self, kind: Literal["architecture"]) -> list[Registered[ArchitectureSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["tokenizer"]) -> list[Registered[TokenizerSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["stream"]) -> list[Registered[StreamSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["sampler"]) -> list[Registered[SamplerSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["corpus"]) -> list[Registered[CorpusSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["baseline"]) -> list[Registered[BaselineSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["tracker"]) -> list[Registered[TrackerSpec]]: ...
+    @overload
+    def registered(self, kind: Literal["check"]) -> list[Registered[Check]]: ...
+    @overload
+    def registered(self, kind: str) -> list[Registered[Spec]]: ...
+    def registered(self, kind: str) -> list[Registered[Any]]:
         """Usable declarations of a kind, sorted by name."""
         return [self._claims[kind][name][0] for name in self.names(kind)]
 
-    def get(self, kind: str, name: str) -> Any:
-        """The spec of that name (typed by its kind).
+    @overload
+    def get(self, kind: Literal["architecture"], name: str) -> ArchitectureSpec: ...
+    @overload
+    def get(self, kind: Literal["tokenizer"], name: str) -> TokenizerSpec: ...
+    @overload
+    def get(self, kind: Literal["stream"], name: str) -> StreamSpec: ...
+    @overload
+    def get(self, kind: Literal["sampler"], name: str) -> SamplerSpec: ...
+    @overload
+    def get(self, kind: Literal["corpus"], name: str) -> CorpusSpec: ...
+    @overload
+    def get(self, kind: Literal["baseline"], name: str) -> BaselineSpec: ...
+    @overload
+    def get(self, kind: Literal["tracker"], name: str) -> TrackerSpec: ...
+    @overload
+    def get(self, kind: Literal["check"], name: str) -> Check: ...
+    @overload
+    def get(self, kind: str, name: str) -> Spec: ...
+    def get(self, kind: str, name: str) -> Spec:
+        """The spec of that name.
 
         Raises PluginError where two plugins claim the name, UsageError where none does.
         """
@@ -130,7 +169,8 @@ class Registry:
             raise PluginError(_claimed_twice(kind, name, claims))
         if not claims:
             raise UsageError(self.explain_missing(kind, name))
-        return claims[0].spec
+        spec: Spec = claims[0].spec
+        return spec
 
     def owner(self, kind: str, name: str) -> Owner:
         """Who declared a usable name."""
@@ -313,7 +353,7 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _claimed_twice(kind: str, name: str, claims: list[Registered]) -> str:
+def _claimed_twice(kind: str, name: str, claims: list[Registered[Any]]) -> str:
     owners = " and ".join(str(claim.owner) for claim in claims)
     return (
         f"{kind} '{name}' is declared by {owners}, so it belongs to neither. Disable one with "

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.runs.build import blaming, build_chain, build_model, build_tokenizer, open_data, open_stream, try_model
 from seqzoo.data.corpus import Data
 from seqzoo.terminal.console import messages, note, panel, warn
+from seqzoo.plugin.build import build
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.model.generate import generate
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.terminal.progress import Meter, meter
 from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.sections import Choice
 from seqzoo.plugin.registry import Registry
 from seqzoo.runs.score import rescore
 from seqzoo.results.result import Result
@@ -244,12 +245,14 @@ def _open_trackers(
 ) -> list[GuardedTracker]:
     trackers = []
     for choice in recipe.trackers:
-        spec = recipe.registry.get("tracker", choice.name)
-        opened = partial(spec.open, choice.options, directory.path)
-        tracker = GuardedTracker(choice.name, opened)
+        tracker = _open_tracker(choice, recipe.registry, directory.path)
         stack.callback(tracker.close)
         trackers.append(tracker)
     return trackers
+
+
+def _open_tracker(choice: Choice, registry: Registry, run_directory: Path) -> GuardedTracker:
+    return GuardedTracker(choice.name, lambda: build(registry, "tracker", choice, run_directory))
 
 
 def _validation_protocol(recipe: Recipe, watched: Span) -> Protocol:

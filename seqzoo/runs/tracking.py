@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from seqzoo.terminal.console import warn
+from seqzoo.errors import SeqzooError
 from seqzoo.plugin.contracts import Tracker
+from seqzoo.terminal.console import warn
 
 __all__ = ["GuardedTracker"]
 
@@ -31,7 +32,7 @@ class GuardedTracker(Tracker):
             work()
         except Exception as error:
             self._inner = None
-            warn(
-                f"tracker '{self._name}' failed and is left out from here on: "
-                f"{type(error).__name__}: {error}."
-            )
+            cause = f"{type(error).__name__}: {error}."
+            if isinstance(error, SeqzooError):  # already a sentence for the user
+                cause = str(error)
+            warn(f"tracker '{self._name}' failed and is left out from here on: {cause}")
