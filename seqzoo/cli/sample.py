@@ -43,7 +43,7 @@ def sample(
     """Sample text from a run; the prompt and what follows it go to stdout."""
     from seqzoo.cli.plugins import installed
     from seqzoo.model.generate import generate
-    from seqzoo.recipes.chain import parse_links
+    from seqzoo.recipes.choices import parse_links
     from seqzoo.runs.build import build_chain
     from seqzoo.runs.reopen import load_trained
     from seqzoo.terminal.console import note
