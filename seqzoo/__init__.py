@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from seqzoo.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from seqzoo.doctor.examine import examine
+    from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
+    from seqzoo.plugin.check import Check, CheckSubject, Outcome
     from seqzoo.plugin.contracts import (
         Batch,
         Corpus,
@@ -29,10 +32,8 @@ if TYPE_CHECKING:
         BaselineScore,
         BaselineSpec,
         Benchmark,
-        Check,
         CorpusSpec,
         Options,
-        Outcome,
         SamplerSpec,
         Span,
         StreamSpec,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from seqzoo.storage import cache_directory, data_directory, write_whole
 
 _HOMES = {
+    "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.contracts": (
         "Batch",
         "Corpus",
@@ -52,6 +54,8 @@ _HOMES = {
         "Tokenizer",
         "Tracker",
     ),
+    "doctor.examine": ("examine",),
+    "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.hooks": ("hookimpl",),
     "storage": ("cache_directory", "data_directory", "write_whole"),
@@ -60,10 +64,8 @@ _HOMES = {
         "BaselineScore",
         "BaselineSpec",
         "Benchmark",
-        "Check",
         "CorpusSpec",
         "Options",
-        "Outcome",
         "SamplerSpec",
         "Span",
         "StreamSpec",
@@ -80,6 +82,7 @@ __all__ = [
     "Batch",
     "Benchmark",
     "Check",
+    "CheckSubject",
     "Corpus",
     "CorpusSpec",
     "CorpusUnavailable",
@@ -94,6 +97,7 @@ __all__ = [
     "State",
     "Stream",
     "StreamSpec",
+    "Subject",
     "Tokenizer",
     "TokenizerSpec",
     "Tracker",
@@ -101,6 +105,7 @@ __all__ = [
     "UsageError",
     "cache_directory",
     "data_directory",
+    "examine",
     "hookimpl",
     "write_whole",
 ]

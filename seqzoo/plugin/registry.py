@@ -22,10 +22,10 @@ import pluggy
 
 from seqzoo.errors import PluginError, UsageError, did_you_mean
 from seqzoo.plugin import hooks as hookspecs
+from seqzoo.plugin.check import Check
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
     BaselineSpec,
-    Check,
     CorpusSpec,
     SamplerSpec,
     Spec,

@@ -8,8 +8,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Check
 
 __all__ = ["GROUPS", "all_checks", "check_table", "select_checks"]
 

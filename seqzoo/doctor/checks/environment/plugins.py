@@ -6,8 +6,8 @@ Method: what the registry found. Cost: none. Pass rule: none is broken, no name 
 from __future__ import annotations
 
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.registry import KINDS
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 
