@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Tracker,
     )
     from seqzoo.plugin.hooks import hookimpl
+    from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.specs import (
         ArchitectureSpec,
         BaselineScore,
@@ -58,6 +59,7 @@ _HOMES = {
     "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.hooks": ("hookimpl",),
+    "plugin.registry": ("load_registry",),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "plugin.specs": (
         "ArchitectureSpec",
@@ -107,6 +109,7 @@ __all__ = [
     "data_directory",
     "examine",
     "hookimpl",
+    "load_registry",
     "write_whole",
 ]
 

@@ -14,7 +14,7 @@ import pytest
 
 from seqzoo.errors import PluginError, UsageError
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
-from seqzoo.plugin.registry import KINDS, Owner, Registry, load_registry
+from seqzoo.plugin.registry import PLUGIN_KINDS, Owner, Registry, load_registry
 
 HEADER = """
 import seqzoo
@@ -64,7 +64,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def everything(registry: Registry) -> dict[str, list[str]]:
-    return {kind: registry.names(kind) for kind in KINDS}
+    return {kind: registry.names(kind) for kind in PLUGIN_KINDS}
 
 
 BROKEN = {

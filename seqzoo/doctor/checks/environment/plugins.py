@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
-from seqzoo.plugin.registry import KINDS
+from seqzoo.plugin.registry import PLUGIN_KINDS
 
 __all__ = ["CHECK"]
 
 
 def examine(subject: Subject) -> Outcome:
     registry = subject.registry
-    count = sum(len(registry.registered(kind)) for kind in KINDS)
+    count = sum(len(registry.registered(kind)) for kind in PLUGIN_KINDS)
     broken = registry.broken
     if broken:
         return Outcome.warned(
