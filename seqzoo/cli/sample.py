@@ -42,7 +42,7 @@ def sample(
     device: Device = None,
 ) -> None:
     """Sample text from a run; the prompt and what follows it go to stdout."""
-    from seqzoo.recipes.chain import parse_links
+    from seqzoo.recipes.choices import parse_links
     from seqzoo.terminal.console import note
 
     trained = opened(run, device=device, step=step)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from seqzoo.data.tokens import encode_span
 from seqzoo.model.runtime import make_runtime
+from seqzoo.plugin.build import build
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.sections import Choice
 from seqzoo.results.result import Result
 from seqzoo.runs.build import build_chain, open_stream
 from seqzoo.runs.directory import (
@@ -215,12 +217,20 @@ def _open_trackers(
 ) -> list[GuardedTracker]:
     trackers = []
     for choice in experiment.recipe.trackers:
-        spec = experiment.registry.get("tracker", choice.name)
-        opened = partial(spec.open, choice.options, directory.path)
-        tracker = GuardedTracker(choice.name, opened, warn=experiment.display.warn)
+        tracker = _open_tracker(experiment, choice, directory)
         stack.callback(tracker.close)
         trackers.append(tracker)
     return trackers
+
+
+def _open_tracker(
+    experiment: Experiment, choice: Choice, directory: RunDirectory
+) -> GuardedTracker:
+    return GuardedTracker(
+        choice.name,
+        lambda: build(experiment.registry, "tracker", choice, directory.path),
+        warn=experiment.display.warn,
+    )
 
 
 _VALIDATION_CHUNK = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from seqzoo.errors import SeqzooError
 from seqzoo.plugin.contracts import Tracker
 
 __all__ = ["GuardedTracker"]
@@ -33,7 +34,7 @@ class GuardedTracker(Tracker):
             work()
         except Exception as error:
             self._inner = None
-            self._warn(
-                f"tracker '{self._name}' failed and is left out from here on: "
-                f"{type(error).__name__}: {error}."
-            )
+            cause = f"{type(error).__name__}: {error}."
+            if isinstance(error, SeqzooError):  # already a sentence for the user
+                cause = str(error)
+            self._warn(f"tracker '{self._name}' failed and is left out from here on: {cause}")

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Check, Outcome
 from seqzoo.recipes.sections import BudgetSection
 from seqzoo.training.loop import Effort
 

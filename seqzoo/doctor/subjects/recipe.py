@@ -21,12 +21,12 @@ from seqzoo.doctor.evidence.trial import Trainee, Updated
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
+from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import Batch, Stream
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import BudgetSection
 from seqzoo.runs.build import (
-    blaming,
     build_model,
     build_tokenizer,
     open_data,
@@ -56,7 +56,7 @@ def subject_of_recipe(
     runtime = make_runtime(recipe.runtime, device=device)
     data = open_data(recipe, announce=announce)
     tokenizer = build_tokenizer(recipe)
-    with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
+    with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokenizer.learn(data.splits.training.bytes)
     return _subject(recipe, runtime, data, tokenizer, title=title, **further)
 
@@ -82,7 +82,7 @@ def subject_of_run(
 def _subject(
     recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Any, **further: Any
 ) -> Subject:
-    with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
+    with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokens = encode(tokenizer, data.splits.training.bytes)
         held_out = encode(tokenizer, data.splits.validation.bytes)
     bytes_per_token = len(data.splits.training) / max(len(tokens), 1)
@@ -94,7 +94,7 @@ def _subject(
         model = build_model(
             recipe.model_copy(update={"train": seeded}), vocab_size=tokenizer.vocab_size
         )
-        with blaming(recipe.registry, "architecture", recipe.architecture.name):
+        with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
             model.prepare(tokens)
         try_model(recipe, model, vocab_size=tokenizer.vocab_size)
         return model
