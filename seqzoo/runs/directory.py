@@ -1,4 +1,4 @@
-"""A run's directory: its name, its lock, and the metrics that grow in it.
+"""A run's directory: its name, its lock, and its files.
 
 runs/NAME/recipe.yaml     the resolved recipe
           origin.json     what the recipe cannot say: its folder, and the corpus it opened
@@ -13,17 +13,14 @@ runs/NAME/recipe.yaml     the resolved recipe
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from seqzoo.terminal.console import warn
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
 
-__all__ = ["Log", "RunDirectory", "create_run_directory", "open_run_directory"]
+__all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
 
 
 class RunDirectory:
@@ -59,38 +56,6 @@ class RunDirectory:
             file.write(f"{os.getpid()}\n")
             file.flush()
             yield
-
-
-class Log:
-    """A file of JSON lines that can be cut back to where a checkpoint left it."""
-
-    def __init__(self, path: Path, *, length: int) -> None:
-        """Open for appending after the first `length` bytes; what follows them is dropped."""
-        self._file = path.open("ab")
-        size = path.stat().st_size
-        if size < length:
-            warn(
-                f"{path} holds {size} bytes, and {length} were written before; what is missing "
-                f"cannot be written again, and the file goes on from here."
-            )
-        # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
-        self._file.truncate(min(length, size))
-        self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` tells it
-
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Add one line; whoever follows the file sees it at once."""
-        self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
-        self._file.flush()
-
-    def sync(self) -> int:
-        """Put everything on disk and give the length in bytes, for the checkpoint to remember."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
-
-    def close(self) -> None:
-        """Flush and close."""
-        self._file.close()
 
 
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:

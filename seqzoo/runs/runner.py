@@ -20,7 +20,8 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.plugin.registry import Registry
 from seqzoo.runs.score import rescore
 from seqzoo.results.result import Result
-from seqzoo.runs.directory import Log, RunDirectory, create_run_directory, open_run_directory
+from seqzoo.runs.directory import RunDirectory, create_run_directory, open_run_directory
+from seqzoo.runs.metrics import Log
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.scoring.splits import require_lanes
 from seqzoo.plugin.specs import Span
