@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
+from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
+from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
 from seqzoo.sweep.folder import Standing, SweepFolder
 from seqzoo.sweep.members import Member
+from seqzoo.terminal.console import warn
 
 __all__ = ["MemberRun", "State"]
 
@@ -51,7 +52,10 @@ class MemberRun:
         self._member = member
         self._recipe = recipe
         self._directory = folder.member(member.name)
-        self._files = [_Lines(self._directory.timing), _Lines(self._directory.metrics)]
+        self._followers: list[Follower[Any]] = [
+            Follower(self._directory.timing, TimingLine),
+            Follower(self._directory.metrics, MetricsLine),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
         self._log_began_at = 0
         self._began_at = self._ended_at = 0.0
@@ -116,10 +120,15 @@ class MemberRun:
             self._process.wait()
 
     def follow(self) -> None:
-        """Read what was added to the run's metrics."""
-        for file in self._files:
-            for line in file.added():
-                self.latest |= line
+        """Read what was added to the run's metrics; a file that is damaged is reported once."""
+        for follower in list(self._followers):
+            try:
+                for line in follower.added():
+                    self.latest |= line.values()
+            except UsageError as error:
+                # Progress is for people; the run itself does not read this file.
+                self._followers.remove(follower)
+                warn(f"{error} The progress of {self.name} is not shown.")
 
     @property
     def share(self) -> float:
@@ -159,27 +168,3 @@ class MemberRun:
         folder = str(self._directory.path.parent)
         recipe = str(self._member.recipe)
         return ["run", "--name", self.name, "--runs", folder, "--", recipe, *overrides]
-
-
-class _Lines:
-    """A growing file of JSON lines, each given once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read = 0
-
-    def added(self) -> list[dict[str, Any]]:
-        """Whole lines since the last call; those of a file that was cut back come again."""
-        try:
-            with self._path.open("rb") as file:
-                if file.seek(0, os.SEEK_END) < self._read:
-                    self._read = 0
-                file.seek(self._read)
-                whole, newline, _ = file.read().rpartition(b"\n")
-        except OSError:  # not there yet
-            return []
-        self._read += len(whole) + len(newline)
-        try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except ValueError:  # cut back and grown again in between
-            return []
