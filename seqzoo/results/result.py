@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -27,11 +27,14 @@ from seqzoo.storage import write_whole
 __all__ = [
     "FORMAT_VERSION",
     "AdaptiveRecord",
+    "AdaptiveSettings",
     "CorpusRecord",
     "PartScore",
+    "PluginRecord",
     "ProtocolRecord",
     "Result",
     "SplitScore",
+    "StartRecord",
     "read_result",
     "result_schema",
     "write_result",
@@ -119,12 +122,47 @@ def _is_close(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
 
 
+class AdaptiveSettings(_Record):
+    """How a model learns while it is scored; None for what its method does not use."""
+
+    method: Literal["dynamic_evaluation", "own_adaptation"] = Field(
+        description="gradient steps on what was scored, or only what the architecture itself adapts"
+    )
+    learning_rate: Quantity | None = None
+    decay: Share | None = Field(
+        default=None, description="share of the way back to the trained weights"
+    )
+    damping: Quantity | None = Field(
+        default=None, description="added to each gradient scale, as a share of the mean scale"
+    )
+    segment_length: Count | None = Field(default=None, description="tokens between updates")
+
+
 class AdaptiveRecord(_Record):
     """The same weights, learning from each byte after it was scored."""
 
     protocol: ProtocolRecord
-    method: str = Field(description="how it learns, with its settings")
+    method: str = Field(description="how it learns, with its settings, for people")
+    settings: AdaptiveSettings | None = Field(
+        default=None, description="the same as data; null in results of older versions"
+    )
     scores: dict[str, SplitScore]
+
+
+class PluginRecord(_Record):
+    """Which plugin provided a part of the run, and the installed package that brought it."""
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+
+
+class StartRecord(_Record):
+    """The weights that training started from."""
+
+    path: str = Field(description="folder of the run or of the exported model, as it was given")
+    step: Count | None = Field(default=None, description="the update that the weights are of")
+    weights_sha256: str
 
 
 class Result(_Record):
@@ -156,6 +194,12 @@ class Result(_Record):
     steps: Count = Field(description="updates that training took")
     step: Count = Field(default=0, description="the update whose weights were scored")
     weights_sha256: str = ""
+    started_from: StartRecord | None = Field(
+        default=None, description="null where training started from new weights"
+    )
+    plugins: dict[str, PluginRecord] = Field(
+        default={}, description="who provided the architecture, the tokenizer and the stream"
+    )
     training_bytes: Count = Field(description="raw bytes trained on, repeats counted")
     training_seconds: Quantity = Field(description="with validation")
     peak_memory_bytes: Count = Field(description="of the training process, or its accelerator")

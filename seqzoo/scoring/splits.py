@@ -16,7 +16,13 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.bootstrap import bootstrap_interval
 from seqzoo.results.result import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
-from seqzoo.scoring.adaptive import gradient_scales, method, prepared_again, score_adaptively
+from seqzoo.scoring.adaptive import (
+    adaptive_settings,
+    gradient_scales,
+    method,
+    prepared_again,
+    score_adaptively,
+)
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import Part, Tally
 from seqzoo.terminal.console import messages
@@ -88,6 +94,7 @@ def score_splits_adaptively(
     return AdaptiveRecord(
         protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
         method=method(section, model),
+        settings=adaptive_settings(section, model),
         scores=_each_split(scored, data, splits, label="scoring adaptively"),
     )
 
