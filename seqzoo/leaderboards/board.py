@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seqzoo.errors import UsageError
 from seqzoo.leaderboards.rows import Row, ladder_rows, ranked, run_rows, united_ladder
+from seqzoo.results.comparable import ScoreIdentity, score_identity
 from seqzoo.results.result import Result, read_result
 
 __all__ = ["Board", "Group", "read_board"]
@@ -68,20 +69,20 @@ def read_board(
     split: the one to rank on. sort: a kind of score. each_run: a row for every run, seeds apart.
     keep: which rows of a group to show; ranks are among all.
     """
-    alike: dict[tuple[object, ...], list[Result]] = {}
+    comparable: dict[ScoreIdentity, list[Result]] = {}
     warnings: list[str] = []
     for path in sorted([*runs.glob("*/result.json"), *runs.glob("*/*/result.json")]):
         try:
             # The folder may have been copied or renamed since; its name is what commands take.
             name = path.parent.relative_to(runs).as_posix()
             result = read_result(path).model_copy(update={"run": name})
-            _require_score(path, result, split)
+            identity = _comparable_identity(path, result, split)
         except UsageError as error:
             warnings.append(str(error))
             continue
-        alike.setdefault(_identity(result, split), []).append(result)
+        comparable.setdefault(identity, []).append(result)
     groups = []
-    for results in alike.values():
+    for results in comparable.values():
         group = _group(results, split=split, each_run=each_run)
         rows = sorted(ranked(group.rows, split=split), key=lambda row: _place(row, sort))
         warnings += [f"{row.name}: {words}" for row in rows for words in row.warnings]
@@ -91,28 +92,16 @@ def read_board(
     return Board(tuple(groups), sort, tuple(warnings))
 
 
-def _identity(result: Result, split: str) -> tuple[object, ...]:
-    """What has to be equal for two results to be comparable."""
-    score = result.scores[split]
-    return (
-        result.corpus.sha256,
-        result.split,
-        tuple(result.protocol.model_dump().values()),
-        score.bytes,
-        score.block_bytes,
-    )
-
-
-def _require_score(path: Path, result: Result, split: str) -> None:
-    """Raises UsageError where a score is missing, or has no blocks to compare."""
-    scores = [result.scores.get(split)]
-    if result.adaptive is not None and split in result.adaptive.scores:
-        scores.append(result.adaptive.scores[split])
-    if not all(score is not None and score.blocks for score in scores):
+def _comparable_identity(path: Path, result: Result, split: str) -> ScoreIdentity:
+    """What groups a result. Raises UsageError where a score is missing or has no blocks."""
+    identity = score_identity(result, split)
+    learnt = result.adaptive is not None and split in result.adaptive.scores
+    if identity is None or (learnt and score_identity(result, split, adaptive=True) is None):
         raise UsageError(
             f"{path} has no score for {split} that is kept in blocks; score the run again with "
             f"'seqzoo eval {path.parent}'."
         )
+    return identity
 
 
 def _group(results: Sequence[Result], *, split: str, each_run: bool) -> Group:

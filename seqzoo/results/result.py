@@ -68,6 +68,22 @@ class ProtocolRecord(_Record):
     lanes: Count = Field(default=1, description="stretches read side by side")
     warmup_tokens: Count = Field(default=0, description="unscored tokens before each further lane")
 
+    @property
+    def fields(self) -> tuple[bool, int, int]:
+        """All but the name: protocols that share them read a split in the same way."""
+        return self.adaptive, self.lanes, self.warmup_tokens
+
+    @property
+    def reading(self) -> str:
+        """How many lanes and warm-up tokens, in words, e.g. "8 lanes, 100 tokens of warm-up"."""
+        lanes = f"{self.lanes} lane{'' if self.lanes == 1 else 's'}"
+        return lanes + (f", {self.warmup_tokens} tokens of warm-up" if self.warmup_tokens else "")
+
+    @property
+    def words(self) -> str:
+        """The whole protocol in words, made from its fields."""
+        return f"{'adaptive' if self.adaptive else 'static'}, {self.reading}"
+
 
 class PartScore(_Record):
     """Some of a split's bytes."""
