@@ -46,9 +46,9 @@ def compare(
     Scores are subtracted only where they are of the same bytes, read alike.
     All else is shown for any runs. Neither corpus nor plugins are needed.
     """
-    from seqzoo.comparison.as_json import as_json as printed
     from seqzoo.comparison.compare import compare as compared
     from seqzoo.comparison.finished import read_finished_runs
+    from seqzoo.comparison.to_json import comparison_to_json
     from seqzoo.comparison.views import print_comparison
     from seqzoo.terminal.console import results
 
@@ -59,6 +59,6 @@ def compare(
         draw_picture(finished, picture)
     comparison = compared(finished, split=split.replace("-", "_"), axis=over.value)
     if as_json:
-        print(printed(comparison))
+        print(comparison_to_json(comparison))
     else:
         print_comparison(comparison, results())

@@ -55,7 +55,7 @@ def leaderboard(
     from seqzoo.leaderboards.board import read_board
     from seqzoo.leaderboards.columns import chosen_columns, row_filter
     from seqzoo.leaderboards.page import read_page
-    from seqzoo.leaderboards.rows import KINDS
+    from seqzoo.leaderboards.rows import SCORE_KINDS
     from seqzoo.terminal.console import note, warn
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
@@ -63,8 +63,8 @@ def leaderboard(
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; choose one.")
     split = split_named(split)
-    if sort not in KINDS:
-        raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, KINDS)}")
+    if sort not in SCORE_KINDS:
+        raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, SCORE_KINDS)}")
     if columns == "help":
         _print_columns()
         return
@@ -81,14 +81,14 @@ def leaderboard(
     from seqzoo.leaderboards import views
 
     if page is not None:
-        page.write(views.as_markdown(board, shown))
+        page.write(views.board_to_markdown(board, shown))
         note(f"{page.path} has the tables now")
     if as_json:
-        print(views.as_json(board))
+        print(views.board_to_json(board))
     elif as_csv:
-        print(views.as_csv(board, shown), end="")
+        print(views.board_to_csv(board, shown), end="")
     elif as_html:
-        print(views.as_html(board, shown), end="")
+        print(views.board_to_html(board, shown), end="")
     elif not board.groups:
         if where:
             asked = " and ".join(where)
@@ -96,7 +96,7 @@ def leaderboard(
         else:
             note(f"There are no results in {runs} yet; make one: seqzoo run recipes/quick.yaml")
     elif as_markdown:
-        print(views.as_markdown(board, shown), end="")
+        print(views.board_to_markdown(board, shown), end="")
     else:
         from rich.text import Text
 
@@ -105,7 +105,7 @@ def leaderboard(
         console = results()
         for group in board.groups:
             console.print(Text(group.title), style="bold")
-            console.print(views.as_table(group, shown, kind=sort, width=console.width))
+            console.print(views.group_to_table(group, shown, kind=sort, width=console.width))
             console.print()
         for line in views.notes(board, shown):
             console.print(Text(line), style="dim")

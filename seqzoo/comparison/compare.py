@@ -13,15 +13,15 @@ import numpy as np
 from seqzoo.comparison.differences import Difference, NoDifference, differences
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.parts import PartRow, rows_by_class, rows_by_distance
-from seqzoo.comparison.settings import Setting, differing_settings
+from seqzoo.comparison.settings import SettingDifference, differing_settings
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.results.result import Result
 
 __all__ = [
     "Axis",
     "Comparison",
-    "Curve",
-    "Quantity",
+    "LossCurve",
+    "MetricRow",
     "compare",
 ]
 
@@ -31,7 +31,7 @@ Points: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class MetricRow:
     """One thing that was measured of every run. key: its path in result.json.
 
     values: by run; None where a run has none.
@@ -44,7 +44,7 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Curve:
+class LossCurve:
     """Bits per byte while a run learnt: (x, bits per byte), in the order of the log."""
 
     training: Points
@@ -59,12 +59,12 @@ class Comparison:
     letters: tuple[str, ...]
     split: str
     axis: Axis
-    quantities: tuple[Quantity, ...]
+    quantities: tuple[MetricRow, ...]
     differences: tuple[Difference | NoDifference, ...]
-    settings: tuple[Setting, ...]
+    settings: tuple[SettingDifference, ...]
     by_class: tuple[PartRow, ...]
     by_distance: tuple[PartRow, ...]
-    curves: tuple[Curve, ...]
+    curves: tuple[LossCurve, ...]
 
 
 def compare(
@@ -112,13 +112,13 @@ _ONLY_DIFFERING: tuple[tuple[str, str, Kind], ...] = (
 )
 
 
-def _quantities(results: Sequence[Result]) -> Iterator[Quantity]:
+def _quantities(results: Sequence[Result]) -> Iterator[MetricRow]:
     stored = [result.model_dump(mode="json") for result in results]
 
-    def quantity(key: str, title: str, kind: Kind) -> Quantity:
-        return Quantity(key, title, kind, tuple(_at(each, key) for each in stored))
+    def quantity(key: str, title: str, kind: Kind) -> MetricRow:
+        return MetricRow(key, title, kind, tuple(_at(each, key) for each in stored))
 
-    def differs(row: Quantity) -> bool:
+    def differs(row: MetricRow) -> bool:
         return len(set(row.values)) > 1
 
     yield quantity("architecture", "architecture", "text")
@@ -149,7 +149,7 @@ def _quantities(results: Sequence[Result]) -> Iterator[Quantity]:
     names = dict.fromkeys(name for result in results for name in result.versions)
     for name in names:
         versions = tuple(result.versions.get(name) for result in results)
-        rows.append(Quantity(f"versions.{name}", name, "text", versions))
+        rows.append(MetricRow(f"versions.{name}", name, "text", versions))
     yield from filter(differs, rows)
 
 
@@ -164,7 +164,7 @@ def _at(data: Any, key: str) -> Any:
     return data
 
 
-def _curve(run: FinishedRun, axis: Axis) -> Curve:
+def _curve(run: FinishedRun, axis: Axis) -> LossCurve:
     lines = run.metrics
     if axis == "steps":
         places = [float(line.step) for line in lines]
@@ -175,7 +175,7 @@ def _curve(run: FinishedRun, axis: Axis) -> Curve:
         places = np.interp([line.step for line in lines], steps, read).tolist()
     training = [line.bits_per_byte for line in lines]
     validation = [line.validation_bits_per_byte for line in lines]
-    return Curve(_points(places, training), _points(places, validation))
+    return LossCurve(_points(places, training), _points(places, validation))
 
 
 def _points(places: Sequence[float], values: Sequence[float | None]) -> Points:

@@ -17,7 +17,7 @@ from rich.text import Text
 __all__ = ["SEVERAL", "Series", "draw_curves"]
 
 
-class Point(NamedTuple):
+class PlotPoint(NamedTuple):
     """x is at least 0; both are finite."""
 
     x: float
@@ -53,7 +53,7 @@ def draw_curves(
     begins at 0. Where a few high values would leave no room for the rest, the y axis ends below
     them, and the title says so.
     """
-    curves = [sorted(map(Point._make, one.points)) for one in series]
+    curves = [sorted(map(PlotPoint._make, one.points)) for one in series]
     if not any(curves):
         return _cut(f"{title}: no points", width)
     right = max(curve[-1].x for curve in curves if curve) or 1.0
@@ -72,7 +72,9 @@ def draw_curves(
         for one, curve in zip(series, curves, strict=True):
             if curve:
                 canvas.label(one, *scale.dot(curve[-1]))
-    labels = {scale.dot(Point(0.0, tick))[1] // canvas.down: said for tick, said in numbers.items()}
+    labels = {
+        scale.dot(PlotPoint(0.0, tick))[1] // canvas.down: said for tick, said in numbers.items()
+    }
     lines = [_cut(title + (" (the highest are cut off)" if is_cut else ""), width)]
     for row, cells in enumerate(canvas.rows()):
         line = Text(f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}", end="")
@@ -147,11 +149,11 @@ class _Scale:
     def _inside(self, height: float) -> int:
         return round(min(max(height, 0), self._last[1]))
 
-    def dot(self, point: Point) -> tuple[int, int]:
+    def dot(self, point: PlotPoint) -> tuple[int, int]:
         """The dot of a point; at the edge where the point lies outside."""
         return self.column(point.x), self._inside(self._height(point.y))
 
-    def dots(self, curve: Sequence[Point]) -> Iterator[tuple[int, int]]:
+    def dots(self, curve: Sequence[PlotPoint]) -> Iterator[tuple[int, int]]:
         """The dots of a curve, none of them twice in a row."""
         for stretch in _stretches(curve):
             means = []
@@ -177,7 +179,7 @@ class _Scale:
             yield column, last
 
 
-def _stretches(curve: Sequence[Point]) -> Iterator[Sequence[Point]]:
+def _stretches(curve: Sequence[PlotPoint]) -> Iterator[Sequence[PlotPoint]]:
     """The parts of a curve between its gaps."""
     if not curve:
         return
@@ -191,7 +193,7 @@ def _stretches(curve: Sequence[Point]) -> Iterator[Sequence[Point]]:
     yield curve[begin:]
 
 
-def _range(curves: Sequence[Sequence[Point]]) -> tuple[float, float, bool]:
+def _range(curves: Sequence[Sequence[PlotPoint]]) -> tuple[float, float, bool]:
     """Bottom and top of the y axis, and whether values lie above it."""
     ordered = [sorted(point.y for point in curve) for curve in curves if curve]
     low = min(values[0] for values in ordered)

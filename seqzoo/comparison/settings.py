@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Setting", "differing_settings"]
+__all__ = ["SettingDifference", "differing_settings"]
 
 
 @dataclass(frozen=True)
-class Setting:
+class SettingDifference:
     """A setting that is not equal in all recipes.
 
     path: dotted; entries of a list are counted from 0. values: by the letters of those that have
@@ -24,7 +24,7 @@ class Setting:
 
 def differing_settings(
     recipes: Sequence[Mapping[str, Any]], letters: Sequence[str]
-) -> tuple[Setting, ...]:
+) -> tuple[SettingDifference, ...]:
     """What is not equal in all recipes, in their order; name and description set nothing."""
     flat = [dict(_flat(recipe)) for recipe in recipes]
     paths = dict.fromkeys(path for settings in flat for path in settings)
@@ -43,7 +43,7 @@ def differing_settings(
         # As text: to Python true is 1, to a recipe it is not.
         texts = {json.dumps(value, sort_keys=True) for value in values.values()}
         if len(values) < len(recipes) or len(texts) > 1:
-            found.append(Setting(".".join(path), values))
+            found.append(SettingDifference(".".join(path), values))
     return tuple(setting for setting in found if setting.path not in ("name", "description"))
 
 

@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.comparison.compare import Comparison, Curve, Quantity
+from seqzoo.comparison.compare import Comparison, LossCurve, MetricRow
 from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.parts import PartRow
@@ -112,7 +112,7 @@ _SAY: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _said(row: Quantity, value: Any) -> str:
+def _said(row: MetricRow, value: Any) -> str:
     return _SAY[row.kind](value)
 
 
@@ -182,7 +182,7 @@ def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType
     # Colour tells fine dots apart; without it, letters have to.
     letters = console.no_color or console.color_system is None
 
-    def chart(name: str, points: Callable[[Curve], Any]) -> Text:
+    def chart(name: str, points: Callable[[LossCurve], Any]) -> Text:
         series = [
             Series(letter, _style(index), points(curve))
             for index, (letter, curve) in enumerate(

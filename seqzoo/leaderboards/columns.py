@@ -111,22 +111,22 @@ def _mean(attribute: str) -> Callable[[Cell], Any]:
 
 
 def _rank(cell: Cell) -> str | None:
-    standing = cell.row.standings.get(cell.kind)
-    return None if standing is None else f"{'=' if standing.is_shared else ''}{standing.rank}"
+    ranking = cell.row.rankings.get(cell.kind)
+    return None if ranking is None else f"{'=' if ranking.is_shared else ''}{ranking.rank}"
 
 
 def _noise(cell: Cell) -> float | None:
-    standing = cell.row.standings.get(cell.kind)
-    return None if standing is None else (standing.interval[1] - standing.interval[0]) / 2
+    ranking = cell.row.rankings.get(cell.kind)
+    return None if ranking is None else (ranking.interval[1] - ranking.interval[0]) / 2
 
 
 def _seeds(cell: Cell) -> str | None:
     """How many, and how far they lie apart; of one that is unknown."""
-    standing = cell.row.standings.get(cell.kind)
-    if standing is None:
+    ranking = cell.row.rankings.get(cell.kind)
+    if ranking is None:
         return None
-    spread = "?" if standing.spread is None else f"{standing.spread:.3f}"
-    return f"{standing.seeds} ±{spread}"
+    spread = "?" if ranking.spread is None else f"{ranking.spread:.3f}"
+    return f"{ranking.seeds} ±{spread}"
 
 
 def _bits(kind: str) -> Callable[[Cell], Any]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seqzoo.leaderboards.standings import Standing, standings
+from seqzoo.leaderboards.ranking import Ranking, rankings
 from seqzoo.results.ladder import LUCK_BITS, Ladder, Rung
 from seqzoo.results.result import Result, SplitScore
 
-__all__ = ["KINDS", "Row", "ladder_rows", "ranked", "run_rows", "united_ladder"]
+__all__ = ["SCORE_KINDS", "Row", "ladder_rows", "ranked", "run_rows", "united_ladder"]
 
 _FLOOR = "true source"
-KINDS = ("static", "adaptive")
+SCORE_KINDS = ("static", "adaptive")
 """Of scores: a frozen model's, and one's that learns from the bytes it was scored on."""
 
 
@@ -24,7 +24,7 @@ class Row:
     """One line: runs that differ by their seed, a baseline, or the floor.
 
     bits_per_byte: by kind of score, on the board's split; means over seeds. accuracy: static.
-    other_splits: static bits per byte of the further splits. standings: of runs, by kind.
+    other_splits: static bits per byte of the further splits. rankings: of runs, by kind.
     ties: names of the rows that it cannot be told apart from, by kind. results: of runs, by seed.
     passed: the best static rung that a run's static score is below. warnings: what is wrong with
     the row's scores, a sentence each.
@@ -34,7 +34,7 @@ class Row:
     bits_per_byte: dict[str, float]
     accuracy: float | None = None
     other_splits: dict[str, float] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    rankings: dict[str, Ranking] = field(default_factory=dict)
     ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     passed: str = ""
@@ -53,7 +53,7 @@ def run_rows(
 ) -> Iterator[Row]:
     """A row for each recipe, or for each run; not ranked yet."""
     for alike in _by_recipe(results, each_run):
-        scores = {kind: _scores(alike, kind, split) for kind in KINDS}
+        scores = {kind: _scores(alike, kind, split) for kind in SCORE_KINDS}
         static = scores["static"]
         bits = {kind: _mean(found) for kind, found in scores.items() if found}
         others = sorted(set.intersection(*(set(result.scores) for result in alike)) - {split})
@@ -83,7 +83,7 @@ def ladder_rows(ladder: Ladder, *, split: str, num_bytes: int) -> Iterator[Row]:
     """A row for each rung's name, its frozen and its adaptive form side by side; and the floor."""
     rungs = [rung for rung in ladder.rungs if split in rung.bits_per_byte]
     for name in dict.fromkeys(rung.name for rung in rungs):
-        forms = {KINDS[rung.adaptive]: rung for rung in rungs if rung.name == name}
+        forms = {SCORE_KINDS[rung.adaptive]: rung for rung in rungs if rung.name == name}
         bits = {kind: rung.bits_per_byte[split] for kind, rung in forms.items()}
         static = forms.get("static", Rung(name))
         yield Row(
@@ -94,7 +94,7 @@ def ladder_rows(ladder: Ladder, *, split: str, num_bytes: int) -> Iterator[Row]:
             warnings=tuple(_impossible(ladder, bits.values(), split=split, num_bytes=num_bytes)),
         )
     if split in ladder.floor:
-        bits = dict.fromkeys(KINDS, ladder.floor[split])
+        bits = dict.fromkeys(SCORE_KINDS, ladder.floor[split])
         yield Row(_FLOOR, bits, other_splits=_without(ladder.floor, split))
 
 
@@ -111,20 +111,20 @@ def united_ladder(results: Iterable[Result]) -> Ladder:
 
 
 def ranked(rows: Sequence[Row], *, split: str) -> list[Row]:
-    """The rows, those of runs with their standings of each kind among them."""
+    """The rows, those of runs with their rankings of each kind among them."""
     found = list(rows)
-    for kind in KINDS:
+    for kind in SCORE_KINDS:
         places = [i for i, row in enumerate(rows) if row.results and kind in row.bits_per_byte]
         if not places:
             continue
         scores = [_scores(rows[place].results, kind, split) for place in places]
         blocks = [np.array([score.blocks for score in seeds]) for seeds in scores]
         sizes = np.array(scores[0][0].block_sizes)
-        for place, standing in zip(places, standings(blocks, sizes), strict=True):
+        for place, ranking in zip(places, rankings(blocks, sizes), strict=True):
             found[place] = replace(
                 found[place],
-                standings=found[place].standings | {kind: standing},
-                ties=found[place].ties | {kind: tuple(rows[places[i]].name for i in standing.ties)},
+                rankings=found[place].rankings | {kind: ranking},
+                ties=found[place].ties | {kind: tuple(rows[places[i]].name for i in ranking.ties)},
             )
     return found
 

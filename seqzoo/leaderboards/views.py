@@ -15,11 +15,18 @@ from rich.text import Text
 
 from seqzoo.leaderboards.board import Board, Group
 from seqzoo.leaderboards.columns import Cell, Column, default_columns
-from seqzoo.leaderboards.rows import KINDS, Row
+from seqzoo.leaderboards.rows import SCORE_KINDS, Row
 
-__all__ = ["as_csv", "as_html", "as_json", "as_markdown", "as_table", "notes"]
+__all__ = [
+    "board_to_csv",
+    "board_to_html",
+    "board_to_json",
+    "board_to_markdown",
+    "group_to_table",
+    "notes",
+]
 
-Columns: TypeAlias = Sequence[Column] | None
+ChosenColumns: TypeAlias = Sequence[Column] | None
 """The columns to show, in their order; None for the default ones."""
 
 _GAP = 2
@@ -33,7 +40,7 @@ _NOTES = {
 }
 
 
-def notes(board: Board, columns: Columns) -> list[str]:
+def notes(board: Board, columns: ChosenColumns) -> list[str]:
     """What a reader of the tables has to know, of the columns that are there."""
     keys = {
         column.key for group in board.groups for column in _shown(group, columns, board.sorted_by)
@@ -41,7 +48,7 @@ def notes(board: Board, columns: Columns) -> list[str]:
     return [note for key, note in _NOTES.items() if key in keys]
 
 
-def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
+def group_to_table(group: Group, columns: ChosenColumns, *, kind: str, width: int) -> Table:
     """A rich table, baselines dim; the title is left to the caller.
 
     kind: of the scores that rank. width: as many of the default columns as fit are shown.
@@ -81,7 +88,7 @@ def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> l
     return widths
 
 
-def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
+def _shown(group: Group, columns: ChosenColumns, kind: str) -> list[Column]:
     """The columns asked for, or those of the default that say something of some row."""
     if columns is not None:
         return list(columns)
@@ -111,7 +118,7 @@ def _widest(group: Group, column: Column, kind: str) -> int:
     return min(widest, column.max_width or widest)
 
 
-def as_markdown(board: Board, columns: Columns) -> str:
+def board_to_markdown(board: Board, columns: ChosenColumns) -> str:
     """One table for each group, baselines in italics."""
     kind = board.sorted_by
     parts = []
@@ -136,7 +143,7 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{character}" if character in "\\|*_`<[" else character for character in text)
 
 
-def as_csv(board: Board, columns: Columns) -> str:
+def board_to_csv(board: Board, columns: ChosenColumns) -> str:
     """One line for each row of every group, numbers unrounded; the groups by their identity."""
     identity = ("corpus_sha256", "split", "scored")
     text = io.StringIO()
@@ -151,7 +158,7 @@ def as_csv(board: Board, columns: Columns) -> str:
     return text.getvalue()
 
 
-def as_html(board: Board, columns: Columns) -> str:
+def board_to_html(board: Board, columns: ChosenColumns) -> str:
     """A page that stands alone: no script, style or font from elsewhere."""
     from jinja2 import Environment, PackageLoader
 
@@ -179,7 +186,7 @@ def as_html(board: Board, columns: Columns) -> str:
     )
 
 
-def as_json(board: Board) -> str:
+def board_to_json(board: Board) -> str:
     """Everything, for programs; numbers unrounded."""
     return json.dumps(
         {
@@ -212,19 +219,19 @@ def _json_row(row: Row) -> dict[str, Any]:
     if not row.results:
         return shared
     first = row.results[0]
-    standings = {
+    rankings = {
         kind: {
-            "rank": standing.rank,
+            "rank": ranking.rank,
             "tied_with": list(row.ties[kind]),
-            "seeds": standing.seeds,
-            "spread": standing.spread,
-            "interval": list(standing.interval),
+            "seeds": ranking.seeds,
+            "spread": ranking.spread,
+            "interval": list(ranking.interval),
         }
-        for kind in KINDS
-        if (standing := row.standings.get(kind))
+        for kind in SCORE_KINDS
+        if (ranking := row.rankings.get(kind))
     }
     return shared | {
-        "standings": standings,
+        "standings": rankings,
         "passed": row.passed,
         "recipe": first.recipe,
         "architecture": first.architecture,

@@ -43,7 +43,7 @@ __all__ = [
 FORMAT_VERSION = 1
 
 Count = Annotated[int, Field(ge=0)]
-Quantity = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -89,21 +89,21 @@ class PartScore(_Record):
     """Some of a split's bytes."""
 
     name: str
-    bits: Quantity = Field(description="what they cost together")
+    bits: NonNegative = Field(description="what they cost together")
     bytes: Count
 
 
 class SplitScore(_Record):
     """A model's score on one split."""
 
-    bits_per_byte: Quantity
-    nats: Quantity = Field(description="summed over the split")
+    bits_per_byte: NonNegative
+    nats: NonNegative = Field(description="summed over the split")
     bytes: Annotated[int, Field(gt=0)]
     accuracy: Share = Field(description="share of tokens that the most probable guess hit")
-    interval: tuple[Quantity, Quantity] = Field(
+    interval: tuple[NonNegative, NonNegative] = Field(
         description="95 % bootstrap interval of bits_per_byte, over blocks"
     )
-    blocks: tuple[Quantity, ...] = Field(
+    blocks: tuple[NonNegative, ...] = Field(
         default=(),
         description="bits of each block of block_bytes bytes, in file order; the last is shorter",
     )
@@ -144,11 +144,11 @@ class AdaptiveSettings(_Record):
     method: Literal["dynamic_evaluation", "own_adaptation"] = Field(
         description="gradient steps on what was scored, or only what the architecture itself adapts"
     )
-    learning_rate: Quantity | None = None
+    learning_rate: NonNegative | None = None
     decay: Share | None = Field(
         default=None, description="share of the way back to the trained weights"
     )
-    damping: Quantity | None = Field(
+    damping: NonNegative | None = Field(
         default=None, description="added to each gradient scale, as a share of the mean scale"
     )
     segment_length: Count | None = Field(default=None, description="tokens between updates")
@@ -217,7 +217,7 @@ class Result(_Record):
         default={}, description="who provided the architecture, the tokenizer and the stream"
     )
     training_bytes: Count = Field(description="raw bytes trained on, repeats counted")
-    training_seconds: Quantity = Field(description="with validation")
+    training_seconds: NonNegative = Field(description="with validation")
     peak_memory_bytes: Count = Field(description="of the training process, or its accelerator")
     seed: int
     versions: dict[str, str] = Field(description="of what it was trained with, as are the next")

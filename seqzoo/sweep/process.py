@@ -12,17 +12,17 @@ from typing import Any
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
-from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
 from seqzoo.terminal.console import warn
 
-__all__ = ["MemberRun", "State"]
+__all__ = ["MemberRun", "MemberState"]
 
 # Inherited, these would have a child draw its progress bar into a file.
 _TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
-class State(StrEnum):
+class MemberState(StrEnum):
     """What a member is doing."""
 
     WAITING = "waiting"
@@ -37,15 +37,17 @@ class State(StrEnum):
 class MemberRun:
     """A member, its process while it has one, and the newest of its metrics.
 
-    state: see State. exit_code: once it has ended; 128 + N where signal N ended it.
+    state: see MemberState. exit_code: once it has ended; 128 + N where signal N ended it.
     """
 
     def __init__(
-        self, member: Member, recipe: Recipe, folder: SweepFolder, standing: Standing
+        self, member: Member, recipe: Recipe, folder: SweepFolder, completion: Completion
     ) -> None:
         self.name = member.name
-        self.state = State.SKIPPED if standing is Standing.FINISHED else State.WAITING
-        self.goes_on = standing is Standing.UNFINISHED
+        self.state = (
+            MemberState.SKIPPED if completion is Completion.FINISHED else MemberState.WAITING
+        )
+        self.goes_on = completion is Completion.UNFINISHED
         self.log = folder.log(member.name)
         self.exit_code = 0
         self.latest: dict[str, Any] = {}
@@ -59,7 +61,7 @@ class MemberRun:
         self._process: subprocess.Popen[bytes] | None = None
         self._log_began_at = 0
         self._began_at = self._ended_at = 0.0
-        if standing is not Standing.NEW:
+        if completion is not Completion.NEW:
             self.follow()
 
     def start(self, *, threads: int) -> None:
@@ -81,7 +83,7 @@ class MemberRun:
                 # Ctrl-C and a closed terminal are for the sweep, which passes on one signal.
                 start_new_session=True,
             )
-        self.state = State.RUNNING
+        self.state = MemberState.RUNNING
         self._began_at = time.monotonic()
 
     @property
@@ -100,18 +102,18 @@ class MemberRun:
         self.follow()
         self.exit_code = code if code >= 0 else 128 - code
         if code == 0:
-            self.state = State.FINISHED
-        elif self.state is State.STOPPING and self.exit_code > 128:
-            self.state = State.STOPPED
+            self.state = MemberState.FINISHED
+        elif self.state is MemberState.STOPPING and self.exit_code > 128:
+            self.state = MemberState.STOPPED
         else:
-            self.state = State.FAILED
+            self.state = MemberState.FAILED
         return True
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM, once: a run that trains saves first."""
-        if self._process is not None and self.state is State.RUNNING:
+        if self._process is not None and self.state is MemberState.RUNNING:
             self._process.terminate()
-            self.state = State.STOPPING
+            self.state = MemberState.STOPPING
 
     def kill(self) -> None:
         """End the process now; its checkpoints are whole at any moment."""
@@ -133,7 +135,7 @@ class MemberRun:
     @property
     def share(self) -> float:
         """How much of the budget is spent, 0 to 1."""
-        if self.state is State.FINISHED:
+        if self.state is MemberState.FINISHED:
             return 1.0
         spent = {
             ours: self.latest.get(theirs, 0)

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.text import Text
 from small_result import SPLITS, make_result
 
-from seqzoo.comparison.as_json import as_json
 from seqzoo.comparison.compare import Comparison, compare
 from seqzoo.comparison.differences import Difference, NoDifference
 from seqzoo.comparison.finished import read_finished_runs
+from seqzoo.comparison.to_json import comparison_to_json
 from seqzoo.comparison.views import print_comparison
 from seqzoo.errors import UsageError
 from seqzoo.results.result import (
@@ -346,7 +346,7 @@ def test_every_score_is_printed_whole(tmp_path: Path) -> None:
 
 def test_json_gives_back_every_number_unrounded(tmp_path: Path) -> None:
     comparison = two(tmp_path, adaptive=adaptive(make_score(3)))
-    stored = json.loads(as_json(comparison))
+    stored = json.loads(comparison_to_json(comparison))
     for row in comparison.quantities:
         assert list(stored["metrics"][row.key].values()) == list(row.values)
     assert stored["metrics"]["scores.test.bits_per_byte"]["A"] == make_score(1).bits_per_byte

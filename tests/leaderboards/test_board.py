@@ -20,9 +20,9 @@ def run_rows(board: Board) -> dict[str, Row]:
 
 def ranks(board: Board, kind: str = "static") -> dict[str, tuple[int, bool]]:
     return {
-        name: (row.standings[kind].rank, row.standings[kind].is_shared)
+        name: (row.rankings[kind].rank, row.rankings[kind].is_shared)
         for name, row in run_rows(board).items()
-        if kind in row.standings
+        if kind in row.rankings
     }
 
 
@@ -100,11 +100,11 @@ def test_seeds_of_one_recipe_are_one_row(tmp_path: Path) -> None:
     leave(tmp_path, "other", test=2.4, fingerprint="g")
     rows = run_rows(read_board(tmp_path))
     assert set(rows) == {"lstm", "other"}
-    standing = rows["lstm"].standings["static"]
+    ranking = rows["lstm"].rankings["static"]
     assert rows["lstm"].bits_per_byte["static"] == pytest.approx(2.1)
-    assert (standing.seeds, standing.spread) == (3, pytest.approx(0.1))
+    assert (ranking.seeds, ranking.spread) == (3, pytest.approx(0.1))
     assert [result.seed for result in rows["lstm"].results] == [9, 10, 11]
-    assert rows["other"].standings["static"].spread is None
+    assert rows["other"].rankings["static"].spread is None
     apart = read_board(tmp_path, each_run=True)
     assert len(run_rows(apart)) == 4
 
@@ -131,7 +131,7 @@ def test_an_adaptive_mean_is_over_all_seeds_made_alike_or_is_not_there(
     leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, learnt=2.2)
     (row,) = run_rows(read_board(tmp_path)).values()
     assert row.bits_per_byte["adaptive"] == pytest.approx(2.1)
-    assert row.standings["adaptive"].seeds == 2
+    assert row.rankings["adaptive"].seeds == 2
     third = make_result(run="x-seed_3", fingerprint="f", seed=3, learnt=1.0)
     assert third.adaptive is not None
     changed = third.adaptive.model_copy(update={"method": other}) if other != "none" else None
@@ -142,7 +142,7 @@ def test_an_adaptive_mean_is_over_all_seeds_made_alike_or_is_not_there(
     board = read_board(tmp_path)
     (row,) = run_rows(board).values()
     assert "adaptive" not in row.bits_per_byte
-    assert row.standings["static"].seeds == 3
+    assert row.rankings["static"].seeds == 3
     assert any("seeds have adaptive scores" in warning for warning in board.warnings)
 
 

@@ -21,13 +21,13 @@ import numpy.typing as npt
 
 from seqzoo.results.bootstrap import interval, resample
 
-__all__ = ["Standing", "standings"]
+__all__ = ["Ranking", "rankings"]
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Standing:
+class Ranking:
     """Where one row stands among all.
 
     bits_per_byte: mean over its seeds. seeds: how many. spread: their standard deviation, None
@@ -45,10 +45,10 @@ class Standing:
     is_shared: bool
 
 
-def standings(
+def rankings(
     scores: Sequence[Floats], block_bytes: npt.ArrayLike, *, seed: int = 0
-) -> list[Standing]:
-    """The standing of each of M rows.
+) -> list[Ranking]:
+    """The ranking of each of M rows.
 
     scores: of each row (S, N) the bits of each seed on each of N blocks. block_bytes: (N,).
     """
@@ -65,7 +65,7 @@ def standings(
     is_better = _certainly_better(draws)
     ranks = [1 + int(above.sum()) for above in is_better.T]
     return [
-        Standing(
+        Ranking(
             bits_per_byte=float(each.mean()),
             seeds=len(each),
             spread=spread,

@@ -10,10 +10,10 @@ from seqzoo.comparison.compare import Comparison
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.parts import PartRow
 
-__all__ = ["as_json"]
+__all__ = ["comparison_to_json"]
 
 
-def as_json(comparison: Comparison) -> str:
+def comparison_to_json(comparison: Comparison) -> str:
     """Everything, for programs; numbers unrounded, values by the letters of runs."""
     letters = comparison.letters
 
