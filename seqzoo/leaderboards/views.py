@@ -1,4 +1,4 @@
-"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page."""
+"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page of HTML."""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ _GAP = 2
 _NARROWEST = 4
 
 _NOTES = {
-    "adaptive": "static: frozen. adaptive: learns from the bytes that it has been scored on.",
-    "rank": "rank: among all comparable runs; =: the difference is inside the noise.",
+    "started_from": "started from: training began with the weights of that run. Such runs are "
+    "ranked apart from runs from scratch, unless --with-started is given.",
+    "adaptive": "static: the model is frozen. adaptive: it learns from the bytes that it has been "
+    "scored on.",
+    "rank": "rank: among all comparable runs; =: the difference is within the noise.",
     "noise": "±: half the 95 % interval of the score that ranks.",
-    "seeds": "seeds ±: how many, and their standard deviation; ?: one seed, so unknown.",
+    "seeds": "seeds ±: number of seeds, and their standard deviation; ?: unknown for one seed.",
 }
 
 
 def notes(board: Board, columns: ChosenColumns) -> list[str]:
-    """What a reader of the tables has to know, of the columns that are there."""
+    """Footnotes for the columns that are shown."""
     keys = {
         column.key for group in board.groups for column in _shown(group, columns, board.sorted_by)
     }
@@ -49,9 +52,9 @@ def notes(board: Board, columns: ChosenColumns) -> list[str]:
 
 
 def group_to_table(group: Group, columns: ChosenColumns, *, kind: str, width: int) -> Table:
-    """A rich table, baselines dim; the title is left to the caller.
+    """A rich table without a title; baselines are dim.
 
-    kind: of the scores that rank. width: as many of the default columns as fit are shown.
+    kind: the kind of score that ranks. width: of the default columns as many as fit are shown.
     """
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     shown = _shown(group, columns, kind)
@@ -67,18 +70,18 @@ def group_to_table(group: Group, columns: ChosenColumns, *, kind: str, width: in
             for column, size in zip(shown, widths, strict=True)
         ]
         if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
-            table.add_row()  # from here on rows have no such score
+            table.add_row()  # the rows below have no such score
         table.add_row(*cells, style="" if row.kind == "run" else "dim")
     return table
 
 
 def _end(text: str, size: int) -> str:
-    """The end of a text that is too long: what tells the members of a sweep apart stands there."""
+    """The end of a text that is too long: members of a sweep differ at the end of their names."""
     return text if cell_len(text) <= size else f"…{text[1 - size :]}"
 
 
 def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[int]:
-    """Of each column. Texts share what is left of `width`; numbers are never cut."""
+    """The width of each column. Texts share what is left of `width`; numbers are never cut."""
     widths = [_widest(group, column, kind) for column in columns]
     texts = [place for place, column in enumerate(columns) if column.is_text]
     room = width + _GAP - sum(widths) - _GAP * len(widths) + sum(widths[i] for i in texts)
@@ -89,7 +92,7 @@ def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> l
 
 
 def _shown(group: Group, columns: ChosenColumns, kind: str) -> list[Column]:
-    """The columns asked for, or those of the default that say something of some row."""
+    """The columns that were asked for, or the default ones that are not empty."""
     if columns is not None:
         return list(columns)
     return [
@@ -101,7 +104,7 @@ def _shown(group: Group, columns: ChosenColumns, kind: str) -> list[Column]:
 
 
 def _fitting(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[Column]:
-    """The columns of most importance that fit side by side, in their order."""
+    """The most important columns that fit side by side, in their order."""
     kept: list[Column] = []
     room = width + _GAP
     for column in sorted(columns, key=lambda column: column.priority or 0):
@@ -144,8 +147,8 @@ def _escaped(text: str) -> str:
 
 
 def board_to_csv(board: Board, columns: ChosenColumns) -> str:
-    """One line for each row of every group, numbers unrounded; the groups by their identity."""
-    identity = ("corpus_sha256", "split", "scored")
+    """One line for each row of every group, numbers unrounded; what a group shares is repeated."""
+    identity = ("corpus_sha256", "split", "scored", "starts")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = default_columns() if columns is None else columns
@@ -159,7 +162,7 @@ def board_to_csv(board: Board, columns: ChosenColumns) -> str:
 
 
 def board_to_html(board: Board, columns: ChosenColumns) -> str:
-    """A page that stands alone: no script, style or font from elsewhere."""
+    """A page in one file: it loads no script, style or font."""
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
@@ -195,8 +198,9 @@ def board_to_json(board: Board) -> str:
                 {
                     "corpus": {"name": group.corpus, "sha256": group.corpus_sha256},
                     "split": group.split,
-                    "protocol": group.protocol,
+                    "protocol": group.protocol.words,
                     "scored": group.scored,
+                    "starts": group.starts,
                     "rows": [_json_row(row) for row in group.rows],
                 }
                 for group in board.groups
@@ -213,6 +217,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "name": row.name,
         "bits_per_byte": row.bits_per_byte,
         "other_splits": row.other_splits,
+        "other_adaptive": row.other_adaptive,
         "accuracy": row.accuracy,
         "warnings": list(row.warnings),
     }
@@ -233,6 +238,7 @@ def _json_row(row: Row) -> dict[str, Any]:
     return shared | {
         "standings": rankings,
         "passed": row.passed,
+        "started_from": list(row.started_from),
         "recipe": first.recipe,
         "architecture": first.architecture,
         "tokenizer": first.tokenizer,

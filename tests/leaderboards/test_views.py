@@ -30,10 +30,11 @@ from seqzoo.leaderboards.views import (
 
 
 def drawn(board: Board, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    file = io.StringIO()
+    console = Console(file=file, width=width)
     for group in board.groups:
         console.print(group_to_table(group, None, kind=board.sorted_by, width=width))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -228,16 +229,17 @@ def test_a_folder_that_cannot_be_meant_is_told(runs: Path) -> None:
         leaderboard(runs.with_name(runs.name + "x"))
     one = runs / "shakespeare_transformer-12"
     (one / "recipe.yaml").touch()
-    with pytest.raises(UsageError, match="is a run; --runs takes the folder that holds it"):
+    with pytest.raises(UsageError, match="is a run; give the folder that holds it"):
         leaderboard(one)
 
 
 def test_chosen_columns_never_cut_a_number(runs: Path) -> None:
     columns = chosen_columns(["run", "method", "recipe", "static", "adaptive", "parameters"])
-    console = Console(file=io.StringIO(), width=60)
+    file = io.StringIO()
+    console = Console(file=file, width=60)
     for group in read_board(runs).groups:
         console.print(group_to_table(group, columns, kind="static", width=60))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = file.getvalue()
     for number in ("2.345", "2.461", "2.100", "123k"):
         assert number in text
 
