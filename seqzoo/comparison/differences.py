@@ -1,8 +1,8 @@
 """By how much scores differ, and whether that is more than the noise of the split.
 
-A difference is taken only between scores of the same bytes, read in the same way: static with
-static, adaptive with adaptive. Its interval is paired: both scores see the same draws of blocks, so
-that what is hard for both cancels.
+A difference is taken only between comparable scores (see seqzoo.results.comparable), static with
+static and adaptive with adaptive. Its interval is paired: both scores see the same draws of blocks,
+so that what is hard for both cancels.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ class Difference:
         """E.g. "B is better by 0.169 (0.160 to 0.178)", the interval in brackets."""
         if self.is_tie:
             low, high = (f"{bound:z.3f}".replace("-", "−") for bound in self.interval)
-            return f"a tie: the difference is inside the noise of the split ({low} to {high})"
+            return f"a tie: the difference is within the noise of the split ({low} to {high})"
         near, far = sorted(map(abs, self.interval))
         decimals = 3
         while decimals < 6 and not round(near, decimals):
             decimals += 1
         better = self.second if self.bits_per_byte < 0 else self.first
-        by, near_said, far_said = (
+        by, smallest, largest = (
             f"{number:.{decimals}f}" for number in (abs(self.bits_per_byte), near, far)
         )
-        return f"{better} is better by {by} ({near_said} to {far_said})"
+        return f"{better} is better by {by} ({smallest} to {largest})"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A finished run as its own files tell it: recipe, metrics and result; no plugin, no corpus."""
+"""A finished run, read from its own files: recipe, metrics and result; no plugin, no corpus."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["FinishedRun", "read_finished_runs"]
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """One run. label: its folder's name, with as many folders before it as tell it apart.
+    """One run. label: the end of its path, as short as makes it different from the others.
 
-    recipe: plain data, as resolved when the run began. metrics: empty where none were kept.
-    seconds_at: of training, by step.
+    recipe: plain data, as resolved when the run began. metrics: empty where there are none.
+    seconds_at: seconds of training by step.
     """
 
     label: str
@@ -61,7 +61,7 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of paths that differ; a folder that is named twice gets a number."""
+    """The shortest ends of paths that differ; a folder that is given twice gets a number."""
     parts = [Path(os.path.abspath(path)).parts for path in paths]
     labels: list[str] = []
     for own in parts:

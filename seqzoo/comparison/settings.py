@@ -14,8 +14,8 @@ __all__ = ["SettingDifference", "differing_settings"]
 class SettingDifference:
     """A setting that is not equal in all recipes.
 
-    path: dotted; entries of a list are counted from 0. values: by the letters of those that have
-    it.
+    path: dotted; entries of a list are counted from 0. values: by the letters of the runs that
+    have the setting.
     """
 
     path: str
@@ -25,10 +25,10 @@ class SettingDifference:
 def differing_settings(
     recipes: Sequence[Mapping[str, Any]], letters: Sequence[str]
 ) -> tuple[SettingDifference, ...]:
-    """What is not equal in all recipes, in their order; name and description set nothing."""
+    """What is not equal in all recipes, in their order, but for name and description."""
     flat = [dict(_flat(recipe)) for recipe in recipes]
     paths = dict.fromkeys(path for settings in flat for path in settings)
-    # What only a later recipe has stands in its section, not behind everything.
+    # A setting that only a later recipe has is listed in its section, not at the end.
     order: dict[tuple[str, ...], int] = {}
     for path in paths:
         for end in range(1, len(path) + 1):
@@ -48,7 +48,7 @@ def differing_settings(
 
 
 def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every setting with its path. A list of plain values is one, and so is what is empty."""
+    """Every setting with its path. A list of plain values is one setting, as is an empty value."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from _flat(inner, (*path, str(key)))

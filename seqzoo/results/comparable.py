@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seqzoo.results.result import ProtocolRecord, Result, SplitScore
 
-__all__ = ["ScoreIdentity", "score_identity", "why_not_comparable"]
+__all__ = ["ScoreIdentity", "score_identity", "start_in_words", "why_not_comparable"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,24 @@ def why_not_comparable(
     is_comparable = identities[0] is not None and identities[0] == identities[1]
     assert bool(reason) != is_comparable, (reason, identities)
     return reason
+
+
+def start_in_words(result: Result, name: str) -> str:
+    """A sentence that says what weights training started from; empty where they were new.
+
+    Scores of such a run may be subtracted, but what the earlier training cost is not in its
+    figures, so that a reader has to know. name: of the run, for the sentence.
+    """
+    start = result.started_from
+    if start is None:
+        return ""
+    weights = f"the weights of {start.path}"
+    if start.step is not None:
+        weights = f"the weights of step {start.step:,} of {start.path}"
+    return (
+        f"{name} started from {weights} (sha256 {start.weights_sha256[:8]}); its figures do not "
+        f"include that earlier training."
+    )
 
 
 def _reasons(

@@ -18,7 +18,8 @@ LADDER = Ladder(
 
 def names(score: float, **kind: bool) -> tuple[str | None, str | None]:
     place = LADDER.place(score, "test", **kind)
-    return place.passed and place.passed.name, place.next and place.next.name
+    passed, following = place.passed, place.next
+    return passed.name if passed else None, following.name if following else None
 
 
 @pytest.mark.parametrize(
