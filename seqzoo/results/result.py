@@ -1,4 +1,4 @@
-"""What a run leaves behind: runs/NAME/result.json, one `Result`, checked when read.
+"""The result of a run: runs/NAME/result.json, one `Result`, checked when it is read.
 
 Fields may be added within a format version, and readers ignore those that they do not know; a
 change of meaning raises FORMAT_VERSION. docs/result.schema.json is made from these models.
@@ -65,7 +65,7 @@ class ProtocolRecord(_Record):
 
     name: str = Field(description='for people, e.g. "static, 1 lane"')
     adaptive: bool = Field(default=False, description="learns from the bytes it has been scored on")
-    lanes: Count = Field(default=1, description="stretches read side by side")
+    lanes: Count = Field(default=1, description="parts of the split that are read side by side")
     warmup_tokens: Count = Field(default=0, description="unscored tokens before each further lane")
 
     @property
@@ -89,7 +89,7 @@ class PartScore(_Record):
     """Some of a split's bytes."""
 
     name: str
-    bits: NonNegative = Field(description="what they cost together")
+    bits: NonNegative = Field(description="of all these bytes together")
     bytes: Count
 
 
@@ -99,7 +99,7 @@ class SplitScore(_Record):
     bits_per_byte: NonNegative
     nats: NonNegative = Field(description="summed over the split")
     bytes: Annotated[int, Field(gt=0)]
-    accuracy: Share = Field(description="share of tokens that the most probable guess hit")
+    accuracy: Share = Field(description="share of tokens whose most probable guess was right")
     interval: tuple[NonNegative, NonNegative] = Field(
         description="95 % bootstrap interval of bits_per_byte, over blocks"
     )
@@ -124,7 +124,7 @@ class SplitScore(_Record):
     def _adds_up(self) -> Self:
         total = self.bits_per_byte * self.bytes
         if not _is_close(self.nats, total * math.log(2)):
-            raise ValueError("nats and bits_per_byte are not one score")
+            raise ValueError("nats and bits_per_byte are not the same score")
         if self.blocks and len(self.blocks) != len(self.block_sizes):
             raise ValueError(f"{len(self.blocks)} blocks, expected {len(self.block_sizes)}")
         if self.blocks and not _is_close(math.fsum(self.blocks), total):
@@ -182,14 +182,14 @@ class StartRecord(_Record):
 
 
 class Result(_Record):
-    """One run, its scores, and all that they depend on."""
+    """One run, its scores, and everything that they depend on."""
 
     format_version: int = FORMAT_VERSION
     run: str
     recipe: str = Field(description="its name")
     fingerprint: str = Field(
         default="",
-        description="hash of the recipe without its seed: runs that share it differ by luck",
+        description="hash of the recipe without its seed: runs that share it differ by chance",
     )
     created: AwareDatetime = Field(description="when it was scored, with time zone")
     corpus: CorpusRecord
@@ -202,12 +202,12 @@ class Result(_Record):
         default={}, description="the true source's bits per byte by split, where it is known"
     )
     placement: str = Field(
-        default="", description="where the run stands among the baselines, in words"
+        default="", description="between which baselines the score on test is, in words"
     )
     architecture: str
     tokenizer: str
     parameters: Count
-    steps: Count = Field(description="updates that training took")
+    steps: Count = Field(description="number of updates in training")
     step: Count = Field(default=0, description="the update whose weights were scored")
     weights_sha256: str = ""
     started_from: StartRecord | None = Field(
@@ -220,7 +220,9 @@ class Result(_Record):
     training_seconds: NonNegative = Field(description="with validation")
     peak_memory_bytes: Count = Field(description="of the training process, or its accelerator")
     seed: int
-    versions: dict[str, str] = Field(description="of what it was trained with, as are the next")
+    versions: dict[str, str] = Field(
+        description="of packages in training; the fields below are also of training"
+    )
     device: str
     cpu: str
     threads: Count
@@ -251,7 +253,7 @@ def result_schema() -> dict[str, Any]:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Whole or not at all, and on disk when this returns. Raises EnvironmentFault."""
+    """Write all of it or nothing; it is on disk when this returns. Raises EnvironmentFault."""
     try:
         write_whole(path, result.model_dump_json(indent=1) + "\n")
     except OSError as error:
@@ -291,4 +293,4 @@ def read_result(path: Path) -> Result:
 
 def _refuse(constant: str) -> None:
     """Python's JSON has NaN and Infinity, JSON has not, and no score is either."""
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

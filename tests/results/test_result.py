@@ -110,8 +110,8 @@ def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
         ({"scores": {"test": {}}}, "scores.test.bits_per_byte: .* 4 more"),
         ({"created": "yesterday"}, "created: "),
         ({"created": "2026-01-02T03:04:05"}, "created: .*timezone"),
-        ({"floor": {"test": float("nan")}}, "NaN is no number"),
-        ({"floor": {"test": float("inf")}}, "Infinity is no number"),
+        ({"floor": {"test": float("nan")}}, "NaN is not a number"),
+        ({"floor": {"test": float("inf")}}, "Infinity is not a number"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], message: str) -> None:
@@ -126,8 +126,8 @@ def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], mess
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"bits_per_byte": 1.9}, "not one score"),
-        ({"nats": 1.0}, "not one score"),
+        ({"bits_per_byte": 1.9}, "not the same score"),
+        ({"nats": 1.0}, "not the same score"),
         ({"blocks": [2500.0]}, "1 blocks, expected 2"),
         ({"blocks": [2500.0, 2400.0]}, "do not add up"),
         ({"interval": [9, 1]}, "ends before it begins"),
