@@ -45,12 +45,6 @@ def test_a_subject_has_every_attribute_that_plugins_are_promised() -> None:
     assert promised <= set(dir(Subject)) | set(vars(as_public(subject())))
 
 
-def test_what_a_check_explains_is_the_name_of_a_check() -> None:
-    checks = all_checks(Registry())
-    known = {each.name for each in checks} | {f"{each.group}.*" for each in checks}
-    assert {name for each in checks for name in each.explains} <= known
-
-
 def test_a_crash_is_that_checks_own_and_takes_no_other_down() -> None:
     checks = [
         check("stream.a", ValueError("the\nreason")),

@@ -8,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import cast
 
+from seqzoo.doctor.causes import with_causes
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
@@ -21,7 +22,7 @@ GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "e
 def all_checks(registry: Registry) -> list[Check]:
     """Our own, one in each module of a group's folder, and those of plugins, by group and rank."""
     own = [
-        import_module(module.name).CHECK
+        with_causes(import_module(module.name).CHECK)
         for group in GROUPS
         for module in iter_modules([f"{__path__[0]}/{group}"], f"{__name__}.{group}.")
         if not module.name.rpartition(".")[2].startswith("_")

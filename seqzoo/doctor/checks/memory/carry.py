@@ -130,5 +130,4 @@ CHECK = Check(
     examine=examine,
     rank=30,
     is_quick=False,
-    explains=("verdict.*", "decoding.*"),
 )

@@ -120,6 +120,5 @@ CHECK = Check(
     summary="the gradient reaches far enough back to learn a word",
     examine=examine,
     rank=10,
-    explains=("memory.lag", "memory.carry", "verdict.*", "decoding.*"),
     source="Williams and Peng 1990; Pascanu et al. 2013, arXiv:1211.5063",
 )

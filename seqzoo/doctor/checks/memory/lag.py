@@ -93,6 +93,5 @@ CHECK = Check(
     examine=examine,
     rank=20,
     is_quick=False,
-    explains=("memory.carry", "verdict.*", "decoding.*"),
     source="Hochreiter and Schmidhuber 1997, section 5",
 )

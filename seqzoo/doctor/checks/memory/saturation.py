@@ -79,6 +79,5 @@ CHECK = Check(
     examine=examine,
     rank=40,
     is_quick=False,
-    explains=("optimisation.dead_units", "verdict.*"),
     source="Karpathy et al. 2015, arXiv:1506.02078",
 )

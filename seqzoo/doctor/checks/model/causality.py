@@ -95,13 +95,4 @@ CHECK = Check(
     summary="no logits depend on tokens that come after them",
     examine=examine,
     rank=50,
-    explains=(
-        "model.initial_loss",
-        "model.state",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -177,6 +177,4 @@ CHECK = Check(
     summary="the model can be built, called and trained",
     examine=examine,
     rank=10,
-    explains=("model.*", "memory.*", "optimisation.*", "verdict.*", "decoding.*"),
-    is_gate=True,
 )

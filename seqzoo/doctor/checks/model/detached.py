@@ -68,13 +68,5 @@ CHECK = Check(
     summary="an update does not reach back into the one before",
     examine=examine,
     rank=90,
-    explains=(
-        "model.gradients",
-        "model.untouched",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-    ),
     source="Williams and Peng 1990, truncated backpropagation through time",
 )

@@ -123,12 +123,4 @@ CHECK = Check(
     summary="eval mode is free of chance",
     examine=examine,
     rank=70,
-    explains=(
-        "model.state",
-        "model.untouched",
-        "model.evaluation",
-        "memory.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -99,5 +99,4 @@ CHECK = Check(
     summary="a score depends on neither chunks nor batch",
     examine=examine,
     rank=130,
-    explains=("verdict.*",),
 )

@@ -99,12 +99,4 @@ CHECK = Check(
     summary="logits, loss and gradients are finite",
     examine=examine,
     rank=110,
-    explains=(
-        "model.initial_loss",
-        "model.gradients",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -154,5 +154,4 @@ CHECK = Check(
     summary="every parameter has a gradient and moves",
     examine=examine,
     rank=100,
-    explains=("optimisation.*", "memory.*", "verdict.*"),
 )

@@ -86,11 +86,5 @@ CHECK = Check(
     summary="an untrained model guesses evenly",
     examine=examine,
     rank=30,
-    explains=(
-        "optimisation.gradient_norm",
-        "optimisation.learning_rate",
-        "verdict.undertrained",
-        "verdict.underfitting",
-    ),
     source="Karpathy, A Recipe for Training Neural Networks, 2019",
 )

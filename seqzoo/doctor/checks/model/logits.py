@@ -88,17 +88,5 @@ CHECK = Check(
     summary="the outputs are logits, not probabilities",
     examine=examine,
     rank=20,
-    explains=(
-        "model.initial_loss",
-        "model.causality",
-        "model.rows",
-        "model.state",
-        "model.gradients",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
     source="torch.nn.CrossEntropyLoss: the input is expected to contain unnormalised logits",
 )

@@ -165,12 +165,4 @@ CHECK = Check(
     summary="the loss is the mean cross-entropy",
     examine=examine,
     rank=40,
-    explains=(
-        "model.finite",
-        "model.gradients",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

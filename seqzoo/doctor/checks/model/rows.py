@@ -70,14 +70,5 @@ CHECK = Check(
     summary="a row's logits do not depend on the other rows",
     examine=examine,
     rank=60,
-    explains=(
-        "model.causality",
-        "model.state",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
     source="Ioffe and Szegedy 2015, arXiv:1502.03167, section 3.1, on what batch statistics do",
 )

@@ -91,5 +91,4 @@ CHECK = Check(
     summary="text read in pieces is text read at once",
     examine=examine,
     rank=80,
-    explains=("model.evaluation", "memory.*", "verdict.*", "decoding.*"),
 )

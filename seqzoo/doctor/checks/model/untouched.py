@@ -87,5 +87,4 @@ CHECK = Check(
     summary="scoring leaves the model as it was",
     examine=examine,
     rank=120,
-    explains=("model.evaluation", "verdict.*"),
 )

@@ -79,6 +79,5 @@ CHECK = Check(
     examine=examine,
     rank=50,
     is_quick=False,
-    explains=("verdict.*",),
     source="He et al. 2015, arXiv:1502.01852",
 )

@@ -80,6 +80,5 @@ CHECK = Check(
     examine=examine,
     rank=30,
     is_quick=False,
-    explains=("optimisation.update_ratio", "optimisation.dead_units", "verdict.*", "decoding.*"),
     source="Pascanu et al. 2013, arXiv:1211.5063",
 )

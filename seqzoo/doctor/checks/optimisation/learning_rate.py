@@ -164,14 +164,5 @@ CHECK = Check(
     examine=examine,
     rank=20,
     is_quick=False,
-    explains=(
-        "optimisation.gradient_norm",
-        "optimisation.update_ratio",
-        "optimisation.dead_units",
-        "memory.saturation",
-        "memory.carry",
-        "verdict.*",
-        "decoding.*",
-    ),
     source="Smith 2017, arXiv:1506.01186",
 )

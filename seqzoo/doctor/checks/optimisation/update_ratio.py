@@ -65,6 +65,5 @@ CHECK = Check(
     examine=examine,
     rank=40,
     is_quick=False,
-    explains=("verdict.*",),
     source="Karpathy 2015, CS231n: ratio of weights and updates",
 )

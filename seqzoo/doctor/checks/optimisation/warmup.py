@@ -83,6 +83,5 @@ CHECK = Check(
     summary="the warm-up ends well before the budget",
     examine=examine,
     rank=15,
-    explains=("verdict.*", "decoding.*"),
     source="Goyal et al. 2017, arXiv:1706.02677",
 )

@@ -61,15 +61,5 @@ CHECK = Check(
     summary="batches keep their content once they are handed out",
     examine=examine,
     rank=10,
-    explains=(
-        "stream.repeats",
-        "stream.continuity",
-        "stream.targets",
-        "stream.resets",
-        "stream.split",
-        "memory.carry",
-        "verdict.*",
-        "decoding.*",
-    ),
     source="Keras 1 fit_generator queued references, not copies",
 )

@@ -44,5 +44,4 @@ CHECK = Check(
     summary="the tokenizer counts the bytes of its tokens",
     examine=examine,
     rank=80,
-    explains=("verdict.*",),
 )

@@ -92,5 +92,4 @@ CHECK = Check(
     summary="rows continue from batch to batch where the state is carried",
     examine=examine,
     rank=30,
-    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
 )

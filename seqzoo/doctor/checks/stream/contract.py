@@ -136,18 +136,4 @@ CHECK = Check(
     summary="batches can be read, and hold token ids",
     examine=examine,
     rank=1,
-    # Of the model's those that read real text; the others read tokens of its own vocabulary.
-    explains=(
-        "stream.*",
-        "model.initial_loss",
-        "model.logits",
-        "model.loss",
-        "model.gradients",
-        "model.finite",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
-    is_gate=True,
 )

@@ -67,6 +67,5 @@ CHECK = Check(
     summary="held-out text does not stand in the training part",
     examine=examine,
     rank=60,
-    explains=("verdict.*",),
     source="Lee et al. 2022, arXiv:2107.06499",
 )

@@ -173,12 +173,4 @@ CHECK = Check(
     summary="batches do not repeat each other within an epoch",
     examine=examine,
     rank=20,
-    explains=(
-        "stream.continuity",
-        "memory.carry",
-        "memory.saturation",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -124,5 +124,4 @@ CHECK = Check(
     summary="the state is reset where the text jumps and nowhere else",
     examine=examine,
     rank=40,
-    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
 )

@@ -68,5 +68,4 @@ CHECK = Check(
     summary="the tokenizer gives back every byte",
     examine=examine,
     rank=70,
-    explains=("stream.byte_count", "verdict.*", "decoding.*"),
 )

@@ -119,5 +119,4 @@ CHECK = Check(
     summary="training reads the training part alone",
     examine=examine,
     rank=50,
-    explains=("model.*", "verdict.*"),
 )

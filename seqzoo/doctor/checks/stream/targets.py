@@ -160,12 +160,4 @@ CHECK = Check(
     summary="each target is the token right after its input",
     examine=examine,
     rank=25,
-    explains=(
-        "stream.continuity",
-        "memory.carry",
-        "memory.saturation",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )
