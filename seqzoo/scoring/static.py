@@ -23,6 +23,7 @@ from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.load import Recipe
 from seqzoo.scoring.chunks import Chunk, Reading
+from seqzoo.scoring.nats import nats_of
 from seqzoo.scoring.tally import Tally
 
 __all__ = ["Protocol", "add_scores", "one_thread", "recipe_protocol", "require_finite", "score"]
@@ -87,11 +88,10 @@ def score(
 def add_scores(result: Tally, logits: Tensor, chunk: Chunk) -> None:
     """Add what the (B, T, V) logits of a chunk cost its targets."""
     targets = torch.from_numpy(chunk.targets).to(logits.device)
-    # In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
     if logits.device.type == "mps":  # which knows no float64
         logits, targets = logits.cpu(), targets.cpu()
     logits = logits.double()
-    nats = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+    nats = nats_of(logits, targets)
     scored = chunk.scored
     result.add(
         nats.cpu().numpy()[scored],
