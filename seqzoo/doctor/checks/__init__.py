@@ -1,4 +1,4 @@
-"""The checks, in the order in which they are run and told: causes before what follows from them."""
+"""The checks, in the order in which they run and are reported: causes before consequences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def all_checks(registry: Registry) -> list[Check]:
 def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
     """All checks, or those that `only` names, a group by its name or `group.*`.
 
-    Raises UsageError where a name is no check's.
+    Raises UsageError if a name is not a check.
     """
     checks = all_checks(registry)
     names = [check.name for check in checks]
@@ -50,7 +50,7 @@ def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
 
 
 def check_table() -> str:
-    """Our own checks as Markdown: name, what is healthy, whether the quick mode has it."""
+    """The built-in checks as Markdown: name, what is healthy, whether the quick mode runs it."""
     lines = ["", "| check | healthy is | quick |", "|---|---|---|"]
     for check in all_checks(Registry()):
         quick = "yes" if check.is_quick else ""
