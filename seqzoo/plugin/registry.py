@@ -201,6 +201,6 @@ def load_registry() -> Registry:
 def _claimed_twice(kind: str, name: str, claims: list[Registered[Any]]) -> str:
     owners = " and ".join(str(claim.owner) for claim in claims)
     return (
-        f"{kind} '{name}' is declared by {owners}, so it belongs to neither. Disable one with "
-        f"SEQZOO_DISABLE or rename it."
+        f"{kind} '{name}' is declared by {owners}, so the name cannot be used. Disable one with "
+        f"SEQZOO_DISABLE, or rename one."
     )

@@ -50,7 +50,7 @@ def test_a_mapping_gives_the_same_recipe_as_a_file() -> None:
     assert made(MappingProxyType(good())) == parse()
 
 
-def test_the_mapping_is_left_as_it_is() -> None:
+def test_the_mapping_is_not_changed() -> None:
     data = good()
     before = copy.deepcopy(data)
     made(data, {"train.budget.seconds": 3, "architecture.options.hidden_size": 9})
@@ -107,7 +107,7 @@ def test_a_list_that_contains_itself_is_refused() -> None:
     assert problem.endswith(f"values are nested more than {MAX_DEPTH} deep.")
 
 
-def test_overrides_by_path_are_taken_with_their_types() -> None:
+def test_overrides_by_path_keep_their_types() -> None:
     values = {
         "train.batch_size": 8,
         "train.bptt_length": [{"from": 0, "length": 9}],
@@ -133,7 +133,7 @@ def test_overrides_by_path_are_taken_with_their_types() -> None:
     assert made(good(), values) == made(good(), typed) == expected
 
 
-def test_budgets_that_are_given_together_stay_together() -> None:
+def test_budgets_that_are_set_together_are_all_kept() -> None:
     both = made(good(), {"train.budget": {"steps": 5}, "train.budget.bytes": 7})
     assert both.train.budget == BudgetSection(steps=5, bytes=7)
     assert parse(GOOD, "train.budget={steps: 5}", "train.budget.bytes=7") == both
@@ -145,7 +145,7 @@ def test_budgets_that_are_given_together_stay_together() -> None:
         ("train.batch_size", "8", "train.batch_size is '8', expected a whole number of at least 1."),
         ("train.batch_size=8", 8, "train.batch_size=8: expected a dotted path, such as train.batch_size."),
         ("train..seed", 8, "train..seed: expected a dotted path, such as train.batch_size."),
-        ("sample.chain.9", "greedy", "sample.chain.9: sample.chain is a list of 4, counted from 0; there is no '9' in it."),
+        ("sample.chain.9", "greedy", "sample.chain.9: sample.chain is a list of 4 entries, counted from 0; there is no entry '9'."),
         ("architecture.name", "lsmt", "architecture.name: architecture 'lsmt' is not installed. Did you mean 'lstm'?"),
         ("train.seed", object(), "train.seed: found object, expected text, a number, true or false, null, a list or a mapping."),
     ],
@@ -171,7 +171,7 @@ def test_the_public_function_reads_files_and_mappings(
         recipe("absent.yaml", registry=registry)
 
 
-def test_the_public_function_finds_what_is_installed(tmp_path: Path) -> None:
+def test_the_public_function_uses_installed_plugins_by_default(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("text")
     data = {
         "name": "smallest",
