@@ -206,15 +206,14 @@ class _Builder:
     def _parse(self) -> Iterator[Event]:
         """PyYAML's events; its errors become problems."""
         try:
-            loader = yaml.SafeLoader(self.text)
+            loader: Any = yaml.SafeLoader(self.text)  # its stubs have no types for events
         except yaml.reader.ReaderError as error:
             line, column = _place(self.text[: error.position])
             found = f"U+{ord(self.text[error.position]):04X}"
             _refuse(self.source, line, column, f"the character {found} is not allowed here.")
         try:
             while loader.check_event():
-                event: Event = loader.get_event()  # type: ignore[no-untyped-call]
-                yield event
+                yield loader.get_event()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             assert mark is not None  # the parser and the scanner always set it
