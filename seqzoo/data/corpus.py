@@ -40,11 +40,15 @@ class Splits:
 
 @dataclass(frozen=True)
 class Data:
-    """An opened corpus, its hash and its splits."""
+    """An opened corpus, its hash and its splits.
+
+    fell_back: it is the recipe's fallback, because the corpus itself is not available.
+    """
 
     corpus: Corpus
     sha256: str
     splits: Splits
+    fell_back: bool = False
 
 
 def open_corpus(

@@ -146,11 +146,15 @@ class Registry:
             self._claims[spec.kind].setdefault(spec.name, []).append(Registered(spec, owner))
 
     def add_file(self, path: Path) -> None:
-        """Load a plugin file that a recipe names. Raises PluginError, naming the file."""
+        """Load a plugin file that a recipe names. Raises PluginError, naming the file.
+
+        A file that is loaded again replaces its earlier declarations.
+        """
         owner = Owner(plugin=path.name, distribution=str(path))
         try:
             with loading():
                 module = import_file(path)
+            self._remove(owner)
             self.add(module, owner)
         except KeyboardInterrupt:
             raise
@@ -162,6 +166,13 @@ class Registry:
             for name, claims in by_name.items():
                 if len(claims) > 1 and claims[-1].owner == owner:
                     raise PluginError(_claimed_twice(kind, name, claims))
+
+    def _remove(self, owner: Owner) -> None:
+        for by_name in self._claims.values():
+            for name, claims in list(by_name.items()):
+                by_name[name] = [claim for claim in claims if claim.owner != owner]
+                if not by_name[name]:
+                    del by_name[name]
 
 
 def load_registry() -> Registry:

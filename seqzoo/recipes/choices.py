@@ -10,12 +10,14 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, Section, choice_fields
+from seqzoo.recipes.python_data import plain_data
 from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import DataPath, load_yaml
 
 __all__ = [
     "NamedPlugin",
+    "chain_of",
     "check_options",
     "named_plugins",
     "parse_links",
@@ -95,6 +97,27 @@ def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:
     VALUE is the value of the sampler's shorthand option. Raises UsageError at the first mistake.
     """
     return [_parse_link(text, registry) for text in texts]
+
+
+def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> list[Choice]:
+    """Links as recipes write them: a name, or `{name: {option: value}}`, or `{name: value}`.
+
+    Raises UsageError with all mistakes, each on its own line.
+    """
+    chain: list[Choice] = []
+    mistakes: list[Mistake] = []
+    for index, link in enumerate(plain_data(list(links), source="the chain")):
+        named = _link("sampler", link, ("chain", index))
+        if isinstance(named, Mistake):
+            mistakes.append(named)
+            continue
+        options, found = check_options(named, registry)
+        mistakes += found
+        if options is not None:
+            chain.append(Choice(name=named.name, options=options))
+    if mistakes:
+        raise UsageError("\n".join(mistake.message for mistake in mistakes))
+    return chain
 
 
 def with_options(

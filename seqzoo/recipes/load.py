@@ -99,7 +99,7 @@ class Recipe(RecipeSections):
 
 
 def recipe(
-    source: str | os.PathLike[str] | Mapping[str, Any],
+    source: str | os.PathLike[str] | Mapping[str, Any] | Recipe,
     overrides: Overrides = (),
     *,
     registry: Registry | None = None,
@@ -107,11 +107,16 @@ def recipe(
     """A checked recipe from a YAML file, or from a mapping with the same content.
 
     source: relative paths in a file start from its folder, those in a mapping from the working
-    directory.
+    directory. A Recipe is checked again, with the overrides.
     overrides: values by dotted path, `{"train.batch_size": 16}`, or `train.batch_size=16` as text.
     registry: the plugins that the recipe can use; None for all that are installed.
     Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
     """
+    if isinstance(source, Recipe):
+        if not overrides:
+            return source
+        data, _ = load_yaml(source.to_yaml(), "the recipe")
+        return recipe_from(data, registry or source.registry, base=source.base, overrides=overrides)
     plugins = load_registry() if registry is None else registry
     if isinstance(source, Mapping):
         return recipe_from(source, plugins, base=Path.cwd(), overrides=overrides)

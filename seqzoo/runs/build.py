@@ -12,7 +12,7 @@ from seqzoo.data.corpus import Data, open_corpus, sha256_of, split
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
 from seqzoo.model.runtime import untouched
-from seqzoo.plugin.build import as_plugin_error as blaming
+from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.build import build, require
 from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer
 from seqzoo.plugin.registry import Registry
@@ -20,7 +20,6 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice
 
 __all__ = [
-    "blaming",
     "build_chain",
     "build_model",
     "build_tokenizer",
@@ -31,11 +30,14 @@ __all__ = [
 
 
 def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
-    """Open and split the recipe's corpus; `announce` hears of a fallback."""
-    corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=announce)
+    """Open and split the recipe's corpus; `announce` is called with a sentence on a fallback."""
+    sentences: list[str] = []
+    corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
+    for sentence in sentences:
+        announce(sentence)
     shares = recipe.corpus.split
     splits = split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
-    return Data(corpus, sha256_of(corpus.data), splits)
+    return Data(corpus, sha256_of(corpus.data), splits, fell_back=bool(sentences))
 
 
 def build_tokenizer(recipe: Recipe) -> Tokenizer:
@@ -65,7 +67,7 @@ def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
     """
     B, T = 2, 3
     tokens = torch.zeros(B, T, dtype=torch.int64)
-    with blaming(recipe.registry, "architecture", recipe.architecture.name), untouched(model):
+    with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name), untouched(model):
         answer = model(tokens)
         is_pair = isinstance(answer, tuple) and len(answer) == 2
         require(is_pair, found=answer, expected="(logits, state)")
@@ -94,7 +96,7 @@ def build_chain(links: Iterable[Choice], registry: Registry, *, vocab_size: int)
     chain: list[Sampler] = []
     for link in links:
         sampler = build(registry, "sampler", link)
-        with blaming(registry, "sampler", link.name):
+        with as_plugin_error(registry, "sampler", link.name):
             history = torch.zeros(2, min(sampler.history_length, 2), dtype=torch.int64)
             logits = sampler(torch.zeros(2, vocab_size), history)
             shape = tuple(getattr(logits, "shape", ()))

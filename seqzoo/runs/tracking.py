@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from seqzoo.errors import SeqzooError
 from seqzoo.plugin.contracts import Tracker
-from seqzoo.terminal.console import warn
 
 __all__ = ["GuardedTracker"]
 
@@ -14,8 +13,11 @@ __all__ = ["GuardedTracker"]
 class GuardedTracker(Tracker):
     """Passes everything on until something raises; says so once and is silent from then on."""
 
-    def __init__(self, name: str, open_tracker: Callable[[], Tracker]) -> None:
+    def __init__(
+        self, name: str, open_tracker: Callable[[], Tracker], *, warn: Callable[[str], None]
+    ) -> None:
         self._name = name
+        self._warn = warn
         self._inner: Tracker | None = None
         self._guarded(lambda: setattr(self, "_inner", open_tracker()))
 
@@ -35,4 +37,4 @@ class GuardedTracker(Tracker):
             cause = f"{type(error).__name__}: {error}."
             if isinstance(error, SeqzooError):  # already a sentence for the user
                 cause = str(error)
-            warn(f"tracker '{self._name}' failed and is left out from here on: {cause}")
+            self._warn(f"tracker '{self._name}' failed and is left out from here on: {cause}")

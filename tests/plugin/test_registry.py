@@ -300,6 +300,16 @@ def test_a_plugin_file_adds_what_it_declares(tmp_path: Path) -> None:
     assert str(registered.owner) == f"'my cell.py' ({path})"
 
 
+def test_a_plugin_file_that_is_loaded_again_replaces_what_it_declared(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(declares("first", "both"))
+    registry = Registry()
+    registry.add_file(path)
+    path.write_text(declares("both", "second-name"))
+    registry.add_file(path)
+    assert registry.names("architecture") == ["both", "second-name"]
+
+
 def test_a_plugin_file_can_define_its_options(tmp_path: Path) -> None:
     """pydantic looks annotations up in the module, so it must be able to find the module."""
     path = tmp_path / "with_options.py"

@@ -15,6 +15,7 @@ import pytest
 from small_recipe import GOOD, parse, small_registry
 
 from seqzoo.errors import RecipeError, UsageError
+from seqzoo.recipes.choices import chain_of
 from seqzoo.recipes.load import Recipe, load_recipe, recipe, recipe_from
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection
@@ -169,6 +170,30 @@ def test_the_public_function_reads_files_and_mappings(
     assert recipe(good(), registry=registry).base == tmp_path
     with pytest.raises(UsageError, match="does not exist"):
         recipe("absent.yaml", registry=registry)
+
+
+def test_a_recipe_with_plugin_files_can_be_checked_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from seqzoo import TrackerSpec, hookimpl\n"
+        "@hookimpl\n"
+        "def register_trackers():\n"
+        "    return [TrackerSpec(name='mine', summary='', open=lambda *_: None)]\n"
+    )
+    data = {**good(), "plugins": ["mine.py"], "trackers": [{"name": "mine"}]}
+    first = recipe_from(data, small_registry(), base=tmp_path)
+    second = recipe(first, {"train.seed": 4})
+    assert second.train.seed == 4
+    assert second.trackers == first.trackers
+    assert second.base == first.base
+
+
+def test_links_from_python_have_the_forms_of_a_recipe() -> None:
+    chain = chain_of(["greedy", {"temperature": np.float64(0.5)}, {"top_k": {"k": 3}}],
+                     small_registry())  # fmt: skip
+    assert [link.name for link in chain] == ["greedy", "temperature", "top_k"]
+    assert (chain[1].options.value, chain[2].options.k) == (0.5, 3)
+    with pytest.raises(UsageError, match=r"'gredy' is not installed(.|\n)*chain\.1\.top_k is 'x'"):
+        chain_of(["gredy", {"top_k": "x"}], small_registry())
 
 
 def test_the_public_function_uses_installed_plugins_by_default(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def run_of(
     last = int(lines[-1]["step"])
     budget = BudgetSection(steps=last if is_finished else 2 * last)
     run = SimpleNamespace(
-        recipe=SimpleNamespace(train=SimpleNamespace(budget=budget)),
+        experiment=SimpleNamespace(recipe=SimpleNamespace(train=SimpleNamespace(budget=budget))),
         effort=Effort(last, 0, 0.0, 0),
     )
     return subject(run=run, metrics=lines, data=data, **further)

@@ -43,7 +43,7 @@ def _differing(subject: Subject) -> list[str]:
         run = subject.run
     except Missing:
         return []
-    then, now = run.record, run.runtime.record()
+    then, now = run.record, run.experiment.runtime.record()
     pairs = [
         ("torch", then["versions"]["torch"], now["versions"]["torch"]),
         ("device", then["device"], now["device"]),
