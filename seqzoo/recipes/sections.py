@@ -51,8 +51,8 @@ def run_name(name: str) -> str:
     # It becomes the name of a folder and an argument of commands: no '/', no leading '.' or '-'.
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name[:40]!r} cannot name a run; use up to 100 letters, digits, '_', '.' and '-', "
-            f"beginning with no '.' or '-'"
+            f"{name[:40]!r} cannot name a run; use up to 100 letters, digits, '_', '.' and "
+            f"'-', and do not begin with '.' or '-'"
         )
     return name
 

@@ -86,7 +86,7 @@ class BudgetSection(Section):
     @model_validator(mode="after")
     def _is_some(self) -> BudgetSection:
         if all(getattr(self, unit) is None for unit in type(self).model_fields):
-            raise ValueError("give one of steps, bytes, epochs and seconds, or more; found none")
+            raise ValueError("give one or more of steps, bytes, epochs and seconds; found none")
         return self
 
     @classmethod
@@ -186,7 +186,7 @@ class TrainSection(Section):
             starts = [stage.start for stage in bptt_length]
             if starts[0] != 0 or any(a >= b for a, b in pairwise(starts)):
                 found = ", ".join(f"{start:g}" for start in starts[:8])
-                raise ValueError(f"stages must begin at 0 and rise; found from: {found}")
+                raise ValueError(f"stages must begin at 0 and increase; found from: {found}")
         return bptt_length
 
     def bptt_length_at(self, progress: float) -> int:

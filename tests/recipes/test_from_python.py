@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def test_tuples_paths_and_numbers_of_numpy_are_converted() -> None:
         ("sample.prompt", "a\0", "sample.prompt: text must not contain NUL or half a surrogate pair."),
         ("description", b"x", "description: found bytes, expected text, a number, true or false, null, a list or a mapping."),
         ("architecture.options", {1: 2}, "architecture.options: a key must be text, found int."),
-        ("train.budget", {}, "train.budget: give one of steps, bytes, epochs and seconds, or more; found none."),
+        ("train.budget", {}, "train.budget: give one or more of steps, bytes, epochs and seconds; found none."),
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_dotted_path_once(path: str, value: Any, expected: str) -> None:
@@ -194,6 +194,16 @@ def test_links_from_python_have_the_forms_of_a_recipe() -> None:
     assert (chain[1].options.value, chain[2].options.k) == (0.5, 3)
     with pytest.raises(UsageError, match=r"'gredy' is not installed(.|\n)*chain\.1\.top_k is 'x'"):
         chain_of(["gredy", {"top_k": "x"}], small_registry())
+
+
+def test_the_example_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Path(__file__).parents[2]
+    page = (repository / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (example,) = [block.partition("```")[0] for block in page.split("```py\n")[1:]]
+    monkeypatch.chdir(repository)
+    names: dict[str, Any] = {"seqzoo": SimpleNamespace(recipe=recipe)}
+    exec(example, names)
+    assert names["recipe"].train.budget.steps == 200
 
 
 def test_the_public_function_uses_installed_plugins_by_default(tmp_path: Path) -> None:
