@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipes.load import Recipe, parse_recipe
-from seqzoo.recipes.validation import dotted, shown
+from seqzoo.recipes.validation import describe, dotted
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import read_result
 from seqzoo.runs.directory import RunDirectory
@@ -142,7 +142,7 @@ def _difference(one: Recipe, other: Recipe) -> str:
     while isinstance(found, dict) and isinstance(wanted, dict):
         key = next(key for key in {**found, **wanted} if found.get(key) != wanted.get(key))
         path, found, wanted = (*path, key), found.get(key), wanted.get(key)
-    return f"{dotted(path)} is {shown(found)}, not {shown(wanted)}"
+    return f"{dotted(path)} is {describe(found)}, not {describe(wanted)}"
 
 
 def _wait_until_free(directory: RunDirectory) -> None:

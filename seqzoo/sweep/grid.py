@@ -16,9 +16,8 @@ from pydantic import AfterValidator, Field
 
 from seqzoo.errors import RecipeError, UsageError, did_you_mean
 from seqzoo.recipes.sections import Section, run_name
-from seqzoo.recipes.validation import Fault, check, dotted, shown
-from seqzoo.recipes.yaml_reader import MAX_BYTES, Marks, load_yaml
-from seqzoo.recipes.yaml_reader import Path as PathInData
+from seqzoo.recipes.validation import Mistake, check, describe, dotted
+from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Marks, load_yaml
 
 __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
 
@@ -78,25 +77,27 @@ def read_grid(path: Path) -> Grid:
     text = _read(path)
     data, marks = load_yaml(text, str(path))
     if not isinstance(data, dict):
-        message = f"a grid file is a mapping of sections, found {shown(data)}."
+        message = f"a grid file is a mapping of sections, found {describe(data)}."
         raise RecipeError([marks.value(()).problem(message)])
     if "architecture" in data and "recipes" not in data:
         raise UsageError(f"{path} is a recipe; run it with 'seqzoo run {path}'.")
-    sections, faults = check(GridSections, data)
+    sections, mistakes = check(GridSections, data)
     if sections is not None:
-        faults = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
+        mistakes = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
         if sections.num_members > MAX_MEMBERS:
             message = f"this makes {sections.num_members} members, expected at most {MAX_MEMBERS}."
-            faults.append(Fault((), message))
-    if faults or sections is None:
-        places = [(marks.key if fault.at_key else marks.value)(fault.path) for fault in faults]
-        problems = zip(places, faults, strict=True)
-        raise RecipeError([place.problem(fault.message) for place, fault in problems])
+            mistakes.append(Mistake((), message))
+    if mistakes or sections is None:
+        places = [
+            (marks.key if mistake.at_key else marks.value)(mistake.path) for mistake in mistakes
+        ]
+        problems = zip(places, mistakes, strict=True)
+        raise RecipeError([place.problem(mistake.message) for place, mistake in problems])
     return Grid(path, text.decode(), sections, marks)
 
 
 def _read(path: Path) -> bytes:
-    name = shown(str(path))
+    name = describe(str(path))
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -110,7 +111,7 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"grid file {name} cannot be read: {cause}.") from error
 
 
-def _settings(sections: GridSections) -> Iterator[PathInData]:
+def _settings(sections: GridSections) -> Iterator[DataPath]:
     """The path of every setting's key; the key is its last part."""
     for section in ("set", "grid"):
         for key in getattr(sections, section):
@@ -120,20 +121,20 @@ def _settings(sections: GridSections) -> Iterator[PathInData]:
             yield ("members", index, key)
 
 
-def _wrong_keys(sections: GridSections) -> Iterator[Fault]:
+def _wrong_keys(sections: GridSections) -> Iterator[Mistake]:
     for path in _settings(sections):
         key = str(path[-1])
         if "=" in key or key != key.strip() or not all(key.split(".")):
-            message = f"{shown(key)} is no setting, expected one such as train.batch_size."
-            yield Fault(path, message, at_key=True)
+            message = f"{describe(key)} is no setting, expected one such as train.batch_size."
+            yield Mistake(path, message, at_key=True)
         elif key in ("name", "description"):
             message = f"'{key}' changes nothing in a run; members are named by what differs."
-            yield Fault(path, message, at_key=True)
+            yield Mistake(path, message, at_key=True)
 
 
-def _given_twice(sections: GridSections) -> Iterator[Fault]:
+def _given_twice(sections: GridSections) -> Iterator[Mistake]:
     """A setting stands in one place only: of two, one would be lost, or tell all members apart."""
-    earlier: list[PathInData] = [("seeds", SEED)] if sections.seeds else []
+    earlier: list[DataPath] = [("seeds", SEED)] if sections.seeds else []
     for path in _settings(sections):
         for other in earlier:
             beside = path[:2] != other[:2] and path[0] == other[0] == "members"
@@ -142,7 +143,7 @@ def _given_twice(sections: GridSections) -> Iterator[Fault]:
                     f"'{path[-1]}' is given here and as '{other[-1]}' under {dotted(other[:-1])}; "
                     f"give it once."
                 )
-                yield Fault(path, message, at_key=True)
+                yield Mistake(path, message, at_key=True)
                 break
         earlier.append(path)
 
@@ -153,9 +154,9 @@ def _overlap(key: str, other: str) -> bool:
     return f"{long}.".startswith(f"{short}.")
 
 
-def _repeats(sections: GridSections) -> Iterator[Fault]:
+def _repeats(sections: GridSections) -> Iterator[Mistake]:
     """What would make two members of one name."""
-    lists: dict[PathInData, Sequence[Any]] = {
+    lists: dict[DataPath, Sequence[Any]] = {
         ("grid", key): values for key, values in sections.grid.items()
     }
     lists[("recipes",)] = sections.recipes
@@ -166,5 +167,5 @@ def _repeats(sections: GridSections) -> Iterator[Fault]:
         for index, value in enumerate(values):
             text = json.dumps(value, sort_keys=True)
             if text in known:
-                yield Fault((*path, index), f"{shown(value)} is given a second time.")
+                yield Mistake((*path, index), f"{describe(value)} is given a second time.")
             known.add(text)

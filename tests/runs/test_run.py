@@ -116,7 +116,9 @@ def test_predictions_are_what_scores_charge(run: Run) -> None:
         # An untrained model gives some of it to spellings of no byte.
         least = 1 - 1e-6 if run.recipe.tokenizer.name == "bytes" else 0.95
         assert least < probabilities.sum() < 1 + 1e-6
-        assert -math.log2(probabilities[TEXT[place]]) == pytest.approx(bits[place], abs=1e-4)
+        # A byte that could also be spelt has a little more than what its own token costs.
+        slack = 1e-5 if run.recipe.tokenizer.name == "bytes" else 1e-3
+        assert -math.log2(probabilities[TEXT[place]]) == pytest.approx(bits[place], abs=slack)
 
 
 def test_a_byte_that_the_tokenizer_spells_has_the_product_of_its_parts(cache: Path) -> None:
