@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics.jsonl"
 
 
-def test_a_log_cut_back_tells_its_true_length(path: Path) -> None:
+def test_a_log_that_was_cut_back_reports_its_true_length(path: Path) -> None:
     log = Log(path, length=0)
     log.append({"step": 1})
     kept = log.sync()
@@ -66,7 +66,7 @@ def test_a_lost_log_is_reported_and_not_filled_with_zeros(
     log.append({"step": 9})
     log.close()
     assert path.read_text() == '{"step": 9}\n'
-    assert "holds 0 bytes, and 100 were written" in capsys.readouterr().err
+    assert "has 0 bytes, and 100 were written" in capsys.readouterr().err
 
 
 def test_reading_inverts_writing(path: Path) -> None:
