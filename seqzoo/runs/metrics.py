@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Generic, TypeAlias, TypeVar
 
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqzoo.errors import UsageError
-from seqzoo.terminal.console import warn
+from seqzoo.storage import write_through
 
 __all__ = [
     "Bits",
@@ -186,8 +186,11 @@ def _merged(lines: Iterable[LineT], kind: type[LineT]) -> tuple[LineT, ...]:
 class Log:
     """A file of JSON lines that can be cut back to where a checkpoint left it."""
 
-    def __init__(self, path: Path, *, length: int) -> None:
-        """Open for appending after the first `length` bytes; what follows them is removed."""
+    def __init__(self, path: Path, *, length: int, warn: Callable[[str], None]) -> None:
+        """Open for appending after the first `length` bytes; what follows them is removed.
+
+        warn: called with a sentence where the file is shorter than that.
+        """
         self._file = path.open("ab")
         size = path.stat().st_size
         if size < length:
@@ -206,8 +209,7 @@ class Log:
 
     def sync(self) -> int:
         """Put everything on disk and give the length in bytes, for the checkpoint to remember."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        write_through(self._file)
         return self._file.tell()
 
     def close(self) -> None:
