@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from commands import REPOSITORY, SMALL, environment, seqzoo
 
+from seqzoo.doctor.causes import causes_table
 from seqzoo.doctor.checks import check_table
 from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
@@ -36,6 +37,15 @@ RECIPES = [
 def blocks(page: str, language: str) -> list[str]:
     text = (DOCS / page).read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def between(page: str, mark: str) -> str:
+    """What stands between the two comments of a generated table."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    _, _, rest = text.partition(f"<!-- {mark} -->\n")
+    table, end, _ = rest.partition(f"<!-- end of {mark} -->")
+    assert end, f"{page} has no '<!-- end of {mark} -->'"
+    return table
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
@@ -125,7 +135,7 @@ def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> 
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert re.search(r"^1\. stream\.aliasing", ran.stdout, re.MULTILINE)
-    assert "mend first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
+    assert "fix first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
 
 
 def test_the_check_of_the_documentation_is_a_line_of_the_report(tmp_path: Path) -> None:
@@ -159,11 +169,13 @@ def test_the_answers_order_1_table_is_right_as_often_as_it_says(
 
 
 def test_every_check_is_in_the_documentation_with_what_it_looks_at() -> None:
-    text = (DOCS / "doctor.md").read_text(encoding="utf-8")
-    _, _, rest = text.partition("<!-- checks -->\n")
-    table, end, _ = rest.partition("<!-- end of checks -->")
-    assert end
+    table = between("doctor.md", "checks")
     assert table == check_table(), "paste what seqzoo.doctor.checks.check_table() gives"
+
+
+def test_what_explains_what_is_in_the_documentation() -> None:
+    table = between("doctor.md", "causes")
+    assert table == causes_table(), "paste what seqzoo.doctor.causes.causes_table() gives"
 
 
 def test_every_key_of_a_grid_file_is_documented() -> None:
