@@ -6,6 +6,7 @@ listed with each class; tests/laws runs them over everything that is installed.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -104,12 +105,21 @@ class Tokenizer(ABC):
 
     vocab_size: int
 
+    def __init_subclass__(cls, **further: Any) -> None:
+        """Let every tokenizer's `encode` take bytes as well, and refuse a str in one sentence."""
+        super().__init_subclass__(**further)
+        if encode := cls.__dict__.get("encode"):
+            cls.encode = _taking_bytes(encode)  # type: ignore[method-assign]
+
     def learn(self, training: npt.NDArray[np.uint8]) -> None:  # noqa: B027
         """Look at the training part, (N,) uint8, before anything is encoded. Default: nothing."""
 
     @abstractmethod
     def encode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """(N,) uint8 to (M,) token ids of the smallest unsigned type that holds vocab_size."""
+        """(N,) uint8 to (M,) token ids of the smallest unsigned type that holds vocab_size.
+
+        Callers may also give bytes; an implementation always receives an array.
+        """
 
     @abstractmethod
     def decode(self, tokens: npt.NDArray[Any]) -> bytes:
@@ -125,6 +135,18 @@ class Tokenizer(ABC):
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (nothing learnt by default)
         """Take back what `state` gave; raises ValueError where it does not fit."""
+
+
+def _taking_bytes(encode: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(encode)
+    def wrapped(self: Tokenizer, data: Any) -> Any:
+        if not isinstance(data, np.ndarray):
+            if isinstance(data, str):
+                raise TypeError("a tokenizer encodes bytes, found a str; use text.encode()")
+            data = np.frombuffer(data, dtype=np.uint8)
+        return encode(self, data)
+
+    return wrapped
 
 
 class Batch(NamedTuple):
