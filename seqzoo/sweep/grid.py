@@ -1,6 +1,6 @@
-"""GRID.yaml -> Grid: what a sweep varies, checked like a recipe before anything is made of it.
+"""GRID.yaml -> Grid: what a sweep varies, checked like a recipe before it is used.
 
-Whether the settings fit the recipes is told by `sweep.members`, which makes the members.
+Whether the settings fit the recipes is checked in `sweep.members`, which makes the members.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
 
 MAX_MEMBERS = 1_000
 SEED = "train.seed"
-"""The setting that `seeds` gives."""
+"""The setting that `seeds` sets."""
 
 _Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 _Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
@@ -33,7 +33,7 @@ class GridSections(Section):
     """A whole grid file. Its members are recipes x members x grid x seeds."""
 
     name: Annotated[str, AfterValidator(run_name)] = Field(
-        description="of the folder that holds the members", examples=["my_sweep"]
+        description="name of the folder that contains the members", examples=["my_sweep"]
     )
     description: str = Field(default="", description="for people")
     recipes: tuple[str, ...] = Field(
@@ -44,10 +44,10 @@ class GridSections(Section):
         default={}, description="values of each setting; every combination is a member"
     )
     members: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = Field(
-        default=None, description="settings of single members, side by side"
+        default=None, description="a list of mappings of settings; each is a variant"
     )
     seeds: _Seeds | None = Field(
-        default=None, description=f"values of {SEED}; else each recipe's own"
+        default=None, description=f"values of {SEED}; without it each recipe's own"
     )
 
     @property
@@ -61,7 +61,7 @@ class GridSections(Section):
 
 @dataclass(frozen=True)
 class Grid:
-    """A checked grid file. text: as it was read. marks: where everything in it stands."""
+    """A checked grid file. text: as it was read. marks: the place of everything in it."""
 
     source: Path
     text: str
@@ -103,8 +103,8 @@ def _read(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         folder = path.parent
-        beside = [file.name for file in folder.glob("*.yaml")] if folder.is_dir() else []
-        hint = did_you_mean(path.name, beside)
+        neighbours = [file.name for file in folder.glob("*.yaml")] if folder.is_dir() else []
+        hint = did_you_mean(path.name, neighbours)
         raise UsageError(f"grid file {name} does not exist.{hint}") from None
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
@@ -125,20 +125,20 @@ def _wrong_keys(sections: GridSections) -> Iterator[Mistake]:
     for path in _settings(sections):
         key = str(path[-1])
         if "=" in key or key != key.strip() or not all(key.split(".")):
-            message = f"{describe(key)} is no setting, expected one such as train.batch_size."
+            message = f"{describe(key)} is not a setting, expected one such as train.batch_size."
             yield Mistake(path, message, at_key=True)
         elif key in ("name", "description"):
-            message = f"'{key}' changes nothing in a run; members are named by what differs."
+            message = f"'{key}' changes nothing in a run; members are named by their settings."
             yield Mistake(path, message, at_key=True)
 
 
 def _given_twice(sections: GridSections) -> Iterator[Mistake]:
-    """A setting stands in one place only: of two, one would be lost, or tell all members apart."""
+    """A setting that is given in two places: one of them would have no effect."""
     earlier: list[DataPath] = [("seeds", SEED)] if sections.seeds else []
     for path in _settings(sections):
         for other in earlier:
-            beside = path[:2] != other[:2] and path[0] == other[0] == "members"
-            if not beside and _overlap(str(path[-1]), str(other[-1])):
+            other_variant = path[:2] != other[:2] and path[0] == other[0] == "members"
+            if not other_variant and _overlap(str(path[-1]), str(other[-1])):
                 message = (
                     f"'{path[-1]}' is given here and as '{other[-1]}' under {dotted(other[:-1])}; "
                     f"give it once."
@@ -149,13 +149,13 @@ def _given_twice(sections: GridSections) -> Iterator[Mistake]:
 
 
 def _overlap(key: str, other: str) -> bool:
-    """Whether one setting is the other or holds it."""
+    """Whether one setting is the other or contains it."""
     short, long = sorted((key, other), key=len)
     return f"{long}.".startswith(f"{short}.")
 
 
 def _repeats(sections: GridSections) -> Iterator[Mistake]:
-    """What would make two members of one name."""
+    """Values that would give two members the same name."""
     lists: dict[DataPath, Sequence[Any]] = {
         ("grid", key): values for key, values in sections.grid.items()
     }
