@@ -36,6 +36,7 @@ from installed_architectures import SMALL, every_architecture, options_of
 from torch import nn
 
 from seqzoo.doctor import examine
+from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry
 
 
@@ -45,7 +46,7 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
     spec = registry.get("architecture", name)
 
     def build() -> nn.Module:
-        model = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
+        model: SequenceModel = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
         model.prepare(np.frombuffer(TEXT, np.uint8))
         return model
 
