@@ -26,12 +26,8 @@ from broken_models import (
     V,
     Windowed,
     batches,
-    causes,
-    outcome,
-    reported,
-    run_doctor,
-    subject_of,
 )
+from examined_models import causes, outcome, reported, run_doctor, subject_of
 from installed_architectures import SMALL, every_architecture, options_of
 from torch import nn
 

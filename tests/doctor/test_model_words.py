@@ -25,14 +25,10 @@ from broken_models import (
     V,
     Windowed,
     batches,
-    causes,
     contiguous,
     one_at_a_time,
-    outcome,
-    reported,
-    run_all_checks,
-    run_doctor,
 )
+from examined_models import causes, outcome, reported, run_all_checks, run_doctor
 
 from seqzoo.doctor import examine
 from seqzoo.plugin.registry import Registry
