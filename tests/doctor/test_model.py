@@ -138,8 +138,8 @@ def test_the_kind_of_outputs_is_reported(function: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("model", "seen", "remedy"),
     [
-        (FirstStateDrawn, "the first state is drawn at random", "Begin with zeros"),
-        (DropoutLeftOn, "by no dropout layer", "training=self.training"),
+        (FirstStateDrawn, "the first state is drawn at random", "Start from zeros"),
+        (DropoutLeftOn, "outside dropout layers", "training=self.training"),
         (IgnoresEval, "still in training mode: drop", "nn.Dropout registered"),
     ],
 )
