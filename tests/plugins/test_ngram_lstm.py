@@ -21,12 +21,12 @@ from seqzoo.recipes.sections import TrainSection
 from seqzoo.scoring.adaptive import prepared_again
 from seqzoo.training import checkpoint
 from seqzoo.training.loop import Training
-from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm import learned as learned_module
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT, context_keys
 from seqzoo_plugins.ngram_lstm.experts import witten_bell
 from seqzoo_plugins.ngram_lstm.learned import BLOCK, Learned
 from seqzoo_plugins.ngram_lstm.model import NgramLSTM
+from seqzoo_plugins.ngram_lstm.options import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm.table import FOLDS, NgramTable
 from seqzoo_plugins.ngram_lstm.window import add_window_counts
 

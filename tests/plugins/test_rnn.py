@@ -10,7 +10,8 @@ import torch
 from naive_stack import assert_equals_naive
 from torch.nn import functional as F
 
-from seqzoo_plugins.rnn import RNNOptions, build
+from seqzoo_plugins.recurrent.options import RNNOptions
+from seqzoo_plugins.rnn import build
 
 FUNCTIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}
 

@@ -10,8 +10,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from seqzoo_plugins.transformer import TransformerOptions, build
+from seqzoo_plugins.transformer import build
 from seqzoo_plugins.transformer.model import Transformer
+from seqzoo_plugins.transformer.options import TransformerOptions
 
 V = 11
 

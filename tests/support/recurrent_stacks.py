@@ -9,6 +9,7 @@ import pytest
 from torch import Tensor
 
 from seqzoo_plugins import gru, lstm, rnn
+from seqzoo_plugins.recurrent.options import RNNOptions
 from seqzoo_plugins.recurrent.stack import RecurrentStack
 
 V = 11
@@ -16,8 +17,8 @@ V = 11
 BUILD: dict[str, Callable[..., Any]] = {
     "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), vocab_size=V),
     "gru": lambda **o: gru.build(gru.GRUOptions(**o), vocab_size=V),
-    "rnn-tanh": lambda **o: rnn.build(rnn.RNNOptions(**o), vocab_size=V),
-    "rnn-relu": lambda **o: rnn.build(rnn.RNNOptions(nonlinearity="relu", **o), vocab_size=V),
+    "rnn-tanh": lambda **o: rnn.build(RNNOptions(**o), vocab_size=V),
+    "rnn-relu": lambda **o: rnn.build(RNNOptions(nonlinearity="relu", **o), vocab_size=V),
 }
 every_kind = pytest.mark.parametrize("kind", BUILD)
 

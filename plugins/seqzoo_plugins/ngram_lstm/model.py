@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 import torch
@@ -15,12 +15,10 @@ from seqzoo import SequenceModel
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 from seqzoo_plugins.ngram_lstm.experts import FEATURES, Experts, experts_of, witten_bell
 from seqzoo_plugins.ngram_lstm.learned import Learned
+from seqzoo_plugins.ngram_lstm.options import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm.table import NgramTable
 from seqzoo_plugins.ngram_lstm.window import add_window_counts
 from seqzoo_plugins.recurrent.lstm import LSTM
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
 
 __all__ = ["NgramLSTM"]
 

@@ -1,14 +1,14 @@
-"""The options that every recurrent stack has; apart from `_stack`, so that no torch is imported."""
+"""The options of the recurrent architectures; no torch, which a declaration must not import."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from seqzoo import Options
 
-__all__ = ["StackOptions"]
+__all__ = ["RNNOptions", "StackOptions"]
 
 
 class StackOptions(Options):
@@ -33,3 +33,9 @@ class StackOptions(Options):
                 f"found {self.embedding_size}; leave embedding_size out"
             )
         return self
+
+
+class RNNOptions(StackOptions):
+    """The stack's options and the nonlinearity of the units."""
+
+    nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="what the units apply")

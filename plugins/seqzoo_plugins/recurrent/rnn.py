@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from seqzoo_plugins.recurrent.kernels.rnn import RNNRecurrence
+from seqzoo_plugins.recurrent.options import RNNOptions
 from seqzoo_plugins.recurrent.stack import Memories, RecurrentStack, fused_layers
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.rnn import RNNOptions
 
 __all__ = ["RNN"]
 

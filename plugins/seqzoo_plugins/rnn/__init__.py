@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins.recurrent.options import StackOptions
+from seqzoo_plugins.recurrent.options import RNNOptions
 
 if TYPE_CHECKING:
     from seqzoo_plugins.recurrent.rnn import RNN
     from seqzoo_plugins.recurrent.stack import PlainStack
-
-
-class RNNOptions(StackOptions):
-    """The stack's options and the nonlinearity of the units."""
-
-    nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="what the units apply")
 
 
 def build(options: RNNOptions, *, vocab_size: int) -> RNN:

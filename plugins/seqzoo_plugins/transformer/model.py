@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqzoo import SequenceModel
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.transformer import TransformerOptions
+from seqzoo_plugins.transformer.options import TransformerOptions
 
 __all__ = ["Cache", "Transformer"]
 
