@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,13 +16,18 @@ from naive_stack import shake
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
+import seqzoo_plugins.recurrent.kernels.derived as derived_module
 import seqzoo_plugins.recurrent.kernels.step as step_module
 from seqzoo_plugins.recurrent.stack import RecurrentStack
 
-CHANGES: dict[str, Callable[[RecurrentStack], None]] = {
+CHANGES: dict[str, Callable[[RecurrentStack], object]] = {
     "optimizer": lambda m: _optimize(m, torch.optim.SGD(m.parameters(), lr=0.1)),
     "fused optimizer": lambda m: _optimize(
         m, torch.optim.AdamW(m.parameters(), lr=0.1, fused=True)
+    ),
+    "fused optimizer, then no gradients": lambda m: (
+        _optimize(m, torch.optim.AdamW(m.parameters(), lr=0.1, fused=True)),
+        m.zero_grad(set_to_none=True),
     ),
     "in place": lambda m: _in_place(m, 0.9),
     "load_state_dict": lambda m: _load(m, assign=False),
@@ -29,6 +36,10 @@ CHANGES: dict[str, Callable[[RecurrentStack], None]] = {
         m.layers, "weight_hh_l0", torch.nn.Parameter(m.layers.weight_hh_l0.detach() * 0.5)
     ),
     "another type and back": lambda m: _in_place(m.to(torch.float32).to(torch.float64), 0.9),
+    "data": lambda m: m.layers.weight_hh_l0.data.mul_(0.5),
+    "data of another place": lambda m: setattr(
+        m.layers.weight_hh_l0, "data", m.layers.weight_hh_l0.detach() * 0.5
+    ),
     "data, then train": lambda m: (
         m.layers.weight_hh_l0.data.mul_(0.5) is not None and m.train() and m.eval()
     ),
@@ -75,6 +86,75 @@ def test_single_tokens_never_use_weights_of_the_past(
     with torch.no_grad():
         expected, _ = by_the_cell(model, token, state)
         torch.testing.assert_close(after, model.head(expected), atol=1e-12, rtol=0)
+
+
+STEPS_IN_A_TEXT: dict[str, Callable[[RecurrentStack, torch.optim.Optimizer], object]] = {
+    "gradients, step": lambda m, o: (_make_gradients(m), o.step()),
+    "gradients, step, no gradients": lambda m, o: (_make_gradients(m), o.step(), o.zero_grad()),
+    "gradients, token, step": lambda m, o: (_make_gradients(m), _read_one(m), o.step()),
+    "gradients of the weights alone, step": lambda m, o: (
+        sum(p.square().sum() for p in m.parameters()).backward(),
+        o.step(),
+    ),
+    "step with the gradients of before": lambda m, o: (
+        _make_gradients(m),
+        o.step(),
+        _read_one(m),
+        o.step(),
+    ),
+}
+
+
+def _make_gradients(model: RecurrentStack) -> None:
+    model(torch.zeros(1, 12, dtype=torch.int64))[0].square().sum().backward()
+
+
+def _read_one(model: RecurrentStack) -> None:
+    with torch.inference_mode():
+        model(torch.zeros(1, 1, dtype=torch.int64))
+
+
+@every_kind
+@pytest.mark.parametrize("change", STEPS_IN_A_TEXT)
+def test_fused_optimizers_that_step_inside_a_text_are_noticed(kind: str, change: str) -> None:
+    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+    token = torch.full((1, 1), 3)
+    with torch.no_grad():
+        state = model(token)[1]
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    STEPS_IN_A_TEXT[change](model, optimizer)
+    assert not any(map(torch.equal, before, model.parameters()))
+    with torch.no_grad():
+        found = model(token, state)[0]
+        expected, _ = by_the_cell(model, token, state)
+        torch.testing.assert_close(found, model.head(expected), atol=1e-12, rtol=0)
+
+
+def test_a_text_that_continues_compares_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = BUILD["lstm"](hidden_size=6).eval()
+    token, state = torch.zeros(1, 1, dtype=torch.int64), None
+    compared: list[int] = []
+    monkeypatch.setattr(
+        derived_module, "torch", SimpleNamespace(equal=lambda *_: compared.append(1) or True)
+    )
+    with torch.no_grad():
+        for _ in range(4):
+            _, state = model(token, state)
+        assert not compared
+        model(token)
+        assert compared
+
+
+def test_no_model_hooks_onto_the_optimizers_of_the_process() -> None:
+    program = (
+        "import torch.optim.optimizer as optimizer\n"
+        "from seqzoo_plugins.lstm import LSTMOptions, build\n"
+        "build(LSTMOptions(), vocab_size=5)\n"
+        "assert not optimizer._global_optimizer_post_hooks\n"
+        "assert not optimizer._global_optimizer_pre_hooks\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @every_kind

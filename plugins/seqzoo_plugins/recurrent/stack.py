@@ -100,7 +100,7 @@ class RecurrentStack(SequenceModel):
     def forward(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
     ) -> tuple[Float[Tensor, "B T V"], Memories]:
-        step = self._step(tokens)
+        step = self._step(tokens, state)
         if step is None:
             outputs, state = self.hidden(tokens, state)
             return self.head(self.dropout(outputs)), state
@@ -114,7 +114,7 @@ class RecurrentStack(SequenceModel):
             state = self.initial_state(tokens.shape[0])
         if self.by_the_cell:
             return self._by_the_cell(tokens, state)
-        step = self._step(tokens)
+        step = self._step(tokens, state)
         if step is not None:
             return step.hidden(tokens, state)
         if self._may_use_kernels() and kernel_is_faster(
@@ -133,7 +133,7 @@ class RecurrentStack(SequenceModel):
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
 
     def train(self, mode: bool = True) -> RecurrentStack:
-        """As ever; afterwards what single tokens derive from the weights is held against them."""
+        """As in `nn.Module`; the values derived from the weights are compared with them next."""
         self._derived_step.doubt()
         return super().train(mode)
 
@@ -141,9 +141,13 @@ class RecurrentStack(SequenceModel):
         one_each = tokens.shape[1] == 1 and len(tokens) > 0
         return one_each and not self.training and not torch.is_grad_enabled()
 
-    def _step(self, tokens: Int[Tensor, "B T"]) -> Step | None:
-        """What takes single tokens, or None where it may not."""
-        if not self._is_step(tokens) or self.by_the_cell or _torch_is_elsewhere():
+    def _step(self, tokens: Int[Tensor, "B T"], state: Memories | None) -> Step | None:
+        """The fast form for single tokens, or None where it cannot be used."""
+        if self.training or torch.is_grad_enabled():
+            # A graph leads to gradients, and a fused optimizer then changes the weights uncounted.
+            self._derived_step.doubt()
+            return None
+        if tokens.shape[1] != 1 or len(tokens) == 0 or self.by_the_cell or _torch_is_elsewhere():
             return None
         weights: list[Any] = []
         for module in self._modules.values():
@@ -151,8 +155,14 @@ class RecurrentStack(SequenceModel):
             if module._forward_hooks or module._forward_pre_hooks:
                 return None
             weights += module._parameters.values()
-        # What does not change without the weights changing is looked at when they do.
-        return self._derived_step.get(weights, len(tokens), lambda: self._made_step(len(tokens)))
+        latest = self._derived_step.value
+        # What cannot change unless a weight does is examined in `_made_step` only.
+        return self._derived_step.get(
+            weights,
+            len(tokens),
+            lambda: self._made_step(len(tokens)),
+            recheck=latest is None or not latest.returned(state),
+        )
 
     def _made_step(self, batch_size: int) -> Step | None:
         # Of their own class they are not if anything is parametrised.

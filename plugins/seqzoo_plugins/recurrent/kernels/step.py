@@ -81,10 +81,14 @@ class Step:
         highest, memories = self._run(tokens, memories)
         return torch.from_numpy(highest[:, None].copy()), memories
 
+    def returned(self, memories: Memories | None) -> bool:
+        """Whether these are the memories of the latest call, so that the same text continues."""
+        return memories is not None and _are_same(memories, self._latest[0])
+
     def _run(self, tokens: Tensor, memories: Memories) -> tuple[Array, Memories]:
         """Hidden units (B, H) of the highest layer, and memories (B, L, H)."""
         latest, before = self._latest
-        if len(memories) != len(latest) or not all(map(is_, memories, latest)):
+        if not _are_same(memories, latest):
             before = _by_layer(leaf.detach().numpy() for leaf in memories)
         leaves = [
             np.empty(leaf.shape, old.dtype) for leaf, old in zip(memories, before[0], strict=True)
@@ -108,6 +112,11 @@ class Step:
         if symbol < 0:  # which NumPy would count from the end
             raise IndexError(f"token {symbol} is not in 0 ... {len(self._table) - 1}")
         return self._rows[symbol, None]
+
+
+def _are_same(memories: Memories, others: Memories) -> bool:
+    """Whether these are the same tensors, not only equal ones."""
+    return memories is others or (len(memories) == len(others) and all(map(is_, memories, others)))
 
 
 def _by_layer(leaves: Iterable[Array]) -> _ByLayer:
