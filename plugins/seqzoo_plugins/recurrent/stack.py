@@ -18,6 +18,7 @@ from seqzoo_plugins.recurrent.kernels.layers import run_layers
 from seqzoo_plugins.recurrent.kernels.recurrence import Memories, Recurrence
 from seqzoo_plugins.recurrent.kernels.sizes import kernel_is_faster
 from seqzoo_plugins.recurrent.kernels.step import Step
+from seqzoo_plugins.recurrent.kernels.torch_internals import direct_parameters, is_watched
 from seqzoo_plugins.recurrent.options import StackOptions
 
 __all__ = ["Memories", "PlainStack", "RecurrentStack", "fused_layers"]
@@ -121,7 +122,7 @@ class RecurrentStack(SequenceModel):
             self.layers.mode, self.layers.hidden_size, len(tokens)
         ):
             return self._kernel_layers(tokens, state)
-        if self._is_step(tokens) and not _is_watched(self.layers):
+        if self._is_step(tokens) and not is_watched(self.layers):
             # torch's fused LSTM lays out its weights anew on every call, which costs more than
             # the step itself; the plain cells do not.
             return self._by_the_cell(tokens, state)
@@ -149,12 +150,9 @@ class RecurrentStack(SequenceModel):
             return None
         if tokens.shape[1] != 1 or len(tokens) == 0 or self.by_the_cell or _torch_is_elsewhere():
             return None
-        weights: list[Any] = []
-        for module in self._modules.values():
-            assert module is not None
-            if module._forward_hooks or module._forward_pre_hooks:
-                return None
-            weights += module._parameters.values()
+        weights = direct_parameters(self)
+        if weights is None:
+            return None
         latest = self._derived_step.value
         # What cannot change unless a weight does is examined in `_made_step` only.
         return self._derived_step.get(
@@ -182,12 +180,13 @@ class RecurrentStack(SequenceModel):
         """On the CPU and in full precision, and where nobody waits for the layers to be called."""
         weight = self.head.weight
         return (
-            len(self.layers._parameters) == 4 * self.layers.num_layers  # none is parametrised
+            len(list(self.layers.parameters(recurse=False)))
+            == 4 * self.layers.num_layers  # none is parametrised
             and weight.device.type == "cpu"
             and weight.dtype in (torch.float32, torch.float64)
             and not _torch_is_elsewhere()
-            and not _is_watched(self.embed)
-            and not _is_watched(self.layers)
+            and not is_watched(self.embed)
+            and not is_watched(self.layers)
         )
 
     def _kernel_layers(
@@ -257,19 +256,7 @@ class PlainStack(nn.Module):
 def _torch_is_elsewhere() -> bool:
     """Whether torch wants other numbers, or to see the operations rather than their results."""
     return (
-        torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-    )
-
-
-def _is_watched(module: nn.Module) -> bool:
-    """Whether somebody hooked on to the module's calls; then it has to be called."""
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
+        torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.jit.is_tracing()
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from seqzoo_plugins.recurrent.kernels.torch_internals import write_marks
+
 __all__ = ["Derived"]
 
 T = TypeVar("T")
@@ -55,9 +57,8 @@ class Derived(Generic[T]):
         recheck: bool = False,
     ) -> T:
         """The value of `make()` for these tensors and this key."""
-        try:
-            marks = [(id(t), t.data_ptr(), t._version, t.grad is None) for t in tensors]
-        except RuntimeError:  # torch counts no writes to tensors that were made in inference mode
+        marks = write_marks(tensors)
+        if marks is None:
             return make()
         is_same = marks == self._marks and key == self._key
         if not is_same or recheck or self._is_doubted:

@@ -36,10 +36,9 @@ from seqzoo_plugins.recurrent.kernels.recurrence import (
     doubled,
     to_sigmoid,
 )
+from seqzoo_plugins.recurrent.kernels.torch_internals import sigmoid_backward, tanh_backward
 
 __all__ = ["GRURecurrence"]
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class GRURecurrence(Recurrence):
@@ -141,11 +140,11 @@ class _Loop(torch.autograd.Function):
             # First what each sum is multiplied by, for all steps at once; then along time.
             n = candidates[start:stop]
             r, z, u_n = torch.stack(gates[start:stop]).unflatten(2, (3, H)).unbind(2)
-            slope = torch.ops.aten.tanh_backward(1 - z, n).mul_(0.5)
+            slope = tanh_backward(1 - z, n, out=torch.empty_like(n)).mul_(0.5)
             d_gates = du.unflatten(2, (3, H))
             d_r, d_z, d_n = d_gates.unbind(2)
-            _sigmoid_backward(u_n, r, grad_input=d_r).mul_(slope)
-            _sigmoid_backward(hiddens[start:stop] - n, z, grad_input=d_z)
+            sigmoid_backward(u_n, r, out=d_r).mul_(slope)
+            sigmoid_backward(hiddens[start:stop] - n, z, out=d_z)
             torch.mul(slope, r, out=d_n)
             steps = zip(du, d_gates.unbind(0), z.unbind(0), slope, earlier[start:stop], strict=True)
             for d_sums, by_gate, keep, d_candidate, d_earlier in reversed(list(steps)):

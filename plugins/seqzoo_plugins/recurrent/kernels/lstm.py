@@ -41,11 +41,9 @@ from seqzoo_plugins.recurrent.kernels.recurrence import (
     doubled,
     to_sigmoid,
 )
+from seqzoo_plugins.recurrent.kernels.torch_internals import sigmoid_backward, tanh_backward
 
 __all__ = ["LSTMRecurrence"]
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class LSTMRecurrence(Recurrence):
@@ -153,16 +151,16 @@ class _Loop(torch.autograd.Function):
             i, f, g, o = torch.stack(gates[start:stop]).unflatten(2, (4, H)).unbind(2)
             d_gates, y = da.unflatten(2, (4, H)), squashed[start:stop]
             d_i, d_f, d_g, d_o = d_gates.unbind(2)
-            _sigmoid_backward(g, i, grad_input=d_i).mul_(2)
-            _sigmoid_backward(cells[start:stop], f, grad_input=d_f)
-            _tanh_backward(i, g, grad_input=d_g)
-            _sigmoid_backward(y, o, grad_input=d_o)
+            sigmoid_backward(g, i, out=d_i).mul_(2)
+            sigmoid_backward(cells[start:stop], f, out=d_f)
+            tanh_backward(i, g, out=d_g)
+            sigmoid_backward(y, o, out=d_o)
             steps = zip(
                 da,
                 d_gates[:, :, :3].unbind(0),
                 d_o.unbind(0),
                 f.unbind(0),
-                torch.ops.aten.tanh_backward(o, y).unbind(0),
+                tanh_backward(o, y, out=torch.empty_like(y)).unbind(0),
                 earlier[start:stop],
                 strict=True,
             )

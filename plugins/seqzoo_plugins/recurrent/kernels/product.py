@@ -8,6 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from seqzoo_plugins.recurrent.kernels.torch_internals import packed_product
+
 __all__ = ["Product", "repeated_product"]
 
 Product: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -26,10 +28,10 @@ def repeated_product(matrix: Tensor, batch_size: int) -> Product:
     that layout; where it cannot be had (float64, other processors) the general product serves.
     So it does for small matrices, with which oneDNN takes longer to start than to multiply.
     """
-    is_small = matrix.numel() <= _SMALL
-    if is_small or matrix.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
-        transposed = matrix.t()
-        return lambda x, onto: torch.addmm(onto, x, transposed)
-    laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix.contiguous(), batch_size)
-    multiply = torch.ops.mkldnn._linear_pointwise.binary
-    return lambda x, onto: multiply(x, onto, laid_out, None, "add")
+    packed = None
+    if matrix.dtype == torch.float32 and matrix.numel() > _SMALL:
+        packed = packed_product(matrix, batch_size)
+    if packed is not None:
+        return packed
+    transposed = matrix.t()
+    return lambda x, onto: torch.addmm(onto, x, transposed)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from seqzoo_plugins.recurrent.kernels.torch_internals import add_embedding_gradient
+
 __all__ = [
     "Array",
     "Gathered",
@@ -157,8 +159,8 @@ class Gathered:
         if self._tokens is None:
             self.rows = self._by_inputs
         else:
-            self.rows += torch.ops.aten.embedding_dense_backward(
-                self._by_inputs[: stop - start], self._tokens[start:stop], len(self.rows), -1, False
+            add_embedding_gradient(
+                self.rows, self._by_inputs[: stop - start], self._tokens[start:stop]
             )
 
 
