@@ -170,14 +170,3 @@ def test_layers_that_somebody_hooked_on_to_are_called(kind: str) -> None:
                 model(torch.zeros(2, length, dtype=torch.int64))
             handle.remove()
             assert called
-
-
-@every_kind
-def test_torchs_layers_serve_under_autocast(kind: str) -> None:
-    model = BUILD[kind](hidden_size=8)
-    tokens = torch.randint(V, (4, 20))
-    full, _ = model(tokens)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, _ = model(tokens)
-    assert logits.dtype == torch.bfloat16
-    torch.testing.assert_close(logits.float(), full, atol=0.1, rtol=0.1)

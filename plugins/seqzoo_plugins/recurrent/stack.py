@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo import SequenceModel
+from seqzoo_plugins.recurrent.autocast import autocast_that_runs
 from seqzoo_plugins.recurrent.kernels.derived import Derived
 from seqzoo_plugins.recurrent.kernels.layers import run_layers
 from seqzoo_plugins.recurrent.kernels.recurrence import Memories, Recurrence
@@ -128,7 +129,8 @@ class RecurrentStack(SequenceModel):
             return self._by_the_cell(tokens, state)
         x = self._embedded(tokens)  # (B, T, D)
         layers_first = tuple(leaf.transpose(0, 1).contiguous() for leaf in state)
-        outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
+        with autocast_that_runs(self.layers):
+            outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
         if len(state) == 1:
             last = (last,)
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
