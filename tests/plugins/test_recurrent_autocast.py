@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from recurrent_stacks import BUILD, V, every_kind
@@ -20,8 +23,8 @@ def layers_in_bfloat16(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
             monkeypatch.setattr(kind, "forward", _refusing(kind.forward))
 
 
-def _refusing(forward):  # type: ignore[no-untyped-def]
-    def refuse(*args, **kwargs):  # type: ignore[no-untyped-def]
+def _refusing(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
         if torch.is_autocast_enabled("cpu"):
             raise RuntimeError("could not create a primitive descriptor")
         return forward(*args, **kwargs)

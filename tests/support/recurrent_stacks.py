@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from torch import Tensor
@@ -14,7 +13,7 @@ from seqzoo_plugins.recurrent.stack import RecurrentStack
 
 V = 11
 
-BUILD: dict[str, Callable[..., Any]] = {
+BUILD: dict[str, Callable[..., RecurrentStack]] = {
     "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), vocab_size=V),
     "gru": lambda **o: gru.build(gru.GRUOptions(**o), vocab_size=V),
     "rnn-tanh": lambda **o: rnn.build(RNNOptions(**o), vocab_size=V),

@@ -1,4 +1,4 @@
-"""An LSTM beside n-gram counts, weighed by a learnt gate."""
+"""An LSTM combined with n-gram counts by a learned gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def build(options: NgramLSTMOptions, *, vocab_size: int) -> NgramLSTM:
-    """An initialised model on the CPU, which has counted nothing yet."""
+    """An initialised model on the CPU, with empty counts."""
     from seqzoo_plugins.ngram_lstm.model import NgramLSTM
 
     return NgramLSTM(options, vocab_size=vocab_size)

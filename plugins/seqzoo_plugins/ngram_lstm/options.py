@@ -14,24 +14,29 @@ Order = Annotated[int, Field(ge=1, le=16)]
 
 
 class NgramLSTMOptions(StackOptions):
-    """The stack's options, and those of the counts and the gate."""
+    """The options of the stack, the counts and the gate."""
 
     orders: tuple[Order, ...] = Field(
-        (2, 3, 4, 5, 6),
+        default=(2, 3, 4, 5, 6),
         min_length=1,
-        description="lengths of the contexts that are counted in the training part, ascending",
+        description="context lengths counted in the training part, ascending",
     )
     window: int = Field(
-        4096, ge=16, le=1 << 20, description="latest tokens whose contexts are counted as well"
+        default=4096,
+        ge=16,
+        le=1 << 20,
+        description="number of latest tokens whose contexts are counted too",
     )
     window_orders: tuple[Order, ...] = Field(
-        (2, 3, 4, 5, 6, 8), min_length=1, description="lengths of those contexts, ascending"
+        default=(2, 3, 4, 5, 6, 8),
+        min_length=1,
+        description="context lengths counted in the window, ascending",
     )
-    gate_size: int = Field(64, ge=1, le=16384, description="hidden units of the gate")
+    gate_size: int = Field(default=64, ge=1, le=16384, description="hidden units of the gate")
     max_entries: int = Field(
-        1 << 23,
+        default=1 << 23,
         ge=1,
-        description="symbols after contexts that are kept; of more, the rarest of each order go",
+        description="most (context, symbol) counts; the rarest of each order are dropped",
     )
 
     @model_validator(mode="after")
@@ -39,5 +44,5 @@ class NgramLSTMOptions(StackOptions):
         for name in ("orders", "window_orders"):
             orders = getattr(self, name)
             if list(orders) != sorted(set(orders)):
-                raise ValueError(f"{name} has to ascend, found {list(orders)}; sort it")
+                raise ValueError(f"{name} must be ascending, found {list(orders)}; sort it")
         return self

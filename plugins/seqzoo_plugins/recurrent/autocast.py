@@ -22,7 +22,6 @@ def autocast_that_runs(layers: nn.RNNBase) -> AbstractContextManager[object]:
     return torch.autocast("cpu", enabled=False)
 
 
-@torch.compiler.assume_constant_result
 @functools.cache
 def fused_layer_runs(mode: str, dtype: torch.dtype) -> bool:
     """Whether a small layer runs on this CPU under autocast to that type, tried once.
@@ -44,3 +43,7 @@ def fused_layer_runs(mode: str, dtype: torch.dtype) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+# torch.compile then takes the answer and does not trace the attempt.
+torch.compiler.assume_constant_result(fused_layer_runs)

@@ -1,4 +1,4 @@
-"""The GRU's equations."""
+"""The equations of the GRU."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def build(options: RNNOptions, *, vocab_size: int) -> RNN:
 
 
 def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
-    """The same network in torch's own words."""
+    """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
@@ -31,7 +31,7 @@ def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
 
 
 def naive(options: RNNOptions, *, vocab_size: int) -> RNN:
-    """The same network, one step of its equations after the other."""
+    """The same network, computed step by step from its equations."""
     model = build(options, vocab_size=vocab_size)
     model.by_the_cell = True
     return model

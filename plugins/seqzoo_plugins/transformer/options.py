@@ -14,17 +14,34 @@ __all__ = ["TransformerOptions"]
 class TransformerOptions(Options):
     """Size, reach and regularisation."""
 
-    hidden_size: int = Field(128, ge=2, le=16384, description="width of the residual stream")
-    num_layers: int = Field(4, ge=1, le=256, description="blocks of attention and feed-forward")
-    num_heads: int = Field(4, ge=1, le=256, description="attention heads; must divide hidden_size")
+    hidden_size: int = Field(
+        default=128, ge=2, le=16384, description="width of the residual stream"
+    )
+    num_layers: int = Field(
+        default=4, ge=1, le=256, description="number of blocks of attention and feed-forward"
+    )
+    num_heads: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="attention heads; must divide hidden_size",
+    )
     window: int = Field(
-        128, ge=2, le=65536, description="tokens that each one attends to, itself included"
+        default=128,
+        ge=2,
+        le=65536,
+        description="tokens that each one attends to, including itself",
     )
-    mlp_ratio: int = Field(4, ge=1, le=16, description="feed-forward units per hidden unit")
+    mlp_ratio: int = Field(default=4, ge=1, le=16, description="feed-forward units per hidden unit")
     dropout: float = Field(
-        0.1, ge=0.0, lt=1.0, description="on the embedding and on what each layer adds"
+        default=0.1,
+        ge=0.0,
+        lt=1.0,
+        description="on the embedding and on the output of each layer",
     )
-    tied_embeddings: bool = Field(True, description="share the head's matrix with the embedding")
+    tied_embeddings: bool = Field(
+        default=True, description="use one matrix for the embedding and the head"
+    )
 
     @model_validator(mode="after")
     def _heads_are_even_sized(self) -> Self:

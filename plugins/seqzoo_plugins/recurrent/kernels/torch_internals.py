@@ -15,6 +15,7 @@ from torch import Tensor, nn
 __all__ = [
     "add_embedding_gradient",
     "direct_parameters",
+    "is_tracing",
     "is_watched",
     "packed_product",
     "sigmoid_backward",
@@ -47,6 +48,7 @@ def _find(root: object, path: str) -> Any:
 _sigmoid_backward = _find(torch.ops, "aten.sigmoid_backward.grad_input")
 _tanh_backward = _find(torch.ops, "aten.tanh_backward.grad_input")
 _embedding_backward = _find(torch.ops, "aten.embedding_dense_backward")
+_is_tracing = _find(torch, "jit.is_tracing")  # documented, but not declared as exported
 _pack = _find(torch.ops, "mkldnn._reorder_linear_weight")
 _multiply_packed = _find(torch.ops, "mkldnn._linear_pointwise.binary")
 _modules_are_known = all(
@@ -96,6 +98,11 @@ def packed_product(matrix: Tensor, batch_size: int) -> Callable[[Tensor, Tensor]
         return None
     multiply, packed = _multiply_packed, _pack(matrix.contiguous(), batch_size)
     return lambda x, added: multiply(x, added, packed, None, "add")
+
+
+def is_tracing() -> bool:
+    """Whether torch.jit records the operations."""
+    return _is_tracing is not None and bool(_is_tracing())
 
 
 def is_watched(module: nn.Module) -> bool:
