@@ -26,7 +26,8 @@ def as_array(data: bytes) -> np.ndarray:
 
 def untaught(name: str, registry: Registry) -> Tokenizer:
     spec = registry.get("tokenizer", name)
-    return spec.build(spec.options())
+    tokenizer: Tokenizer = spec.build(spec.options())
+    return tokenizer
 
 
 @pytest.fixture(scope="module")
