@@ -198,7 +198,10 @@ def test_the_check_of_generated_files_names_each_that_differs_and_repairs_them(
     assert schema.read_bytes() == (DOCS / "recipe.schema.json").read_bytes()
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
@@ -212,3 +215,13 @@ def test_every_command_of_the_readme_exists(tmp_path: Path) -> None:
     shown = set(re.findall(r"^seqzoo (\w+)", readme, flags=re.MULTILINE))
     assert shown
     assert shown <= known
+
+
+def test_every_path_and_session_of_contributing_exists() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:\.ci|docs|plugins|recipes|seqzoo|tests)/[\w./]*)`", text))
+    fixed = {path for path in paths if not re.search(r"[A-Z]{4}", path)}
+    assert len(fixed) > 15
+    assert {path for path in fixed if not (REPOSITORY / path).exists()} == set()
+    defined = set(re.findall(r"^def (\w+)", (REPOSITORY / "noxfile.py").read_text(), re.MULTILINE))
+    assert set(re.findall(r"nox -s (\w+)", text)) == defined
