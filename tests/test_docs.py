@@ -207,6 +207,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_source_paths_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:docs|plugins|recipes|seqzoo|tests)/[\w./]+)`", text))
+    assert {path for path in named if not (REPOSITORY / path).exists()} == set()
+
+
 def test_every_command_of_the_readme_exists(tmp_path: Path) -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     from seqzoo.cli import app
