@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -223,7 +224,7 @@ def _draw(layers: Layers, arrows: set[Arrow]) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _curve(way: list[tuple[float, float]]) -> str:
+def _curve(way: Sequence[tuple[float, float]]) -> str:
     """From under the first box to the top of the last, upright where it meets a row."""
     x, y = way[0][0], way[0][1] + _BOX
     path = f"M{x:.0f} {y:.0f}"
