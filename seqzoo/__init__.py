@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from seqzoo.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from seqzoo.doctor.examine import examine
+    from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
+    from seqzoo.plugin.check import Check, CheckSubject, Outcome
     from seqzoo.plugin.contracts import (
         Batch,
         Corpus,
@@ -24,15 +27,14 @@ if TYPE_CHECKING:
         Tracker,
     )
     from seqzoo.plugin.hooks import hookimpl
+    from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.specs import (
         ArchitectureSpec,
         BaselineScore,
         BaselineSpec,
         Benchmark,
-        Check,
         CorpusSpec,
         Options,
-        Outcome,
         SamplerSpec,
         Span,
         StreamSpec,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from seqzoo.storage import cache_directory, data_directory, write_whole
 
 _HOMES = {
+    "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.contracts": (
         "Batch",
         "Corpus",
@@ -52,18 +55,19 @@ _HOMES = {
         "Tokenizer",
         "Tracker",
     ),
+    "doctor.examine": ("examine",),
+    "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.hooks": ("hookimpl",),
+    "plugin.registry": ("load_registry",),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "plugin.specs": (
         "ArchitectureSpec",
         "BaselineScore",
         "BaselineSpec",
         "Benchmark",
-        "Check",
         "CorpusSpec",
         "Options",
-        "Outcome",
         "SamplerSpec",
         "Span",
         "StreamSpec",
@@ -80,6 +84,7 @@ __all__ = [
     "Batch",
     "Benchmark",
     "Check",
+    "CheckSubject",
     "Corpus",
     "CorpusSpec",
     "CorpusUnavailable",
@@ -94,6 +99,7 @@ __all__ = [
     "State",
     "Stream",
     "StreamSpec",
+    "Subject",
     "Tokenizer",
     "TokenizerSpec",
     "Tracker",
@@ -101,7 +107,9 @@ __all__ = [
     "UsageError",
     "cache_directory",
     "data_directory",
+    "examine",
     "hookimpl",
+    "load_registry",
     "write_whole",
 ]
 

@@ -53,7 +53,7 @@ class UsageError(SeqzooError):
 class Problem:
     """One mistake in a recipe.
 
-    source: file name, or the override as it was typed.
+    source: file name, the override as it was typed, or a dotted path in a recipe without a file.
     line, column: counted from 1; 0 where there is none.
     """
 
@@ -63,6 +63,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        if not self.line and self.source in self.message:  # the message has the dotted path
+            return self.message
         where = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
         return f"{where}: {self.message}"
 

@@ -14,7 +14,7 @@ import pytest
 
 import seqzoo
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
-from seqzoo.plugin.registry import KINDS, load_registry
+from seqzoo.plugin.registry import PLUGIN_KINDS, load_registry
 
 ROOT = Path(__file__).parents[1]
 CORE = Path(seqzoo.__file__).parent
@@ -43,7 +43,8 @@ def literals(source: str) -> Iterator[Literal]:
         elif isinstance(node, ast.keyword) and node.arg == "name":
             choosing.add(node.value)
         elif isinstance(node, ast.Call) and any(
-            isinstance(argument, ast.Constant) and argument.value in KINDS for argument in node.args
+            isinstance(argument, ast.Constant) and argument.value in PLUGIN_KINDS
+            for argument in node.args
         ):
             choosing.update(node.args)
     for node in nodes:
@@ -55,7 +56,7 @@ def first_party_names() -> set[str]:
     """What the plugins of this distribution declare, and their entry points."""
     declared = {
         registered.spec.name
-        for kind in KINDS
+        for kind in PLUGIN_KINDS
         for registered in load_registry().registered(kind)
         if registered.owner.distribution == "seqzoo"
     }

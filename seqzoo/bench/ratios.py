@@ -28,7 +28,7 @@ from seqzoo.plugin.specs import ArchitectureSpec, Options, Span
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.runs.directory import Log
 from seqzoo.scoring.static import Protocol, score
-from seqzoo.terminal.console import messages
+from seqzoo.terminal.console import messages, warn
 from seqzoo.terminal.progress import meter
 from seqzoo.training.loop import Hooks, Training, train
 
@@ -189,7 +189,7 @@ class _Ours:
             model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)
         )
         self._folder = tempfile.TemporaryDirectory()
-        self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0)
+        self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0, warn=warn)
 
     def run(self, updates: int) -> None:
         """So many updates; the meter is drawn anew each time, which a run does once."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqzoo.cli.opened import opened
 from seqzoo.cli.options import AsJson, Device, Run, Step, split_named
 
 if TYPE_CHECKING:
@@ -44,54 +45,53 @@ def evaluate(
     """Score a run again, exactly, every byte once.
 
     With no options, or only --adaptive and --adapt, it also writes result.json.
-    A model that learns is scored on every segment first, and the run's weights
-    stay as they are.
+    A model that learns is scored on each segment before it learns from it. The
+    run's weights do not change.
     """
-    from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report, score_table
     from seqzoo.errors import UsageError
     from seqzoo.plugin.specs import SPLITS
     from seqzoo.runs.directory import open_run_directory
-    from seqzoo.runs.reopen import load_trained, reopen_data
-    from seqzoo.runs.score import rescore
-    from seqzoo.scoring.splits import score_splits, score_splits_adaptively
+    from seqzoo.runs.score import score_adaptively, score_run
+    from seqzoo.scoring.splits import static_scores
     from seqzoo.terminal.console import results
 
     split = split_named(split, "all")
     learning = adaptive or bool(adapt)
     if learning and (lanes or 1, warmup or 0) != (1, 0):
         raise UsageError("--adaptive reads in one lane; leave --lanes and --warmup out.")
+    trained = opened(run, device=device, step=step)
     if (split, lanes, warmup, step) == ("all", None, None, None):
-        # result.json is a run's own business: not while another process works in it.
+        # result.json belongs to the run: it is not written while another process works there.
         with open_run_directory(run).locked():
-            trained = load_trained(run, installed(), device=device)
-            section = _section(trained.recipe, adapt) if learning else None
-            data = reopen_data(trained.directory, trained.recipe)
-            result = rescore(trained, data, adaptive=section)
-        report(trained.directory, result, as_json=as_json)
+            recipe = trained.trained.experiment.recipe
+            section = _section(recipe, adapt) if learning else None
+            result = score_run(trained.trained, adaptive=section)
+        report(trained.path, result, as_json=as_json)
         return
-    trained = load_trained(run, installed(), device=device, step=step)
-    data = reopen_data(trained.directory, trained.recipe)
+    experiment = trained.trained.experiment
     splits = SPLITS if split == "all" else (split,)
-    model, tokenizer, runtime = trained.model, trained.tokenizer, trained.runtime
     if learning:
-        section = _section(trained.recipe, adapt)
-        record = score_splits_adaptively(
-            model, tokenizer, data, runtime=runtime, section=section, splits=splits
-        )
+        record = score_adaptively(experiment, _section(experiment.recipe, adapt), splits=splits)
         said, scores = f"{record.protocol.name}, {record.method}", record.scores
     else:
-        protocol = _protocol(trained.recipe, lanes, warmup)
+        protocol = _protocol(experiment.recipe, lanes, warmup)
         said = str(protocol)
-        scores = score_splits(
-            model, tokenizer, data, runtime=runtime, protocol=protocol, splits=splits
+        scores = static_scores(
+            experiment.model,
+            experiment.tokenizer,
+            experiment.data,
+            runtime=experiment.runtime,
+            protocol=protocol,
+            display=experiment.display,
+            splits=splits,
         )
     if as_json:
         found = {name: score.model_dump(mode="json") for name, score in scores.items()}
         print(json.dumps({"protocol": said, "step": trained.step, "scores": found}))
         return
     console = results()
-    console.print(f"{trained.directory.path}, step {trained.step}; {said}", markup=False)
+    console.print(f"{trained.path}, step {trained.step}; {said}", markup=False)
     console.print(score_table(scores))
 
 
@@ -107,7 +107,7 @@ def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
 def _protocol(recipe: Recipe, lanes: int | None, warmup: int | None) -> Protocol:
     from seqzoo.scoring.static import Protocol, recipe_protocol
 
-    own = recipe_protocol(recipe)
+    own = recipe_protocol(recipe.evaluate)
     asked = lanes or own.lanes
     given = recipe.evaluate.warmup_tokens if warmup is None else warmup
     return Protocol(

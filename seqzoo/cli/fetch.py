@@ -18,11 +18,14 @@ def fetch(
     """Get a corpus now, so that runs need no network later."""
     from seqzoo.cli.plugins import installed
     from seqzoo.data.corpus import sha256_of
+    from seqzoo.plugin.build import build
     from seqzoo.recipes.load import plugin_options
+    from seqzoo.recipes.sections import Choice
     from seqzoo.terminal.console import results
 
-    spec = installed().get("corpus", corpus)
-    opened = spec.open(plugin_options(spec, options or []), Path.cwd())
+    registry = installed()
+    checked = plugin_options(registry.get("corpus", corpus), options or [])
+    opened = build(registry, "corpus", Choice(name=corpus, options=checked), Path.cwd())
     results().print(
         f"{opened.name}: {len(opened.data):,} bytes, sha256 {sha256_of(opened.data)}\n"
         f"{opened.origin}",

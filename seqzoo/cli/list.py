@@ -24,16 +24,18 @@ def list_plugins(
 
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.plugin.registry import KINDS
+    from seqzoo.plugin.registry import PLUGIN_KINDS
     from seqzoo.terminal.console import results
 
-    if kind is not None and kind not in KINDS and kind.removesuffix("s") in KINDS:
+    if kind is not None and kind not in PLUGIN_KINDS and kind.removesuffix("s") in PLUGIN_KINDS:
         kind = kind.removesuffix("s")
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"'{kind}' is not a kind of plugin.{did_you_mean(kind, KINDS)}")
+    if kind is not None and kind not in PLUGIN_KINDS:
+        raise UsageError(f"'{kind}' is not a kind of plugin.{did_you_mean(kind, PLUGIN_KINDS)}")
     registry = installed()
     rows = [
-        (each, entry) for each in ([kind] if kind else KINDS) for entry in registry.registered(each)
+        (each, entry)
+        for each in ([kind] if kind else PLUGIN_KINDS)
+        for entry in registry.registered(each)
     ]
     if as_json:
         print(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from seqzoo.results.result import Result, SplitScore
-    from seqzoo.runs.directory import RunDirectory
 
 __all__ = ["report", "score_table"]
 
 
-def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
+def report(path: Path, result: Result, *, as_json: bool) -> None:
     """Print a result, as a table and two sentences or as JSON."""
     from rich.text import Text
 
@@ -24,7 +24,7 @@ def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
         print(result.model_dump_json(indent=2))
         return
     console = results()
-    if sample := _sample(directory):
+    if sample := _sample(path):
         console.print(Text(sample))
         console.rule(style="dim")
     console.print(score_table(result.scores))
@@ -47,10 +47,7 @@ def report(directory: RunDirectory, result: Result, *, as_json: bool) -> None:
         )
     )
     console.print(
-        Text(
-            f"{directory.path}: 'seqzoo sample {directory.path}' writes more, 'seqzoo "
-            f"leaderboard' compares."
-        ),
+        Text(f"{path}: 'seqzoo sample {path}' writes more, 'seqzoo leaderboard' compares."),
         soft_wrap=True,
     )
 
@@ -75,7 +72,7 @@ def score_table(scores: Mapping[str, SplitScore]) -> Table:
     return table
 
 
-def _sample(directory: RunDirectory) -> str:
+def _sample(path: Path) -> str:
     """The first sample of the run, if there is one."""
-    files = sorted(directory.samples.glob("*.txt")) if directory.samples.is_dir() else []
+    files = sorted((path / "samples").glob("*.txt"))
     return files[0].read_bytes().decode("utf-8", errors="replace") if files else ""

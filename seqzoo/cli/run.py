@@ -42,6 +42,10 @@ def run(
     checked = load_recipe(recipe, installed(), overrides=overrides or [])
 
     from seqzoo.cli.report import report
-    from seqzoo.runs.runner import run as run_recipe
+    from seqzoo.runs.runner import run_recipe
+    from seqzoo.terminal.display import TerminalDisplay
 
-    report(*run_recipe(checked, root=runs, name=name, device=device), as_json=as_json)
+    directory, result = run_recipe(
+        checked, root=runs, name=name, device=device, display=TerminalDisplay()
+    )
+    report(directory.path, result, as_json=as_json)

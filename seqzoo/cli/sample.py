@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
+from seqzoo.cli.opened import opened
 from seqzoo.cli.options import Device, Run, Step
 
 
 def sample(
     run: Run,
     prompt: Annotated[
-        str | None, typer.Option("--prompt", "-p", help="Text to go on from; else the recipe's.")
+        str | None, typer.Option("--prompt", "-p", help="Text to continue; else the recipe's.")
     ] = None,
     prompt_file: Annotated[
         Path | None,
@@ -41,17 +42,13 @@ def sample(
     device: Device = None,
 ) -> None:
     """Sample text from a run; the prompt and what follows it go to stdout."""
-    from seqzoo.cli.plugins import installed
-    from seqzoo.model.generate import generate
-    from seqzoo.recipes.chain import parse_links
-    from seqzoo.runs.build import build_chain
-    from seqzoo.runs.reopen import load_trained
+    from seqzoo.recipes.choices import parse_links
     from seqzoo.terminal.console import note
 
-    trained = load_trained(run, installed(), device=device, step=step)
-    section, registry = trained.recipe.sample, trained.recipe.registry
-    links = parse_links(sampler, registry) if sampler else section.chain
-    chain = build_chain(links, registry, vocab_size=trained.tokenizer.vocab_size)
+    trained = opened(run, device=device, step=step)
+    experiment = trained.trained.experiment
+    section = experiment.recipe.sample
+    chain = parse_links(sampler, experiment.registry) if sampler else section.chain
     start = _prompt(prompt, prompt_file)
     if start is None:
         start = section.prompt.encode()
@@ -62,13 +59,8 @@ def sample(
             note(f"sample {number + 1} of {samples}, seed {first_seed + number}")
         write = _writer()
         write(start)
-        for piece in generate(
-            trained.model,
-            trained.tokenizer,
-            chain=chain,
-            prompt=start,
-            num_tokens=length or section.length,
-            seed=first_seed + number,
+        for piece in experiment.generate(
+            start, length=length or section.length, chain=chain, seed=first_seed + number
         ):
             write(piece)
         write(b"\n")
@@ -94,7 +86,7 @@ def _prompt(text: str | None, file: Path | None) -> bytes | None:
     from seqzoo.errors import UsageError
 
     if text is not None and file is not None:
-        raise UsageError("--prompt and --prompt-file exclude each other; give one.")
+        raise UsageError("--prompt and --prompt-file cannot be used together; give one.")
     if text is not None:
         return os.fsencode(text)  # the very bytes of the command line, UTF-8 or not
     if file is None:

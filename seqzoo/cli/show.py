@@ -20,15 +20,18 @@ def show(
 
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.plugin.registry import KINDS
+    from seqzoo.plugin.registry import PLUGIN_KINDS
     from seqzoo.terminal.console import results
 
     registry = installed()
     found = [
-        entry for kind in KINDS for entry in registry.registered(kind) if entry.spec.name == name
+        entry
+        for kind in PLUGIN_KINDS
+        for entry in registry.registered(kind)
+        if entry.spec.name == name
     ]
     if not found:
-        known = {other for kind in KINDS for other in registry.names(kind)}
+        known = {other for kind in PLUGIN_KINDS for other in registry.names(kind)}
         raise UsageError(f"nothing named '{name}' is installed.{did_you_mean(name, known)}")
     if as_json:
         print(

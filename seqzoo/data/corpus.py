@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from seqzoo.errors import CorpusUnavailable, UsageError
+from seqzoo.plugin.build import build
 from seqzoo.plugin.contracts import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Span
-from seqzoo.recipes.sections import Choice, CorpusSection
+from seqzoo.recipes.sections import CorpusSection
 
 __all__ = ["Data", "Splits", "open_corpus", "sha256_of", "split"]
 
@@ -39,11 +40,15 @@ class Splits:
 
 @dataclass(frozen=True)
 class Data:
-    """An opened corpus, its hash and its splits."""
+    """An opened corpus, its hash and its splits.
+
+    fell_back: it is the recipe's fallback, because the corpus itself is not available.
+    """
 
     corpus: Corpus
     sha256: str
     splits: Splits
+    fell_back: bool = False
 
 
 def open_corpus(
@@ -60,12 +65,12 @@ def open_corpus(
     missing and the recipe names no fallback.
     """
     try:
-        return _open(section, registry, base)
+        return build(registry, "corpus", section, base)
     except CorpusUnavailable as error:
         fallback = section.fallback
         if fallback is None:
             raise
-        corpus = _open(fallback, registry, base)
+        corpus = build(registry, "corpus", fallback, base)
         reason = str(error).rstrip(".")
         announce(
             f"Corpus '{section.name}' is not available ({reason}), so '{corpus.name}' is used in "
@@ -73,12 +78,6 @@ def open_corpus(
             f"'seqzoo fetch {section.name}' on a machine with a network."
         )
         return corpus
-
-
-def _open(section: Choice, registry: Registry, base: Path) -> Corpus:
-    spec = registry.get("corpus", section.name)
-    corpus: Corpus = spec.open(section.options, base)
-    return corpus
 
 
 def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Splits:

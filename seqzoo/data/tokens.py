@@ -1,18 +1,105 @@
-"""A split's bytes as tokens, in memory or mapped from disk."""
+"""Text as tokens: a whole split in one array, and what a model needs to be scored on it."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqzoo.plugin.contracts import Tokenizer
+from seqzoo.plugin.specs import Span
 
-__all__ = ["encode"]
+__all__ = ["EncodedText", "EncodedTraining", "encode", "encode_span"]
 
 _BLOCK_BYTES = 1 << 24
+_BLOCK_TOKENS = 1 << 20
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """Bytes as tokens, with the token before them.
+
+    data: (N,) uint8. tokens: (M,) unsigned integers. lengths: (M,) raw bytes of each token.
+    first_input: the token that the first one is predicted from.
+    """
+
+    data: npt.NDArray[np.uint8]
+    tokens: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int64]
+    first_input: int
+
+
+def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
+    """A span as tokens; the bytes before it give the first input, 0 at the file's start."""
+    before = tokenizer.encode(span.before(64))
+    tokens = encode(tokenizer, span.bytes)
+    return EncodedText(
+        data=span.bytes,
+        tokens=tokens,
+        lengths=tokenizer.byte_lengths(tokens),
+        first_input=int(before[-1]) if len(before) else 0,
+    )
+
+
+class EncodedTraining:
+    """The training part, encoded once; training, counting and adaptive scores read it from here.
+
+    tokens: (M,) unsigned integers. data: (N,) uint8, the same text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> None:
+        self.data = data
+        self.tokens = encode(tokenizer, data)
+        self._tokenizer = tokenizer
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Raw bytes of a token, on average."""
+        return len(self.data) / len(self.tokens)
+
+    def is_bytes(self) -> bool:
+        """Whether every token is one byte, so that its position in the text is its index."""
+        return all(bool((lengths == 1).all()) for lengths in self._lengths())
+
+    def stretches(self, count: int, num_bytes: int) -> Iterator[tuple[int, EncodedText]]:
+        """Evenly spaced stretches, and the index of each one's first token.
+
+        num_bytes: of each, as far as its tokens allow.
+        """
+        # Where each token ends; not needed where every token is a byte.
+        ends = None if self.is_bytes() else np.cumsum(self._tokenizer.byte_lengths(self.tokens))
+        for stretch in range(count):
+            start = (len(self.data) - num_bytes) * stretch // max(1, count - 1)
+            begin, end = _after(ends, start), _after(ends, start + num_bytes)
+            tokens = self.tokens[begin:end]
+            lengths = self._tokenizer.byte_lengths(tokens)
+            first = begin if ends is None else int(ends[begin - 1]) if begin else 0
+            text = EncodedText(
+                data=self.data[first : first + int(lengths.sum())],
+                tokens=tokens,
+                lengths=lengths,
+                first_input=int(self.tokens[begin - 1]) if begin else 0,
+            )
+            yield begin, text
+
+    def _lengths(self) -> Iterator[npt.NDArray[np.int64]]:
+        # In blocks: eight bytes for each token of a large corpus would not fit into memory.
+        for start in range(0, len(self.tokens), _BLOCK_TOKENS):
+            yield self._tokenizer.byte_lengths(self.tokens[start : start + _BLOCK_TOKENS])
+
+
+def _after(ends: npt.NDArray[np.int64] | None, place: int) -> int:
+    """The index of the first token that begins at a byte or behind it."""
+    if ends is None or place == 0:
+        return place
+    return min(int(np.searchsorted(ends, place)) + 1, len(ends))
 
 
 def encode(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
@@ -20,8 +107,10 @@ def encode(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any
 
     A tokenizer that gives views of its input (every byte a token) costs nothing at any size.
     """
+    if len(data) <= _BLOCK_BYTES:
+        return tokenizer.encode(data)
     probe = tokenizer.encode(data[:1])
-    if len(data) <= _BLOCK_BYTES or np.shares_memory(probe, data):
+    if np.shares_memory(probe, data):
         return tokenizer.encode(data)
     with tempfile.TemporaryFile() as file:
         for start in range(0, len(data), _BLOCK_BYTES):

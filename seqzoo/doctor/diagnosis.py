@@ -15,7 +15,7 @@ import torch
 
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.model.runtime import random_state, restore_random_state
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["Diagnosis", "Examined", "diagnose"]
 

@@ -85,7 +85,8 @@ class SequenceModel(nn.Module, ABC):
 
         positions: where in the training part each row's first token stands; None: not known.
         """
-        return self(tokens, state)
+        answer: tuple[Float[Tensor, "B T V"], State] = self(tokens, state)
+        return answer
 
     def adapt(self) -> None:
         """From now on learn from all tokens that are read, each before the next is predicted.

@@ -16,10 +16,10 @@ from collections.abc import Iterable
 
 import pluggy
 
+from seqzoo.plugin.check import Check
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
     BaselineSpec,
-    Check,
     CorpusSpec,
     SamplerSpec,
     StreamSpec,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from seqzoo.doctor.subject import Subject
     from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
 
 __all__ = [
@@ -27,10 +26,8 @@ __all__ = [
     "BaselineScore",
     "BaselineSpec",
     "Benchmark",
-    "Check",
     "CorpusSpec",
     "Options",
-    "Outcome",
     "SamplerSpec",
     "Span",
     "Spec",
@@ -232,68 +229,3 @@ class TrackerSpec(Spec):
 
     kind: ClassVar[str] = "tracker"
     open: Callable[[Any, Path], Tracker]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a check of `seqzoo doctor` saw.
-
-    status: "skip" where it could not look; `seen` is then the reason.
-    seen: what was seen, figures included. why: why it matters. remedy: what to do.
-    changes: overrides `dotted.path=value` that mend the recipe.
-    numbers: the figures again, for programs. read_more: a page of docs/, or a URL.
-    """
-
-    status: Literal["pass", "warn", "fail", "skip"]
-    seen: str
-    why: str = ""
-    remedy: str = ""
-    changes: tuple[str, ...] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    read_more: str = ""
-
-    @classmethod
-    def passed(cls, seen: str, **numbers: float) -> Outcome:
-        """Nothing is wrong."""
-        return cls(status="pass", seen=seen, numbers=numbers)
-
-    @classmethod
-    def skipped(cls, reason: str) -> Outcome:
-        """There was nothing to look at."""
-        return cls(status="skip", seen=reason)
-
-    @classmethod
-    def warned(cls, seen: str, *, why: str, remedy: str, **further: Any) -> Outcome:
-        """Something that costs quality, or may be meant."""
-        return cls(status="warn", seen=seen, why=why, remedy=remedy, **further)
-
-    @classmethod
-    def failed(cls, seen: str, *, why: str, remedy: str, **further: Any) -> Outcome:
-        """Something that is broken."""
-        return cls(status="fail", seen=seen, why=why, remedy=remedy, **further)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check(Spec):
-    """A line of `seqzoo doctor`: `examine(subject)` looks at one thing and gives an `Outcome`.
-
-    name: `group.what`; it stays what it is, because people's pipelines filter by it.
-    rank: where it stands in its group; a lower one is run and told first.
-    explains: names of other checks whose findings follow from this one's; `group.*` for a group.
-    is_quick: whether `--quick` runs it; then it has to be done within a second.
-    is_gate: where it fails, nothing can be said of what it explains, and those are not run.
-    What it raises is told as its own crash, and takes no other check down.
-    """
-
-    kind: ClassVar[str] = "check"
-    pattern: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
-    examine: Callable[[Subject], Outcome]
-    rank: int = 100
-    explains: tuple[str, ...] = ()
-    is_quick: bool = True
-    is_gate: bool = False
-
-    @property
-    def group(self) -> str:
-        """The first part of the name."""
-        return self.name.partition(".")[0]

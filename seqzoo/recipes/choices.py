@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
+from seqzoo.recipes.choice_fields import Choice, ChoiceField, Section, choice_fields
+from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import Fault, check, dotted, shown
-from seqzoo.recipes.yaml_reader import Path
+from seqzoo.recipes.yaml_reader import Path, load_yaml
 
-__all__ = ["Named", "check_options", "named_plugins"]
+__all__ = [
+    "NamedPlugin",
+    "chain_of",
+    "check_options",
+    "named_plugins",
+    "parse_links",
+    "with_options",
+    "without_link_options",
+]
+
+_CHOICE_FIELDS = tuple(choice_fields(RecipeSections))
+
+Filled = TypeVar("Filled", bound=Section)
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedPlugin:
     """A plugin that the recipe names, and the options it is given.
 
     path: of the choice. name_path: of the name, which in `{name: value}` is a key.
@@ -31,25 +46,29 @@ class Named:
     name_is_key: bool = False
 
 
-def named_plugins(data: dict[str, Any]) -> Iterator[Named | Fault]:
+def named_plugins(data: Mapping[str, Any]) -> Iterator[NamedPlugin | Fault]:
     """Every plugin that `data` names; what has not even the form of a choice the core refuses."""
-    for section in ("corpus", "tokenizer", "architecture"):
-        choice = data.get(section)
-        yield from _choice(section, choice, (section,))
-        if section == "corpus" and isinstance(choice, dict):
-            yield from _choice("corpus", choice.get("fallback"), (section, "fallback"))
-    if isinstance(data.get("train"), dict):
-        yield from _choice("stream", data["train"].get("stream"), ("train", "stream"))
-    if isinstance(data.get("trackers"), list):
-        for index, choice in enumerate(data["trackers"]):
-            yield from _choice("tracker", choice, ("trackers", index))
-    sample = data.get("sample")
-    if isinstance(sample, dict) and isinstance(sample.get("chain"), list):
-        for index, link in enumerate(sample["chain"]):
-            yield _link(link, ("sample", "chain", index))
+    for field in _CHOICE_FIELDS:
+        value = _value_at(data, field.path)
+        if not field.is_list:
+            yield from _named(field, value, field.path)
+        elif isinstance(value, list):
+            for index, entry in enumerate(value):
+                yield from _named(field, entry, (*field.path, index))
 
 
-def check_options(named: Named, registry: Registry) -> tuple[Options | None, list[Fault]]:
+def without_link_options(data: dict[str, Any]) -> dict[str, Any]:
+    """The data with each well-formed link as `{name: ...}`, which the core's sections read."""
+    for field in _CHOICE_FIELDS:
+        value = _value_at(data, field.path)
+        if field.form == "link" and isinstance(value, list):
+            links = [named for entry in value for named in _named(field, entry, field.path)]
+            names = [{"name": link.name} for link in links if isinstance(link, NamedPlugin)]
+            data = _with_value(data, field.path, names)
+    return data
+
+
+def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | None, list[Fault]]:
     """The options as an instance of the plugin's Options, or None and every fault.
 
     Where the name is wrong its options cannot be judged, so only the name is told.
@@ -57,7 +76,7 @@ def check_options(named: Named, registry: Registry) -> tuple[Options | None, lis
     if named.name not in registry.names(named.kind):
         message = registry.explain_missing(named.kind, dotted((named.name,)))
         return None, [Fault(named.name_path, message, at_key=named.name_is_key)]
-    model: type[Options] = registry.get(named.kind, named.name).options
+    model = registry.get(named.kind, named.name).options
     options, implied = named.options, None
     if options is None:
         options = {}
@@ -71,24 +90,110 @@ def check_options(named: Named, registry: Registry) -> tuple[Options | None, lis
     return check(model, options, prefix=named.options_path, implied=implied)
 
 
-def _choice(kind: str, choice: Any, path: Path) -> Iterator[Named]:
-    if isinstance(choice, str) and len(path) > 1:  # a fallback by its name alone
-        yield Named(kind, choice, {}, path, path, path)
-    elif isinstance(choice, dict) and isinstance(choice.get("name"), str):
-        given = choice.get("options", {})
-        options = given if isinstance(given, dict) else {}  # the core tells what else it is
-        yield Named(kind, choice["name"], options, path, (*path, "name"), (*path, "options"))
+def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:
+    """Links as the command line writes them: NAME, NAME=VALUE or NAME={option: value, ...}.
+
+    VALUE is that of the sampler's shorthand option. Raises UsageError at the first mistake.
+    """
+    return [_parse_link(text, registry) for text in texts]
 
 
-def _link(link: Any, path: Path) -> Named | Fault:
+def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> list[Choice]:
+    """Links as recipes write them: a name, or `{name: {option: value}}`, or `{name: value}`.
+
+    Raises UsageError with all mistakes, each on a line.
+    """
+    chain: list[Choice] = []
+    faults: list[Fault] = []
+    for index, link in enumerate(links):
+        given = dict(link) if isinstance(link, Mapping) else link
+        named = _link("sampler", given, ("chain", index))
+        if isinstance(named, Fault):
+            faults.append(named)
+            continue
+        options, found = check_options(named, registry)
+        faults.extend(found)
+        if options is not None:
+            chain.append(Choice(name=named.name, options=options))
+    if faults:
+        raise UsageError("\n".join(fault.message for fault in faults))
+    return chain
+
+
+def with_options(section: Filled, options: Mapping[Path, Options], path: Path = ()) -> Filled:
+    """The section with the options at each choice's path in place of the mapping that was read."""
+    changed: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            changed[name] = with_options(value, options, (*path, name))
+        elif isinstance(value, tuple):
+            changed[name] = tuple(
+                with_options(entry, options, (*path, name, index))
+                if isinstance(entry, Section)
+                else entry
+                for index, entry in enumerate(value)
+            )
+    if path in options:
+        changed["options"] = options[path]
+    return section.model_copy(update=changed)
+
+
+def _value_at(data: Any, path: tuple[str, ...]) -> Any:
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _with_value(data: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    return {**data, first: _with_value(data[first], tuple(rest), value) if rest else value}
+
+
+def _named(field: ChoiceField, value: Any, path: Path) -> Iterator[NamedPlugin | Fault]:
+    if field.form == "link":
+        yield _link(field.kind, value, path)
+    elif field.form == "mapping or name" and isinstance(value, str):
+        yield NamedPlugin(field.kind, value, {}, path, path, path)
+    elif isinstance(value, dict) and isinstance(value.get("name"), str):
+        given = value.get("options", {})
+        options = given if isinstance(given, dict) else {}  # the core reports what else it is
+        name_path, options_path = (*path, "name"), (*path, "options")
+        yield NamedPlugin(field.kind, value["name"], options, path, name_path, options_path)
+
+
+def _link(kind: str, link: Any, path: Path) -> NamedPlugin | Fault:
     """A link of the chain: a name, or one name with its options."""
     if isinstance(link, str):
-        return Named("sampler", link, {}, path, path, path)
+        return NamedPlugin(kind, link, {}, path, path, path)
     if isinstance(link, dict) and len(link) == 1:
         [(name, options)] = link.items()
         inner = (*path, name)
-        return Named("sampler", name, options, path, inner, inner, name_is_key=True)
+        return NamedPlugin(kind, name, options, path, inner, inner, name_is_key=True)
     found = f"a mapping of {len(link)} keys" if isinstance(link, dict) else shown(link)
     return Fault(
         path, f"{dotted(path)} is {found}, expected a sampler's name, or one with its options."
     )
+
+
+def _parse_link(text: str, registry: Registry) -> Choice:
+    name, equals, written = (part.strip() for part in text.partition("="))
+    options = registry.get("sampler", name).options
+    given: Any = {}
+    if equals:
+        given, _ = load_yaml(written or "null", f"'{text}'")
+        if not isinstance(given, dict):
+            if options.shorthand is None:
+                raise UsageError(f"'{text}': {_needs_no_value(name, options)}")
+            given = {options.shorthand: given}
+    checked, faults = check(options, given, prefix=(name,))
+    if checked is None:
+        raise UsageError(f"'{text}': {faults[0].message}")
+    return Choice(name=name, options=checked)
+
+
+def _needs_no_value(name: str, options: type[Options]) -> str:
+    if not options.model_fields:
+        return f"sampler '{name}' has no options; write '{name}'."
+    first = next(iter(options.model_fields))
+    return f"sampler '{name}' needs its options by name; write '{name}={{{first}: ...}}'."

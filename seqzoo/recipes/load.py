@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,22 +16,35 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from seqzoo.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
-from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Options, Spec
-from seqzoo.recipes.choices import check_options, named_plugins
-from seqzoo.recipes.overrides import apply_overrides, retype
-from seqzoo.recipes.sections import Choice, RecipeSections
+from seqzoo.recipes.choices import (
+    check_options,
+    named_plugins,
+    with_options,
+    without_link_options,
+)
+from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
+from seqzoo.recipes.python_data import DottedMarks, plain_data
+from seqzoo.recipes.sections import BudgetSection, RecipeSections
 from seqzoo.recipes.validation import Fault, check, shown
 from seqzoo.recipes.yaml_reader import MAX_BYTES, Mark, Marks, load_yaml
 from seqzoo.recipes.yaml_reader import Path as PathInData
 from seqzoo.recipes.yaml_scalars import dump_yaml
 
-__all__ = ["Recipe", "load_recipe", "options_from", "parse_recipe", "plugin_options"]
+__all__ = [
+    "Recipe",
+    "load_recipe",
+    "options_from",
+    "parse_recipe",
+    "plugin_options",
+    "recipe",
+    "recipe_from",
+]
 
-# An override in one of these replaces the others; epochs bound whichever it is.
-_BUDGET = [("train", "budget", unit) for unit in ("steps", "bytes", "seconds")]
+# An override of one of these replaces the others.
+_BUDGET = [("train", "budget", unit) for unit in BudgetSection.alternatives()]
 
-Chosen = TypeVar("Chosen", bound=Choice)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -61,8 +75,9 @@ class Recipe(RecipeSections):
             del data[section]
         for setting in ("seed", "checkpoint", "log_every_steps"):
             del data["train"][setting]
-        if data["train"]["stream"] is None:
-            del data["train"]["stream"]
+        for later in ("stream", "start_from"):  # fields that older recipes did not have
+            if data["train"][later] is None:
+                del data["train"][later]
         data["runtime"] = data["runtime"]["precision"]
         # What is written otherwise and means the same.
         stages, optimizer = data["train"]["bptt_length"], data["train"]["optimizer"]
@@ -84,10 +99,35 @@ class Recipe(RecipeSections):
         return self._plain() == other._plain() if isinstance(other, Recipe) else NotImplemented
 
 
-def load_recipe(path: Path, registry: Registry, *, overrides: Sequence[str] = ()) -> Recipe:
+def recipe(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Recipe,
+    overrides: Overrides = (),
+    *,
+    registry: Registry | None = None,
+) -> Recipe:
+    """A checked recipe from a YAML file, or from a mapping with the same content.
+
+    source: relative paths in a file start from its folder, those in a mapping from the working
+    directory. A Recipe is checked again with the overrides.
+    overrides: values by dotted path, `{"train.batch_size": 16}`, or `train.batch_size=16` as text.
+    registry: the plugins that the recipe can use; None for all that are installed.
+    Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
+    """
+    if isinstance(source, Recipe):
+        if not overrides:
+            return source
+        data, _ = load_yaml(source.to_yaml(), "the recipe")
+        return recipe_from(data, registry or source.registry, base=source.base, overrides=overrides)
+    plugins = load_registry() if registry is None else registry
+    if isinstance(source, Mapping):
+        return recipe_from(source, plugins, base=Path.cwd(), overrides=overrides)
+    return load_recipe(Path(source), plugins, overrides=overrides)
+
+
+def load_recipe(path: Path, registry: Registry, *, overrides: Overrides = ()) -> Recipe:
     """Read, override and check a recipe file; relative paths in it start from its folder.
 
-    overrides: `dotted.path=value`, each checked like the file's own words.
+    overrides: each is checked like the file's own content.
     Raises UsageError where there is no readable YAML file, RecipeError for what it says.
     """
     name = shown(str(path))
@@ -115,7 +155,7 @@ def parse_recipe(
     *,
     source: str,
     base: Path,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> Recipe:
     """Check a recipe's text; see `load_recipe`.
 
@@ -128,6 +168,24 @@ def parse_recipe(
         raise RecipeError([marks.value(()).problem(message)])
     if "recipes" in data and "architecture" not in data:
         raise UsageError(f"{source} is the grid of a sweep; run it with 'seqzoo sweep {source}'.")
+    return _checked_recipe(data, marks, registry, base=base, overrides=overrides)
+
+
+def recipe_from(
+    data: Mapping[str, Any], registry: Registry, *, base: Path, overrides: Overrides = ()
+) -> Recipe:
+    """Check a recipe that is given as a mapping, which is left as it is; see `parse_recipe`.
+
+    Problems name the dotted path of their place.
+    """
+    return _checked_recipe(
+        plain_data(data), DottedMarks(), registry, base=base, overrides=overrides
+    )
+
+
+def _checked_recipe(
+    data: dict[str, Any], marks: Marks, registry: Registry, *, base: Path, overrides: Overrides
+) -> Recipe:
     typed, problems = apply_overrides(data, marks, overrides=overrides, rivals=[_BUDGET])
     registry = registry.copy()
     file_faults = _load_plugin_files(data.get("plugins"), registry, base)
@@ -137,7 +195,9 @@ def parse_recipe(
     problems += _problems(file_faults + faults, marks)
     if problems or sections is None:
         raise RecipeError(problems)
-    return _assembled(sections, options, registry=registry, base=base)
+    filled = with_options(sections, options)
+    fields = {name: getattr(filled, name) for name in RecipeSections.model_fields}
+    return Recipe(**fields, base=base, registry=registry)
 
 
 def plugin_options(spec: Spec, overrides: Sequence[str]) -> Any:
@@ -175,7 +235,6 @@ def _check(
     """Both phases: the core's sections, and the options of every plugin named, by its path."""
     options: dict[PathInData, Options] = {}
     faults: list[Fault] = []
-    chain = []
     for named in named_plugins(data):
         if isinstance(named, Fault):
             faults.append(named)
@@ -184,47 +243,8 @@ def _check(
         faults += found
         if checked is not None:
             options[named.path] = checked
-        if named.kind == "sampler":
-            chain.append({"name": named.name})
-    core = data
-    if isinstance(data.get("sample"), dict) and isinstance(data["sample"].get("chain"), list):
-        core = {**data, "sample": {**data["sample"], "chain": chain}}
-    sections, found = check(RecipeSections, core)
+    sections, found = check(RecipeSections, without_link_options(data))
     return sections, options, found + faults
-
-
-def _assembled(
-    sections: RecipeSections,
-    options: Mapping[PathInData, Options],
-    *,
-    registry: Registry,
-    base: Path,
-) -> Recipe:
-    """The sections with every choice's options in place of the mapping that was read."""
-
-    def chosen(choice: Chosen, *path: str | int) -> Chosen:
-        return choice.model_copy(update={"options": options[path]})
-
-    corpus = chosen(sections.corpus, "corpus")
-    if corpus.fallback is not None:
-        fallback = chosen(corpus.fallback, "corpus", "fallback")
-        corpus = corpus.model_copy(update={"fallback": fallback})
-    train = sections.train
-    if train.stream is not None:
-        stream = chosen(train.stream, "train", "stream")
-        train = train.model_copy(update={"stream": stream})
-    links = enumerate(sections.sample.chain)
-    chain = tuple(chosen(link, "sample", "chain", index) for index, link in links)
-    fields = {name: getattr(sections, name) for name in RecipeSections.model_fields}
-    fields |= {
-        "corpus": corpus,
-        "tokenizer": chosen(sections.tokenizer, "tokenizer"),
-        "architecture": chosen(sections.architecture, "architecture"),
-        "train": train,
-        "sample": sections.sample.model_copy(update={"chain": chain}),
-        "trackers": tuple(chosen(t, "trackers", i) for i, t in enumerate(sections.trackers)),
-    }
-    return Recipe(**fields, base=base, registry=registry)
 
 
 def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Fault]:

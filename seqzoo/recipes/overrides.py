@@ -1,60 +1,99 @@
 """`train.budget.steps=100` -> a change of a recipe's data, before it is checked.
 
-An override's value is read as YAML. Where the field turns out to hold text, what was typed is
-taken letter by letter (`retype`), so that `name=1` needs no quotes within quotes.
+The value of an override that is text is read as YAML. Where the field turns out to hold text, what
+was typed is taken letter by letter (`retype`), so that `name=1` needs no quotes within quotes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from seqzoo.errors import Problem, RecipeError
+from seqzoo.recipes.python_data import plain_data
 from seqzoo.recipes.validation import dotted, shown
 from seqzoo.recipes.yaml_reader import MAX_DEPTH, Mark, Marks, Path, load_yaml
 
-__all__ = ["apply_overrides", "retype"]
+__all__ = ["Overrides", "apply_overrides", "retype"]
+
+
+Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
+"""`key=value` as typed, or values by their dotted paths."""
 
 
 def apply_overrides(
     data: dict[str, Any],
     marks: Marks,
     *,
-    overrides: Sequence[str],
+    overrides: Overrides,
     rivals: Iterable[Sequence[Path]] = (),
 ) -> tuple[dict[Path, str], list[Problem]]:
     """Change `data` and `marks` in place, in the order given.
 
-    rivals: groups of paths of which only one can be set; setting one takes the others away,
-    unless an override set them too.
+    rivals: groups of paths of which only one can be set; setting one removes the others, unless an
+    override set them too.
     Gives what was typed for each path whose value could also be meant as text, and the problems.
     """
     typed: dict[Path, str] = {}
     problems: list[Problem] = []
-    for override in overrides:
-        mark = Mark(override, 0, 0)
-        name, equals, text = override.partition("=")
-        parts = name.strip().split(".")
-        if not equals or not all(parts) or len(parts) > MAX_DEPTH:
-            problems.append(mark.problem("expected key=value, such as train.batch_size=16."))
-            continue
-        if re.search("[\0\ud800-\udfff]", override):
-            problems.append(mark.problem("this is not UTF-8 text."))
-            continue
+    overridden: set[Path] = set()
+    for override in _read_all(overrides, problems):
         try:
-            path = _set(data, marks, parts=parts, value=_read(text), mark=mark)
+            path = _set(data, marks, parts=override.parts, value=override.value, mark=override.mark)
         except LookupError as error:
-            problems.append(mark.problem(str(error.args[0])))
+            problems.append(override.mark.problem(str(error.args[0])))
             continue
         for known in [known for known in typed if known[: len(path)] == path]:
             del typed[known]
-        if not text.lstrip().startswith(('"', "'")):
-            typed[path] = text
+        if override.typed is not None:
+            typed[path] = override.typed
+        overridden.add(path)
         for group in rivals:
             if path in group:
-                _remove_rivals(data, marks, paths=[rival for rival in group if rival != path])
+                others = [rival for rival in group if not _is_within(rival, overridden)]
+                _remove(data, paths=others)
     return typed, problems
+
+
+class _Override(NamedTuple):
+    """typed: what was typed, where the value could also be meant as text."""
+
+    parts: list[str]
+    value: Any
+    mark: Mark
+    typed: str | None
+
+
+def _read_all(overrides: Overrides, problems: list[Problem]) -> Iterator[_Override]:
+    """The overrides that can be read; the others become problems."""
+    is_mapping = isinstance(overrides, Mapping)
+    for override in overrides:
+        mark = Mark(str(override), 0, 0)
+        name, equals, text = str(override).partition("=")
+        parts = name.strip().split(".")
+        if bool(equals) is is_mapping or not all(parts) or len(parts) > MAX_DEPTH:
+            expected = "a dotted path, such as train.batch_size" if is_mapping else _KEY_VALUE
+            problems.append(mark.problem(f"expected {expected}."))
+        elif re.search("[\0\ud800-\udfff]", str(override)):
+            problems.append(mark.problem("this is not UTF-8 text."))
+        elif isinstance(overrides, Mapping):
+            try:
+                value = plain_data(overrides[override], source=name)
+            except RecipeError as error:
+                problems += error.problems
+            else:
+                yield _Override(parts, value, mark, None)
+        else:
+            is_quoted = text.lstrip().startswith(('"', "'"))
+            yield _Override(parts, _read(text), mark, None if is_quoted else text)
+
+
+_KEY_VALUE = "key=value, such as train.batch_size=16"
+
+
+def _is_within(path: Path, paths: Collection[Path]) -> bool:
+    return any(path[:length] in paths for length in range(1, len(path) + 1))
 
 
 def retype(data: dict[str, Any], typed: Mapping[Path, str], *, paths: Iterable[Path]) -> bool:
@@ -109,10 +148,9 @@ def _set(
     raise AssertionError("a path has at least one part")
 
 
-def _remove_rivals(data: dict[str, Any], marks: Marks, *, paths: Iterable[Path]) -> None:
+def _remove(data: dict[str, Any], *, paths: Iterable[Path]) -> None:
     for path in paths:
         container: Any = data
         for part in path[:-1]:
             container = container[part]
-        if marks.key(path).line:  # from the file, not from another override
-            container.pop(path[-1], None)
+        container.pop(path[-1], None)

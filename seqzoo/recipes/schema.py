@@ -14,6 +14,7 @@ from pydantic.errors import PydanticUserError
 
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Spec
+from seqzoo.recipes.choice_fields import Choice, ChoiceField, choice_fields
 from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import in_words
 
@@ -21,39 +22,24 @@ __all__ = ["field_table", "recipe_schema"]
 
 JsonSchema = dict[str, Any]
 
-_CHOSEN = ("corpus", "tokenizer", "architecture")
+_CHOICE_FIELDS = tuple(choice_fields(RecipeSections))
 
 
 def recipe_schema(registry: Registry) -> JsonSchema:
     """JSON Schema (draft 2020-12) of a recipe; the same for the same plugins."""
     schema = _without_titles(RecipeSections.model_json_schema())
     definitions: JsonSchema = schema["$defs"]
-    specs = {
-        kind: [registered.spec for registered in registry.registered(kind)]
-        for kind in (*_CHOSEN, "stream", "sampler", "tracker")
-    }
-    for kind, known in specs.items():
+    for kind in dict.fromkeys(field.kind for field in _CHOICE_FIELDS):
+        known = [registered.spec for registered in registry.registered(kind)]
         for spec in known:
             definitions[f"{kind}.{spec.name}"] = _options_schema(spec)
         definitions[f"{kind}.chosen"] = _choice_schema(kind, known)
         definitions[f"{kind}.installed"] = {"enum": [spec.name for spec in known]}
-    definitions["sampler.link"] = _link_schema(specs["sampler"])
-    corpus = definitions["CorpusSection"]
-    corpus["allOf"] = [_ref("corpus.chosen")]
-    corpus["properties"]["fallback"]["anyOf"] = [
-        {"type": "string"},
-        {"allOf": [_ref("Choice"), _ref("corpus.chosen")]},
-        {"type": "null"},
-    ]
-    sections = schema["properties"]
-    for kind in ("tokenizer", "architecture"):
-        sections[kind] = {**sections[kind], "allOf": [_ref(f"{kind}.chosen")]}
-    sections["trackers"]["items"] = {"allOf": [_ref("Choice"), _ref("tracker.chosen")]}
-    definitions["TrainSection"]["properties"]["stream"]["anyOf"] = [
-        {"allOf": [_ref("Choice"), _ref("stream.chosen")]},
-        {"type": "null"},
-    ]
-    definitions["SampleSection"]["properties"]["chain"]["items"] = _ref("sampler.link")
+    for field in _CHOICE_FIELDS:
+        if field.form == "link":
+            known = [registered.spec for registered in registry.registered(field.kind)]
+            definitions[f"{field.kind}.link"] = _link_schema(field.kind, known)
+        _add_choice(schema, field)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A seqzoo recipe",
@@ -100,47 +86,74 @@ def _choice_schema(kind: str, specs: list[Spec]) -> JsonSchema:
     }
 
 
-def _link_schema(specs: list[Spec]) -> JsonSchema:
-    """A sampler's name, or one `name: options` or `name: value`."""
+def _link_schema(kind: str, specs: list[Spec]) -> JsonSchema:
+    """A plugin's name, or one `name: options` or `name: value`."""
     properties: JsonSchema = {}
     for spec in specs:
-        forms = [_ref(f"sampler.{spec.name}"), {"type": "null"}]
+        forms = [_ref(f"{kind}.{spec.name}"), {"type": "null"}]
         if spec.options.shorthand is not None:
-            forms.append(_ref(f"sampler.{spec.name}/properties/{spec.options.shorthand}"))
+            forms.append(_ref(f"{kind}.{spec.name}/properties/{spec.options.shorthand}"))
         properties[spec.name] = {"description": spec.summary, "anyOf": forms}
     mapping = {"type": "object", "properties": properties, "minProperties": 1, "maxProperties": 1}
     return {"anyOf": [{"type": "string"}, mapping]}
 
 
+def _add_choice(schema: JsonSchema, field: ChoiceField) -> None:
+    """Let the field's schema admit what a choice of its kind may be."""
+    definitions = schema["$defs"]
+    section = definitions.get(field.section.__name__, schema)
+    properties = section["properties"]
+    last = field.path[-1]
+    if field.form == "link":
+        choice = _ref(f"{field.kind}.link")
+    else:
+        choice = {"allOf": [_ref("Choice"), _ref(f"{field.kind}.chosen")]}
+    if field.is_list:
+        properties[last]["items"] = choice
+    elif field.is_nullable:
+        name = [{"type": "string"}] if field.form == "mapping or name" else []
+        properties[last]["anyOf"] = [*name, choice, {"type": "null"}]
+    else:
+        # A section that is a choice and more has a definition of its own.
+        is_own = field.chosen is not Choice
+        target = definitions[field.chosen.__name__] if is_own else properties[last]
+        target["allOf"] = [_ref(f"{field.kind}.chosen")]
+
+
 def _installed_only() -> JsonSchema:
-    """What holds besides where no plugin file can bring further names."""
-
-    def chosen(kind: str) -> JsonSchema:
-        return {"type": "object", "properties": {"name": _ref(f"{kind}.installed")}}
-
-    sections: JsonSchema = {kind: chosen(kind) for kind in _CHOSEN}
-    sections["corpus"]["properties"]["fallback"] = {
-        "anyOf": [_ref("corpus.installed"), chosen("corpus"), {"type": "null"}]
-    }
-    sections["trackers"] = {"items": chosen("tracker")}
-    names = _ref("sampler.installed")
-    link = {"anyOf": [names, {"type": "object", "propertyNames": names}]}
-    sections["sample"] = {"properties": {"chain": {"items": link}}}
-    return {"properties": sections}
+    """What is required in addition where no plugin file can bring further names."""
+    root: JsonSchema = {"properties": {}}
+    for field in _CHOICE_FIELDS:
+        names = _ref(f"{field.kind}.installed")
+        choice: JsonSchema = {"type": "object", "properties": {"name": names}}
+        if field.form == "link":
+            choice = {"anyOf": [names, {"type": "object", "propertyNames": names}]}
+        if field.is_list:
+            choice = {"items": choice}
+        elif field.is_nullable:
+            name = [names] if field.form == "mapping or name" else []
+            choice = {"anyOf": [*name, choice, {"type": "null"}]}
+        section = root
+        for part in field.path[:-1]:
+            section = section["properties"].setdefault(part, {"properties": {}})
+        section["properties"][field.path[-1]] = choice
+    return root
 
 
 def _ref(name: str) -> JsonSchema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _without_titles(schema: Any) -> Any:
+def _without_titles(schema: JsonSchema) -> JsonSchema:
     """Pydantic titles every field with its own name, which editors would show twice."""
-    if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
+
+    def inner(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inner(item) for item in value]
+        return _without_titles(value) if isinstance(value, dict) else value
+
     return {
-        key: value if key in ("default", "examples", "const", "enum") else _without_titles(value)
+        key: value if key in ("default", "examples", "const", "enum") else inner(value)
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str))
     }

@@ -29,7 +29,7 @@ from yaml.events import (
 from seqzoo.errors import Problem, RecipeError
 from seqzoo.recipes.yaml_scalars import resolve
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Mark", "Marks", "Path", "load_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Mark", "Marks", "Path", "load_yaml"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where a value stands: keys and list indices from the root."""
@@ -212,7 +212,8 @@ class _Builder:
             _refuse(self.source, line, column, f"the character {found} is not allowed here.")
         try:
             while loader.check_event():
-                yield loader.get_event()
+                event: Event = loader.get_event()  # type: ignore[no-untyped-call]
+                yield event
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             assert mark is not None  # the parser and the scanner always say where

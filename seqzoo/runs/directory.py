@@ -4,9 +4,9 @@ runs/NAME/recipe.yaml     the resolved recipe
           origin.json     what the recipe cannot say: its folder, and the corpus it opened
           metrics.jsonl   one line per log interval, equal for equal bits
           timing.jsonl    seconds and bytes per second at the same steps
-          checkpoints/    see checkpoint.py
+          checkpoints/    see seqzoo/training/checkpoint.py
           samples/        generated text
-          result.json     scores, see results.py
+          result.json     scores, see seqzoo/results/result.py
           lock            held while a process works here
 """
 
@@ -15,15 +15,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from seqzoo.terminal.console import warn
-from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.recipes.load import Recipe
+from seqzoo.storage import write_whole, write_through
+from seqzoo.data.corpus import Data
+from seqzoo.errors import CheckpointError, EnvironmentFault, LockedError, UsageError, did_you_mean
 
-__all__ = ["Log", "RunDirectory", "create_run_directory", "open_run_directory"]
+__all__ = ["Log", "Origin", "RunDirectory", "create_run_directory", "open_run_directory", "read_origin", "write_origin"]
 
 
 class RunDirectory:
@@ -61,17 +63,53 @@ class RunDirectory:
             yield
 
 
+class Origin(NamedTuple):
+    """What a run was started from that its recipe cannot say."""
+
+    base: Path
+    sha256: str
+    fell_back: bool
+
+
+def write_origin(directory: RunDirectory, recipe: Recipe, data: Data) -> None:
+    """Store the recipe, and what it cannot say: its folder, and the corpus it really opened."""
+    origin = {
+        "base": str(recipe.base.resolve()),
+        "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": data.fell_back},
+    }
+    write_whole(directory.origin, json.dumps(origin, indent=1) + "\n")
+    # Last, because a folder with a recipe is a run.
+    write_whole(directory.recipe, recipe.to_yaml())
+
+
+def read_origin(directory: RunDirectory) -> Origin:
+    """What `write_origin` stored. Raises CheckpointError where it is missing or damaged."""
+    try:
+        origin = json.loads(directory.origin.read_text(encoding="utf-8"))
+        corpus = origin["corpus"]
+        return Origin(Path(origin["base"]), str(corpus["sha256"]), bool(corpus["fell_back"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{directory.origin} is missing or damaged, and without it the run's corpus and "
+            f"relative paths are unknown; put it back from a copy, or start the run again from "
+            f"{directory.recipe}."
+        ) from error
+
+
 class Log:
     """A file of JSON lines that can be cut back to where a checkpoint left it."""
 
-    def __init__(self, path: Path, *, length: int) -> None:
-        """Open for appending after the first `length` bytes; what follows them is dropped."""
+    def __init__(self, path: Path, *, length: int, warn: Callable[[str], None]) -> None:
+        """Open for appending after the first `length` bytes; what follows them is dropped.
+
+        warn: called with a sentence where the file is shorter than that.
+        """
         self._file = path.open("ab")
         size = path.stat().st_size
         if size < length:
             warn(
                 f"{path} holds {size} bytes, and {length} were written before; what is missing "
-                f"cannot be written again, and the file goes on from here."
+                f"cannot be written again, and the file continues from here."
             )
         # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
         self._file.truncate(min(length, size))
@@ -84,8 +122,7 @@ class Log:
 
     def sync(self) -> int:
         """Put everything on disk and give the length in bytes, for the checkpoint to remember."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        write_through(self._file)
         return self._file.tell()
 
     def close(self) -> None:

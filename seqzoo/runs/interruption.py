@@ -15,8 +15,6 @@ _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-_SAID = "\nstopping after this update; Ctrl-C again stops at once\n"
-
 
 class Interrupted(BaseException):
     """A run was stopped by a signal after it had saved; `exit_code` is 128 + its number."""
@@ -34,7 +32,7 @@ class Interruption:
     said: what the first signal writes to the terminal; empty where something else tells it.
     """
 
-    def __init__(self, said: str = _SAID) -> None:
+    def __init__(self, said: str) -> None:
         self._said = said.encode()
         self.received: int | None = None
         self._previous: dict[int, Any] = {}

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from seqzoo.training import checkpoint as checkpoints
-from seqzoo.data.corpus import Data
-from seqzoo.scoring.baselines import ladder
-from seqzoo.terminal.console import messages, note, warn
 from seqzoo.errors import DivergedError, UsageError
+from seqzoo.plugin.specs import SPLITS
+from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.ladder import Ladder
-from seqzoo.terminal.progress import meter
 from seqzoo.results.result import (
     AdaptiveRecord,
     CorpusRecord,
@@ -22,27 +19,35 @@ from seqzoo.results.result import (
     write_result,
 )
 from seqzoo.runs.directory import RunDirectory
-from seqzoo.scoring.splits import score_splits, score_splits_adaptively
-from seqzoo.scoring.static import recipe_protocol
-from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.reopen import Trained
+from seqzoo.scoring.baselines import ladder
+from seqzoo.scoring.splits import adaptive_scores, static_scores
+from seqzoo.scoring.static import recipe_protocol
+from seqzoo.training import checkpoint as checkpoints
 
-__all__ = ["rescore"]
+__all__ = ["score_adaptively", "score_run"]
 
 
-def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = None) -> Result:
+def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> Result:
     """Score a run by its recipe's protocol, beside the baselines, and write result.json.
 
     adaptive: score it a second time while it learns, thus; else as the recipe says. Where neither
     asks for it, adaptive scores of the same weights that the run has already stay.
     """
-    recipe = trained.recipe
-    protocol = recipe_protocol(recipe)
-    scores = score_splits(
-        trained.model, trained.tokenizer, data, runtime=trained.runtime, protocol=protocol
+    experiment = trained.experiment
+    recipe, data = experiment.recipe, experiment.data
+    protocol = recipe_protocol(recipe.evaluate)
+    scores = static_scores(
+        experiment.model,
+        experiment.tokenizer,
+        data,
+        runtime=experiment.runtime,
+        protocol=protocol,
+        display=experiment.display,
     )
     weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
-    rungs = _ladder(trained, data)
+    rungs = _ladder(experiment)
     record = trained.record
     result = Result(
         run=trained.directory.path.resolve().name,
@@ -68,7 +73,7 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
         ),
         architecture=recipe.architecture.name,
         tokenizer=recipe.tokenizer.name,
-        parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        parameters=sum(parameter.numel() for parameter in experiment.model.parameters()),
         steps=trained.effort.steps,
         step=trained.step,
         weights_sha256=weights,
@@ -81,9 +86,7 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
     section = adaptive or recipe.evaluate.adaptive
     if section is not None:
         try:
-            learnt = score_splits_adaptively(
-                trained.model, trained.tokenizer, data, runtime=trained.runtime, section=section
-            )
+            learnt = score_adaptively(experiment, section)
         except DivergedError:
             write_result(trained.directory.result, result)  # the static scores are good
             raise
@@ -92,22 +95,39 @@ def rescore(trained: Trained, data: Data, *, adaptive: AdaptiveSection | None = 
     return result
 
 
-def _ladder(trained: Trained, data: Data) -> Ladder:
-    """The baselines on the same splits; those that could not be scored are said, with why."""
-    with meter("baselines", messages()) as display:
+def score_adaptively(
+    experiment: Experiment, section: AdaptiveSection, *, splits: tuple[str, ...] = SPLITS
+) -> AdaptiveRecord:
+    """Each split on its own, from the trained weights, by a copy that learns."""
+    return adaptive_scores(
+        experiment.model,
+        experiment.tokenizer,
+        experiment.data,
+        training=lambda: experiment.training,
+        runtime=experiment.runtime,
+        section=section,
+        display=experiment.display,
+        splits=splits,
+    )
+
+
+def _ladder(experiment: Experiment) -> Ladder:
+    """The baselines on the same splits; those that could not be scored are reported, with why."""
+    data, display = experiment.data, experiment.display
+    with display.meter("baselines") as meter:
         found = ladder(
-            trained.recipe.registry,
+            experiment.registry,
             data.corpus,
             data.splits,
             corpus_sha256=data.sha256,
-            announce=lambda name: display.show(0.0, name),
+            announce=lambda name: meter.show(0.0, name),
         )
     failed = [rung for rung in found.rungs if rung.failure]
     if failed:
         names = ", ".join(sorted(rung.name for rung in failed))
         is_optional = all(rung.failure.startswith("ImportError") for rung in failed)
-        tell = note if is_optional else warn
-        tell(f"baselines without a score: {names} ({failed[0].failure.rstrip('.')})")
+        report = display.note if is_optional else display.warn
+        report(f"baselines without a score: {names} ({failed[0].failure.rstrip('.')})")
     return found
 
 
@@ -119,7 +139,7 @@ def _stored_adaptive(
         return None
     try:
         stored = read_result(directory.result)
-    except UsageError:  # damaged; it is about to be written anew
+    except UsageError:  # damaged; it is about to be written again
         return None
     if stored.adaptive is None or stored.weights_sha256 != weights_sha256:
         return None

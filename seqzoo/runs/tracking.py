@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from seqzoo.terminal.console import warn
+from seqzoo.errors import SeqzooError
 from seqzoo.plugin.contracts import Tracker
 
 __all__ = ["GuardedTracker"]
@@ -13,8 +13,11 @@ __all__ = ["GuardedTracker"]
 class GuardedTracker(Tracker):
     """Passes everything on until something raises; says so once and is silent from then on."""
 
-    def __init__(self, name: str, open_tracker: Callable[[], Tracker]) -> None:
+    def __init__(
+        self, name: str, open_tracker: Callable[[], Tracker], *, warn: Callable[[str], None]
+    ) -> None:
         self._name = name
+        self._warn = warn
         self._inner: Tracker | None = None
         self._guarded(lambda: setattr(self, "_inner", open_tracker()))
 
@@ -31,7 +34,7 @@ class GuardedTracker(Tracker):
             work()
         except Exception as error:
             self._inner = None
-            warn(
-                f"tracker '{self._name}' failed and is left out from here on: "
-                f"{type(error).__name__}: {error}."
-            )
+            cause = f"{type(error).__name__}: {error}."
+            if isinstance(error, SeqzooError):  # already a sentence for the user
+                cause = str(error)
+            self._warn(f"tracker '{self._name}' failed and is left out from here on: {cause}")

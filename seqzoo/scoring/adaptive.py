@@ -21,26 +21,24 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seqzoo.data.tokens import encode
+from seqzoo.data.tokens import EncodedTraining
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, in_eval_mode
-from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.recipes.sections import AdaptiveSection
-from seqzoo.scoring.chunks import Chunk, Reading
-from seqzoo.scoring.static import add_scores, one_thread, require_finite
+from seqzoo.scoring.chunks import Chunk, SplitReader
+from seqzoo.scoring.static import one_thread, score_together
 from seqzoo.scoring.tally import Tally
 
-__all__ = ["gradient_scales", "method", "prepared_again", "score_adaptively"]
+__all__ = ["LearningReader", "gradient_scales", "method", "prepared_again", "score_adaptively"]
 
 _USUAL_NORMS = 2.0
 _STRETCHES = 16
@@ -59,8 +57,7 @@ def method(section: AdaptiveSection, model: SequenceModel) -> str:
 
 def gradient_scales(
     model: SequenceModel,
-    tokenizer: Tokenizer,
-    training: Span,
+    training: EncodedTraining,
     *,
     runtime: Runtime,
     section: AdaptiveSection,
@@ -68,80 +65,103 @@ def gradient_scales(
     """Root mean square of each trainable parameter's gradients over segments of the training part.
 
     The segments lie in evenly spaced stretches, read as scoring reads: one lane, state carried,
-    eval mode; a model that has counted the training part leaves out what it counted there, if
-    every token is a byte and so its place is known.
+    eval mode. A model that has counted the training part leaves out what it counted there; one that
+    was loaded has to be `prepared_again`.
     """
     parameters = _trainable(model)
     squares = [torch.zeros_like(parameter) for parameter in parameters]
     segments = 0
     # Tokens may be longer than a byte: as many bytes as tokens are asked for is then a little less.
-    size = min(len(training), _SEGMENTS * section.segment_length)
-    stretches = min(_STRETCHES, max(1, len(training) // size))
-    places_are_bytes = bool((tokenizer.byte_lengths(encode(tokenizer, training.bytes)) == 1).all())
+    size = min(len(training.data), _SEGMENTS * section.segment_length)
+    count = min(_STRETCHES, max(1, len(training.data) // size))
     with _learning(model, runtime):
-        for stretch in range(stretches):
-            start = training.start + (len(training) - size) * stretch // max(1, stretches - 1)
-            reading = Reading(tokenizer, Span(training.data, start, start + size))
+        for start, text in training.stretches(count, size):
             state = model.initial_state(1)
-            for chunk in reading.chunks(section.segment_length):
-                position = None
-                if places_are_bytes:
-                    position = _position(chunk, start - training.start)
+            read = 0
+            for chunk in SplitReader(text).chunks(section.segment_length):
+                # The very first input has no place: it is the byte that a file does not have.
+                position = torch.tensor([max(start + read - 1, 0)])
                 logits, targets, state = _read(model, chunk, state, runtime, position)
                 for square, gradient in zip(
                     squares, _gradients(logits, targets, parameters), strict=True
                 ):
                     square += gradient**2
                 segments += 1
+                read += chunk.targets.shape[1]
     return [(square / segments).sqrt() for square in squares]
+
+
+class LearningReader:
+    """A copy of a model that learns from every chunk after it has given that chunk's logits."""
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        runtime: Runtime,
+        section: AdaptiveSection,
+        scales: list[Tensor] | None,
+    ) -> None:
+        """scales: `gradient_scales` of the model; None where the learning rate is 0."""
+        self.model = copy.deepcopy(model)
+        self.model.adapt()
+        self._runtime = runtime
+        self._state = self.model.initial_state(1)
+        self._weights = _trainable(self.model) if section.learning_rate else []
+        self._rates, self._pulls = _steps(scales or [], section)
+        self._longest = _USUAL_NORMS * _norm(scales or [])
+        self._trained = [weight.detach().clone() for weight in self._weights]
+
+    def read(self, chunk: Chunk) -> Tensor:
+        """(1, T, V) logits from before anything was learnt from the chunk."""
+        logits, targets, self._state = _read(self.model, chunk, self._state, self._runtime)
+        if self._weights:
+            self._learn(_gradients(logits, targets, self._weights))
+        return logits.detach()
+
+    def fork(self) -> LearningReader:
+        """A second reader with weights and state of its own."""
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model)
+        other._state = states.map_tensors(torch.clone, self._state)
+        other._weights = _trainable(other.model) if self._weights else []
+        return other
+
+    def _learn(self, gradients: list[Tensor]) -> None:
+        norm = _norm(gradients)
+        share = self._longest / norm if norm > self._longest else 1.0
+        with torch.no_grad():
+            for weight, gradient, rate, pull, start in zip(
+                self._weights, gradients, self._rates, self._pulls, self._trained, strict=True
+            ):
+                step = pull * (start - weight)
+                weight.add_(step.addcmul_(gradient, rate, value=-share))
 
 
 def score_adaptively(
     model: SequenceModel,
-    tokenizer: Tokenizer,
-    span: Span,
+    splits: Mapping[str, SplitReader],
     *,
     runtime: Runtime,
     section: AdaptiveSection,
     scales: list[Tensor] | None,
-    advance: Callable[[int], None] | None = None,
-) -> Tally:
-    """Score every byte of `span` once, each segment before anything is learnt from it; one lane.
+    advance: Callable[[str, int], None] | None = None,
+) -> dict[str, Tally]:
+    """Score every byte of each split once, each segment before anything is learnt from it.
 
-    scales: `gradient_scales` of the same model and section; None where the learning rate is 0.
-    advance: called with the number of tokens after each segment, for progress.
-    Raises DivergedError where a score is not finite.
+    splits: read in one lane. scales: `gradient_scales` of the same model and section; None where
+    the learning rate is 0. advance: called with the split and the number of its tokens after each
+    segment, for progress. Raises DivergedError where a score is not finite.
     """
-    reading = Reading(tokenizer, span)
-    result = Tally(span.bytes)
-    pupil = copy.deepcopy(model)
-    pupil.adapt()
-    with _learning(pupil, runtime):
-        weights = _trainable(pupil) if section.learning_rate else []
-        rates, pulls = _steps(scales or [], section)
-        longest = _USUAL_NORMS * _norm(scales or [])
-        trained = [weight.detach().clone() for weight in weights]
-        state = pupil.initial_state(1)
-        for chunk in reading.chunks(section.segment_length):
-            logits, targets, state = _read(pupil, chunk, state, runtime)
-            add_scores(result, logits.detach(), chunk)
-            if weights:
-                gradients = _gradients(logits, targets, weights)
-                norm = _norm(gradients)
-                share = longest / norm if norm > longest else 1.0
-                with torch.no_grad():
-                    for weight, gradient, rate, pull, start in zip(
-                        weights, gradients, rates, pulls, trained, strict=True
-                    ):
-                        step = pull * (start - weight)
-                        weight.add_(step.addcmul_(gradient, rate, value=-share))
-            if advance is not None:
-                advance(chunk.targets.size)
-    require_finite(
-        result,
-        f"use a learning rate below {section.learning_rate:g} (evaluate.adaptive.learning_rate)",
-    )
-    return result
+    reader = LearningReader(model, runtime, section, scales)
+    with _learning(reader.model, runtime):
+        return score_together(
+            reader,
+            splits,
+            chunk_length=section.segment_length,
+            advance=advance or (lambda split, tokens: None),
+            remedy=f"use a learning rate below {section.learning_rate:g} "
+            f"(evaluate.adaptive.learning_rate)",
+        )
 
 
 def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor], list[Tensor]]:
@@ -175,15 +195,6 @@ def _learning(model: SequenceModel, runtime: Runtime) -> Iterator[None]:
 
 def _trainable(model: SequenceModel) -> list[Tensor]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def _position(chunk: Chunk, start: int) -> Tensor:
-    """(1,) place in the training part of a chunk's first input, where every token is a byte.
-
-    start: the place of the first byte that is read.
-    """
-    # The very first input has no place: it stands for the byte that a file does not have.
-    return torch.from_numpy(np.maximum(start + chunk.positions[:, 0] - 1, 0))
 
 
 def _read(

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -52,7 +52,7 @@ def ladder(
     scored = {name: span for name, span in spans.items() if len(span)}
     rungs: list[Rung] = []
     for registered in registry.registered("baseline"):
-        if not wanted(cast(BaselineSpec, registered.spec)):
+        if not wanted(registered.spec):
             continue
         key = _key(registered, corpus_sha256, splits.identity)
         path = cache_directory() / "baselines" / _file_name(registered.spec.name, key)
@@ -71,7 +71,7 @@ def _badness(rung: Rung) -> float:
     return rung.bits_per_byte.get("held_out", -math.inf)
 
 
-def _score(spec: Any, training: np.ndarray, splits: Mapping[str, Span]) -> list[Rung]:
+def _score(spec: BaselineSpec, training: np.ndarray, splits: Mapping[str, Span]) -> list[Rung]:
     """The rungs of one baseline; those it gave before it failed are kept."""
     rungs: list[Rung] = []
     begun = time.perf_counter()
@@ -117,10 +117,9 @@ def _floor(corpus: Corpus, splits: Mapping[str, Span]) -> dict[str, float]:
     return floor
 
 
-def _key(registered: Registered, corpus_sha256: str, identity: str) -> dict[str, Any]:
+def _key(registered: Registered[BaselineSpec], corpus_sha256: str, identity: str) -> dict[str, Any]:
     """All that the scores depend on."""
     spec = registered.spec
-    assert isinstance(spec, BaselineSpec)
     return {
         "corpus": corpus_sha256,
         "splits": identity,

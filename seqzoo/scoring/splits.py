@@ -2,128 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from seqzoo.data.corpus import Data
-from seqzoo.data.tokens import encode
-from seqzoo.errors import UsageError
+from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
-from seqzoo.plugin.specs import SPLITS, Span
-from seqzoo.recipes.load import Recipe
+from seqzoo.plugin.specs import SPLITS
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.bootstrap import bootstrap_interval
 from seqzoo.results.result import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
 from seqzoo.scoring.adaptive import gradient_scales, method, prepared_again, score_adaptively
-from seqzoo.scoring.static import Protocol, score
+from seqzoo.scoring.chunks import SplitReader
+from seqzoo.scoring.static import Protocol, require_lanes, score_splits
 from seqzoo.scoring.tally import Part, Tally
-from seqzoo.terminal.console import messages
-from seqzoo.terminal.progress import Meter, meter
+from seqzoo.terminal.display import Display
+from seqzoo.terminal.progress import Meter
 
-__all__ = ["require_lanes", "score_splits", "score_splits_adaptively"]
-
-
-def require_lanes(recipe: Recipe, data: Data) -> None:
-    """Raises UsageError where a split is too short for the recipe's protocol; before training."""
-    lanes = recipe.evaluate.lanes
-    shortest = min(len(data.splits.validation), len(data.splits.test))
-    if lanes > shortest:
-        raise UsageError(
-            f"evaluate.lanes is {lanes}, and the shortest split has {shortest} bytes; use fewer "
-            f"lanes or a larger corpus."
-        )
+__all__ = ["adaptive_scores", "static_scores"]
 
 
-def score_splits(
+def static_scores(
     model: SequenceModel,
     tokenizer: Tokenizer,
     data: Data,
     *,
     runtime: Runtime,
     protocol: Protocol,
+    display: Display,
     splits: tuple[str, ...] = SPLITS,
 ) -> dict[str, SplitScore]:
-    """Each split on its own, from the model's empty state; shows progress on stderr."""
+    """Each split on its own, from the model's empty state."""
+    readers = _readers(tokenizer, data, splits, protocol)
+    with display.meter("scoring") as meter:
+        tallies = score_splits(
+            readers,
+            model,
+            runtime=runtime,
+            chunk_length=protocol.chunk_length,
+            advance=_progress(meter, readers),
+        )
+    return {name: _split_score(tally) for name, tally in tallies.items()}
 
-    def scored(span: Span, advance: Callable[[int], None]) -> Tally:
-        return score(model, tokenizer, span, runtime=runtime, protocol=protocol, advance=advance)
 
-    return _each_split(scored, data, splits, label="scoring")
-
-
-def score_splits_adaptively(
+def adaptive_scores(
     model: SequenceModel,
     tokenizer: Tokenizer,
     data: Data,
     *,
+    training: Callable[[], EncodedTraining],
     runtime: Runtime,
     section: AdaptiveSection,
+    display: Display,
     splits: tuple[str, ...] = SPLITS,
 ) -> AdaptiveRecord:
-    """Each split on its own, from the trained weights; shows progress on stderr."""
+    """Each split on its own, from the trained weights.
+
+    training: gives the encoded training part; called only where it is needed.
+    """
     scales = None
     if section.learning_rate:
-        training = data.splits.training
-        scales = gradient_scales(
-            prepared_again(model, encode(tokenizer, training.bytes)),
-            tokenizer,
-            training,
-            runtime=runtime,
-            section=section,
-        )
-
-    def scored(span: Span, advance: Callable[[int], None]) -> Tally:
-        return score_adaptively(
+        encoded = training()
+        prepared = prepared_again(model, encoded.tokens)
+        scales = gradient_scales(prepared, encoded, runtime=runtime, section=section)
+    readers = _readers(tokenizer, data, splits, Protocol())
+    with display.meter("scoring adaptively") as meter:
+        tallies = score_adaptively(
             model,
-            tokenizer,
-            span,
+            readers,
             runtime=runtime,
             section=section,
             scales=scales,
-            advance=advance,
+            advance=_progress(meter, readers),
         )
-
     return AdaptiveRecord(
         protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
         method=method(section, model),
-        scores=_each_split(scored, data, splits, label="scoring adaptively"),
+        scores={name: _split_score(tally) for name, tally in tallies.items()},
     )
 
 
-def _each_split(
-    scored: Callable[[Span, Callable[[int], None]], Tally],
-    data: Data,
-    splits: Iterable[str],
-    *,
-    label: str,
-) -> dict[str, SplitScore]:
-    spans: dict[str, Span] = {name: getattr(data.splits, name) for name in splits}
-    total = sum(map(len, spans.values()))
-    scores: dict[str, SplitScore] = {}
+def _readers(
+    tokenizer: Tokenizer, data: Data, splits: Iterable[str], protocol: Protocol
+) -> dict[str, SplitReader]:
+    readers = {}
+    for name in splits:
+        span = getattr(data.splits, name)
+        require_lanes(len(span), protocol.lanes)
+        readers[name] = SplitReader(
+            encode_span(tokenizer, span), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
+        )
+    return readers
+
+
+def _progress(meter: Meter, readers: Mapping[str, SplitReader]) -> Callable[[str, int], None]:
+    """Shows the tokens that were scored as a share of those of all splits."""
+    total = sum(len(reader.text.tokens) for reader in readers.values())
     done = 0
-    with meter(label, messages()) as display:
-        for name, span in spans.items():
-            scores[name] = _split_score(
-                scored(span, _Advance(display, name, done, total, len(span)))
-            )
-            done += len(span)
-    return scores
 
+    def advance(split: str, tokens: int) -> None:
+        nonlocal done
+        done += tokens
+        meter.show(done / total, split)
 
-class _Advance:
-    """Tokens of one split that were scored, as a share of all splits."""
-
-    def __init__(self, display: Meter, name: str, done: int, total: int, size: int) -> None:
-        self._display, self._name = display, name
-        self._done, self._total, self._left = done, total, size
-
-    def __call__(self, tokens: int) -> None:
-        # Tokens stand for bytes here; a tokenizer of longer tokens only makes the bar jump.
-        step = min(tokens, self._left)
-        self._done, self._left = self._done + step, self._left - step
-        self._display.show(min(self._done / self._total, 1.0), self._name)
+    return advance
 
 
 def _split_score(tally: Tally) -> SplitScore:

@@ -1,31 +1,47 @@
 """Exact bits per byte of a frozen model on a stretch of a corpus.
 
-What a loss printed in training cannot be: comparable. Every byte of the split is scored once, the
-first one too (the byte before the split is its input); the state is carried from the first token
-to the last; nats are summed in float64 and divided by the raw bytes of the file, whatever the
-tokenizer made of them. A uniform model scores exactly 8.000.
+A loss that is printed in training cannot be compared; this score can. Every byte of the split is
+scored once, the first one too (the byte before the split is its input). The state is carried from
+the first token to the last. Costs are summed in float64 and divided by the raw bytes of the file,
+whatever the tokenizer made of them. A uniform model scores exactly 8.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol as TypingProtocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from seqzoo.data.tokens import encode_span
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, untouched
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import Span
-from seqzoo.recipes.load import Recipe
-from seqzoo.scoring.chunks import Chunk, Reading
+from seqzoo.recipes.sections import EvaluateSection
+from seqzoo.scoring.chunks import Chunk, SplitReader
 from seqzoo.scoring.tally import Tally
 
-__all__ = ["Protocol", "add_scores", "one_thread", "recipe_protocol", "require_finite", "score"]
+__all__ = [
+    "ChunkReader",
+    "FrozenReader",
+    "Protocol",
+    "add_costs",
+    "nats_of",
+    "one_thread",
+    "recipe_protocol",
+    "require_finite",
+    "require_lanes",
+    "score",
+    "score_split",
+    "score_splits",
+    "score_together",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,49 @@ class Protocol:
         return f"static, {self.lanes} lanes, {self.warmup_tokens} tokens of warm-up"
 
 
+def recipe_protocol(section: EvaluateSection) -> Protocol:
+    """How a recipe wants its splits read."""
+    return Protocol(
+        lanes=section.lanes,
+        warmup_tokens=section.warmup_tokens if section.lanes > 1 else 0,
+        chunk_length=section.chunk_length,
+    )
+
+
+class ChunkReader(TypingProtocol):
+    """A model in the middle of a text."""
+
+    def read(self, chunk: Chunk) -> Tensor:
+        """(lanes, T, V) logits of the next chunk; the model moves on."""
+
+    def fork(self) -> ChunkReader:
+        """A second one that continues from here on its own."""
+
+
+class FrozenReader:
+    """A model that is not changed by what it reads; its state is carried."""
+
+    def __init__(self, model: SequenceModel, runtime: Runtime, *, lanes: int) -> None:
+        self._model = model
+        self._runtime = runtime
+        self._state = model.initial_state(lanes)
+
+    def read(self, chunk: Chunk) -> Tensor:
+        """(lanes, T, V) logits of the next chunk."""
+        inputs = torch.from_numpy(chunk.inputs).to(self._runtime.device)
+        with self._runtime.autocast():
+            logits, state = self._model(inputs, self._state)
+        self._state = states.detach(state)
+        return logits
+
+    def fork(self) -> FrozenReader:
+        """A second reader with a copy of the state."""
+        other = object.__new__(FrozenReader)
+        other._model, other._runtime = self._model, self._runtime
+        other._state = states.map_tensors(torch.clone, self._state)
+        return other
+
+
 def score(
     model: SequenceModel,
     tokenizer: Tokenizer,
@@ -62,44 +121,150 @@ def score(
     Raises UsageError where the span is shorter than its lanes, DivergedError where a score is not
     finite.
     """
-    if len(span) < protocol.lanes:
-        raise UsageError(
-            f"a split of {len(span)} bytes cannot be scored in {protocol.lanes} lanes; use a "
-            f"larger corpus or fewer lanes."
-        )
-    reading = Reading(tokenizer, span, lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens)
-    result = Tally(span.bytes)
-    alone = one_thread(runtime) if protocol.lanes == 1 else contextlib.nullcontext()
+    require_lanes(len(span), protocol.lanes)
+    split = SplitReader(
+        encode_span(tokenizer, span), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
+    )
+    return score_split(model, split, runtime=runtime, chunk_length=protocol.chunk_length,
+                       advance=advance)  # fmt: skip
+
+
+def score_split(
+    model: SequenceModel,
+    split: SplitReader,
+    *,
+    runtime: Runtime,
+    chunk_length: int,
+    advance: Callable[[int], None] | None = None,
+    tally: Tally | None = None,
+) -> Tally:
+    """`score` of a split that is encoded already. tally: takes the costs, in place of a new one."""
+
+    def each(_: str, tokens: int) -> None:
+        if advance is not None:
+            advance(tokens)
+
+    return score_splits(
+        {"": split},
+        model,
+        runtime=runtime,
+        chunk_length=chunk_length,
+        advance=each,
+        tallies=None if tally is None else {"": tally},
+    )[""]
+
+
+def score_splits(
+    splits: Mapping[str, SplitReader],
+    model: SequenceModel,
+    *,
+    runtime: Runtime,
+    chunk_length: int,
+    advance: Callable[[str, int], None],
+    tallies: Mapping[str, Tally] | None = None,
+) -> dict[str, Tally]:
+    """`score` of several splits, each from the model's empty state; all have the same lanes.
+
+    advance: called with the split and the number of its tokens that were scored.
+    tallies: take the costs, in place of new ones.
+    """
+    (lanes,) = {split.lanes for split in splits.values()}
+    alone = one_thread(runtime) if lanes == 1 else contextlib.nullcontext()
     with untouched(model), alone:
-        state = model.initial_state(protocol.lanes)
-        for chunk in reading.chunks(protocol.chunk_length):
-            inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
-            with runtime.autocast():
-                logits, state = model(inputs, state)
-            state = states.detach(state)
-            add_scores(result, logits, chunk)
-            if advance is not None:
-                advance(int(chunk.scored.sum()))
-    require_finite(result, "take an earlier checkpoint, or train with a lower learning rate")
-    return result
+        reader = FrozenReader(model, runtime, lanes=lanes)
+        return score_together(
+            reader,
+            splits,
+            chunk_length=chunk_length,
+            advance=advance,
+            remedy="take an earlier checkpoint, or train with a lower learning rate",
+            tallies=tallies,
+        )
 
 
-def add_scores(result: Tally, logits: Tensor, chunk: Chunk) -> None:
-    """Add what the (B, T, V) logits of a chunk cost its targets."""
-    targets = torch.from_numpy(chunk.targets).to(logits.device)
-    # In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
+def score_together(
+    reader: ChunkReader,
+    splits: Mapping[str, SplitReader],
+    *,
+    chunk_length: int,
+    advance: Callable[[str, int], None],
+    remedy: str,
+    tallies: Mapping[str, Tally] | None = None,
+) -> dict[str, Tally]:
+    """Score several splits, each from where `reader` stands; what begins alike is read once.
+
+    Validation is the beginning of the held-out part: the chunks that both have are the same, so
+    the model reads them once and both count them. Each score is what it is alone, to the last bit.
+    """
+    if tallies is None:
+        tallies = {name: Tally(split.text.data) for name, split in splits.items()}
+    chunks = {name: split.chunks(chunk_length) for name, split in splits.items()}
+    _score_from(
+        reader, chunks, {name: next(chunks[name], None) for name in chunks}, tallies, advance
+    )
+    for tally in tallies.values():
+        require_finite(tally, remedy)
+    return dict(tallies)
+
+
+def _score_from(
+    reader: ChunkReader,
+    chunks: Mapping[str, Iterator[Chunk]],
+    pending: Mapping[str, Chunk | None],
+    tallies: Mapping[str, Tally],
+    advance: Callable[[str, int], None],
+) -> None:
+    """Read on from the pending chunks, which begin at one place; None: that split has ended."""
+    left = {name: chunk for name, chunk in pending.items() if chunk is not None}
+    while left:
+        chunk = next(iter(left.values()))
+        apart = {
+            name: other
+            for name, other in left.items()
+            if other is not chunk and not other.equals(chunk)
+        }
+        if apart:
+            _score_from(reader.fork(), chunks, apart, tallies, advance)
+        together = [name for name in left if name not in apart]
+        add_costs([tallies[name] for name in together], reader.read(chunk), chunk)
+        for name in together:
+            advance(name, int(chunk.scored.sum()))
+        following = {name: next(chunks[name], None) for name in together}
+        left = {name: chunk for name, chunk in following.items() if chunk is not None}
+
+
+def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """(B, T) float64: what (B, T, V) logits charge for (B, T) targets, -log softmax(logits)."""
     if logits.device.type == "mps":  # which knows no float64
         logits, targets = logits.cpu(), targets.cpu()
+    # In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
     logits = logits.double()
-    nats = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+    return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+
+
+def add_costs(tallies: list[Tally], logits: Tensor, chunk: Chunk) -> None:
+    """Add what the (B, T, V) logits of a chunk charge for its targets to each tally."""
+    targets = torch.from_numpy(chunk.targets).to(logits.device)
+    nats = nats_of(logits, targets).cpu().numpy()
+    hits = (logits.argmax(-1) == targets).cpu().numpy()
     scored = chunk.scored
-    result.add(
-        nats.cpu().numpy()[scored],
-        (logits.argmax(-1) == targets).cpu().numpy()[scored],
-        positions=chunk.positions[scored],
-        lengths=chunk.lengths[scored],
-        distances=chunk.distances[scored],
-    )
+    for tally in tallies:
+        tally.add(
+            nats[scored],
+            hits[scored],
+            positions=chunk.positions[scored],
+            lengths=chunk.lengths[scored],
+            distances=chunk.distances[scored],
+        )
+
+
+def require_lanes(num_bytes: int, lanes: int) -> None:
+    """Raises UsageError where a split of that size is too short for its lanes."""
+    if num_bytes < lanes:
+        raise UsageError(
+            f"a split of {num_bytes} bytes cannot be scored in {lanes} lanes; use a larger corpus "
+            f"or fewer lanes."
+        )
 
 
 def require_finite(result: Tally, remedy: str) -> None:
@@ -123,13 +288,3 @@ def one_thread(runtime: Runtime) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def recipe_protocol(recipe: Recipe) -> Protocol:
-    """How the recipe wants its splits read."""
-    section = recipe.evaluate
-    return Protocol(
-        lanes=section.lanes,
-        warmup_tokens=section.warmup_tokens if section.lanes > 1 else 0,
-        chunk_length=section.chunk_length,
-    )

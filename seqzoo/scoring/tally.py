@@ -78,11 +78,15 @@ class Tally:
             positions = np.repeat(positions, spread) + within
             distances = np.repeat(distances, spread) + within
             lengths = np.minimum(np.repeat(lengths, spread), 1)
+        self.add_bytes(shares, positions)
         classes = self._class_of[self._data[positions]]
         self._class_nats += np.bincount(classes, shares, minlength=len(BYTE_CLASSES))
         doublings = np.frexp(distances.astype(np.float64))[1]  # 0, 1, 2-3, 4-7, 8-15, ...
         self._distance_nats += np.bincount(doublings, shares, minlength=64)
         self._distance_bytes += np.bincount(doublings, lengths, minlength=64).astype(np.int64)
+
+    def add_bytes(self, nats: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
+        """Take what single bytes cost; a subclass may keep them."""
 
     @property
     def num_bytes(self) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-__all__ = ["Meter", "meter"]
+__all__ = ["Meter", "SilentMeter", "meter"]
 
 _PLAIN_EVERY_SECONDS = 10.0
 
@@ -52,6 +52,19 @@ class Meter:
         if done <= 0 or share >= 1:
             return ""
         return f"  {(now - self._started) / done * (1 - share):.0f} s left"
+
+
+class SilentMeter(Meter):
+    """Shows nothing."""
+
+    def __init__(self) -> None:
+        """Nothing to prepare."""
+
+    def show(self, share: float, words: str) -> None:
+        """Nothing."""
+
+    def note(self, words: str) -> None:
+        """Nothing."""
 
 
 @contextmanager

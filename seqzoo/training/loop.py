@@ -245,27 +245,28 @@ def train(training: Training, hooks: Hooks) -> bool:
     started = time.perf_counter() - training.seconds
     marked_at, marked_bytes = training.seconds, training.bytes_seen
 
-    def log() -> None:
+    def interval() -> tuple[dict[str, float], dict[str, float]]:
         nonlocal marked_at, marked_bytes
         elapsed = max(training.seconds - marked_at, 1e-9)
         speed = (training.bytes_seen - marked_bytes) / elapsed
         timing = {"step": training.step, "seconds": training.seconds, "bytes_per_second": speed}
-        hooks.log(training.take_interval(), timing)
         marked_at, marked_bytes = training.seconds, training.bytes_seen
+        return training.take_interval(), timing
 
     stopping = False
     while training.progress < 1 and not stopping:
         training.update()
         training.seconds = time.perf_counter() - started
         finished = training.progress >= 1
+        line: dict[str, float] = {}
+        timing: dict[str, float] = {}
         if finished or _due(training.step, section.log_every_steps):
-            log()
+            line, timing = interval()
         save = finished or _due(training.step, section.checkpoint.every_steps)
         if every and (finished or _due(training.step, every)):
             scores = hooks.validate()
             paused_at, training.seconds = training.seconds, time.perf_counter() - started
             marked_at += training.seconds - paused_at  # a pause is not slow training
-            hooks.log({"step": training.step, **scores}, {})
             bits_per_byte = scores["validation_bits_per_byte"]
             if training.best is None or bits_per_byte < training.best.bits_per_byte:
                 training.best = Best(training.step, bits_per_byte)
@@ -274,7 +275,11 @@ def train(training: Training, hooks: Hooks) -> bool:
                 # A budget of seconds ran out while validating.
                 save = True
                 if training.interval_updates:
-                    log()
+                    line, timing = interval()
+            # One line for each step: two would double rows when tables are joined by step.
+            line = {"step": training.step, **line, **scores}
+        if line:
+            hooks.log(line, timing)
         stopping = hooks.stop()
         if save or stopping:
             hooks.save()

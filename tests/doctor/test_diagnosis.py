@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from seqzoo.doctor.checks import GROUPS, all_checks, select_checks
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.report.fixed_recipe import mended_recipe
 from seqzoo.doctor.report.to_json import as_json
-from seqzoo.doctor.subject import Missing
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.errors import UsageError
+from seqzoo.plugin.check import Check, CheckSubject, Outcome
 from seqzoo.plugin.registry import Owner, Registry, load_registry
-from seqzoo.plugin.specs import Check, Outcome
 from seqzoo.recipes.load import load_recipe, parse_recipe
 
 GOOD = Outcome.passed("all is well", share=1.0)
@@ -25,12 +26,23 @@ BAD = Outcome.failed("it is not", why="because", remedy="mend it")
 
 
 def test_every_check_has_a_file_of_its_own_that_tells_method_cost_and_pass_rule() -> None:
-    folder = REPOSITORY / "seqzoo" / "doctor" / "checks"
     for each in all_checks(Registry()):
-        path = folder / f"{each.name.replace('.', '_')}.py"
+        path = Path(inspect.getfile(each.examine))
         text = " ".join(path.read_text(encoding="utf-8").lower().split())
         assert all(word in text for word in ("method:", "cost:", "pass rule:")), path.name
         assert each.group in GROUPS
+
+
+def as_public(whole: Subject) -> CheckSubject:
+    """mypy checks here that a subject has what plugins are promised, with the right types."""
+    return whole
+
+
+def test_a_subject_has_every_attribute_that_plugins_are_promised() -> None:
+    members = {*vars(CheckSubject), *CheckSubject.__annotations__}
+    promised = {name for name in members if not name.startswith("_")}
+    assert "recipe" in promised
+    assert promised <= set(dir(Subject)) | set(vars(as_public(subject())))
 
 
 def test_what_a_check_explains_is_the_name_of_a_check() -> None:

@@ -106,5 +106,6 @@ def record(**changes: Any) -> dict[str, Any]:
 def test_a_run_from_elsewhere_is_told_that_it_will_not_end_in_the_same_bits(
     then: dict[str, Any], status: str
 ) -> None:
-    run = SimpleNamespace(record=then, runtime=SimpleNamespace(record=record))
+    runtime = SimpleNamespace(record=record)
+    run = SimpleNamespace(record=then, experiment=SimpleNamespace(runtime=runtime))
     assert environment_determinism.examine(subject(run=run)).status == status

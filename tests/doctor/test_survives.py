@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from seqzoo.doctor.checks import all_checks
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.subject import Missing, Subject, Unusable
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Check, Outcome
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])

@@ -11,11 +11,13 @@ import torch
 from installed_architectures import VOCAB_SIZE, build, every_architecture
 from tiny import RUNTIME
 
+from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import ArchitectureSpec, Span
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.scoring.adaptive import gradient_scales, score_adaptively
+from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import Tally
 
@@ -42,10 +44,12 @@ TRAINING, TEST = Span(DATA, 0, 900), Span(DATA, 900, 1500)
 
 def adapted(model: SequenceModel, learning_rate: float, segment_length: int = 32) -> Tally:
     section = AdaptiveSection(learning_rate=learning_rate, segment_length=segment_length)
-    scales = gradient_scales(model, FewSymbols(), TRAINING, runtime=RUNTIME, section=section)
+    training = EncodedTraining(FewSymbols(), TRAINING.bytes)
+    scales = gradient_scales(model, training, runtime=RUNTIME, section=section)
+    split = SplitReader(encode_span(FewSymbols(), TEST))
     return score_adaptively(
-        model, FewSymbols(), TEST, runtime=RUNTIME, section=section, scales=scales
-    )
+        model, {"test": split}, runtime=RUNTIME, section=section, scales=scales
+    )["test"]
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import textwrap
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seqzoo.errors import PluginError, UsageError
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
-from seqzoo.plugin.registry import KINDS, Owner, Registry, load_registry
+from seqzoo.plugin.registry import PLUGIN_KINDS, Owner, Registry, load_registry
 
 HEADER = """
 import seqzoo
@@ -55,7 +56,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         with (information / "entry_points.txt").open("a") as entry_points:
             entry_points.write(f"[{ENTRY_POINT_GROUP}]\n{plugin} = {module}\n")
         # Forgotten afterwards, whether or not the import went through.
-        monkeypatch.setitem(sys.modules, module, None)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, module, None)
         del sys.modules[module]
         return module
 
@@ -63,7 +64,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def everything(registry: Registry) -> dict[str, list[str]]:
-    return {kind: registry.names(kind) for kind in KINDS}
+    return {kind: registry.names(kind) for kind in PLUGIN_KINDS}
 
 
 BROKEN = {
@@ -309,7 +310,8 @@ def test_a_plugin_file_can_define_its_options(tmp_path: Path) -> None:
     )
     registry = Registry()
     registry.add_file(path)
-    assert registry.get("architecture", "optional").options(width="4").width == 4
+    options: Any = registry.get("architecture", "optional").options
+    assert options(width="4").width == 4
 
 
 @pytest.mark.parametrize(

@@ -284,12 +284,19 @@ def test_every_plugin_of_these_tests_is_reachable() -> None:
         ("train.budget.steps=999", False),
         ("runtime.precision=bfloat16", False),
         ("tokenizer.options={}", True),
+        ("train.start_from=null", True),
+        ("train.start_from=runs/other", False),
     ],
 )
 def test_a_fingerprint_is_of_what_decides_the_weights_but_the_seed(
     override: str, is_same: bool
 ) -> None:
     assert (parse(GOOD, override).fingerprint == parse(GOOD).fingerprint) == is_same
+
+
+def test_fields_that_older_recipes_lack_are_not_in_a_fingerprint_unless_set() -> None:
+    """The value is that of the version before `train.start_from`: old results keep their group."""
+    assert parse(GOOD).fingerprint.startswith("e6e9a169df6d8d5a")
 
 
 def test_a_fingerprint_does_not_depend_on_how_a_setting_is_written() -> None:

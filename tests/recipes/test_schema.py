@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from small_recipe import GOOD, parse, small_registry
 
 from seqzoo.plugin.registry import Registry
@@ -72,6 +72,8 @@ REFUSED: list[tuple[str, Any]] = [
     ("train.budget", {}),
     ("train.bptt_length", [{"from": 0, "lenth": 3}]),
     ("train.optimizer.name", "sgd"),
+    ("train.stream", {"name": "lane"}),
+    ("train.start_from", 3),
     ("sample.chain", ["gredy"]),
     ("sample.chain", [{"temprature": 1}]),
     ("sample.chain", [{"temperature": "hot"}]),

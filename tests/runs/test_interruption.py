@@ -1,4 +1,4 @@
-"""Signals are noted once, told, and honoured at a convenient moment; nohup is respected."""
+"""Signals are noted once, reported, and followed at a convenient moment; nohup is respected."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seqzoo.runs.interruption import Interruption
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_noted_and_the_process_goes_on(number: signal.Signals) -> None:
-    with Interruption() as interruption:
+def test_a_signal_is_noted_and_the_process_continues(number: signal.Signals) -> None:
+    with Interruption("stopping") as interruption:
         assert interruption.received is None
         os.kill(os.getpid(), number)
         assert interruption.received == number
@@ -24,7 +24,7 @@ def test_a_signal_is_noted_and_the_process_goes_on(number: signal.Signals) -> No
 
 @pytest.fixture(autouse=True)
 def _not_ignored() -> Iterator[None]:
-    """Whoever runs the tests in the background may have them ignored."""
+    """Tests that run in the background may have them ignored."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     yield
@@ -33,7 +33,7 @@ def _not_ignored() -> Iterator[None]:
 
 
 def test_a_second_interrupt_ends_it_at_once() -> None:
-    with Interruption():
+    with Interruption("stopping"):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
@@ -56,7 +56,7 @@ def test_a_command_that_is_ended_at_once_says_so(
 
 def test_an_ignored_signal_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with Interruption() as interruption:
+    with Interruption("stopping") as interruption:
         os.kill(os.getpid(), signal.SIGHUP)
         assert interruption.received is None
 
@@ -67,7 +67,7 @@ def test_a_closed_terminal_does_not_keep_a_signal_from_being_noted(
     def gone(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    with Interruption() as interruption:
+    with Interruption("stopping") as interruption:
         monkeypatch.setattr(os, "write", gone)
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.received == signal.SIGTERM

@@ -10,24 +10,34 @@ import torch
 import torch.nn.functional as F
 from tiny import RUNTIME, Bigram, ByteTokenizer, Recurrent, Uniform
 
+from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.errors import DivergedError
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.scoring.adaptive import gradient_scales, method, score_adaptively
+from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import Tally
 
 DATA = np.random.default_rng(0).choice(np.frombuffer(b"aab c\n", dtype=np.uint8), size=9000)
 TRAINING, TEST = Span(DATA, 0, 7000), Span(DATA, 7000, 8200)
+ENCODED = EncodedTraining(ByteTokenizer(), TRAINING.bytes)
+
+
+def read_adaptively(
+    model: SequenceModel, span: Span, section: AdaptiveSection, scales: list[torch.Tensor] | None
+) -> Tally:
+    split = SplitReader(encode_span(ByteTokenizer(), span))
+    return score_adaptively(
+        model, {"test": split}, runtime=RUNTIME, section=section, scales=scales
+    )["test"]
 
 
 def adapted(model: SequenceModel, span: Span = TEST, **settings: float) -> Tally:
     section = AdaptiveSection.model_validate({"segment_length": 16, **settings})
-    scales = gradient_scales(model, ByteTokenizer(), TRAINING, runtime=RUNTIME, section=section)
-    return score_adaptively(
-        model, ByteTokenizer(), span, runtime=RUNTIME, section=section, scales=scales
-    )
+    scales = gradient_scales(model, ENCODED, runtime=RUNTIME, section=section)
+    return read_adaptively(model, span, section, scales)
 
 
 def recurrent() -> Recurrent:
@@ -57,11 +67,9 @@ def test_a_uniform_model_that_learns_gets_below_eight() -> None:
 def test_equals_a_loop_of_the_papers_formula(share: float) -> None:
     model, rate, decay, damping = Bigram(), 0.05, 0.1, 0.3
     section = AdaptiveSection(learning_rate=rate, decay=decay, damping=damping, segment_length=16)
-    (scale,) = gradient_scales(model, ByteTokenizer(), TRAINING, runtime=RUNTIME, section=section)
+    (scale,) = gradient_scales(model, ENCODED, runtime=RUNTIME, section=section)
     scale = share * scale
-    found = score_adaptively(
-        model, ByteTokenizer(), TEST, runtime=RUNTIME, section=section, scales=[scale]
-    )
+    found = read_adaptively(model, TEST, section, [scale])
     table, scale = model.table.detach().double(), scale.double()
     start, total, cut = table.clone(), 0.0, 0
     for begin in range(TEST.start, TEST.stop, 16):
@@ -84,11 +92,13 @@ def test_equals_a_loop_of_the_papers_formula(share: float) -> None:
 def test_gradient_scales_are_those_of_a_loop_over_segments() -> None:
     model = Bigram()
     section = AdaptiveSection(segment_length=4)
-    short = Span(DATA, 100, 100 + 64)  # one stretch of sixteen segments
-    (scale,) = gradient_scales(model, ByteTokenizer(), short, runtime=RUNTIME, section=section)
+    short = DATA[100:164]  # one stretch of sixteen segments
+    encoded = EncodedTraining(ByteTokenizer(), short)
+    (scale,) = gradient_scales(model, encoded, runtime=RUNTIME, section=section)
+    text = np.concatenate([[0], short]).astype(np.int64)  # token 0 comes before the first byte
     squares = torch.zeros(256, 256)
-    for begin in range(100, 164, 4):
-        stretch = torch.from_numpy(DATA[begin - 1 : begin + 4].astype(np.int64))
+    for begin in range(0, 64, 4):
+        stretch = torch.from_numpy(text[begin : begin + 5])
         loss = F.cross_entropy(model.table[stretch[:-1]], stretch[1:])
         squares += torch.autograd.grad(loss, model.table)[0] ** 2
     torch.testing.assert_close(scale, (squares / 16).sqrt())
@@ -152,9 +162,7 @@ def test_what_an_architecture_adapts_itself_is_scored_first_and_left_behind() ->
         counts[DATA[position - 1]] += 1
         bits -= np.log2(counts[DATA[position]] / counts.sum())
     section = AdaptiveSection(learning_rate=0.0, segment_length=16)
-    found = score_adaptively(
-        model, ByteTokenizer(), TEST, runtime=RUNTIME, section=section, scales=None
-    )
+    found = read_adaptively(model, TEST, section, None)
     assert found.bits_per_byte * len(TEST) == pytest.approx(bits, rel=1e-6)
     assert float(model.counts.sum()) == 256
     assert "own adaptation" in method(section, model)

@@ -16,8 +16,8 @@ from seqzoo.doctor.checks import all_checks, select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.subjects.code import subject_of_code
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.registry import Registry, load_registry
-from seqzoo.plugin.specs import Outcome
 
 B, T, V, H = 6, 32, 256, 12
 

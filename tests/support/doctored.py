@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Check, Outcome
 from seqzoo.recipes.sections import BudgetSection
 from seqzoo.training.loop import Effort
 
@@ -41,7 +41,7 @@ def run_of(
     last = int(lines[-1]["step"])
     budget = BudgetSection(steps=last if is_finished else 2 * last)
     run = SimpleNamespace(
-        recipe=SimpleNamespace(train=SimpleNamespace(budget=budget)),
+        experiment=SimpleNamespace(recipe=SimpleNamespace(train=SimpleNamespace(budget=budget))),
         effort=Effort(last, 0, 0.0, 0),
     )
     return subject(run=run, metrics=lines, data=data, **further)

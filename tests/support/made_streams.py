@@ -16,9 +16,9 @@ from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainee
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch, Corpus, Tokenizer
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Outcome
 
 Batches = Iterator[Batch]
 

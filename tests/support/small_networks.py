@@ -17,8 +17,8 @@ from seqzoo.doctor.evidence.trial import Trial
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.subjects.code import subject_of_code
 from seqzoo.model import state as states
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.registry import load_registry
-from seqzoo.plugin.specs import Outcome
 
 HEALTHY = REPOSITORY / "recipes" / "clinic" / "healthy.yaml"
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import cast
 
 from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Check
 
 __all__ = ["GROUPS", "all_checks", "check_table", "select_checks"]
 
@@ -26,7 +25,7 @@ def all_checks(registry: Registry) -> list[Check]:
         for module in iter_modules([f"{__path__[0]}/{group}"], f"{__name__}.{group}.")
         if not module.name.rpartition(".")[2].startswith("_")
     ]
-    third_party = [cast(Check, registered.spec) for registered in registry.registered("check")]
+    third_party = [registered.spec for registered in registry.registered("check")]
     taken = {check.name for check in own}
     return sorted([*own, *(c for c in third_party if c.name not in taken)], key=_place)
 

@@ -21,20 +21,21 @@ from seqzoo.doctor.evidence.trial import Trainee, Updated
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
+from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import Batch, Stream
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import BudgetSection
 from seqzoo.runs.build import (
-    blaming,
     build_model,
     build_tokenizer,
     open_data,
     open_stream,
     try_model,
 )
-from seqzoo.runs.reopen import load_trained, reopen_data
+from seqzoo.runs.reopen import load_trained
 from seqzoo.scoring.adaptive import prepared_again
+from seqzoo.terminal.display import TerminalDisplay
 from seqzoo.training.loop import Training
 
 __all__ = ["subject_of_recipe", "subject_of_run"]
@@ -55,7 +56,7 @@ def subject_of_recipe(
     runtime = make_runtime(recipe.runtime, device=device)
     data = open_data(recipe, announce=announce)
     tokenizer = build_tokenizer(recipe)
-    with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
+    with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokenizer.learn(data.splits.training.bytes)
     return _subject(recipe, runtime, data, tokenizer, title=title, **further)
 
@@ -64,13 +65,13 @@ def subject_of_run(
     path: Path, registry: Registry, *, device: str | None = None, **further: Any
 ) -> Subject:
     """During or after training: the weights are the best so far. further: as `Subject` takes it."""
-    run = load_trained(path, registry, device=device)
-    data = reopen_data(run.directory, run.recipe)
+    run = load_trained(path, registry, device=device, display=TerminalDisplay())
+    experiment = run.experiment
     return _subject(
-        run.recipe,
-        run.runtime,
-        data,
-        run.tokenizer,
+        experiment.recipe,
+        experiment.runtime,
+        experiment.data,
+        experiment.tokenizer,
         title=str(path),
         run=run,
         metrics=_metrics(run.directory.metrics),
@@ -81,7 +82,7 @@ def subject_of_run(
 def _subject(
     recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Any, **further: Any
 ) -> Subject:
-    with blaming(recipe.registry, "tokenizer", recipe.tokenizer.name):
+    with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
         tokens = encode(tokenizer, data.splits.training.bytes)
         held_out = encode(tokenizer, data.splits.validation.bytes)
     bytes_per_token = len(data.splits.training) / max(len(tokens), 1)
@@ -93,14 +94,14 @@ def _subject(
         model = build_model(
             recipe.model_copy(update={"train": seeded}), vocab_size=tokenizer.vocab_size
         )
-        with blaming(recipe.registry, "architecture", recipe.architecture.name):
+        with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
             model.prepare(tokens)
         try_model(recipe, model, vocab_size=tokenizer.vocab_size)
         return model
 
     def network() -> Network:
         if run is not None:
-            return Network(prepared_again(run.model, tokens), build)
+            return Network(prepared_again(run.experiment.model, tokens), build)
         torch.manual_seed(recipe.train.seed)
         return Network(build().to(runtime.device), build)
 

@@ -24,7 +24,7 @@ from seqzoo.doctor.checks.decoding._written import (
     written,
 )
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.runs.build import build_chain
 
 __all__ = ["CHECK"]

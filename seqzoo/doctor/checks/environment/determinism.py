@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 
@@ -43,7 +43,7 @@ def _differing(subject: Subject) -> list[str]:
         run = subject.run
     except Missing:
         return []
-    then, now = run.record, run.runtime.record()
+    then, now = run.record, run.experiment.runtime.record()
     pairs = [
         ("torch", then["versions"]["torch"], now["versions"]["torch"]),
         ("device", then["device"], now["device"]),

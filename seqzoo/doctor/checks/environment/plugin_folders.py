@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

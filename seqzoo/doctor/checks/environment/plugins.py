@@ -6,15 +6,15 @@ Method: what the registry found. Cost: none. Pass rule: none is broken, no name 
 from __future__ import annotations
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.registry import KINDS
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.registry import PLUGIN_KINDS
 
 __all__ = ["CHECK"]
 
 
 def examine(subject: Subject) -> Outcome:
     registry = subject.registry
-    count = sum(len(registry.registered(kind)) for kind in KINDS)
+    count = sum(len(registry.registered(kind)) for kind in PLUGIN_KINDS)
     broken = registry.broken
     if broken:
         return Outcome.warned(

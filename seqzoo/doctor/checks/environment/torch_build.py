@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

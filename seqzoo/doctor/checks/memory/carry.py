@@ -27,7 +27,7 @@ from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.model.runtime import untouched
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

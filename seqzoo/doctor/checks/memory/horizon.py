@@ -15,7 +15,7 @@ from __future__ import annotations
 from seqzoo.doctor.checks._shared import is_recipe, real_text, worded
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

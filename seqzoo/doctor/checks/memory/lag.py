@@ -18,7 +18,7 @@ from torch import Tensor
 from seqzoo.doctor.checks._shared import adam_update, without_dropout, worded
 from seqzoo.doctor.checks.memory._reach import influences
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from seqzoo.doctor.checks._shared import real_text
 from seqzoo.doctor.checks.memory._gates import activations
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -24,7 +24,7 @@ from seqzoo.doctor.checks.model._passes import (
 )
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

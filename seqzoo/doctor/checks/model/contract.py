@@ -20,8 +20,8 @@ from seqzoo.doctor.checks.model._passes import awake, length_for, listed, passed
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.model import state as states
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel, State
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -14,7 +14,7 @@ from seqzoo.doctor.checks.model._passes import length_for, seeded
 from seqzoo.doctor.evidence.network import mean_nats
 from seqzoo.doctor.subject import Subject
 from seqzoo.model import state as states
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

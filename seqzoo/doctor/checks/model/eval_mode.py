@@ -29,8 +29,8 @@ from seqzoo.doctor.checks.model._passes import (
 )
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import State
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

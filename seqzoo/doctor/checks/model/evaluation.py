@@ -27,8 +27,8 @@ from seqzoo.doctor.checks.model._passes import (
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, seeded
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

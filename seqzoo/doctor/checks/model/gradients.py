@@ -20,7 +20,7 @@ from seqzoo.doctor.checks.model._passes import length_for, listed
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.errors import DivergedError
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

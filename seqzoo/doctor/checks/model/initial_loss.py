@@ -20,8 +20,8 @@ import torch
 from seqzoo.doctor.checks.model._passes import length_for, nats_of, passed_over
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

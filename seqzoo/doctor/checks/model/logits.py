@@ -19,7 +19,7 @@ from seqzoo.doctor.checks.model._outputs import (
 )
 from seqzoo.doctor.checks.model._passes import awake, length_for, passed_over
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -29,7 +29,7 @@ from seqzoo.doctor.checks.model._outputs import (
 )
 from seqzoo.doctor.checks.model._passes import length_for, passed_over
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -20,7 +20,7 @@ from seqzoo.doctor.checks.model._passes import (
     told,
 )
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -24,8 +24,8 @@ from seqzoo.doctor.checks.model._passes import (
     told,
 )
 from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

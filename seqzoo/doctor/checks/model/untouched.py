@@ -15,8 +15,8 @@ from torch import nn
 
 from seqzoo.doctor.checks.model._passes import as_much_as, awake, difference, length_for, rounding
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

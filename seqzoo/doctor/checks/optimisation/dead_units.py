@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.checks._shared import real_text, run_over, worded
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

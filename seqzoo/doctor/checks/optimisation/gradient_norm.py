@@ -16,7 +16,7 @@ import numpy as np
 
 from seqzoo.doctor.checks._shared import is_recipe, worded
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from seqzoo.doctor.checks._shared import is_recipe
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.errors import DivergedError
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from seqzoo.doctor.checks._shared import adam_update, real_text, without_dropout, worded
 from seqzoo.doctor.evidence.network import mean_nats
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

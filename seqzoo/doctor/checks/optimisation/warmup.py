@@ -11,7 +11,7 @@ et al. 2017, arXiv:1706.02677, have 5 of 90 epochs).
 from __future__ import annotations
 
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.recipes.sections import TrainSection
 
 __all__ = ["CHECK"]

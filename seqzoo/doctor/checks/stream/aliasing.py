@@ -11,7 +11,7 @@ from seqzoo.doctor.checks._mending import contiguous_lanes, otherwise
 from seqzoo.doctor.checks._shares import share_of_repeats
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject, Unusable
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqzoo.doctor.checks.stream._byte_samples import byte_samples
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

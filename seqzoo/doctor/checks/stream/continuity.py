@@ -18,8 +18,8 @@ from seqzoo.doctor.checks.stream._offsets import is_clear
 from seqzoo.doctor.checks.stream._statelessness import keeps_no_state
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import Batch
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

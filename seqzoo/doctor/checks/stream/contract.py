@@ -17,8 +17,8 @@ from seqzoo.doctor.checks.stream._statelessness import keeps_no_state
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.doctor.subjects.code_batches import OneTargetARow
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import Batch
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

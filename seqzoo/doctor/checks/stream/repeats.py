@@ -24,8 +24,8 @@ from seqzoo.doctor.checks.stream._offsets import is_clear, joined_rows
 from seqzoo.doctor.checks.stream._overlap import rows_behind_another
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import Batch
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

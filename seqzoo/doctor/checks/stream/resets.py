@@ -18,7 +18,7 @@ from seqzoo.doctor.checks.stream._offsets import is_clear
 from seqzoo.doctor.checks.stream._statelessness import keeps_no_state
 from seqzoo.doctor.evidence.recording import Recording, record
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from seqzoo.doctor.checks.stream._byte_samples import byte_samples
 from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import Tokenizer
-from seqzoo.plugin.specs import Check, Outcome
 
 __all__ = ["CHECK"]
 

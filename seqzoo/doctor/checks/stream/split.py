@@ -22,7 +22,7 @@ from seqzoo.doctor.checks.stream._hashes import found_in, hashes_of_rows
 from seqzoo.doctor.checks.stream._offsets import joined_rows
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

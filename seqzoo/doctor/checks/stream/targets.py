@@ -20,7 +20,7 @@ from seqzoo.doctor.checks.stream._offsets import OFFSETS, is_clear, shares_by_of
 from seqzoo.doctor.checks.stream._other_rows import across_rows
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

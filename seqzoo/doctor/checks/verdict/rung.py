@@ -21,7 +21,7 @@ from __future__ import annotations
 from seqzoo.doctor.checks.verdict._curve import Curve, curve_of
 from seqzoo.doctor.evidence.measure import measure_swapped
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 from seqzoo.results.ladder import Rung
 
 __all__ = ["CHECK"]

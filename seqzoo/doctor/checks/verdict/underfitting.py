@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from seqzoo.doctor.checks.verdict._curve import run_curve
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 

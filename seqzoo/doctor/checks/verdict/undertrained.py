@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from seqzoo.doctor.checks.verdict._curve import run_curve
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.specs import Check, Outcome
+from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 
@@ -44,7 +44,7 @@ def examine(subject: Subject) -> Outcome:
 def _is_finished(subject: Subject) -> bool:
     spent = subject.run.effort
     epochs = spent.bytes / len(subject.data.splits.training)
-    share = subject.run.recipe.train.budget.share(
+    share = subject.run.experiment.recipe.train.budget.share(
         steps=spent.steps, bytes=spent.bytes, epochs=epochs, seconds=spent.seconds
     )
     # Bytes are rounded where a token is more or less than one.

@@ -1,0 +1,27 @@
+"""A run as the commands that read one want it: with messages and progress on stderr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqzoo.runs.run import Run
+
+__all__ = ["opened"]
+
+
+def opened(path: Path, *, device: str | None, step: int | None = None) -> Run:
+    """The run at `path`. Raises UsageError where there is none, or no checkpoint of `step`."""
+    from seqzoo.cli.plugins import installed
+    from seqzoo.runs.directory import open_run_directory
+    from seqzoo.runs.run import Run
+    from seqzoo.terminal.display import TerminalDisplay
+
+    return Run(
+        open_run_directory(path),
+        registry=installed(),
+        device=device,
+        step=step,
+        display=TerminalDisplay(),
+    )

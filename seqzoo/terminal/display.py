@@ -1,0 +1,63 @@
+"""What a person sees while a run works: nothing by default, the terminal for the command line.
+
+Library code prints nothing unless it is asked to. It gets a `Display` and reports to it; warnings
+of the silent one go through Python's `warnings`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+
+from seqzoo.terminal import console
+from seqzoo.terminal.progress import Meter, SilentMeter, meter
+
+__all__ = ["Display", "SeqzooWarning", "TerminalDisplay"]
+
+
+class SeqzooWarning(UserWarning):
+    """Something that a user should know, and that does not stop the work."""
+
+
+class Display:
+    """Silent: shows no progress and no notes; warnings go through `warnings`."""
+
+    def note(self, text: str) -> None:
+        """One quiet line."""
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know."""
+        warnings.warn(text, SeqzooWarning, stacklevel=2)
+
+    def panel(self, text: str, *, title: str) -> None:
+        """Something that nobody should overlook."""
+        self.warn(f"{title}: {text}")
+
+    def meter(self, label: str) -> AbstractContextManager[Meter]:
+        """Progress of one piece of work."""
+        return nullcontext(SilentMeter())
+
+    @property
+    def on_signal(self) -> str:
+        """What is written to the terminal when a signal asks the run to stop."""
+        return ""
+
+
+class TerminalDisplay(Display):
+    """Progress and messages on stderr, as the command line shows them."""
+
+    def note(self, text: str) -> None:
+        console.note(text)
+
+    def warn(self, text: str) -> None:
+        console.warn(text)
+
+    def panel(self, text: str, *, title: str) -> None:
+        console.panel(text, title=title)
+
+    def meter(self, label: str) -> AbstractContextManager[Meter]:
+        return meter(label, console.messages())
+
+    @property
+    def on_signal(self) -> str:
+        return "\nstopping after this update; Ctrl-C again stops at once\n"

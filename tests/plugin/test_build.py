@@ -1,0 +1,151 @@
+"""What a plugin builds is checked, and what its code raises names the plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqzoo import Corpus, CorpusUnavailable, Options
+from seqzoo.errors import PluginError, UsageError
+from seqzoo.plugin.build import as_plugin_error, build, require
+from seqzoo.plugin.hooks import hookimpl
+from seqzoo.plugin.registry import Owner, Registry
+from seqzoo.plugin.specs import (
+    ArchitectureSpec,
+    CorpusSpec,
+    SamplerSpec,
+    Spec,
+    StreamSpec,
+    TokenizerSpec,
+    TrackerSpec,
+)
+from seqzoo.recipes.sections import Choice
+
+CHOICE = Choice(name="mine", options=Options())
+
+
+def registry_of(spec: Spec, hook: str) -> Registry:
+    registry = Registry()
+    plugin = SimpleNamespace(**{hook: hookimpl(lambda: [spec])})
+    registry.add(plugin, Owner("theirs", "seqzoo-theirs", "0.3"))
+    return registry
+
+
+def registry_of_corpus(function: Any) -> Registry:
+    return registry_of(CorpusSpec(name="mine", summary="", open=function), "register_corpora")
+
+
+def test_a_corpus_is_opened_with_its_options_and_the_base_folder(tmp_path: Path) -> None:
+    received: list[Any] = []
+
+    def open_corpus(*arguments: Any) -> Corpus:
+        received.extend(arguments)
+        return Corpus(name="mine", data=np.zeros(3, np.uint8), origin="a test")
+
+    corpus = build(registry_of_corpus(open_corpus), "corpus", CHOICE, tmp_path)
+    assert len(corpus.data) == 3
+    assert received == [CHOICE.options, tmp_path]
+
+
+def three(*_: Any, **__: Any) -> Any:
+    return 3
+
+
+WRONG: dict[str, tuple[Spec, str, tuple[Any, ...], dict[str, Any], str]] = {
+    "architecture": (
+        ArchitectureSpec(name="mine", summary="", build=three),
+        "register_architectures",
+        (),
+        {"vocab_size": 4},
+        "a SequenceModel from build",
+    ),
+    "tokenizer": (
+        TokenizerSpec(name="mine", summary="", build=three),
+        "register_tokenizers",
+        (),
+        {},
+        "a Tokenizer from build",
+    ),
+    "stream": (
+        StreamSpec(name="mine", summary="", open=three),
+        "register_streams",
+        (np.zeros(3, np.uint8),),
+        {"batch_size": 1},
+        "a Stream from open",
+    ),
+    "sampler": (
+        SamplerSpec(name="mine", summary="", build=three),
+        "register_samplers",
+        (),
+        {},
+        "a Sampler from build",
+    ),
+    "corpus": (
+        CorpusSpec(name="mine", summary="", open=three),
+        "register_corpora",
+        (Path(),),
+        {},
+        "a Corpus from open",
+    ),
+    "tracker": (
+        TrackerSpec(name="mine", summary="", open=three),
+        "register_trackers",
+        (Path(),),
+        {},
+        "a Tracker from open",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_an_object_of_another_type_is_refused_with_its_plugin(kind: Any) -> None:
+    spec, hook, arguments, further, expected = WRONG[kind]
+    with pytest.raises(PluginError) as caught:
+        build(registry_of(spec, hook), kind, CHOICE, *arguments, **further)
+    assert str(caught.value) == (
+        f"{kind} 'mine' of plugin 'theirs' (seqzoo-theirs 0.3) failed: expected {expected}, "
+        f"found int."
+    )
+
+
+def test_what_a_plugin_raises_is_reported_with_plugin_exception_file_and_line() -> None:
+    def broken(options: Options, base: Path) -> Corpus:
+        raise RuntimeError("a mistake\nof mine")
+
+    registry = registry_of_corpus(broken)
+    said = (
+        r"corpus 'mine' of plugin 'theirs' \(seqzoo-theirs 0\.3\) failed: "
+        r"RuntimeError: a mistake of mine \(test_build\.py, line \d+\)\."
+    )
+    with pytest.raises(PluginError, match=said) as caught:
+        build(registry, "corpus", CHOICE, Path())
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize("error", [CorpusUnavailable("not here"), UsageError("wrong option")])
+def test_an_error_that_the_plugin_words_for_the_user_passes_unchanged(error: Exception) -> None:
+    def refuse(options: Options, base: Path) -> Corpus:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        build(registry_of_corpus(refuse), "corpus", CHOICE, Path())
+    assert caught.value is error
+
+
+def test_a_name_that_is_not_installed_is_a_mistake_of_the_user() -> None:
+    with pytest.raises(UsageError, match="tokenizer 'mine' is not installed"):
+        build(Registry(), "tokenizer", CHOICE)
+
+
+def test_a_requirement_that_fails_shows_tuples_and_texts_and_other_things_by_type() -> None:
+    registry = registry_of_corpus(lambda *_: None)
+    for found, shown in (((2, 3), r"\(2, 3\)"), ("none", "none"), ([1], "list")):
+        with (
+            pytest.raises(PluginError, match=f"expected a pair, found {shown}"),
+            as_plugin_error(registry, "corpus", "mine"),
+        ):
+            require(False, found=found, expected="a pair")

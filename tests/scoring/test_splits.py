@@ -1,0 +1,139 @@
+"""Several splits scored together: each is what it is alone, and what they share is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import RUNTIME, ByteTokenizer, Nibbles, Recurrent
+from torch import Tensor
+
+from seqzoo.data.corpus import Data, Splits
+from seqzoo.data.tokens import EncodedTraining, encode_span
+from seqzoo.plugin.contracts import Corpus, State, Tokenizer
+from seqzoo.plugin.specs import SPLITS, Span
+from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.scoring.adaptive import gradient_scales, score_adaptively
+from seqzoo.scoring.chunks import SplitReader
+from seqzoo.scoring.splits import adaptive_scores, static_scores
+from seqzoo.scoring.static import Protocol, score
+from seqzoo.scoring.tally import Tally
+from seqzoo.terminal.display import Display
+
+BYTES = np.random.default_rng(0).choice(np.frombuffer(b"ab c\n", dtype=np.uint8), size=6000)
+SPLIT = Splits(Span(BYTES, 0, 3000), Span(BYTES, 3000, 4100), Span(BYTES, 4100, 6000), "0.5/-/-")
+DATA = Data(Corpus("letters", BYTES, "made up"), "hash", SPLIT)
+
+
+class CountingTokenizer(ByteTokenizer):
+    """Remembers how many bytes it has encoded."""
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def encode(self, data: Any) -> Any:
+        self.encoded += len(data)
+        return np.array(data)  # a copy, or a view would be taken as free
+
+
+class CountingModel(Recurrent):
+    """Remembers how many tokens it has read."""
+
+    read = 0
+
+    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        self.read += tokens.numel()
+        return super().forward(tokens, state)
+
+
+def model() -> CountingModel:
+    torch.manual_seed(0)
+    return CountingModel(dropout=0.5)
+
+
+def assert_same(found: Mapping[str, Any], alone: Mapping[str, Tally]) -> None:
+    assert list(found) == list(alone)
+    for name, tally in alone.items():
+        assert found[name].bits_per_byte == tally.bits_per_byte, name
+        assert found[name].accuracy == tally.accuracy
+
+
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), Nibbles()])
+@pytest.mark.parametrize(
+    "protocol", [Protocol(chunk_length=64), Protocol(lanes=3, chunk_length=64)]
+)
+def test_splits_scored_together_have_the_very_scores_that_they_have_alone(
+    tokenizer: Tokenizer, protocol: Protocol
+) -> None:
+    network = Recurrent(vocab_size=tokenizer.vocab_size)
+    together = static_scores(
+        network, tokenizer, DATA, runtime=RUNTIME, protocol=protocol, display=Display()
+    )
+    alone = {
+        name: score(network, tokenizer, getattr(SPLIT, name), runtime=RUNTIME, protocol=protocol)
+        for name in SPLITS
+    }
+    assert_same(together, alone)
+
+
+def test_adaptive_scores_together_are_the_very_scores_alone() -> None:
+    section = AdaptiveSection(segment_length=16, learning_rate=0.01)
+    network = model()
+    training = EncodedTraining(ByteTokenizer(), SPLIT.training.bytes)
+    scales = gradient_scales(network, training, runtime=RUNTIME, section=section)
+    readers = {
+        name: SplitReader(encode_span(ByteTokenizer(), getattr(SPLIT, name))) for name in SPLITS
+    }
+    together = score_adaptively(network, readers, runtime=RUNTIME, section=section, scales=scales)
+    alone: dict[str, Tally] = {}
+    for name, reader in readers.items():
+        alone |= score_adaptively(
+            network, {name: reader}, runtime=RUNTIME, section=section, scales=scales
+        )
+    assert_same(together, alone)
+
+
+def test_validation_is_read_once_as_the_beginning_of_the_held_out_part() -> None:
+    network = model()
+    protocol = Protocol(chunk_length=100)
+    static_scores(
+        network, ByteTokenizer(), DATA, runtime=RUNTIME, protocol=protocol, display=Display()
+    )
+    assert network.read == len(SPLIT.held_out) + len(SPLIT.test)
+
+
+def test_adaptive_scores_encode_the_training_part_once() -> None:
+    tokenizer = CountingTokenizer()
+    training = EncodedTraining(tokenizer, SPLIT.training.bytes)
+    before = tokenizer.encoded
+    assert before == len(SPLIT.training)
+    adaptive_scores(
+        model(),
+        tokenizer,
+        DATA,
+        training=lambda: training,
+        runtime=RUNTIME,
+        section=AdaptiveSection(),
+        display=Display(),
+    )
+    # The splits, and the 64 bytes before each that give the first input.
+    held_out = len(SPLIT.validation) + len(SPLIT.test) + len(SPLIT.held_out)
+    assert tokenizer.encoded - before == held_out + 3 * 64
+
+
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), Nibbles()])
+def test_stretches_of_the_training_part_are_its_own_bytes(tokenizer: Tokenizer) -> None:
+    training = EncodedTraining(tokenizer, SPLIT.training.bytes)
+    per_byte = len(training) // len(SPLIT.training)
+    starts = []
+    for index, text in training.stretches(5, 64):
+        assert len(text.data) == 64
+        assert tokenizer.decode(text.tokens) == text.data.tobytes()
+        start = index // per_byte
+        np.testing.assert_array_equal(text.data, BYTES[start : start + 64])
+        assert text.first_input == (int(training.tokens[index - 1]) if index else 0)
+        starts.append(start)
+    assert starts == [0, 734, 1468, 2202, 2936]
