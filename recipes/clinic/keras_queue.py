@@ -1,4 +1,4 @@
-"""The question's generator and the queue that read it, as a stream.
+"""The question's generator and the queue that it stood behind, as a stream.
 
 The generator fills the same two arrays for every batch and yields them again. Keras 1 ran it in a
 thread that kept references to ten batches and slept 50 ms whenever its queue was full.
