@@ -26,7 +26,7 @@ from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import ArchitectureSpec, Options, Span
 from seqzoo.recipes.sections import TrainSection
-from seqzoo.runs.directory import Log
+from seqzoo.runs.metrics import Log
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.terminal.console import messages, warn
 from seqzoo.terminal.progress import meter

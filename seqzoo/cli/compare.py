@@ -12,7 +12,7 @@ from seqzoo.cli.options import AsJson
 
 
 class Over(StrEnum):
-    """What curves are drawn over."""
+    """The x axis of curves."""
 
     steps = "steps"
     bytes = "bytes"
@@ -22,33 +22,32 @@ def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of two or more finished runs; all are held against the first.",
+            help="Folders of two or more finished runs; each is compared with the first.",
             show_default=False,
         ),
     ],
     split: Annotated[
         str, typer.Option(help="Split whose scores are subtracted.", metavar="NAME")
     ] = "test",
-    over: Annotated[
-        Over, typer.Option("--x", help="What the loss curves are drawn over.")
-    ] = Over.steps,
+    over: Annotated[Over, typer.Option("--x", help="The x axis of the loss curves.")] = Over.steps,
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="File (.svg, .png or .pdf) that gets accuracy over the time of training.",
+            help="File (.svg, .png or .pdf) for a plot of accuracy over the time of training.",
             show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold runs side by side: scores, settings, loss curves, and where they differ.
+    """Compare runs: scores, settings, loss curves, and where the scores differ.
 
-    Scores are subtracted only where they are of the same bytes, read alike.
-    All else is shown for any runs. Neither corpus nor plugins are needed.
+    Scores are subtracted only where they are comparable: of the same bytes,
+    read in the same way. The rest is shown for any runs. Neither the corpus
+    nor plugins are needed.
     """
-    from seqzoo.comparison.as_json import as_json as printed
     from seqzoo.comparison.compare import compare as compared
     from seqzoo.comparison.finished import read_finished_runs
+    from seqzoo.comparison.to_json import comparison_to_json
     from seqzoo.comparison.views import print_comparison
     from seqzoo.terminal.console import results
 
@@ -59,6 +58,6 @@ def compare(
         draw_picture(finished, picture)
     comparison = compared(finished, split=split.replace("-", "_"), axis=over.value)
     if as_json:
-        print(printed(comparison))
+        print(comparison_to_json(comparison))
     else:
         print_comparison(comparison, results())

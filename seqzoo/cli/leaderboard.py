@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +24,7 @@ def leaderboard(
             "-w",
             metavar="COLUMN=PATTERN",
             help="Rows to show, e.g. -w kind=run -w 'run=shakespeare_*'; all must match. Ranks "
-            "stay those among all.",
+            "are still among all rows.",
         ),
     ] = None,
     columns: Annotated[
@@ -35,27 +34,36 @@ def leaderboard(
         ),
     ] = None,
     each_run: Annotated[
-        bool, typer.Option("--each-run", help="A row for every run: seeds apart, not averaged.")
+        bool, typer.Option("--each-run", help="A row for every run; seeds are not averaged.")
+    ] = False,
+    with_started: Annotated[
+        bool,
+        typer.Option(
+            "--with-started",
+            help="Rank runs that started from another run's weights together with those from "
+            "scratch.",
+        ),
     ] = False,
     as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, numbers unrounded.")] = False,
     as_html: Annotated[
-        bool, typer.Option("--html", help="Print a page that stands alone.")
+        bool, typer.Option("--html", help="Print a page of HTML in one file.")
     ] = False,
     into: Into = None,
 ) -> None:
-    """Rank runs by bits per byte, beside the baselines; like is compared with like.
+    """Rank runs by bits per byte, beside the baselines.
 
-    Runs of another corpus, split or protocol stand in a table of their own.
+    Only comparable runs are ranked: another corpus, split or protocol is
+    another table, and so are runs that started from another run's weights.
     Static scores are never ranked with adaptive ones. Runs that share a rank,
-    marked =, differ by less than the noise. No runs at all is no error.
+    marked =, differ by less than the noise. A folder without runs is not an
+    error.
     """
-    from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.leaderboards.board import read_board
+    from seqzoo.errors import UsageError
+    from seqzoo.leaderboards.board import read_board, require_runs_folder
     from seqzoo.leaderboards.columns import chosen_columns, row_filter
     from seqzoo.leaderboards.page import read_page
-    from seqzoo.leaderboards.rows import KINDS
     from seqzoo.terminal.console import note, warn
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
@@ -63,40 +71,43 @@ def leaderboard(
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; choose one.")
     split = split_named(split)
-    if sort not in KINDS:
-        raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, KINDS)}")
     if columns == "help":
         _print_columns()
         return
     if as_json and columns is not None:
-        raise UsageError("--json gives everything; leave --columns out, or use --csv.")
-    _require_folder(runs)
+        raise UsageError("--json prints everything; leave --columns out, or use --csv.")
+    require_runs_folder(runs, may_be_missing=runs == DEFAULT_RUNS)
     page = None if into is None else read_page(into)
     shown = None if columns is None else chosen_columns(columns.split(","))
     board = read_board(
-        runs, split=split, sort=sort, each_run=each_run, keep=row_filter(where or (), kind=sort)
+        runs,
+        split=split,
+        sort=sort,
+        each_run=each_run,
+        with_started=with_started,
+        keep=row_filter(where or (), kind=sort),
     )
     for warning in board.warnings:
         warn(warning)
     from seqzoo.leaderboards import views
 
     if page is not None:
-        page.write(views.as_markdown(board, shown))
-        note(f"{page.path} has the tables now")
+        page.write(views.board_to_markdown(board, shown))
+        note(f"the tables were written to {page.path}")
     if as_json:
-        print(views.as_json(board))
+        print(views.board_to_json(board))
     elif as_csv:
-        print(views.as_csv(board, shown), end="")
+        print(views.board_to_csv(board, shown), end="")
     elif as_html:
-        print(views.as_html(board, shown), end="")
+        print(views.board_to_html(board, shown), end="")
     elif not board.groups:
         if where:
             asked = " and ".join(where)
-            note(f"No row of {runs} matches {asked}; case counts, and * stands for any text")
+            note(f"No row of {runs} matches {asked}; case matters, and * matches any text")
         else:
-            note(f"There are no results in {runs} yet; make one: seqzoo run recipes/quick.yaml")
+            note(f"There are no results in {runs} yet; to make one: seqzoo run recipes/quick.yaml")
     elif as_markdown:
-        print(views.as_markdown(board, shown), end="")
+        print(views.board_to_markdown(board, shown), end="")
     else:
         from rich.text import Text
 
@@ -105,24 +116,10 @@ def leaderboard(
         console = results()
         for group in board.groups:
             console.print(Text(group.title), style="bold")
-            console.print(views.as_table(group, shown, kind=sort, width=console.width))
+            console.print(views.group_to_table(group, shown, kind=sort, width=console.width))
             console.print()
         for line in views.notes(board, shown):
             console.print(Text(line), style="dim")
-
-
-def _require_folder(runs: Path) -> None:
-    """Raises UsageError for a folder that cannot be meant; that there are no runs yet is fine."""
-    from seqzoo.errors import UsageError, did_you_mean
-
-    if runs.exists() and not runs.is_dir():
-        raise UsageError(f"{runs} is not a folder; --runs takes the folder that holds the runs.")
-    if (runs / "recipe.yaml").exists():
-        raise UsageError(f"{runs} is a run; --runs takes the folder that holds it, {runs.parent}.")
-    if not runs.exists() and runs != DEFAULT_RUNS:
-        beside = runs.parent.iterdir() if runs.parent.is_dir() else ()
-        names = [path.name for path in beside if path.is_dir()]
-        raise UsageError(f"{runs} does not exist.{did_you_mean(runs.name, names)}")
 
 
 def _print_columns() -> None:

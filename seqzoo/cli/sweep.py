@@ -44,7 +44,7 @@ def sweep(
     members = members_of(read)
     recipes = checked_recipes(members, installed())
     folder = SweepFolder(runs / read.sections.name)
-    standings = folder.standings(recipes)
+    completions = folder.completions(recipes)
     if dry_run:
         if as_json:
             listed = [
@@ -52,14 +52,14 @@ def sweep(
                     "name": member.name,
                     "recipe": str(member.recipe),
                     "overrides": list(member.overrides),
-                    "state": standings[member.name],
+                    "state": completions[member.name],
                 }
                 for member in members
             ]
             print(json.dumps(listed, indent=2))
             return 0
         for member in members:
-            lines = [f"{member.name} ({standings[member.name]})", str(member.recipe)]
+            lines = [f"{member.name} ({completions[member.name]})", str(member.recipe)]
             text = "\n    ".join([*lines, *member.overrides])
             results().print(text, soft_wrap=True, markup=False)
         return 0

@@ -1,4 +1,4 @@
-"""Runs side by side: what they scored, in which settings they differ, and where they differ."""
+"""Runs side by side: their scores, the settings that differ, and where the scores differ."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import numpy as np
 from seqzoo.comparison.differences import Difference, NoDifference, differences
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.parts import PartRow, rows_by_class, rows_by_distance
-from seqzoo.comparison.settings import Setting, differing_settings
+from seqzoo.comparison.settings import SettingDifference, differing_settings
 from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.results.comparable import start_in_words
 from seqzoo.results.result import Result
 
 __all__ = [
     "Axis",
     "Comparison",
-    "Curve",
-    "Quantity",
+    "LossCurve",
+    "MetricRow",
     "compare",
 ]
 
@@ -31,10 +32,10 @@ Points: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class MetricRow:
     """One thing that was measured of every run. key: its path in result.json.
 
-    values: by run; None where a run has none.
+    values: one for each run; None where a run has none.
     """
 
     key: str
@@ -44,8 +45,8 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Bits per byte while a run learnt: (x, bits per byte), in the order of the log."""
+class LossCurve:
+    """Bits per byte during training: (x, bits per byte), in the order of the log."""
 
     training: Points
     validation: Points
@@ -53,18 +54,22 @@ class Curve:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that `seqzoo compare` shows; tuples by run are in the order of `runs`."""
+    """Everything that `seqzoo compare` shows. Tuples with a value per run are in order of `runs`.
+
+    starts: a sentence for each run that started from another run's weights.
+    """
 
     runs: tuple[FinishedRun, ...]
     letters: tuple[str, ...]
     split: str
     axis: Axis
-    quantities: tuple[Quantity, ...]
+    starts: tuple[str, ...]
+    metrics: tuple[MetricRow, ...]
     differences: tuple[Difference | NoDifference, ...]
-    settings: tuple[Setting, ...]
+    settings: tuple[SettingDifference, ...]
     by_class: tuple[PartRow, ...]
     by_distance: tuple[PartRow, ...]
-    curves: tuple[Curve, ...]
+    curves: tuple[LossCurve, ...]
 
 
 def compare(
@@ -72,8 +77,8 @@ def compare(
 ) -> Comparison:
     """Compare runs with the first of them, on one split.
 
-    axis: what curves are drawn over. Raises UsageError for fewer than two runs, more than 26, or
-    a split that none of them has.
+    axis: the x axis of curves. Raises UsageError for fewer than 2 runs, more than 26, or a split
+    that none of them has.
     """
     if not 2 <= len(runs) <= len(string.ascii_uppercase):
         raise UsageError(f"compare takes 2 to 26 folders of runs, and was given {len(runs)}.")
@@ -83,17 +88,21 @@ def compare(
     if split not in known:
         raise UsageError(f"'{split}' is not a split of these runs.{did_you_mean(split, known)}")
     found = differences(results, letters, split)
-    like = {letters[0]} | {
+    comparable = {letters[0]} | {
         each.second for each in found if isinstance(each, Difference) and not each.adaptive
     }
     scores = [result.scores.get(split) for result in results]
-    may_subtract = [letter in like for letter in letters]
+    may_subtract = [letter in comparable for letter in letters]
+    starts = [
+        start_in_words(result, letter) for result, letter in zip(results, letters, strict=True)
+    ]
     return Comparison(
         runs=tuple(runs),
         letters=letters,
         split=split,
         axis=axis,
-        quantities=tuple(_quantities(results)),
+        starts=tuple(filter(None, starts)),
+        metrics=tuple(_metrics(results)),
         differences=tuple(found),
         settings=differing_settings([run.recipe for run in runs], letters),
         by_class=rows_by_class(scores, may_subtract),
@@ -102,54 +111,56 @@ def compare(
     )
 
 
-# Shown where runs differ in them, and left out where not.
+# Shown only where runs differ in them.
 _ONLY_DIFFERING: tuple[tuple[str, str, Kind], ...] = (
     ("corpus.name", "corpus", "text"),
     ("corpus.sha256", "corpus sha256", "hash"),
     ("split", "split", "text"),
     ("protocol.name", "protocol", "text"),
     ("cpu", "cpu", "text"),
+    ("started_from.path", "started from", "text"),
+    ("started_from.weights_sha256", "its sha256", "hash"),
 )
 
 
-def _quantities(results: Sequence[Result]) -> Iterator[Quantity]:
+def _metrics(results: Sequence[Result]) -> Iterator[MetricRow]:
     stored = [result.model_dump(mode="json") for result in results]
 
-    def quantity(key: str, title: str, kind: Kind) -> Quantity:
-        return Quantity(key, title, kind, tuple(_at(each, key) for each in stored))
+    def metric(key: str, title: str, kind: Kind) -> MetricRow:
+        return MetricRow(key, title, kind, tuple(_at(each, key) for each in stored))
 
-    def differs(row: Quantity) -> bool:
+    def differs(row: MetricRow) -> bool:
         return len(set(row.values)) > 1
 
-    yield quantity("architecture", "architecture", "text")
-    yield quantity("tokenizer", "tokenizer", "text")
+    yield metric("architecture", "architecture", "text")
+    yield metric("tokenizer", "tokenizer", "text")
     splits = list(_splits(results))
     for split in splits:
         title = f"bits per byte, {split.replace('_', '-')}"
-        yield quantity(f"scores.{split}.bits_per_byte", title, "bits")
+        yield metric(f"scores.{split}.bits_per_byte", title, "bits")
     for split in splits:
         title = f"adaptive, {split.replace('_', '-')}"
-        row = quantity(f"adaptive.scores.{split}.bits_per_byte", title, "bits")
+        row = metric(f"adaptive.scores.{split}.bits_per_byte", title, "bits")
         if any(value is not None for value in row.values):
             yield row
     for split in splits:
         title = f"accuracy, {split.replace('_', '-')}"
-        yield quantity(f"scores.{split}.accuracy", title, "share")
-    yield quantity("parameters", "parameters", "count")
-    yield quantity("training_bytes", "training bytes", "count")
-    yield quantity("training_seconds", "training time", "seconds")
-    yield quantity("peak_memory_bytes", "peak memory", "memory")
-    yield quantity("steps", "steps", "count")
-    yield quantity("step", "scored step", "count")
-    yield quantity("seed", "seed", "text")
-    yield quantity("threads", "threads", "count")
-    yield quantity("precision", "precision", "text")
-    yield quantity("device", "device", "text")
-    rows = [quantity(*row) for row in _ONLY_DIFFERING]
+        yield metric(f"scores.{split}.accuracy", title, "share")
+    yield metric("parameters", "parameters", "count")
+    yield metric("training_bytes", "training bytes", "count")
+    yield metric("training_seconds", "training time", "seconds")
+    yield metric("peak_memory_bytes", "peak memory", "memory")
+    yield metric("steps", "steps", "count")
+    yield metric("step", "scored step", "count")
+    yield metric("seed", "seed", "text")
+    yield metric("threads", "threads", "count")
+    yield metric("precision", "precision", "text")
+    yield metric("device", "device", "text")
+    rows = [metric(*row) for row in _ONLY_DIFFERING]
     names = dict.fromkeys(name for result in results for name in result.versions)
     for name in names:
         versions = tuple(result.versions.get(name) for result in results)
-        rows.append(Quantity(f"versions.{name}", name, "text", versions))
+        rows.append(MetricRow(f"versions.{name}", name, "text", versions))
     yield from filter(differs, rows)
 
 
@@ -158,24 +169,24 @@ def _splits(results: Iterable[Result]) -> Iterable[str]:
 
 
 def _at(data: Any, key: str) -> Any:
-    """The value at a dotted path; None where there is none."""
+    """The value at a dotted path; None where the path does not exist."""
     for part in key.split("."):
         data = data.get(part) if isinstance(data, dict) else None
     return data
 
 
-def _curve(run: FinishedRun, axis: Axis) -> Curve:
+def _curve(run: FinishedRun, axis: Axis) -> LossCurve:
     lines = run.metrics
     if axis == "steps":
         places = [float(line.step) for line in lines]
     else:
-        # Lines of validation do not say how many bytes had been read; those around them do.
+        # A line with validation alone does not say how many bytes had been read; others do.
         known = [(line.step, line.bytes) for line in lines if line.bytes is not None]
         steps, read = zip((0, 0), *known, strict=True)
         places = np.interp([line.step for line in lines], steps, read).tolist()
     training = [line.bits_per_byte for line in lines]
     validation = [line.validation_bits_per_byte for line in lines]
-    return Curve(_points(places, training), _points(places, validation))
+    return LossCurve(_points(places, training), _points(places, validation))
 
 
 def _points(places: Sequence[float], values: Sequence[float | None]) -> Points:

@@ -1,6 +1,7 @@
-"""Curves drawn with characters: fine dots where colours tell them apart, letters where not.
+"""Curves drawn with characters: fine dots where there are colours, letters where there are none.
 
-A canvas of our own: it keeps nothing between drawings, and gives text with styles, no escapes.
+The canvas is written here: it keeps nothing between drawings, and gives text with styles instead
+of escape codes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.text import Text
 __all__ = ["SEVERAL", "Series", "draw_curves"]
 
 
-class Point(NamedTuple):
+class PlotPoint(NamedTuple):
     """x is at least 0; both are finite."""
 
     x: float
@@ -26,7 +27,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """One curve. letter: stands at its end, or at each of its points. style: rich's."""
+    """One curve. letter: drawn at its end, or at each of its points. style: one of rich's."""
 
     letter: str
     style: str
@@ -37,7 +38,7 @@ _BRAILLE = 0x2800
 # The bits of a braille character's dots, by row from the top and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 SEVERAL = "*"
-"""Drawn where the letters of several curves would stand."""
+"""Drawn where the letters of several curves would be."""
 
 _LEAST_COLUMNS = 12
 
@@ -48,12 +49,12 @@ def draw_curves(
     """A title, `height` rows of curves with an axis on either side, and a row of numbers below.
 
     letters: draw with letters, one to a cell, instead of 2 x 4 dots. No line is longer than
-    `width`. A curve is the mean of its points in each column, joined by straight lines; a stretch
-    without points that is more than three times as long as is usual for it stays open. The x axis
-    begins at 0. Where a few high values would leave no room for the rest, the y axis ends below
-    them, and the title says so.
+    `width`. A curve is the mean of its points in each column, joined by straight lines; a gap
+    between points that is more than three times the usual one stays open. The x axis begins at 0.
+    Where a few high values would leave no room for the rest, the y axis ends below them, and the
+    title says so.
     """
-    curves = [sorted(map(Point._make, one.points)) for one in series]
+    curves = [sorted(map(PlotPoint._make, one.points)) for one in series]
     if not any(curves):
         return _cut(f"{title}: no points", width)
     right = max(curve[-1].x for curve in curves if curve) or 1.0
@@ -72,7 +73,9 @@ def draw_curves(
         for one, curve in zip(series, curves, strict=True):
             if curve:
                 canvas.label(one, *scale.dot(curve[-1]))
-    labels = {scale.dot(Point(0.0, tick))[1] // canvas.down: said for tick, said in numbers.items()}
+    labels = {
+        scale.dot(PlotPoint(0.0, tick))[1] // canvas.down: text for tick, text in numbers.items()
+    }
     lines = [_cut(title + (" (the highest are cut off)" if is_cut else ""), width)]
     for row, cells in enumerate(canvas.rows()):
         line = Text(f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}", end="")
@@ -96,7 +99,7 @@ class _Canvas:
         self._text: dict[tuple[int, int], str] = {}
 
     def dot(self, column: int, row: int, series: Series) -> None:
-        """Set one dot; a cell has the style of who came last."""
+        """Set one dot; a cell has the style of the last series drawn in it."""
         cell = row // self.down, column // self.across
         if self._letters:
             before = self._text.get(cell, series.letter)
@@ -107,7 +110,7 @@ class _Canvas:
         self._owners[cell] = series
 
     def label(self, series: Series, column: int, row: int) -> None:
-        """Write a letter in the nearest cell to the right that holds none."""
+        """Write a letter in the nearest cell to the right that has none."""
         cell = row // self.down, column // self.across + 1
         while cell in self._text:
             cell = cell[0], cell[1] + 1
@@ -118,7 +121,7 @@ class _Canvas:
         rows, columns = self._size
         for row in range(rows):
             line = Text(end="")
-            # Labels of curves that end at the right edge stand behind it.
+            # Labels of curves that end at the right edge are outside of it.
             for column in range(max([columns, *(at + 1 for _, at in self._text)])):
                 cell = row, column
                 character = self._text.get(cell) or chr(_BRAILLE + self._bits.get(cell, 0))
@@ -141,17 +144,17 @@ class _Scale:
         return round(x / self.right * self._last[0])
 
     def _height(self, y: float) -> float:
-        """Dots from the top, not rounded; may lie outside."""
+        """Dots from the top, not rounded; may be outside the canvas."""
         return (self._high - y) / (self._high - self._low) * self._last[1]
 
     def _inside(self, height: float) -> int:
         return round(min(max(height, 0), self._last[1]))
 
-    def dot(self, point: Point) -> tuple[int, int]:
-        """The dot of a point; at the edge where the point lies outside."""
+    def dot(self, point: PlotPoint) -> tuple[int, int]:
+        """The dot of a point; at the edge where the point is outside."""
         return self.column(point.x), self._inside(self._height(point.y))
 
-    def dots(self, curve: Sequence[Point]) -> Iterator[tuple[int, int]]:
+    def dots(self, curve: Sequence[PlotPoint]) -> Iterator[tuple[int, int]]:
         """The dots of a curve, none of them twice in a row."""
         for stretch in _stretches(curve):
             means = []
@@ -167,7 +170,7 @@ class _Scale:
                     before = here
 
     def _fall(self, column: int, start: float, end: float) -> Iterator[tuple[int, int]]:
-        """From the height that the column before was left at, so that lines have no holes."""
+        """From the height where the column before ended, so that lines have no holes."""
         if max(start, end) < -0.5:  # all of it above the top
             return
         first, last = self._inside(start), self._inside(end)
@@ -177,7 +180,7 @@ class _Scale:
             yield column, last
 
 
-def _stretches(curve: Sequence[Point]) -> Iterator[Sequence[Point]]:
+def _stretches(curve: Sequence[PlotPoint]) -> Iterator[Sequence[PlotPoint]]:
     """The parts of a curve between its gaps."""
     if not curve:
         return
@@ -191,12 +194,12 @@ def _stretches(curve: Sequence[Point]) -> Iterator[Sequence[Point]]:
     yield curve[begin:]
 
 
-def _range(curves: Sequence[Sequence[Point]]) -> tuple[float, float, bool]:
+def _range(curves: Sequence[Sequence[PlotPoint]]) -> tuple[float, float, bool]:
     """Bottom and top of the y axis, and whether values lie above it."""
     ordered = [sorted(point.y for point in curve) for curve in curves if curve]
     low = min(values[0] for values in ordered)
     high = max(values[-1] for values in ordered)
-    # The first losses of a run are several times those that matter: one in ten may be left out.
+    # The first losses of a run are several times the later ones: one in ten may be left out.
     most = max(values[-1 - len(values) // 10] for values in ordered)
     is_cut = high - low > 2 * (most - low) and most > low
     if is_cut:
@@ -222,11 +225,11 @@ def _x_axis(scale: _Scale, *, columns: int, margin: int) -> list[Text]:
     line, numbers = ["─"] * columns, " " * (margin + 1)
     for tick, _ in _ticks(0.0, scale.right, at_most=max(2, columns // 10)):
         cell = scale.column(tick) // scale.across
-        said = _short(tick)
-        # Centred below its mark; the first and last keep to the width.
-        start = min(margin + 2 + cell - len(said) // 2, margin + 2 + columns - len(said))
+        number = _short(tick)
+        # Centred below its mark, but inside the width.
+        start = min(margin + 2 + cell - len(number) // 2, margin + 2 + columns - len(number))
         if start > len(numbers):
-            numbers = f"{numbers:<{start}}{said}"
+            numbers = f"{numbers:<{start}}{number}"
             line[cell] = "┴"
     return [Text(f"{' ' * (margin + 1)}└{''.join(line)}"), Text(numbers)]
 

@@ -1,8 +1,8 @@
 """By how much scores differ, and whether that is more than the noise of the split.
 
-A difference is taken only between scores of the same bytes, read in the same way: static with
-static, adaptive with adaptive. Its interval is paired: both scores see the same draws of blocks, so
-that what is hard for both cancels.
+A difference is taken only between comparable scores (see seqzoo.results.comparable), static with
+static and adaptive with adaptive. Its interval is paired: both scores see the same draws of blocks,
+so that what is hard for both cancels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqzoo.results.bootstrap import interval, resample
-from seqzoo.results.result import ProtocolRecord, Result, SplitScore
+from seqzoo.results.comparable import why_not_comparable
+from seqzoo.results.result import Result, SplitScore
 
 __all__ = ["Difference", "NoDifference", "differences"]
 
@@ -39,16 +40,16 @@ class Difference:
         """E.g. "B is better by 0.169 (0.160 to 0.178)", the interval in brackets."""
         if self.is_tie:
             low, high = (f"{bound:z.3f}".replace("-", "−") for bound in self.interval)
-            return f"a tie: the difference is inside the noise of the split ({low} to {high})"
+            return f"a tie: the difference is within the noise of the split ({low} to {high})"
         near, far = sorted(map(abs, self.interval))
         decimals = 3
         while decimals < 6 and not round(near, decimals):
             decimals += 1
         better = self.second if self.bits_per_byte < 0 else self.first
-        by, near_said, far_said = (
+        by, smallest, largest = (
             f"{number:.{decimals}f}" for number in (abs(self.bits_per_byte), near, far)
         )
-        return f"{better} is better by {by} ({near_said} to {far_said})"
+        return f"{better} is better by {by} ({smallest} to {largest})"
 
 
 @dataclass(frozen=True)
@@ -64,95 +65,31 @@ class NoDifference:
 def differences(
     results: Sequence[Result], letters: Sequence[str], split: str
 ) -> list[Difference | NoDifference]:
-    """Every run against the first on one split: all static ones, then the adaptive ones.
+    """Every run minus the first on one split: all static ones, then the adaptive ones.
 
     An adaptive difference, or why there is none, is there where one of the two has adaptive scores.
     """
     return [
-        *_of_kind([_static(result, split) for result in results], letters, adaptive=False),
-        *_of_kind([_adaptive(result, split) for result in results], letters, adaptive=True),
+        _difference((results[0], other), (letters[0], letter), split, adaptive=adaptive)
+        for adaptive in (False, True)
+        for other, letter in zip(results[1:], letters[1:], strict=True)
+        if not adaptive or results[0].adaptive is not None or other.adaptive is not None
     ]
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """One score with all that must be equal before it may be subtracted."""
-
-    corpus: str
-    sha256: str
-    split: str
-    protocol: ProtocolRecord
-    score: SplitScore | None
-    split_name: str
-
-
-def _static(result: Result, split: str) -> _Scored:
-    return _scored(result, split, result.protocol, result.scores.get(split))
-
-
-def _adaptive(result: Result, split: str) -> _Scored | None:
-    record = result.adaptive
-    return _scored(result, split, record.protocol, record.scores.get(split)) if record else None
-
-
-def _scored(
-    result: Result, split: str, protocol: ProtocolRecord, score: SplitScore | None
-) -> _Scored:
-    corpus = result.corpus
-    return _Scored(corpus.name, corpus.sha256, result.split, protocol, score, split)
-
-
-def _of_kind(
-    scored: Sequence[_Scored | None], letters: Sequence[str], *, adaptive: bool
-) -> list[Difference | NoDifference]:
-    first = scored[0]
-    found: list[Difference | NoDifference] = []
-    for other, letter in zip(scored[1:], letters[1:], strict=True):
-        if first is None or other is None:
-            if first is not None or other is not None:
-                reason = f"{letters[0] if first is None else letter} has no adaptive scores"
-                found.append(NoDifference(letters[0], letter, adaptive, reason))
-        elif reason := _why_unlike(first, other, letters[0], letter):
-            found.append(NoDifference(letters[0], letter, adaptive, reason))
-        else:
-            assert first.score is not None
-            assert other.score is not None
-            change = other.score.bits_per_byte - first.score.bits_per_byte
-            bounds = _paired_interval(first.score, other.score)
-            found.append(Difference(letters[0], letter, adaptive, change, bounds))
-    return found
-
-
-def _paired_interval(first: SplitScore, second: SplitScore) -> tuple[float, float]:
+def _difference(
+    pair: tuple[Result, Result], letters: tuple[str, str], split: str, *, adaptive: bool
+) -> Difference | NoDifference:
+    if reason := why_not_comparable(*pair, split, adaptive=adaptive, names=letters):
+        return NoDifference(*letters, adaptive, reason)
+    first, second = (_score(result, split, adaptive=adaptive) for result in pair)
+    change = second.bits_per_byte - first.bits_per_byte
     draws = resample([first.blocks, second.blocks], first.block_sizes)
-    return interval(draws[:, 1] - draws[:, 0])
+    return Difference(*letters, adaptive, change, interval(draws[:, 1] - draws[:, 0]))
 
 
-def _why_unlike(first: _Scored, second: _Scored, a: str, b: str) -> str:
-    """A sentence that says what forbids a difference; empty where nothing does."""
-    differing = []
-    if first.sha256 != second.sha256:
-        names = [f"{each.corpus} {each.sha256[:8]}" for each in (first, second)]
-        differing.append(f"corpus ({' and '.join(names)})")
-    if first.split != second.split:
-        differing.append(f"split ({first.split} and {second.split})")
-    if first.protocol != second.protocol:
-        names = [first.protocol.name, second.protocol.name]
-        shown = f" ({' and '.join(names)})" if names[0] != names[1] else ""
-        differing.append(f"protocol{shown}")
-    if differing:
-        return f"{a} and {b} differ in {', '.join(differing)}, so their scores cannot be subtracted"
-    for each, letter in ((first, a), (second, b)):
-        if each.score is None:
-            return f"{letter} has no score for {each.split_name.replace('_', '-')}"
-        if not each.score.blocks:
-            return f"{letter} keeps no scores by block; score it again with seqzoo eval"
-    assert first.score is not None
-    assert second.score is not None
-    for said, sizes in (
-        ("bytes of the split", (first.score.bytes, second.score.bytes)),
-        ("size of blocks", (first.score.block_bytes, second.score.block_bytes)),
-    ):
-        if sizes[0] != sizes[1]:
-            return f"{a} and {b} differ in {said} ({sizes[0]:,} and {sizes[1]:,})"
-    return ""
+def _score(result: Result, split: str, *, adaptive: bool) -> SplitScore:
+    if not adaptive:
+        return result.scores[split]
+    assert result.adaptive is not None
+    return result.adaptive.scores[split]

@@ -1,4 +1,4 @@
-"""A finished run as its own files tell it: recipe, metrics and result; no plugin, no corpus."""
+"""A finished run, read from its own files: recipe, metrics and result; no plugin, no corpus."""
 
 from __future__ import annotations
 
@@ -6,52 +6,23 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from seqzoo.errors import UsageError
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.metrics import MetricsLine, read_metrics, read_timing
 
-__all__ = ["FinishedRun", "MetricsLine", "read_finished_runs"]
-
-# Bounds that no run comes near, and that arithmetic with floats stands.
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Bits = Annotated[float, Field(ge=0, le=1e100)]
-
-
-class MetricsLine(BaseModel):
-    """A line of metrics.jsonl: what was measured at a step, of training or of validation."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-    step: Count
-    bytes: Count | None = None
-    bits_per_byte: Bits | None = None
-    validation_bits_per_byte: Bits | None = None
-    validation_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
-
-
-class TimingLine(BaseModel):
-    """A line of timing.jsonl: the seconds of training that had passed at a step."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-    step: Count
-    seconds: Annotated[float, Field(ge=0, le=1e12)]
-
-
-Line = TypeVar("Line", bound=BaseModel)
+__all__ = ["FinishedRun", "read_finished_runs"]
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """One run. label: its folder's name, with as many folders before it as tell it apart.
+    """One run. label: the end of its path, as short as makes it different from the others.
 
-    recipe: plain data, as resolved when the run began. metrics: empty where none were kept.
-    seconds_at: of training, by step.
+    recipe: plain data, as resolved when the run began. metrics: empty where there are none.
+    seconds_at: seconds of training by step.
     """
 
     label: str
@@ -76,22 +47,21 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
                 f"{path} has no result.json; finish it with 'seqzoo resume {path}', or score it "
                 f"with 'seqzoo eval {path}'."
             )
-        timing = _lines(directory.timing, TimingLine)
         runs.append(
             FinishedRun(
                 label,
                 path,
                 read_result(directory.result),
                 _recipe(directory),
-                _lines(directory.metrics, MetricsLine),
-                {line.step: line.seconds for line in timing},
+                read_metrics(directory.metrics),
+                {line.step: line.seconds for line in read_timing(directory.timing)},
             )
         )
     return runs
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of paths that differ; a folder that is named twice gets a number."""
+    """The shortest ends of paths that differ; a folder that is given twice gets a number."""
     parts = [Path(os.path.abspath(path)).parts for path in paths]
     labels: list[str] = []
     for own in parts:
@@ -113,24 +83,3 @@ def _recipe(directory: RunDirectory) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UsageError(f"{directory.recipe} is damaged: a recipe is a mapping of sections.")
     return data
-
-
-def _lines(path: Path, kind: type[Line]) -> tuple[Line, ...]:
-    try:
-        *whole, torn = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    # A process that writes at this moment leaves half a line at the end, and that is no damage.
-    del torn
-    lines = []
-    for number, line in enumerate(whole, start=1):
-        try:
-            lines.append(kind.model_validate_json(line))
-        except ValidationError as error:
-            raise UsageError(
-                f"{path}:{number}: the line is damaged: "
-                f"{error.errors()[0]['msg']}; remove the line to go on without it."
-            ) from error
-    return tuple(lines)

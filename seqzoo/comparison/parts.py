@@ -1,4 +1,4 @@
-"""Where scores differ: by class of byte, and by distance from the stream's start."""
+"""Where scores differ: by class of byte, and by distance from the start of the split."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class PartRow:
     """Some of a split's bytes, in every run; None where a run does not have it.
 
     shares: of the split's bytes. bits_per_byte: of these bytes alone. contributions: what they add
-    to the difference of the whole split from the first run's; those of all parts add up to it.
-    None for the first run, and for one that may not be held against it.
+    to the difference of the whole split from the first run's; all parts add up to it. None for the
+    first run, and for one that is not comparable with it.
     """
 
     name: str
@@ -28,9 +28,9 @@ class PartRow:
 def rows_by_class(
     scores: Sequence[SplitScore | None], may_subtract: Sequence[bool]
 ) -> tuple[PartRow, ...]:
-    """A row for each class that occurs. may_subtract: whether a run may be held against the first.
+    """A row for each class that occurs; empty where no score is kept by class.
 
-    Empty where no score is kept by class.
+    may_subtract: whether each run is comparable with the first.
     """
     parts = [{part.name: part for part in score.by_class} if score else {} for score in scores]
     return _rows(parts, scores, may_subtract)
@@ -39,7 +39,7 @@ def rows_by_class(
 def rows_by_distance(
     scores: Sequence[SplitScore | None], may_subtract: Sequence[bool]
 ) -> tuple[PartRow, ...]:
-    """A row for each range of distances, the doublings of the results taken together."""
+    """A row for each range of distances; the ranges join the doublings of the results."""
     parts = [_in_ranges(score.by_distance) if score else {} for score in scores]
     return _rows(parts, scores, may_subtract)
 
@@ -73,7 +73,7 @@ def _rows(
             part = each.get(name)
             shares.append(part.bytes / score.bytes if part and score else None)
             bits_per_byte.append(part.bits / part.bytes if part and part.bytes else None)
-            # A run that keeps no parts has none to subtract, though its whole may have been.
+            # A run that keeps no parts has none to subtract, even where its whole score has.
             if index and may_subtract[index] and score and each and parts[0]:
                 bits = [one[name].bits if name in one else 0.0 for one in (parts[0], each)]
                 contributions.append((bits[1] - bits[0]) / score.bytes)

@@ -1,4 +1,4 @@
-"""A picture of runs: held-out accuracy over the time of training, the n-gram rungs across it."""
+"""A picture of runs: accuracy on validation over the time of training, beside the baselines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqzoo.errors import EnvironmentFault, UsageError
 
 __all__ = ["draw_picture"]
 
-# Told apart by people who see red and green alike: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
+# Colours for every kind of colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MIN_GAP = 0.022
 
@@ -21,16 +21,18 @@ _MIN_GAP = 0.022
 def draw_picture(runs: Sequence[FinishedRun], path: Path) -> None:
     """Write `path` (.svg, .png or .pdf): accuracy on the validation split over seconds of training.
 
-    A rung is a line across where it has an accuracy. The same runs give the same SVG.
-    Raises UsageError for another suffix or runs without validations, EnvironmentFault where
-    matplotlib is not installed.
+    A baseline with an accuracy is a horizontal line. The same runs give the same SVG. Raises
+    UsageError for another suffix or runs without validation, EnvironmentFault where matplotlib is
+    not installed.
     """
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise UsageError(f"picture {path} must end in .svg, .png or .pdf.")
     curves = [_curve(run) for run in runs]
     if not any(curves):
-        raise UsageError("none of these runs was validated while it was trained, so there is no "
-                         "curve to draw; set train.validation.every_steps.")  # fmt: skip
+        raise UsageError(
+            "none of these runs was validated during training, so there is no curve to draw; set "
+            "train.validation.every_steps."
+        )
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -66,7 +68,7 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path) -> None:
 
 
 def _curve(run: FinishedRun) -> list[tuple[float, float]]:
-    """(seconds, accuracy) of each validation; the seconds of its step lie between logged ones."""
+    """(seconds, accuracy) of each validation; seconds are interpolated between logged steps."""
     if not run.seconds_at:
         return []
     steps, seconds = zip(*sorted(run.seconds_at.items()), strict=True)
@@ -78,7 +80,7 @@ def _curve(run: FinishedRun) -> list[tuple[float, float]]:
 
 
 def _draw_rungs(axes: Any, runs: Sequence[FinishedRun]) -> None:
-    """Lines of the first run's ladder, named at their right ends where they do not collide."""
+    """Lines for the baselines of the first run, named at the right end where there is room."""
     rungs = {
         rung.name: rung.accuracy["validation"]
         for rung in runs[0].result.rungs

@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.comparison.compare import Comparison, Curve, Quantity
+from seqzoo.comparison.compare import Comparison, LossCurve, MetricRow
 from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.parts import PartRow
@@ -24,11 +24,11 @@ _TWO_CHARTS = 110  # columns from which training and validation stand side by si
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Every section that has something to say, readable from 80 columns on."""
+    """Every section that is not empty; readable from 80 columns on."""
     split = comparison.split.replace("_", "-")
     sections: list[tuple[str, list[RenderableType]]] = [
         ("runs", [_runs(comparison)]),
-        ("metrics", list(_quantities(comparison, console.width))),
+        ("metrics", list(_metrics(comparison, console.width))),
         (f"difference on {split}, in bits per byte", list(_differences(comparison))),
         ("recipe", list(_settings(comparison, console.width))),
         ("loss curves", list(_curves(comparison, console))),
@@ -53,7 +53,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _table(titles: Sequence[Text | str], *, texts: int = 1, justify: Any = "right") -> Table:
-    """A table without lines, its first `texts` columns flush left."""
+    """A table without lines; its first `texts` columns are aligned left."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, title in enumerate(titles):
         is_text = index < texts
@@ -62,7 +62,7 @@ def _table(titles: Sequence[Text | str], *, texts: int = 1, justify: Any = "righ
 
 
 def _in_turns(comparison: Comparison, room: int, column: int) -> Iterator[list[int]]:
-    """Indices of the runs of each table: the first run, and as many others as there is room for."""
+    """Indices of the runs in each table: the first run, and as many others as fit."""
     others = list(range(1, len(comparison.runs)))
     at_once = max(1, room // column - 1)
     for start in range(0, len(others), at_once):
@@ -78,30 +78,29 @@ def _letter(comparison: Comparison, index: int) -> Text:
 
 
 def _runs(comparison: Comparison) -> Group:
-    """Which letter is which run, and how each learnt while it was scored."""
+    """Which letter is which run, how it learnt while it was scored, and what it started from."""
     lines = []
     for index, run in enumerate(comparison.runs):
         line = Text.assemble(_letter(comparison, index), f"  {run.label}")
         if run.result.adaptive is not None:
             line.append(f"\n   adaptive: {run.result.adaptive.method}", style="dim")
         lines.append(line)
-    return Group(*lines)
+    return Group(*lines, *(Text(sentence, style="dim") for sentence in comparison.starts))
 
 
-def _quantities(comparison: Comparison, width: int) -> Iterator[Table]:
+def _metrics(comparison: Comparison, width: int) -> Iterator[Table]:
     for indices in _in_turns(comparison, width - 28, 13):
         heads = [_letter(comparison, index) for index in indices]
         table = _table([Text(""), *heads])
         table.columns[0].no_wrap = True
-        for row in comparison.quantities:
-            said = [
-                _ABSENT if row.values[i] is None else _said(row, row.values[i]) for i in indices
-            ]
-            table.add_row(Text(row.title), *map(Text, said))
+        for row in comparison.metrics:
+            values = [row.values[index] for index in indices]
+            texts = [_ABSENT if value is None else _formatted(row, value) for value in values]
+            table.add_row(Text(row.title), *map(Text, texts))
         yield table
 
 
-_SAY: dict[str, Callable[[Any], str]] = {
+_FORMATS: dict[str, Callable[[Any], str]] = {
     "bits": lambda value: f"{value:.4f}",
     "share": lambda value: f"{value:.1%}",
     "count": lambda value: f"{value:,}",
@@ -112,8 +111,8 @@ _SAY: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _said(row: Quantity, value: Any) -> str:
-    return _SAY[row.kind](value)
+def _formatted(row: MetricRow, value: Any) -> str:
+    return _FORMATS[row.kind](value)
 
 
 def _signed(value: float, decimals: int) -> str:
@@ -124,7 +123,7 @@ def _signed(value: float, decimals: int) -> str:
 def _differences(comparison: Comparison) -> Iterator[RenderableType]:
     table = _table(["", "scores", "difference", ""], texts=2)
     table.columns[3].justify = "left"
-    unlike: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for each in comparison.differences:
         kind = "adaptive" if each.adaptive else "static"
         if isinstance(each, Difference):
@@ -135,18 +134,18 @@ def _differences(comparison: Comparison) -> Iterator[RenderableType]:
                 Text(each.verdict, style="dim" if each.is_tie else ""),
             )
         else:
-            unlike.setdefault((f"{each.second} − {each.first}", each.reason), []).append(kind)
+            reasons.setdefault((f"{each.second} − {each.first}", each.reason), []).append(kind)
     lines: list[RenderableType] = [table] if table.row_count else []
-    reasons = [
+    without = [
         Text(f"{pair}, {' and '.join(kinds)}: none. {reason}.")
-        for (pair, reason), kinds in unlike.items()
+        for (pair, reason), kinds in reasons.items()
     ]
     closing = Text(
-        "In brackets the 95 % interval, paired, over blocks of the split. One seed each says "
-        "nothing about other seeds.",
+        "In brackets: the 95 % interval, paired, over blocks of the split. One seed of each run "
+        "tells nothing about other seeds.",
         style="dim",
     )
-    yield Group(*lines, *reasons, *([closing] if lines else []))
+    yield Group(*lines, *without, *([closing] if lines else []))
 
 
 def _settings(comparison: Comparison, width: int) -> Iterator[RenderableType]:
@@ -158,16 +157,16 @@ def _settings(comparison: Comparison, width: int) -> Iterator[RenderableType]:
         table = _table(["setting that differs", *heads], justify="left")
         for setting in comparison.settings:
             letters = [comparison.letters[index] for index in indices]
-            said = [
+            texts = [
                 _plain(setting.values[letter]) if letter in setting.values else _ABSENT
                 for letter in letters
             ]
-            table.add_row(Text(setting.path), *map(Text, said))
+            table.add_row(Text(setting.path), *map(Text, texts))
         yield table
 
 
 def _plain(value: Any) -> str:
-    """A value as a recipe would have it; text in quotes only where it would not show."""
+    """A value as a recipe shows it; text in quotes only where it is not visible without them."""
     if isinstance(value, str) and value and value.isprintable() and value == value.strip():
         return value
     return json.dumps(value, ensure_ascii=False)
@@ -175,14 +174,14 @@ def _plain(value: Any) -> str:
 
 def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType]:
     if not any(curve.training or curve.validation for curve in comparison.curves):
-        yield Text("no run keeps its metrics", style="dim")
+        yield Text("no run has metrics", style="dim")
         return
-    beside = console.width >= _TWO_CHARTS
-    width = (console.width - 2) // 2 if beside else console.width
-    # Colour tells fine dots apart; without it, letters have to.
+    side_by_side = console.width >= _TWO_CHARTS
+    width = (console.width - 2) // 2 if side_by_side else console.width
+    # Colours distinguish fine dots; without colour, letters do.
     letters = console.no_color or console.color_system is None
 
-    def chart(name: str, points: Callable[[Curve], Any]) -> Text:
+    def chart(name: str, points: Callable[[LossCurve], Any]) -> Text:
         series = [
             Series(letter, _style(index), points(curve))
             for index, (letter, curve) in enumerate(
@@ -197,21 +196,21 @@ def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType
         chart("training", lambda curve: curve.training),
         chart("validation", lambda curve: curve.validation),
     ]
-    if beside:
+    if side_by_side:
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_row(*charts)
         yield grid
     else:
         yield from charts
     if letters:
-        yield Text(f"{SEVERAL} stands where curves meet", style="dim")
-    silent = [
+        yield Text(f"{SEVERAL} marks where curves meet", style="dim")
+    without_metrics = [
         letter
         for letter, curve in zip(comparison.letters, comparison.curves, strict=True)
         if not curve.training and not curve.validation
     ]
-    if silent:
-        yield Text(f"without metrics: {', '.join(silent)}", style="dim")
+    if without_metrics:
+        yield Text(f"without metrics: {', '.join(without_metrics)}", style="dim")
 
 
 def _parts(comparison: Comparison, rows: Sequence[PartRow], width: int) -> Iterator[RenderableType]:
@@ -219,15 +218,15 @@ def _parts(comparison: Comparison, rows: Sequence[PartRow], width: int) -> Itera
         return
     first = comparison.letters[0]
     scores = [run.result.scores.get(comparison.split) for run in comparison.runs]
-    are_alike = all(len({share for share in row.shares if share is not None}) < 2 for row in rows)
+    are_equal = all(len({share for share in row.shares if share is not None}) < 2 for row in rows)
     for indices in _in_turns(comparison, width - 14, 16):
         compared = [i for i in indices[1:] if any(row.contributions[i] is not None for row in rows)]
         heads: list[Text | str] = [_letter(comparison, index) for index in indices]
         changes = [f"{comparison.letters[index]} − {first}" for index in compared]
-        table = _table(["bytes", "share" if are_alike else f"share, {first}", *heads, *changes])
+        table = _table(["bytes", "share" if are_equal else f"share, {first}", *heads, *changes])
         for row in rows:
             shares = [share for share in row.shares if share is not None]
-            share = shares[0] if are_alike and shares else row.shares[0]
+            share = shares[0] if are_equal and shares else row.shares[0]
             table.add_row(
                 Text(row.name),
                 _ABSENT if share is None else f"{share:.1%}",

@@ -1,46 +1,67 @@
 """Runs side by side: result.json of every run in a folder -> groups that may be compared.
 
-Only results of one corpus (by its hash), one split and one protocol stand in a group, and only
-they are ranked. Within it static scores rank among static ones and adaptive among adaptive ones.
-Runs of one recipe that differ by their seed are one row; a run repeated with the same seed is a
-row of its own. Baselines stand between the runs, unranked: their blocks are not known.
+A group holds the results whose scores are comparable (see seqzoo.results.comparable), and only they
+are ranked. Within it static scores rank among static ones and adaptive among adaptive ones. Runs of
+one recipe that differ by their seed are one row; a run repeated with the same seed is a row of its
+own. Runs that started from the weights of another run are a group of their own, unless asked for
+otherwise: what the earlier training cost is not in their figures. Baselines are listed between the
+runs, without a rank: their blocks are not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from seqzoo.errors import UsageError
-from seqzoo.leaderboards.rows import Row, ladder_rows, ranked, run_rows, united_ladder
-from seqzoo.results.result import Result, read_result
+from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.leaderboards.rows import (
+    SCORE_KINDS,
+    Row,
+    ladder_rows,
+    ranked,
+    run_rows,
+    united_ladder,
+)
+from seqzoo.results.comparable import ScoreIdentity, score_identity, why_not_comparable
+from seqzoo.results.result import ProtocolRecord, Result, read_result
 
-__all__ = ["Board", "Group", "read_board"]
+__all__ = ["Board", "Group", "Starts", "read_board", "require_runs_folder"]
+
+Starts: TypeAlias = Literal["scratch", "started", "any"]
+"""Whether the runs of a group began with new weights, with another run's, or with either."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Results that may be compared, with their ladder; rows from best to worst.
+    """Results that may be compared, with their baselines; rows from best to worst.
 
-    scored: the split that is ranked on. Rows without a score of the kind that the board is sorted
-    by stand behind the others.
+    split: how the corpus was cut. protocol: how the parts were read. scored: the part that is
+    ranked on. Rows without a score of the kind that the board is sorted by come last.
     """
 
     corpus: str
     corpus_sha256: str
     split: str
-    protocol: str
+    protocol: ProtocolRecord
     scored: str
+    starts: Starts
     rows: tuple[Row, ...]
 
     @property
     def title(self) -> str:
-        """What the rows have in common."""
-        corpus = f"{self.corpus} ({self.corpus_sha256[:8]})"
-        reading = self.protocol.removeprefix("static, ")  # the columns say which is which
-        scored = self.scored.replace("_", "-")
-        return f"{corpus}, {self.split}, {reading}: {scored} bits per byte"
+        """What the rows have in common, in words."""
+        protocol = self.protocol
+        parts = [
+            f"{self.corpus} ({self.corpus_sha256[:8]})",
+            self.split,
+            # Columns say which scores are static and which adaptive.
+            protocol.words if protocol.adaptive else protocol.reading,
+        ]
+        if self.starts == "started":
+            parts.append("started from other runs")
+        return f"{', '.join(parts)}: {self.scored.replace('_', '-')} bits per byte"
 
 
 @dataclass(frozen=True)
@@ -61,61 +82,104 @@ def read_board(
     split: str = "test",
     sort: str = "static",
     each_run: bool = False,
+    with_started: bool = False,
     keep: Callable[[Group, Row], bool] = lambda group, row: True,
 ) -> Board:
-    """All results under a folder, those of sweeps in it included; none gives an empty board.
+    """All results in a folder, including those of sweeps in it; without any an empty board.
 
-    split: the one to rank on. sort: a kind of score. each_run: a row for every run, seeds apart.
-    keep: which rows of a group to show; ranks are among all.
+    split: the one to rank on. sort: the kind of score to rank by. each_run: a row for every run,
+    seeds not averaged. with_started: rank runs that started from another run's weights together
+    with those from scratch. keep: which rows of a group to show; ranks are among all of them.
+    Raises UsageError for a kind of score that does not exist.
     """
-    alike: dict[tuple[object, ...], list[Result]] = {}
+    if sort not in SCORE_KINDS:
+        raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, SCORE_KINDS)}")
+    comparable: dict[tuple[ScoreIdentity, Starts], list[Result]] = {}
     warnings: list[str] = []
     for path in sorted([*runs.glob("*/result.json"), *runs.glob("*/*/result.json")]):
         try:
             # The folder may have been copied or renamed since; its name is what commands take.
             name = path.parent.relative_to(runs).as_posix()
             result = read_result(path).model_copy(update={"run": name})
-            _require_score(path, result, split)
+            identity = _identity(path, result, split)
         except UsageError as error:
             warnings.append(str(error))
             continue
-        alike.setdefault(_identity(result, split), []).append(result)
+        comparable.setdefault((identity, _starts(result, with_started)), []).append(result)
     groups = []
-    for results in alike.values():
-        group = _group(results, split=split, each_run=each_run)
+    for (_, starts), results in comparable.items():
+        warnings += _other_adaptive_protocols(results, split)
+        shown = _with_one_adaptive_protocol(results, split)
+        group = _group(shown, split=split, starts=starts, each_run=each_run)
         rows = sorted(ranked(group.rows, split=split), key=lambda row: _place(row, sort))
         warnings += [f"{row.name}: {words}" for row in rows for words in row.warnings]
         if kept := [row for row in rows if keep(group, row)]:
             groups.append(replace(group, rows=tuple(kept)))
-    groups.sort(key=lambda group: group.title)
+    groups.sort(key=lambda group: (replace(group, starts="any").title, group.starts))
     return Board(tuple(groups), sort, tuple(warnings))
 
 
-def _identity(result: Result, split: str) -> tuple[object, ...]:
-    """What has to be equal for two results to be comparable."""
-    score = result.scores[split]
-    return (
-        result.corpus.sha256,
-        result.split,
-        tuple(result.protocol.model_dump().values()),
-        score.bytes,
-        score.block_bytes,
-    )
+def require_runs_folder(runs: Path, *, may_be_missing: bool = False) -> None:
+    """Raises UsageError for a folder that cannot be meant; one without runs is fine."""
+    if runs.exists() and not runs.is_dir():
+        raise UsageError(f"{runs} is not a folder; give the folder that holds the runs.")
+    if (runs / "recipe.yaml").exists():
+        raise UsageError(f"{runs} is a run; give the folder that holds it, {runs.parent}.")
+    if not runs.exists() and not may_be_missing:
+        siblings = runs.parent.iterdir() if runs.parent.is_dir() else ()
+        names = [path.name for path in siblings if path.is_dir()]
+        raise UsageError(f"{runs} does not exist.{did_you_mean(runs.name, names)}")
 
 
-def _require_score(path: Path, result: Result, split: str) -> None:
-    """Raises UsageError where a score is missing, or has no blocks to compare."""
-    scores = [result.scores.get(split)]
-    if result.adaptive is not None and split in result.adaptive.scores:
-        scores.append(result.adaptive.scores[split])
-    if not all(score is not None and score.blocks for score in scores):
+def _identity(path: Path, result: Result, split: str) -> ScoreIdentity:
+    """What groups a result. Raises UsageError where a score is missing or has no blocks."""
+    identity = score_identity(result, split)
+    has_adaptive = result.adaptive is not None and split in result.adaptive.scores
+    if identity is None or (has_adaptive and score_identity(result, split, adaptive=True) is None):
         raise UsageError(
             f"{path} has no score for {split} that is kept in blocks; score the run again with "
             f"'seqzoo eval {path.parent}'."
         )
+    return identity
 
 
-def _group(results: Sequence[Result], *, split: str, each_run: bool) -> Group:
+def _starts(result: Result, with_started: bool) -> Starts:
+    if with_started:
+        return "any"
+    return "scratch" if result.started_from is None else "started"
+
+
+def _newest_adaptive(results: Sequence[Result], split: str) -> Result | None:
+    scored = [each for each in results if each.adaptive and split in each.adaptive.scores]
+    return max(scored, key=lambda result: result.created, default=None)
+
+
+def _other_adaptive_protocols(results: Sequence[Result], split: str) -> Iterator[str]:
+    """A sentence for each result whose adaptive score may not be ranked with the newest one."""
+    newest = _newest_adaptive(results, split)
+    for result in results:
+        if newest is None or result.adaptive is None or split not in result.adaptive.scores:
+            continue
+        names = newest.run, result.run
+        if why := why_not_comparable(newest, result, split, adaptive=True, names=names):
+            yield f"{result.run}: its adaptive scores are not shown: {why}."
+
+
+def _with_one_adaptive_protocol(results: Sequence[Result], split: str) -> list[Result]:
+    """The results, without the adaptive scores that may not be ranked with the newest one."""
+    newest = _newest_adaptive(results, split)
+    if newest is None:
+        return list(results)
+    identity = score_identity(newest, split, adaptive=True)
+    return [
+        result
+        if score_identity(result, split, adaptive=True) in (identity, None)
+        else result.model_copy(update={"adaptive": None})
+        for result in results
+    ]
+
+
+def _group(results: Sequence[Result], *, split: str, starts: Starts, each_run: bool) -> Group:
     newest = max(results, key=lambda result: result.created)
     ladder = united_ladder(results)
     rows = (
@@ -123,10 +187,10 @@ def _group(results: Sequence[Result], *, split: str, each_run: bool) -> Group:
         *ladder_rows(ladder, split=split, num_bytes=newest.scores[split].bytes),
     )
     corpus = newest.corpus
-    return Group(corpus.name, corpus.sha256, newest.split, newest.protocol.name, split, rows)
+    return Group(corpus.name, corpus.sha256, newest.split, newest.protocol, split, starts, rows)
 
 
 def _place(row: Row, sort: str) -> tuple[bool, float, str]:
-    """Sorted by the kind asked for; what has no such score stands behind, by its other."""
+    """By the kind of score that was asked for; rows without one come last, by their other score."""
     bits = row.bits_per_byte
     return sort not in bits, bits.get(sort, min(bits.values())), row.name

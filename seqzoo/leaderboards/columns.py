@@ -1,4 +1,4 @@
-"""What a leaderboard can show of a row: one list, from which every form of it is made."""
+"""What a leaderboard can show of a row: one list of columns, for every output format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["COLUMNS", "Cell", "Column", "chosen_columns", "default_columns", "ro
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a column finds its value: the row, its group, and the kind of score that ranks."""
+    """What a column takes its value from: a row, its group, and the kind of score that ranks."""
 
     group: Group
     row: Row
@@ -29,8 +29,9 @@ class Cell:
 class Column:
     """One column.
 
-    value: unrounded, for programs; None where there is nothing. text: the same for people.
-    priority: how early it is taken where there is not room for all; None if only when asked for.
+    value: unrounded, for programs; None where there is none. text: the value, for people.
+    priority: columns with low numbers are shown first where there is not room for all; None for a
+    column that is shown only when it is asked for.
     """
 
     key: str
@@ -49,25 +50,27 @@ class Column:
 
 
 def default_columns() -> list[Column]:
-    """Those that are shown unless others are asked for."""
+    """The columns that are shown unless others are asked for."""
     return [column for column in COLUMNS if column.priority is not None]
 
 
 def chosen_columns(names: Iterable[str]) -> list[Column]:
-    """The columns of those keys, in that order. Raises UsageError for one that there is not."""
+    """The columns with these keys, in this order. Raises UsageError for an unknown key."""
     return [_column(name.strip()) for name in names]
 
 
 def row_filter(conditions: Iterable[str], *, kind: str) -> Callable[[Group, Row], bool]:
     """Whether a row's cells match every `column=pattern`; patterns as in file names.
 
-    Raises UsageError where a condition is none.
+    Raises UsageError for a condition that is not of that form.
     """
     wanted = []
     for condition in conditions:
         name, equals, pattern = condition.partition("=")
         if not equals:
-            raise UsageError(f"'{condition}' is no filter; write COLUMN=PATTERN, e.g. run=quick*.")
+            raise UsageError(
+                f"'{condition}' is not a filter; write COLUMN=PATTERN, e.g. run=quick*."
+            )
         wanted.append((_column(name.strip()), pattern.strip()))
 
     def keep(group: Group, row: Row) -> bool:
@@ -95,7 +98,7 @@ def _of_runs(value: Callable[[tuple[Result, ...]], Any]) -> Callable[[Cell], Any
 
 
 def _of_all(attribute: str) -> Callable[[Cell], Any]:
-    """What all runs of the row share; of several, all of them in their order."""
+    """The value that all runs of the row share; where they differ, all values in order."""
 
     def value(results: tuple[Result, ...]) -> Any:
         found = list(dict.fromkeys(getattr(result, attribute) for result in results))
@@ -111,22 +114,22 @@ def _mean(attribute: str) -> Callable[[Cell], Any]:
 
 
 def _rank(cell: Cell) -> str | None:
-    standing = cell.row.standings.get(cell.kind)
-    return None if standing is None else f"{'=' if standing.is_shared else ''}{standing.rank}"
+    ranking = cell.row.rankings.get(cell.kind)
+    return None if ranking is None else f"{'=' if ranking.is_shared else ''}{ranking.rank}"
 
 
 def _noise(cell: Cell) -> float | None:
-    standing = cell.row.standings.get(cell.kind)
-    return None if standing is None else (standing.interval[1] - standing.interval[0]) / 2
+    ranking = cell.row.rankings.get(cell.kind)
+    return None if ranking is None else (ranking.interval[1] - ranking.interval[0]) / 2
 
 
 def _seeds(cell: Cell) -> str | None:
-    """How many, and how far they lie apart; of one that is unknown."""
-    standing = cell.row.standings.get(cell.kind)
-    if standing is None:
+    """How many, and their standard deviation; `?` for one seed, of which it is unknown."""
+    ranking = cell.row.rankings.get(cell.kind)
+    if ranking is None:
         return None
-    spread = "?" if standing.spread is None else f"{standing.spread:.3f}"
-    return f"{standing.seeds} ±{spread}"
+    spread = "?" if ranking.spread is None else f"{ranking.spread:.3f}"
+    return f"{ranking.seeds} ±{spread}"
 
 
 def _bits(kind: str) -> Callable[[Cell], Any]:
@@ -158,15 +161,34 @@ def _count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def _text(key: str, meaning: str, value: Callable[[Cell], Any], **more: Any) -> Column:
-    return Column(key, key, meaning, value, is_text=True, **more)
+def _text(
+    key: str,
+    meaning: str,
+    value: Callable[[Cell], Any],
+    *,
+    title: str | None = None,
+    priority: int | None = None,
+    max_width: int | None = None,
+) -> Column:
+    return Column(
+        key,
+        key if title is None else title,
+        meaning,
+        value,
+        priority=priority,
+        is_text=True,
+        max_width=max_width,
+    )
 
 
 COLUMNS = (
-    Column("rank", "rank", "one more than the runs that are certainly better; = is a tie",
+    Column("rank", "rank", "one more than the number of runs that are certainly better; = is a tie",
            _rank, priority=0),
-    _text("run", "folder, or the recipe's where several seeds are one row",
+    _text("run", "folder of the run; of several seeds, what their folders have in common",
           lambda cell: cell.row.name, priority=0, max_width=30),
+    _text("started_from", "run whose weights training started from; such runs are ranked apart",
+          lambda cell: " ".join(cell.row.started_from) or None, title="started from", priority=0,
+          max_width=20),
     _text("kind", "run, baseline or floor", lambda cell: cell.row.kind),
     _text("recipe", "name of the recipe", _of_all("recipe")),
     _text("architecture", "name of the architecture", _of_all("architecture"), priority=11),
@@ -177,34 +199,34 @@ COLUMNS = (
            _bits("adaptive"), _three, priority=0),
     Column("noise", "±", "half the 95 % interval, over blocks of the split and over seeds",
            _noise, _three, priority=1),
-    Column("seeds", "seeds ±", "how many, and their standard deviation; ? is unknown",
+    Column("seeds", "seeds ±", "number of seeds, and their standard deviation; ? is unknown",
            _seeds, priority=2, is_text=True),
     Column("validation", "validation", "static bits per byte of the validation split",
            _other_split("validation"), _three),
     Column("test", "test", "static bits per byte of the test split", _other_split("test"), _three),
     Column("held_out", "held-out", "static bits per byte of validation and test together",
            _other_split("held_out"), _three, priority=9),
-    Column("accuracy", "accuracy", "share of best guesses that were right, static",
+    Column("accuracy", "accuracy", "share of tokens whose most probable guess was right, static",
            lambda cell: cell.row.accuracy, _share, priority=4),
-    Column("parameters", "params", "trainable numbers", _mean("parameters"), _count, priority=5),
+    Column("parameters", "params", "number of parameters", _mean("parameters"), _count, priority=5),
     Column("training_bytes", "bytes", "raw bytes trained on, repeats counted",
            _mean("training_bytes"), _count, priority=8),
-    Column("training_seconds", "time", "of training, with validation",
+    Column("training_seconds", "time", "time of training, with validation",
            _mean("training_seconds"), clock, priority=6),
-    Column("peak_memory_bytes", "memory", "most that the training process held",
+    Column("peak_memory_bytes", "memory", "peak memory of the training process",
            _of_runs(lambda results: max(result.peak_memory_bytes for result in results)),
            _count, priority=7),
-    _text("passed", "best static baseline that the static score is below",
+    _text("passed", "best static baseline that is worse than the static score",
           lambda cell: cell.row.passed or None, priority=3),
-    _text("method", "how the adaptive score learnt", _of_runs(
+    _text("method", "how the model learnt for the adaptive score", _of_runs(
         lambda results: next((r.adaptive.method for r in results if r.adaptive), None))),
-    Column("steps", "steps", "updates", _mean("steps"), _count),
+    Column("steps", "steps", "number of updates", _mean("steps"), _count),
     _text("seed", "seeds of the runs", _of_all("seed")),
     Column("threads", "threads", "CPU threads of training", _of_all("threads")),
-    _text("device", "where it was trained", _of_all("device")),
-    _text("precision", "of the forward pass in training", _of_all("precision")),
+    _text("device", "device it was trained on", _of_all("device")),
+    _text("precision", "number format of the forward pass in training", _of_all("precision")),
     _text("created", "when the newest run was scored",
           _of_runs(lambda results: max(result.created for result in results).isoformat())),
     _text("corpus", "name of the corpus", lambda cell: cell.group.corpus),
-    _text("protocol", "how the split was read", lambda cell: cell.group.protocol),
+    _text("protocol", "how the split was read", lambda cell: cell.group.protocol.words),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A Markdown file with a place for the leaderboard: what stands between two marks is replaced."""
+"""A Markdown file with a place for the leaderboard: the text between two marks is replaced."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _END = "<!-- end of leaderboard -->"
 
 @dataclass(frozen=True)
 class Page:
-    """A file, and what stands in it before and behind the tables."""
+    """A file, and its text before and after the tables."""
 
     path: Path
     before: str
-    behind: str
+    after: str
 
     def write(self, tables: str) -> None:
         """Put the tables between the marks. Raises OSError."""
-        write_whole(self.path, f"{self.before}\n\n{tables}\n{self.behind}")
+        write_whole(self.path, f"{self.before}\n\n{tables}\n{self.after}")
 
 
 def read_page(path: Path) -> Page:
-    """Raises UsageError where there is no such file, or no place for the tables in it."""
+    """Raises UsageError where the file cannot be read or has no place for the tables."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path} cannot be read: {cause}.") from error
     before, begin, rest = text.partition(_BEGIN)
-    _, end, behind = rest.partition(_END)
+    _, end, after = rest.partition(_END)
     if not begin or not end:
         raise UsageError(
             f"{path} has no place for the tables; write {_BEGIN} and {_END}, each on a line of its "
-            f"own, where they shall stand."
+            f"own, where they should be."
         )
-    return Page(path, before + begin, end + behind)
+    return Page(path, before + begin, end + after)

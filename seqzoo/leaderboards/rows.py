@@ -1,71 +1,80 @@
-"""The lines of one table: runs that differ by their seed, baselines, the floor; and their ranks."""
+"""The rows of one table: runs that differ by their seed, baselines, the floor; and their ranks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from seqzoo.leaderboards.standings import Standing, standings
+from seqzoo.leaderboards.ranking import Ranking, rankings
 from seqzoo.results.ladder import LUCK_BITS, Ladder, Rung
-from seqzoo.results.result import Result, SplitScore
+from seqzoo.results.result import AdaptiveRecord, Result, SplitScore
 
-__all__ = ["KINDS", "Row", "ladder_rows", "ranked", "run_rows", "united_ladder"]
+__all__ = ["SCORE_KINDS", "Row", "RowKind", "ladder_rows", "ranked", "run_rows", "united_ladder"]
 
-_FLOOR = "true source"
-KINDS = ("static", "adaptive")
-"""Of scores: a frozen model's, and one's that learns from the bytes it was scored on."""
+SCORE_KINDS = ("static", "adaptive")
+"""The score of a frozen model, and of one that learns from the bytes that it was scored on."""
+
+RowKind: TypeAlias = Literal["run", "baseline", "floor"]
+_FLOOR_NAME = "true source"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: runs that differ by their seed, a baseline, or the floor.
+    """One row: runs that differ by their seed, a baseline, or the floor.
 
     bits_per_byte: by kind of score, on the board's split; means over seeds. accuracy: static.
-    other_splits: static bits per byte of the further splits. standings: of runs, by kind.
-    ties: names of the rows that it cannot be told apart from, by kind. results: of runs, by seed.
-    passed: the best static rung that a run's static score is below. warnings: what is wrong with
-    the row's scores, a sentence each.
+    other_splits: static bits per byte of the further splits. other_adaptive: adaptive ones of them.
+    rankings: of runs, by kind of score. ties: names of the rows that it cannot be told apart from,
+    by kind of score. results: of runs, by seed. passed: the best static baseline that a run's
+    static score is below. warnings: what is wrong with the row's scores, a sentence each.
     """
 
     name: str
+    kind: RowKind
     bits_per_byte: dict[str, float]
     accuracy: float | None = None
     other_splits: dict[str, float] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    other_adaptive: dict[str, float] = field(default_factory=dict)
+    rankings: dict[str, Ranking] = field(default_factory=dict)
     ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     passed: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
-    def kind(self) -> str:
-        """run, baseline, or floor."""
-        if self.results:
-            return "run"
-        return "floor" if self.name == _FLOOR else "baseline"
+    def started_from(self) -> tuple[str, ...]:
+        """The runs whose weights training started from; empty where it started from new ones."""
+        starts = [result.started_from for result in self.results]
+        return tuple(dict.fromkeys(start.path for start in starts if start is not None))
 
 
 def run_rows(
     results: Iterable[Result], ladder: Ladder, *, split: str, each_run: bool
 ) -> Iterator[Row]:
     """A row for each recipe, or for each run; not ranked yet."""
-    for alike in _by_recipe(results, each_run):
-        scores = {kind: _scores(alike, kind, split) for kind in KINDS}
+    for seeds in _by_recipe(results, each_run):
+        scores = {kind: _scores(seeds, kind, split) for kind in SCORE_KINDS}
         static = scores["static"]
         bits = {kind: _mean(found) for kind, found in scores.items() if found}
-        others = sorted(set.intersection(*(set(result.scores) for result in alike)) - {split})
+        others = sorted(set.intersection(*(set(result.scores) for result in seeds)) - {split})
+        other_adaptive = {other: _scores(seeds, "adaptive", other) for other in others}
         placement = ladder.place(bits["static"], split)
         yield Row(
-            _name(alike),
+            _name(seeds),
+            "run",
             bits,
             accuracy=float(np.mean([score.accuracy for score in static])),
             other_splits={
-                other: _mean([result.scores[other] for result in alike]) for other in others
+                other: _mean([result.scores[other] for result in seeds]) for other in others
             },
-            results=alike,
+            other_adaptive={
+                other: _mean(found) for other, found in other_adaptive.items() if found
+            },
+            results=seeds,
             passed=placement.passed.name if placement.passed is not None else "none",
             warnings=(
                 *_impossible(
@@ -74,7 +83,7 @@ def run_rows(
                     split=split,
                     num_bytes=static[0].bytes,
                 ),
-                *_mixed(alike, scores["adaptive"]),
+                *_mixed(seeds, scores["adaptive"]),
             ),
         )
 
@@ -83,23 +92,26 @@ def ladder_rows(ladder: Ladder, *, split: str, num_bytes: int) -> Iterator[Row]:
     """A row for each rung's name, its frozen and its adaptive form side by side; and the floor."""
     rungs = [rung for rung in ladder.rungs if split in rung.bits_per_byte]
     for name in dict.fromkeys(rung.name for rung in rungs):
-        forms = {KINDS[rung.adaptive]: rung for rung in rungs if rung.name == name}
+        forms = {SCORE_KINDS[rung.adaptive]: rung for rung in rungs if rung.name == name}
         bits = {kind: rung.bits_per_byte[split] for kind, rung in forms.items()}
-        static = forms.get("static", Rung(name))
+        static, adaptive = (forms.get(kind, Rung(name)) for kind in SCORE_KINDS)
         yield Row(
             name,
+            "baseline",
             bits,
             accuracy=static.accuracy.get(split),
             other_splits=_without(static.bits_per_byte, split),
+            other_adaptive=_without(adaptive.bits_per_byte, split),
             warnings=tuple(_impossible(ladder, bits.values(), split=split, num_bytes=num_bytes)),
         )
     if split in ladder.floor:
-        bits = dict.fromkeys(KINDS, ladder.floor[split])
-        yield Row(_FLOOR, bits, other_splits=_without(ladder.floor, split))
+        bits = dict.fromkeys(SCORE_KINDS, ladder.floor[split])
+        others = _without(ladder.floor, split)
+        yield Row(_FLOOR_NAME, "floor", bits, other_splits=others, other_adaptive=others)
 
 
 def united_ladder(results: Iterable[Result]) -> Ladder:
-    """Every rung that any of the runs was held against; of equal ones the newest that scored."""
+    """Every baseline that any of the runs was compared with; of equal ones the newest score."""
     rungs: dict[tuple[str, bool], Rung] = {}
     floor: dict[str, float] = {}
     for result in sorted(results, key=lambda result: result.created):
@@ -111,20 +123,20 @@ def united_ladder(results: Iterable[Result]) -> Ladder:
 
 
 def ranked(rows: Sequence[Row], *, split: str) -> list[Row]:
-    """The rows, those of runs with their standings of each kind among them."""
+    """The rows; those of runs with their ranking for each kind of score."""
     found = list(rows)
-    for kind in KINDS:
+    for kind in SCORE_KINDS:
         places = [i for i, row in enumerate(rows) if row.results and kind in row.bits_per_byte]
         if not places:
             continue
         scores = [_scores(rows[place].results, kind, split) for place in places]
         blocks = [np.array([score.blocks for score in seeds]) for seeds in scores]
         sizes = np.array(scores[0][0].block_sizes)
-        for place, standing in zip(places, standings(blocks, sizes), strict=True):
+        for place, ranking in zip(places, rankings(blocks, sizes), strict=True):
             found[place] = replace(
                 found[place],
-                standings=found[place].standings | {kind: standing},
-                ties=found[place].ties | {kind: tuple(rows[places[i]].name for i in standing.ties)},
+                rankings=found[place].rankings | {kind: ranking},
+                ties=found[place].ties | {kind: tuple(rows[places[i]].name for i in ranking.ties)},
             )
     return found
 
@@ -132,19 +144,21 @@ def ranked(rows: Sequence[Row], *, split: str) -> list[Row]:
 def _by_recipe(results: Iterable[Result], each_run: bool) -> list[tuple[Result, ...]]:
     """Runs of one recipe with distinct seeds, in the order of their seeds.
 
-    A seed that comes again begins another row: twice the same is no second sample. Runs are taken
-    in the order of their names, which no scoring changes.
+    A seed that is repeated begins another row: the same run twice is not a second sample. Runs are
+    taken in the order of their names, which scoring them again does not change.
     """
     rows: list[dict[int, Result]] = []
-    of_recipe: dict[str, list[dict[int, Result]]] = {}
+    of_recipe: dict[tuple[str, str], list[dict[int, Result]]] = {}
     for result in sorted(results, key=lambda result: _natural(result.run)):
-        # Results of before there were fingerprints stand alone.
-        alike = of_recipe.setdefault(result.fingerprint or result.run, [])
-        row = next((row for row in alike if result.seed not in row), None)
+        # Results that are older than fingerprints each have a row of their own. A recipe names
+        # the run that it starts from, but not which of its weights.
+        start = result.started_from.weights_sha256 if result.started_from else ""
+        same_recipe = of_recipe.setdefault((result.fingerprint or result.run, start), [])
+        row = next((row for row in same_recipe if result.seed not in row), None)
         if row is None or each_run:
             row = {}
             rows.append(row)
-            alike.append(row)
+            same_recipe.append(row)
         row[result.seed] = result
     return [tuple(row[seed] for seed in sorted(row)) for row in rows]
 
@@ -156,22 +170,28 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
 
 
 def _name(results: Sequence[Result]) -> str:
-    """The run's name; of a sweep's seeds what stands before the seed, of other runs the first's."""
+    """The run's name; for several the name they share before "-seed_N", else the first's "+N"."""
     names = sorted((result.run for result in results), key=_natural)
-    before = {re.sub(r"[-_.]seed[-_.]?\d+$", "", name) for name in names}
+    stems = {re.sub(r"[-_.]seed[-_.]?\d+$", "", name) for name in names}
     if len(names) == 1:
         return names[0]
-    return before.pop() if len(before) == 1 else f"{names[0]} +{len(names) - 1}"
+    return stems.pop() if len(stems) == 1 else f"{names[0]} +{len(names) - 1}"
 
 
 def _scores(results: Sequence[Result], kind: str, split: str) -> list[SplitScore]:
-    """The scores of a kind of all these runs; none where not all have one, made alike."""
+    """The scores of a kind of all these runs; none unless all have one, made in one way."""
     if kind == "static":
         return [result.scores[split] for result in results]
-    learnt = [result.adaptive for result in results if result.adaptive is not None]
-    scores = [record.scores[split] for record in learnt if split in record.scores]
-    is_one = len(scores) == len(results) and len({record.method for record in learnt}) == 1
-    return scores if is_one else []
+    records = [result.adaptive for result in results if result.adaptive is not None]
+    scores = [record.scores[split] for record in records if split in record.scores]
+    return scores if len(scores) == len(results) and _num_ways(records) == 1 else []
+
+
+def _num_ways(records: Sequence[AdaptiveRecord]) -> int:
+    """In how many ways adaptive scores were made. Older results have their settings in words."""
+    if all(record.settings is not None for record in records):
+        return len({record.settings for record in records})
+    return len({record.method for record in records})
 
 
 def _mean(scores: Sequence[SplitScore]) -> float:
@@ -189,18 +209,18 @@ def _impossible(
         if ladder.is_impossible(bits_per_byte, split, num_bytes):
             below = (ladder.floor[split] - bits_per_byte) * num_bytes
             yield (
-                f"its score on {split} lies {below:.0f} bits below the true source's own, and luck "
-                f"reaches {LUCK_BITS:.0f}; something leaks, or counts wrongly."
+                f"its score on {split} is {below:.0f} bits below the true source's own, and luck "
+                f"explains at most {LUCK_BITS:.0f}; there is a leak or a counting error."
             )
 
 
 def _mixed(results: Sequence[Result], shown: Sequence[SplitScore]) -> Iterator[str]:
-    """Adaptive scores that some of the seeds have, or that were made in several ways."""
-    learnt = [result.adaptive for result in results if result.adaptive is not None]
-    if learnt and not shown:
-        ways = len({record.method for record in learnt})
+    """Adaptive scores that only some of the seeds have, or that were made in several ways."""
+    records = [result.adaptive for result in results if result.adaptive is not None]
+    if records and not shown:
+        ways = _num_ways(records)
         yield (
-            f"{len(learnt)} of {len(results)} seeds have adaptive scores, made in {ways} "
-            f"way{'s' if ways > 1 else ''}, so the row has none; --each-run shows them, 'seqzoo "
-            f"eval RUN --adaptive' makes them alike."
+            f"{len(records)} of {len(results)} seeds have adaptive scores, made in {ways} "
+            f"way{'s' if ways > 1 else ''}, so the row has none; --each-run shows them, and "
+            f"'seqzoo eval RUN --adaptive' scores a run again in the same way as the others."
         )

@@ -1,4 +1,4 @@
-"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page."""
+"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page of HTML."""
 
 from __future__ import annotations
 
@@ -15,36 +15,46 @@ from rich.text import Text
 
 from seqzoo.leaderboards.board import Board, Group
 from seqzoo.leaderboards.columns import Cell, Column, default_columns
-from seqzoo.leaderboards.rows import KINDS, Row
+from seqzoo.leaderboards.rows import SCORE_KINDS, Row
 
-__all__ = ["as_csv", "as_html", "as_json", "as_markdown", "as_table", "notes"]
+__all__ = [
+    "board_to_csv",
+    "board_to_html",
+    "board_to_json",
+    "board_to_markdown",
+    "group_to_table",
+    "notes",
+]
 
-Columns: TypeAlias = Sequence[Column] | None
+ChosenColumns: TypeAlias = Sequence[Column] | None
 """The columns to show, in their order; None for the default ones."""
 
 _GAP = 2
 _NARROWEST = 4
 
 _NOTES = {
-    "adaptive": "static: frozen. adaptive: learns from the bytes that it has been scored on.",
-    "rank": "rank: among all comparable runs; =: the difference is inside the noise.",
+    "started_from": "started from: training began with the weights of that run. Such runs are "
+    "ranked apart from runs from scratch, unless --with-started is given.",
+    "adaptive": "static: the model is frozen. adaptive: it learns from the bytes that it has been "
+    "scored on.",
+    "rank": "rank: among all comparable runs; =: the difference is within the noise.",
     "noise": "±: half the 95 % interval of the score that ranks.",
-    "seeds": "seeds ±: how many, and their standard deviation; ?: one seed, so unknown.",
+    "seeds": "seeds ±: number of seeds, and their standard deviation; ?: unknown for one seed.",
 }
 
 
-def notes(board: Board, columns: Columns) -> list[str]:
-    """What a reader of the tables has to know, of the columns that are there."""
+def notes(board: Board, columns: ChosenColumns) -> list[str]:
+    """Footnotes for the columns that are shown."""
     keys = {
         column.key for group in board.groups for column in _shown(group, columns, board.sorted_by)
     }
     return [note for key, note in _NOTES.items() if key in keys]
 
 
-def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
-    """A rich table, baselines dim; the title is left to the caller.
+def group_to_table(group: Group, columns: ChosenColumns, *, kind: str, width: int) -> Table:
+    """A rich table without a title; baselines are dim.
 
-    kind: of the scores that rank. width: as many of the default columns as fit are shown.
+    kind: the kind of score that ranks. width: of the default columns as many as fit are shown.
     """
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     shown = _shown(group, columns, kind)
@@ -60,18 +70,18 @@ def as_table(group: Group, columns: Columns, *, kind: str, width: int) -> Table:
             for column, size in zip(shown, widths, strict=True)
         ]
         if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
-            table.add_row()  # from here on rows have no such score
+            table.add_row()  # the rows below have no such score
         table.add_row(*cells, style="" if row.kind == "run" else "dim")
     return table
 
 
 def _end(text: str, size: int) -> str:
-    """The end of a text that is too long: what tells the members of a sweep apart stands there."""
+    """The end of a text that is too long: members of a sweep differ at the end of their names."""
     return text if cell_len(text) <= size else f"…{text[1 - size :]}"
 
 
 def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[int]:
-    """Of each column. Texts share what is left of `width`; numbers are never cut."""
+    """The width of each column. Texts share what is left of `width`; numbers are never cut."""
     widths = [_widest(group, column, kind) for column in columns]
     texts = [place for place, column in enumerate(columns) if column.is_text]
     room = width + _GAP - sum(widths) - _GAP * len(widths) + sum(widths[i] for i in texts)
@@ -81,8 +91,8 @@ def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> l
     return widths
 
 
-def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
-    """The columns asked for, or those of the default that say something of some row."""
+def _shown(group: Group, columns: ChosenColumns, kind: str) -> list[Column]:
+    """The columns that were asked for, or the default ones that are not empty."""
     if columns is not None:
         return list(columns)
     return [
@@ -94,7 +104,7 @@ def _shown(group: Group, columns: Columns, kind: str) -> list[Column]:
 
 
 def _fitting(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[Column]:
-    """The columns of most importance that fit side by side, in their order."""
+    """The most important columns that fit side by side, in their order."""
     kept: list[Column] = []
     room = width + _GAP
     for column in sorted(columns, key=lambda column: column.priority or 0):
@@ -111,7 +121,7 @@ def _widest(group: Group, column: Column, kind: str) -> int:
     return min(widest, column.max_width or widest)
 
 
-def as_markdown(board: Board, columns: Columns) -> str:
+def board_to_markdown(board: Board, columns: ChosenColumns) -> str:
     """One table for each group, baselines in italics."""
     kind = board.sorted_by
     parts = []
@@ -136,9 +146,9 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{character}" if character in "\\|*_`<[" else character for character in text)
 
 
-def as_csv(board: Board, columns: Columns) -> str:
-    """One line for each row of every group, numbers unrounded; the groups by their identity."""
-    identity = ("corpus_sha256", "split", "scored")
+def board_to_csv(board: Board, columns: ChosenColumns) -> str:
+    """One line for each row of every group, numbers unrounded; what a group shares is repeated."""
+    identity = ("corpus_sha256", "split", "scored", "starts")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = default_columns() if columns is None else columns
@@ -151,8 +161,8 @@ def as_csv(board: Board, columns: Columns) -> str:
     return text.getvalue()
 
 
-def as_html(board: Board, columns: Columns) -> str:
-    """A page that stands alone: no script, style or font from elsewhere."""
+def board_to_html(board: Board, columns: ChosenColumns) -> str:
+    """A page in one file: it loads no script, style or font."""
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
@@ -179,7 +189,7 @@ def as_html(board: Board, columns: Columns) -> str:
     )
 
 
-def as_json(board: Board) -> str:
+def board_to_json(board: Board) -> str:
     """Everything, for programs; numbers unrounded."""
     return json.dumps(
         {
@@ -188,8 +198,9 @@ def as_json(board: Board) -> str:
                 {
                     "corpus": {"name": group.corpus, "sha256": group.corpus_sha256},
                     "split": group.split,
-                    "protocol": group.protocol,
+                    "protocol": group.protocol.words,
                     "scored": group.scored,
+                    "starts": group.starts,
                     "rows": [_json_row(row) for row in group.rows],
                 }
                 for group in board.groups
@@ -206,26 +217,28 @@ def _json_row(row: Row) -> dict[str, Any]:
         "name": row.name,
         "bits_per_byte": row.bits_per_byte,
         "other_splits": row.other_splits,
+        "other_adaptive": row.other_adaptive,
         "accuracy": row.accuracy,
         "warnings": list(row.warnings),
     }
     if not row.results:
         return shared
     first = row.results[0]
-    standings = {
+    rankings = {
         kind: {
-            "rank": standing.rank,
+            "rank": ranking.rank,
             "tied_with": list(row.ties[kind]),
-            "seeds": standing.seeds,
-            "spread": standing.spread,
-            "interval": list(standing.interval),
+            "seeds": ranking.seeds,
+            "spread": ranking.spread,
+            "interval": list(ranking.interval),
         }
-        for kind in KINDS
-        if (standing := row.standings.get(kind))
+        for kind in SCORE_KINDS
+        if (ranking := row.rankings.get(kind))
     }
     return shared | {
-        "standings": standings,
+        "standings": rankings,
         "passed": row.passed,
+        "started_from": list(row.started_from),
         "recipe": first.recipe,
         "architecture": first.architecture,
         "tokenizer": first.tokenizer,

@@ -212,7 +212,7 @@ class _Builder:
             _refuse(self.source, line, column, f"the character {found} is not allowed here.")
         try:
             while loader.check_event():
-                event: Event = loader.get_event()  # type: ignore[no-untyped-call]
+                event: Event = loader.get_event()
                 yield event
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark

@@ -1,1 +1,1 @@
-"""What a run leaves behind, and what scores are compared by."""
+"""The result of a run, which results are comparable, and what scores are compared with."""

@@ -1,4 +1,4 @@
-"""How far scores could have been off, had the split been made of other blocks of its kind."""
+"""How uncertain scores are: what they would be on other blocks of the same kind of text."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def resample(
 ) -> Floats:
     """(resamples, M) bits per byte of M scores, each row on other blocks, drawn with replacement.
 
-    block_bits: (M, N) what each score needs for each of N blocks. block_bytes: (N,) their raw
-    bytes; a short last block weighs what it is. In a row all scores see the same blocks, so that
+    block_bits: (M, N) bits of each score for each of N blocks. block_bytes: (N,) their raw bytes;
+    a short last block counts with its own size. In a row all scores see the same blocks, so that
     the difference of two columns is paired: what is hard for both cancels. Neighbouring blocks
     that resemble each other make true intervals wider than these. Same seed, same draws.
-    Raises ValueError where there is no block, or no byte in one.
+    Raises ValueError where there is no block, or a block without bytes.
     Efron 1979, doi:10.1214/aos/1176344552.
     """
     bits = np.asarray(block_bits, dtype=np.float64)

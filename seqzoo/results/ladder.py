@@ -1,4 +1,4 @@
-"""The ladder of baselines that a score is read against, and where on it a score stands."""
+"""The ladder of baselines, and between which of them a score is."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["LUCK_BITS", "Ladder", "Placement", "Rung"]
 class Rung:
     """One baseline's scores.
 
-    bits_per_byte, accuracy: by split; accuracy is there where the baseline makes guesses.
-    adaptive: it learns from the bytes it has already been scored on.
-    seconds: what it took since the rung before of the same baseline.
+    bits_per_byte, accuracy: by split; accuracy only where the baseline predicts single bytes.
+    adaptive: it learns from the bytes that it has already been scored on.
+    seconds: time it took since the rung before of the same baseline.
     failure: why it has no scores; empty where it has.
-    context_length: how many bytes before the next one it looks at, where that is what it is.
+    context_length: how many bytes before the next one it uses, where that is what defines it.
     """
 
     name: str
@@ -30,50 +30,59 @@ class Rung:
 
 @dataclass(frozen=True)
 class Placement:
-    """Between which rungs of its own kind, static or adaptive, a score stands.
+    """Between which rungs of one kind, static or adaptive, a score is.
 
-    passed: the best rung that the score is below. next: the nearest that it is not below.
+    passed: the best rung that the score is better than. next: the nearest that is as good or
+    better.
     """
 
     split: str
+    adaptive: bool
     passed: Rung | None
     next: Rung | None
 
     @property
     def words(self) -> str:
-        """E.g. "below order-3 (2.481), above order-4 (2.253)"; empty where there is no rung."""
-        if self.next is None:
-            if self.passed is None:
-                return ""
-            return f"below every one, the last was {self._say(self.passed)}"
-        if self.passed is None:
-            return f"above every one, the next is {self._say(self.next)}"
-        return f"below {self._say(self.passed)}, above {self._say(self.next)}"
+        """E.g. "between the static baselines order-3 (2.481) and order-4 (2.253)".
 
-    def _say(self, rung: Rung) -> str:
+        Empty where there is no rung.
+        """
+        kind = "adaptive" if self.adaptive else "static"
+        if self.passed is None and self.next is None:
+            return ""
+        if self.next is None:
+            return f"better than every {kind} baseline, the best is {self._named(self.passed)}"
+        if self.passed is None:
+            return f"better than no {kind} baseline, the nearest is {self._named(self.next)}"
+        return (
+            f"between the {kind} baselines {self._named(self.passed)} and {self._named(self.next)}"
+        )
+
+    def _named(self, rung: Rung | None) -> str:
+        assert rung is not None
         return f"{rung.name} ({rung.bits_per_byte[self.split]:.3f})"
 
 
 LUCK_BITS = 20.0
-"""How far below the true source's own code length luck may bring a score: a model that does not
-know the source gets that far with a probability of at most 2**-20, whatever it is."""
+"""How many bits below the true source's own code length luck may bring a score: any model that does
+not know the source gets that far with a probability of at most 2**-20."""
 
 
 @dataclass(frozen=True)
 class Ladder:
     """Rungs from worst to best on the held-out bytes, failed ones last.
 
-    floor: bits per byte of the true source by split, where it is known: no honest model gets
-    below it but by luck.
+    floor: bits per byte of the true source by split, where it is known; a score below it is luck,
+    a leak or a mistake.
     """
 
     rungs: tuple[Rung, ...]
     floor: Mapping[str, float] = field(default_factory=dict)
 
     def place(self, bits_per_byte: float, split: str, *, adaptive: bool = False) -> Placement:
-        """Where a score on a split stands; equal to a rung is not below it.
+        """Between which rungs a score on a split is; an equal score is not better.
 
-        adaptive: place it among the rungs that adapt; otherwise among those that do not.
+        adaptive: place it among the adaptive rungs; otherwise among the static ones.
         """
         scored = [
             rung for rung in self.rungs if split in rung.bits_per_byte and rung.adaptive == adaptive
@@ -82,6 +91,7 @@ class Ladder:
         ahead = [rung for rung in scored if bits_per_byte >= rung.bits_per_byte[split]]
         return Placement(
             split,
+            adaptive,
             min(passed, key=lambda rung: rung.bits_per_byte[split], default=None),
             max(ahead, key=lambda rung: rung.bits_per_byte[split], default=None),
         )
@@ -89,25 +99,19 @@ class Ladder:
     def sentence(
         self, bits_per_byte: float, split: str, *, num_bytes: int, adaptive: bool = False
     ) -> str:
-        """Where a score stands, in plain words: among rungs of its own kind, and of the other.
+        """A score among the rungs of its own kind, then of the other kind, and above the floor.
 
         num_bytes: of the split, for what luck can do below the floor.
         """
-        parts = []
-        own = self.place(bits_per_byte, split, adaptive=adaptive).words
-        other = self.place(bits_per_byte, split, adaptive=not adaptive).words
-        if own:
-            parts.append(own)
-        if other:
-            kind = "stay as they are" if adaptive else "learn while they are scored"
-            parts.append(f"of those that {kind}, {other}")
+        kinds = (adaptive, not adaptive)
+        parts = [self.place(bits_per_byte, split, adaptive=kind).words for kind in kinds]
         if split in self.floor:
             parts.append(self._above_floor(bits_per_byte, split, num_bytes))
-        said = "; ".join(parts) or "there is no rung to compare it with"
-        return f"{bits_per_byte:.3f} bits per byte: {said}"
+        words = "; ".join(filter(None, parts)) or "there is no baseline to compare it with"
+        return f"{bits_per_byte:.3f} bits per byte: {words}"
 
     def is_impossible(self, bits_per_byte: float, split: str, num_bytes: int) -> bool:
-        """Whether a score lies further below the floor than luck brings it: a leak, or a bug."""
+        """Whether a score is further below the floor than luck brings it: a leak, or a bug."""
         floor = self.floor.get(split, 0.0)
         return (floor - bits_per_byte) * num_bytes > LUCK_BITS
 
@@ -115,10 +119,10 @@ class Ladder:
         floor = self.floor[split]
         distance = bits_per_byte - floor
         if distance >= 0:
-            return f"{distance:.3f} above the floor, the true source's own {floor:.3f}"
+            return f"{distance:.3f} above the floor, which is the true source's own {floor:.3f}"
         if self.is_impossible(bits_per_byte, split, num_bytes):
             return (
-                f"{-distance:.3f} below the true source's own {floor:.3f}, which no luck explains: "
-                f"something leaks, or counts wrongly"
+                f"{-distance:.3f} below the true source's own {floor:.3f}, which luck cannot "
+                f"explain: there is a leak or a counting error"
             )
         return f"{-distance * num_bytes:.1f} bits below the true source's own {floor:.3f}, by luck"

@@ -1,4 +1,4 @@
-"""What a run leaves behind: runs/NAME/result.json, one `Result`, checked when read.
+"""The result of a run: runs/NAME/result.json, one `Result`, checked when it is read.
 
 Fields may be added within a format version, and readers ignore those that they do not know; a
 change of meaning raises FORMAT_VERSION. docs/result.schema.json is made from these models.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -27,11 +27,14 @@ from seqzoo.storage import write_whole
 __all__ = [
     "FORMAT_VERSION",
     "AdaptiveRecord",
+    "AdaptiveSettings",
     "CorpusRecord",
     "PartScore",
+    "PluginRecord",
     "ProtocolRecord",
     "Result",
     "SplitScore",
+    "StartRecord",
     "read_result",
     "result_schema",
     "write_result",
@@ -40,7 +43,7 @@ __all__ = [
 FORMAT_VERSION = 1
 
 Count = Annotated[int, Field(ge=0)]
-Quantity = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -62,29 +65,45 @@ class ProtocolRecord(_Record):
 
     name: str = Field(description='for people, e.g. "static, 1 lane"')
     adaptive: bool = Field(default=False, description="learns from the bytes it has been scored on")
-    lanes: Count = Field(default=1, description="stretches read side by side")
+    lanes: Count = Field(default=1, description="parts of the split that are read side by side")
     warmup_tokens: Count = Field(default=0, description="unscored tokens before each further lane")
+
+    @property
+    def fields(self) -> tuple[bool, int, int]:
+        """All but the name: protocols that share them read a split in the same way."""
+        return self.adaptive, self.lanes, self.warmup_tokens
+
+    @property
+    def reading(self) -> str:
+        """How many lanes and warm-up tokens, in words, e.g. "8 lanes, 100 tokens of warm-up"."""
+        lanes = f"{self.lanes} lane{'' if self.lanes == 1 else 's'}"
+        return lanes + (f", {self.warmup_tokens} tokens of warm-up" if self.warmup_tokens else "")
+
+    @property
+    def words(self) -> str:
+        """The whole protocol in words, made from its fields."""
+        return f"{'adaptive' if self.adaptive else 'static'}, {self.reading}"
 
 
 class PartScore(_Record):
     """Some of a split's bytes."""
 
     name: str
-    bits: Quantity = Field(description="what they cost together")
+    bits: NonNegative = Field(description="of all these bytes together")
     bytes: Count
 
 
 class SplitScore(_Record):
     """A model's score on one split."""
 
-    bits_per_byte: Quantity
-    nats: Quantity = Field(description="summed over the split")
+    bits_per_byte: NonNegative
+    nats: NonNegative = Field(description="summed over the split")
     bytes: Annotated[int, Field(gt=0)]
-    accuracy: Share = Field(description="share of tokens that the most probable guess hit")
-    interval: tuple[Quantity, Quantity] = Field(
+    accuracy: Share = Field(description="share of tokens whose most probable guess was right")
+    interval: tuple[NonNegative, NonNegative] = Field(
         description="95 % bootstrap interval of bits_per_byte, over blocks"
     )
-    blocks: tuple[Quantity, ...] = Field(
+    blocks: tuple[NonNegative, ...] = Field(
         default=(),
         description="bits of each block of block_bytes bytes, in file order; the last is shorter",
     )
@@ -105,7 +124,7 @@ class SplitScore(_Record):
     def _adds_up(self) -> Self:
         total = self.bits_per_byte * self.bytes
         if not _is_close(self.nats, total * math.log(2)):
-            raise ValueError("nats and bits_per_byte are not one score")
+            raise ValueError("nats and bits_per_byte are not the same score")
         if self.blocks and len(self.blocks) != len(self.block_sizes):
             raise ValueError(f"{len(self.blocks)} blocks, expected {len(self.block_sizes)}")
         if self.blocks and not _is_close(math.fsum(self.blocks), total):
@@ -119,23 +138,58 @@ def _is_close(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
 
 
+class AdaptiveSettings(_Record):
+    """How a model learns while it is scored; None for what its method does not use."""
+
+    method: Literal["dynamic_evaluation", "own_adaptation"] = Field(
+        description="gradient steps on what was scored, or only what the architecture itself adapts"
+    )
+    learning_rate: NonNegative | None = None
+    decay: Share | None = Field(
+        default=None, description="share of the way back to the trained weights"
+    )
+    damping: NonNegative | None = Field(
+        default=None, description="added to each gradient scale, as a share of the mean scale"
+    )
+    segment_length: Count | None = Field(default=None, description="tokens between updates")
+
+
 class AdaptiveRecord(_Record):
     """The same weights, learning from each byte after it was scored."""
 
     protocol: ProtocolRecord
-    method: str = Field(description="how it learns, with its settings")
+    method: str = Field(description="how it learns, with its settings, for people")
+    settings: AdaptiveSettings | None = Field(
+        default=None, description="the same as data; null in results of older versions"
+    )
     scores: dict[str, SplitScore]
 
 
+class PluginRecord(_Record):
+    """Which plugin provided a part of the run, and the installed package that brought it."""
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+
+
+class StartRecord(_Record):
+    """The weights that training started from."""
+
+    path: str = Field(description="folder of the run or of the exported model, as it was given")
+    step: Count | None = Field(default=None, description="the update that the weights are of")
+    weights_sha256: str
+
+
 class Result(_Record):
-    """One run, its scores, and all that they depend on."""
+    """One run, its scores, and everything that they depend on."""
 
     format_version: int = FORMAT_VERSION
     run: str
     recipe: str = Field(description="its name")
     fingerprint: str = Field(
         default="",
-        description="hash of the recipe without its seed: runs that share it differ by luck",
+        description="hash of the recipe without its seed: runs that share it differ by chance",
     )
     created: AwareDatetime = Field(description="when it was scored, with time zone")
     corpus: CorpusRecord
@@ -148,19 +202,27 @@ class Result(_Record):
         default={}, description="the true source's bits per byte by split, where it is known"
     )
     placement: str = Field(
-        default="", description="where the run stands among the baselines, in words"
+        default="", description="between which baselines the score on test is, in words"
     )
     architecture: str
     tokenizer: str
     parameters: Count
-    steps: Count = Field(description="updates that training took")
+    steps: Count = Field(description="number of updates in training")
     step: Count = Field(default=0, description="the update whose weights were scored")
     weights_sha256: str = ""
+    started_from: StartRecord | None = Field(
+        default=None, description="null where training started from new weights"
+    )
+    plugins: dict[str, PluginRecord] = Field(
+        default={}, description="who provided the architecture, the tokenizer and the stream"
+    )
     training_bytes: Count = Field(description="raw bytes trained on, repeats counted")
-    training_seconds: Quantity = Field(description="with validation")
+    training_seconds: NonNegative = Field(description="with validation")
     peak_memory_bytes: Count = Field(description="of the training process, or its accelerator")
     seed: int
-    versions: dict[str, str] = Field(description="of what it was trained with, as are the next")
+    versions: dict[str, str] = Field(
+        description="of packages in training; the fields below are also of training"
+    )
     device: str
     cpu: str
     threads: Count
@@ -191,7 +253,7 @@ def result_schema() -> dict[str, Any]:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Whole or not at all, and on disk when this returns. Raises EnvironmentFault."""
+    """Write all of it or nothing; it is on disk when this returns. Raises EnvironmentFault."""
     try:
         write_whole(path, result.model_dump_json(indent=1) + "\n")
     except OSError as error:
@@ -231,4 +293,4 @@ def read_result(path: Path) -> Result:
 
 def _refuse(constant: str) -> None:
     """Python's JSON has NaN and Infinity, JSON has not, and no score is either."""
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -1,4 +1,4 @@
-"""A run's directory: its name, its lock, and the metrics that grow in it.
+"""A run's directory: its name, its lock, and its files.
 
 runs/NAME/recipe.yaml     the resolved recipe
           origin.json     what the recipe cannot say: its folder, and the corpus it opened
@@ -13,19 +13,19 @@ runs/NAME/recipe.yaml     the resolved recipe
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from seqzoo.recipes.load import Recipe
-from seqzoo.storage import write_whole, write_through
+from seqzoo.storage import write_whole
 from seqzoo.data.corpus import Data
 from seqzoo.errors import CheckpointError, EnvironmentFault, LockedError, UsageError, did_you_mean
 
-__all__ = ["Log", "Origin", "RunDirectory", "create_run_directory", "open_run_directory", "read_origin", "write_origin"]
+__all__ = ["Origin", "RunDirectory", "create_run_directory", "open_run_directory", "read_origin", "write_origin"]
 
 
 class RunDirectory:
@@ -94,40 +94,6 @@ def read_origin(directory: RunDirectory) -> Origin:
             f"relative paths are unknown; put it back from a copy, or start the run again from "
             f"{directory.recipe}."
         ) from error
-
-
-class Log:
-    """A file of JSON lines that can be cut back to where a checkpoint left it."""
-
-    def __init__(self, path: Path, *, length: int, warn: Callable[[str], None]) -> None:
-        """Open for appending after the first `length` bytes; what follows them is dropped.
-
-        warn: called with a sentence where the file is shorter than that.
-        """
-        self._file = path.open("ab")
-        size = path.stat().st_size
-        if size < length:
-            warn(
-                f"{path} holds {size} bytes, and {length} were written before; what is missing "
-                f"cannot be written again, and the file continues from here."
-            )
-        # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
-        self._file.truncate(min(length, size))
-        self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` tells it
-
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Add one line; whoever follows the file sees it at once."""
-        self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
-        self._file.flush()
-
-    def sync(self) -> int:
-        """Put everything on disk and give the length in bytes, for the checkpoint to remember."""
-        write_through(self._file)
-        return self._file.tell()
-
-    def close(self) -> None:
-        """Flush and close."""
-        self._file.close()
 
 
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:

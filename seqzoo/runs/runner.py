@@ -16,13 +16,13 @@ from seqzoo.recipes.sections import Choice
 from seqzoo.results.result import Result
 from seqzoo.runs.build import build_chain, open_stream
 from seqzoo.runs.directory import (
-    Log,
     RunDirectory,
     create_run_directory,
     open_run_directory,
     write_origin,
 )
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment, restored_tokenizer
+from seqzoo.runs.metrics import Log
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
 from seqzoo.runs.score import score_run

@@ -34,11 +34,19 @@ from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, in_eval_mode
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.recipes.sections import AdaptiveSection
+from seqzoo.results.result import AdaptiveSettings
 from seqzoo.scoring.chunks import Chunk, SplitReader
 from seqzoo.scoring.static import one_thread, score_together
 from seqzoo.scoring.tally import Tally
 
-__all__ = ["LearningReader", "gradient_scales", "method", "prepared_again", "score_adaptively"]
+__all__ = [
+    "LearningReader",
+    "adaptive_settings",
+    "gradient_scales",
+    "method",
+    "prepared_again",
+    "score_adaptively",
+]
 
 _USUAL_NORMS = 2.0
 _STRETCHES = 16
@@ -53,6 +61,13 @@ def method(section: AdaptiveSection, model: SequenceModel) -> str:
         f"dynamic evaluation, learning rate {section.learning_rate:g}, decay {section.decay:g}, "
         f"damping {section.damping:g}, every {section.segment_length} tokens"
     )
+
+
+def adaptive_settings(section: AdaptiveSection, model: SequenceModel) -> AdaptiveSettings:
+    """The same as `method`, as data."""
+    if not section.learning_rate or not _trainable(model):
+        return AdaptiveSettings(method="own_adaptation")
+    return AdaptiveSettings(method="dynamic_evaluation", **section.model_dump())
 
 
 def gradient_scales(

@@ -14,7 +14,13 @@ from seqzoo.plugin.specs import SPLITS
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.bootstrap import bootstrap_interval
 from seqzoo.results.result import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
-from seqzoo.scoring.adaptive import gradient_scales, method, prepared_again, score_adaptively
+from seqzoo.scoring.adaptive import (
+    adaptive_settings,
+    gradient_scales,
+    method,
+    prepared_again,
+    score_adaptively,
+)
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import Protocol, require_lanes, score_splits
 from seqzoo.scoring.tally import Part, Tally
@@ -80,6 +86,7 @@ def adaptive_scores(
     return AdaptiveRecord(
         protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
         method=method(section, model),
+        settings=adaptive_settings(section, model),
         scores={name: _split_score(tally) for name, tally in tallies.items()},
     )
 

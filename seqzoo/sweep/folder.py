@@ -23,13 +23,13 @@ from seqzoo.results.result import read_result
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.terminal.console import note
 
-__all__ = ["Standing", "SweepFolder"]
+__all__ = ["Completion", "SweepFolder"]
 
 _PATIENCE_SECONDS = 30.0
 """How long a member that its killed sweep left behind may take to save."""
 
 
-class Standing(StrEnum):
+class Completion(StrEnum):
     """How far a member has come."""
 
     NEW = "new"
@@ -57,34 +57,34 @@ class SweepFolder:
         """What a member's process said, of all its starts."""
         return self.logs / f"{name}.log"
 
-    def standings(self, recipes: Mapping[str, Recipe]) -> dict[str, Standing]:
+    def completions(self, recipes: Mapping[str, Recipe]) -> dict[str, Completion]:
         """How far each member has come; `recipes` holds what they ought to be, by name.
 
         Changes nothing. Raises UsageError where a folder holds something else.
         """
         if (self.path / "recipe.yaml").exists():
             raise UsageError(f"{self.path} is a single run; give the sweep another name.")
-        standings, refused = {}, []
+        completions, refused = {}, []
         for name, recipe in recipes.items():
             directory = self.member(name)
-            standings[name] = standing = _standing(directory)
-            if strange := _strange(directory, recipe, standing):
+            completions[name] = completion = _completion(directory)
+            if strange := _strange(directory, recipe, completion):
                 refused.append(f"{directory.path} {strange}")
         if refused:
             others = f" (and {len(refused) - 1} more are like it)" if len(refused) > 1 else ""
             raise UsageError(
                 f"{refused[0]}{others}; give the sweep another name, or remove what is there."
             )
-        return standings
+        return completions
 
     def settle(self, names: Iterable[str]) -> None:
-        """Wait until nobody works on an unfinished member any more, so that standings hold.
+        """Wait until nobody works on an unfinished member any more, so that completions hold.
 
         Raises LockedError where another process keeps one.
         """
         for name in names:
             directory = self.member(name)
-            if directory.path.is_dir() and _standing(directory) is not Standing.FINISHED:
+            if directory.path.is_dir() and _completion(directory) is not Completion.FINISHED:
                 _wait_until_free(directory)
 
     def clear(self, name: str) -> None:
@@ -94,18 +94,18 @@ class SweepFolder:
             shutil.rmtree(path)
 
 
-def _standing(directory: RunDirectory) -> Standing:
+def _completion(directory: RunDirectory) -> Completion:
     if directory.result.exists():
         with suppress(UsageError):  # one that cannot be read is made anew by going on
             read_result(directory.result)
-            return Standing.FINISHED
+            return Completion.FINISHED
     saved = any(directory.checkpoints.glob("step-*[0-9]"))
-    return Standing.UNFINISHED if saved and directory.recipe.exists() else Standing.NEW
+    return Completion.UNFINISHED if saved and directory.recipe.exists() else Completion.NEW
 
 
-def _strange(directory: RunDirectory, recipe: Recipe, standing: Standing) -> str:
+def _strange(directory: RunDirectory, recipe: Recipe, completion: Completion) -> str:
     """What speaks against taking a folder for the member's; empty where nothing does."""
-    if standing is Standing.NEW:
+    if completion is Completion.NEW:
         return "is no run of this sweep" if _would_lose(directory) else ""
     try:
         text = directory.recipe.read_text(encoding="utf-8")

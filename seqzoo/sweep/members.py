@@ -18,7 +18,7 @@ from seqzoo.recipes.yaml_reader import Mark
 from seqzoo.recipes.yaml_scalars import resolve
 from seqzoo.sweep.grid import SEED, Grid
 
-__all__ = ["RESERVED", "Member", "Setting", "as_typed", "checked_recipes", "members_of"]
+__all__ = ["RESERVED", "GivenSetting", "Member", "as_typed", "checked_recipes", "members_of"]
 
 RESERVED = frozenset({"lock", "logs", "sweep.yaml"})
 """What stands beside the members in a sweep's folder."""
@@ -27,7 +27,7 @@ _MAX_NAME = 80
 
 
 @dataclass(frozen=True)
-class Setting:
+class GivenSetting:
     """A changed setting. key_mark, mark: where its key and its value stand in the grid file."""
 
     key: str
@@ -50,7 +50,7 @@ class Member:
     name: str
     recipe: Path
     recipe_mark: Mark
-    settings: tuple[Setting, ...]
+    settings: tuple[GivenSetting, ...]
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -71,13 +71,15 @@ def members_of(grid: Grid) -> tuple[Member, ...]:
     """Recipes x members x grid x seeds, the last changing fastest, each with its own name."""
     sections, marks = grid.sections, grid.marks
 
-    def setting(key: str, value: Any, *path: str | int) -> Setting:
-        return Setting(key, value, marks.key(path[:2]), marks.value(path))
+    def setting(key: str, value: Any, *path: str | int) -> GivenSetting:
+        return GivenSetting(key, value, marks.key(path[:2]), marks.value(path))
 
     shared = [setting(key, value, "set", key) for key, value in sections.set.items()]
     rows = [
         [
-            Setting(key, value, marks.key(("members", i, key)), marks.value(("members", i, key)))
+            GivenSetting(
+                key, value, marks.key(("members", i, key)), marks.value(("members", i, key))
+            )
             for key, value in row.items()
         ]
         for i, row in enumerate(sections.members or ({},))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
+from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
-from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
+from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
+from seqzoo.terminal.console import warn
 
-__all__ = ["MemberRun", "State"]
+__all__ = ["MemberRun", "MemberState"]
 
 # Inherited, these would have a child draw its progress bar into a file.
 _TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
-class State(StrEnum):
+class MemberState(StrEnum):
     """What a member is doing."""
 
     WAITING = "waiting"
@@ -36,26 +37,31 @@ class State(StrEnum):
 class MemberRun:
     """A member, its process while it has one, and the newest of its metrics.
 
-    state: see State. exit_code: once it has ended; 128 + N where signal N ended it.
+    state: see MemberState. exit_code: once it has ended; 128 + N where signal N ended it.
     """
 
     def __init__(
-        self, member: Member, recipe: Recipe, folder: SweepFolder, standing: Standing
+        self, member: Member, recipe: Recipe, folder: SweepFolder, completion: Completion
     ) -> None:
         self.name = member.name
-        self.state = State.SKIPPED if standing is Standing.FINISHED else State.WAITING
-        self.goes_on = standing is Standing.UNFINISHED
+        self.state = (
+            MemberState.SKIPPED if completion is Completion.FINISHED else MemberState.WAITING
+        )
+        self.goes_on = completion is Completion.UNFINISHED
         self.log = folder.log(member.name)
         self.exit_code = 0
         self.latest: dict[str, Any] = {}
         self._member = member
         self._recipe = recipe
         self._directory = folder.member(member.name)
-        self._files = [_Lines(self._directory.timing), _Lines(self._directory.metrics)]
+        self._followers: list[Follower[Any]] = [
+            Follower(self._directory.timing, TimingLine),
+            Follower(self._directory.metrics, MetricsLine),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
         self._log_began_at = 0
         self._began_at = self._ended_at = 0.0
-        if standing is not Standing.NEW:
+        if completion is not Completion.NEW:
             self.follow()
 
     def start(self, *, threads: int) -> None:
@@ -77,7 +83,7 @@ class MemberRun:
                 # Ctrl-C and a closed terminal are for the sweep, which passes on one signal.
                 start_new_session=True,
             )
-        self.state = State.RUNNING
+        self.state = MemberState.RUNNING
         self._began_at = time.monotonic()
 
     @property
@@ -96,18 +102,18 @@ class MemberRun:
         self.follow()
         self.exit_code = code if code >= 0 else 128 - code
         if code == 0:
-            self.state = State.FINISHED
-        elif self.state is State.STOPPING and self.exit_code > 128:
-            self.state = State.STOPPED
+            self.state = MemberState.FINISHED
+        elif self.state is MemberState.STOPPING and self.exit_code > 128:
+            self.state = MemberState.STOPPED
         else:
-            self.state = State.FAILED
+            self.state = MemberState.FAILED
         return True
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM, once: a run that trains saves first."""
-        if self._process is not None and self.state is State.RUNNING:
+        if self._process is not None and self.state is MemberState.RUNNING:
             self._process.terminate()
-            self.state = State.STOPPING
+            self.state = MemberState.STOPPING
 
     def kill(self) -> None:
         """End the process now; its checkpoints are whole at any moment."""
@@ -116,15 +122,20 @@ class MemberRun:
             self._process.wait()
 
     def follow(self) -> None:
-        """Read what was added to the run's metrics."""
-        for file in self._files:
-            for line in file.added():
-                self.latest |= line
+        """Read what was added to the run's metrics; a file that is damaged is reported once."""
+        for follower in list(self._followers):
+            try:
+                for line in follower.added():
+                    self.latest |= line.values()
+            except UsageError as error:
+                # Progress is for people; the run itself does not read this file.
+                self._followers.remove(follower)
+                warn(f"{error} The progress of {self.name} is not shown.")
 
     @property
     def share(self) -> float:
         """How much of the budget is spent, 0 to 1."""
-        if self.state is State.FINISHED:
+        if self.state is MemberState.FINISHED:
             return 1.0
         spent = {
             ours: self.latest.get(theirs, 0)
@@ -159,27 +170,3 @@ class MemberRun:
         folder = str(self._directory.path.parent)
         recipe = str(self._member.recipe)
         return ["run", "--name", self.name, "--runs", folder, "--", recipe, *overrides]
-
-
-class _Lines:
-    """A growing file of JSON lines, each given once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read = 0
-
-    def added(self) -> list[dict[str, Any]]:
-        """Whole lines since the last call; those of a file that was cut back come again."""
-        try:
-            with self._path.open("rb") as file:
-                if file.seek(0, os.SEEK_END) < self._read:
-                    self._read = 0
-                file.seek(self._read)
-                whole, newline, _ = file.read().rpartition(b"\n")
-        except OSError:  # not there yet
-            return []
-        self._read += len(whole) + len(newline)
-        try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except ValueError:  # cut back and grown again in between
-            return []

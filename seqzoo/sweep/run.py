@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import write_whole
-from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
-from seqzoo.sweep.process import MemberRun, State
+from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.table import SweepDisplay, sweep_display
 from seqzoo.terminal.console import messages, note
 
@@ -51,13 +51,13 @@ def run_sweep(
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
         folder.settle(recipes)
-        standings = folder.standings(recipes)
+        completions = folder.completions(recipes)
         write_whole(folder.copy, text)
-        for name, standing in standings.items():
-            if standing is Standing.NEW:
+        for name, completion in completions.items():
+            if completion is Completion.NEW:
                 folder.clear(name)
-        runs = [MemberRun(m, recipes[m.name], folder, standings[m.name]) for m in members]
-        finished = sum(run.state is State.SKIPPED for run in runs)
+        runs = [MemberRun(m, recipes[m.name], folder, completions[m.name]) for m in members]
+        finished = sum(run.state is MemberState.SKIPPED for run in runs)
         if finished:
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
@@ -69,19 +69,19 @@ def run_sweep(
                 for run in runs:
                     run.kill()  # only those that nobody waited for
     if interruption.received is not None and not all(map(_is_settled, runs)):
-        done = sum(run.state in (State.FINISHED, State.SKIPPED) for run in runs)
+        done = sum(run.state in (MemberState.FINISHED, MemberState.SKIPPED) for run in runs)
         raise Interrupted(
             interruption.received,
             f"stopped with {done} of {len(runs)} members finished; to go on, run the same "
             f"command again",
         )
-    return [run for run in runs if run.state is State.FAILED]
+    return [run for run in runs if run.state is MemberState.FAILED]
 
 
 def _work(
     runs: Sequence[MemberRun], interruption: Interruption, display: SweepDisplay, *, jobs: int
 ) -> None:
-    waiting = [run for run in runs if run.state is State.WAITING]
+    waiting = [run for run in runs if run.state is MemberState.WAITING]
     running: list[MemberRun] = []
     while running or (waiting and interruption.received is None):
         for run in list(running):
@@ -102,4 +102,4 @@ def _work(
 
 
 def _is_settled(run: MemberRun) -> bool:
-    return run.state in (State.FINISHED, State.SKIPPED, State.FAILED)
+    return run.state in (MemberState.FINISHED, MemberState.SKIPPED, MemberState.FAILED)

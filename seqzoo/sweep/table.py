@@ -13,20 +13,20 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.sweep.process import MemberRun, State
+from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.terminal.format import clock
 
 __all__ = ["SweepDisplay", "sweep_display", "sweep_table"]
 
 _FRAME_SECONDS = 0.5
 _STYLES = {
-    State.RUNNING: "bold",
-    State.STOPPING: "bold yellow",
-    State.FAILED: "bold red",
-    State.STOPPED: "yellow",
-    State.WAITING: "dim",
-    State.FINISHED: "green",
-    State.SKIPPED: "dim",
+    MemberState.RUNNING: "bold",
+    MemberState.STOPPING: "bold yellow",
+    MemberState.FAILED: "bold red",
+    MemberState.STOPPED: "yellow",
+    MemberState.WAITING: "dim",
+    MemberState.FINISHED: "green",
+    MemberState.SKIPPED: "dim",
 }
 """In the order in which rows matter where there is no room for all."""
 
@@ -60,10 +60,10 @@ class SweepDisplay:
             return
         number = f"[{self._runs.index(run) + 1}/{len(self._runs)}]"
         words = {
-            State.RUNNING: "goes on from its checkpoint" if run.goes_on else "begins",
-            State.FINISHED: f"finished in {clock(run.seconds)}{_validation(run)}",
-            State.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
-            State.STOPPED: "stopped",
+            MemberState.RUNNING: "goes on from its checkpoint" if run.goes_on else "begins",
+            MemberState.FINISHED: f"finished in {clock(run.seconds)}{_validation(run)}",
+            MemberState.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
+            MemberState.STOPPED: "stopped",
         }
         line = f"{number} {run.name} {words[run.state]}"
         with suppress(OSError):
@@ -106,7 +106,7 @@ def sweep_table(runs: Sequence[MemberRun], *, width: int, height: int) -> Group:
     words = [f"{counts[state]} {state}" for state in _STYLES if counts[state]]
     hidden = len(runs) - len(shown)
     rest = f"; {hidden} of {len(runs)} not shown" if hidden else ""
-    if counts[State.STOPPING]:
+    if counts[MemberState.STOPPING]:
         rest += "; Ctrl-C again stops at once"
     return Group(table, Text(", ".join(words) + rest, style="dim"))
 

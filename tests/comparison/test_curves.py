@@ -134,10 +134,10 @@ def test_numbers_on_the_axes_name_their_place() -> None:
         assert row == pytest.approx((10 - number), abs=0.5)
     (axis,) = [line for line in lines if "└" in line]
     numbers = re.finditer(r"\S+", lines[-1])
-    for number, tick in zip(numbers, re.finditer("┴", axis), strict=True):
-        place = float(number.group()) / 400 * (columns(lines) - 1) + axis.index("└") + 1
+    for written, tick in zip(numbers, re.finditer("┴", axis), strict=True):
+        place = float(written.group()) / 400 * (columns(lines) - 1) + axis.index("└") + 1
         assert tick.start() == pytest.approx(place, abs=0.5)
-        assert number.start() - 1 <= tick.start() <= number.end()
+        assert written.start() - 1 <= tick.start() <= written.end()
 
 
 @given(
@@ -154,6 +154,6 @@ def test_no_line_is_longer_than_the_width(
     assert len(lines) in (1, height + 3)
 
 
-def test_nothing_to_draw_is_said() -> None:
+def test_nothing_to_draw_is_reported() -> None:
     assert drawn([], []) == ["loss: no points"]
     assert drawn([(0.0, 1.0)], width=12) == ["loss: no ro…"]

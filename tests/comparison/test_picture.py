@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from small_result import make_result
 
-from seqzoo.comparison.finished import FinishedRun, MetricsLine
+from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.picture import _curve, draw_picture
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.results.ladder import Rung
+from seqzoo.runs.metrics import MetricsLine
 
 RUNGS = (
     Rung("order-1", {"validation": 3.6}, {"validation": 0.27}),
@@ -44,15 +45,15 @@ def test_a_curve_is_each_validation_at_the_second_of_its_step() -> None:
     assert _curve(run("a", 0.2, 0.3, 0.4)) == [(5.0, 0.2), (10.0, 0.3), (15.0, 0.4)]
 
 
-def test_the_picture_names_every_run_and_every_rung_that_guesses(tmp_path: Path) -> None:
+def test_the_picture_names_every_run_and_every_baseline_with_an_accuracy(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need the extra seqzoo[report]")
     path = tmp_path / "runs.svg"
     draw_picture([run("aliased", 0.2, 0.25), run("fresh", 0.3, 0.4)], path)
     text = path.read_text(encoding="utf-8")
     ElementTree.fromstring(text)
-    said = set(re.findall(r"<!-- (.*?) -->", text))
-    assert {"aliased", "fresh", "order-1", "order-2", "seconds of training"} <= said
-    assert "uniform" not in said
+    labels = set(re.findall(r"<!-- (.*?) -->", text))
+    assert {"aliased", "fresh", "order-1", "order-2", "seconds of training"} <= labels
+    assert "uniform" not in labels
 
 
 def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_what_cannot_be_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_drawn_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"must end in \.svg"):
         draw_picture([run("a", 0.2)], tmp_path / "a.gif")
     with pytest.raises(UsageError, match="every_steps"):

@@ -11,7 +11,12 @@ from small_result import leave, make_result
 from seqzoo.leaderboards.board import Board, read_board
 from seqzoo.leaderboards.rows import Row
 from seqzoo.results.ladder import Rung
-from seqzoo.results.result import read_result, write_result
+from seqzoo.results.result import (
+    AdaptiveSettings,
+    ProtocolRecord,
+    read_result,
+    write_result,
+)
 
 
 def run_rows(board: Board) -> dict[str, Row]:
@@ -20,9 +25,9 @@ def run_rows(board: Board) -> dict[str, Row]:
 
 def ranks(board: Board, kind: str = "static") -> dict[str, tuple[int, bool]]:
     return {
-        name: (row.standings[kind].rank, row.standings[kind].is_shared)
+        name: (row.rankings[kind].rank, row.rankings[kind].is_shared)
         for name, row in run_rows(board).items()
-        if kind in row.standings
+        if kind in row.rankings
     }
 
 
@@ -100,11 +105,12 @@ def test_seeds_of_one_recipe_are_one_row(tmp_path: Path) -> None:
     leave(tmp_path, "other", test=2.4, fingerprint="g")
     rows = run_rows(read_board(tmp_path))
     assert set(rows) == {"lstm", "other"}
-    standing = rows["lstm"].standings["static"]
+    ranking = rows["lstm"].rankings["static"]
     assert rows["lstm"].bits_per_byte["static"] == pytest.approx(2.1)
-    assert (standing.seeds, standing.spread) == (3, pytest.approx(0.1))
+    assert ranking.seeds == 3
+    assert ranking.spread == pytest.approx(0.1)
     assert [result.seed for result in rows["lstm"].results] == [9, 10, 11]
-    assert rows["other"].standings["static"].spread is None
+    assert rows["other"].rankings["static"].spread is None
     apart = read_board(tmp_path, each_run=True)
     assert len(run_rows(apart)) == 4
 
@@ -131,7 +137,7 @@ def test_an_adaptive_mean_is_over_all_seeds_made_alike_or_is_not_there(
     leave(tmp_path, "x-seed_2", fingerprint="f", seed=2, learnt=2.2)
     (row,) = run_rows(read_board(tmp_path)).values()
     assert row.bits_per_byte["adaptive"] == pytest.approx(2.1)
-    assert row.standings["adaptive"].seeds == 2
+    assert row.rankings["adaptive"].seeds == 2
     third = make_result(run="x-seed_3", fingerprint="f", seed=3, learnt=1.0)
     assert third.adaptive is not None
     changed = third.adaptive.model_copy(update={"method": other}) if other != "none" else None
@@ -142,8 +148,39 @@ def test_an_adaptive_mean_is_over_all_seeds_made_alike_or_is_not_there(
     board = read_board(tmp_path)
     (row,) = run_rows(board).values()
     assert "adaptive" not in row.bits_per_byte
-    assert row.standings["static"].seeds == 3
+    assert row.rankings["static"].seeds == 3
     assert any("seeds have adaptive scores" in warning for warning in board.warnings)
+
+
+@pytest.mark.parametrize("settings", [(1e-3, 1e-3), (1e-3, 3e-4), (None, 3e-4), (None, None)])
+def test_adaptive_settings_are_compared_as_data_where_both_results_have_them(
+    tmp_path: Path, settings: tuple[float | None, float | None]
+) -> None:
+    for seed, rate in enumerate(settings):
+        result = make_result(run=f"x-seed_{seed}", fingerprint="f", seed=seed, learnt=2.0)
+        assert result.adaptive is not None
+        learnt = rate and AdaptiveSettings(method="dynamic_evaluation", learning_rate=rate)
+        adaptive = result.adaptive.model_copy(update={"settings": learnt})
+        leave(tmp_path, result.run, fingerprint="f", seed=seed, adaptive=adaptive)
+    (row,) = run_rows(read_board(tmp_path)).values()
+    # Where one of them is an old result, the words decide, and they are equal here.
+    assert ("adaptive" in row.bits_per_byte) == (settings != (1e-3, 3e-4))
+
+
+def test_adaptive_scores_of_another_protocol_are_not_ranked_with_the_newest(tmp_path: Path) -> None:
+    newest = make_result().created.replace(year=2030)
+    leave(tmp_path, "new", test=2.3, learnt=2.0, created=newest)
+    old = make_result(learnt=1.9)
+    assert old.adaptive is not None
+    protocol = ProtocolRecord(name="adaptive, 8 lanes", adaptive=True, lanes=8)
+    leave(tmp_path, "old", adaptive=old.adaptive.model_copy(update={"protocol": protocol}))
+    board = read_board(tmp_path)
+    assert len(board.groups) == 1
+    assert ranks(board, "adaptive") == {"new": (1, False)}
+    assert set(ranks(board)) == {"new", "old"}
+    (warning,) = board.warnings
+    assert warning.startswith("old: its adaptive scores are not shown: new and old differ in")
+    assert "adaptive, 8 lanes" in warning
 
 
 def test_rows_and_their_names_do_not_depend_on_when_a_run_was_scored(tmp_path: Path) -> None:

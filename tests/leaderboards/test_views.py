@@ -19,14 +19,22 @@ from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.errors import UsageError
 from seqzoo.leaderboards.board import Board, read_board
 from seqzoo.leaderboards.columns import COLUMNS, chosen_columns, row_filter
-from seqzoo.leaderboards.views import as_csv, as_html, as_json, as_markdown, as_table, notes
+from seqzoo.leaderboards.views import (
+    board_to_csv,
+    board_to_html,
+    board_to_json,
+    board_to_markdown,
+    group_to_table,
+    notes,
+)
 
 
 def drawn(board: Board, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    file = io.StringIO()
+    console = Console(file=file, width=width)
     for group in board.groups:
-        console.print(as_table(group, None, kind=board.sorted_by, width=width))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+        console.print(group_to_table(group, None, kind=board.sorted_by, width=width))
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def test_a_gap_stands_before_the_rows_that_have_no_score_of_the_kind(runs: Path)
 
 def test_markdown_tables_have_equal_columns_and_escape_names(tmp_path: Path) -> None:
     leave(tmp_path, "a|b_c")
-    lines = as_markdown(read_board(tmp_path), None).splitlines()
+    lines = board_to_markdown(read_board(tmp_path), None).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert any(r"a\|b\_c" in line for line in table)
@@ -71,7 +79,7 @@ def test_markdown_tables_have_equal_columns_and_escape_names(tmp_path: Path) -> 
 
 def test_json_gives_every_row_unrounded(tmp_path: Path) -> None:
     leave(tmp_path, "run", test=2.123456789, learnt=2.0)
-    board = json.loads(as_json(read_board(tmp_path)))
+    board = json.loads(board_to_json(read_board(tmp_path)))
     rows = board["groups"][0]["rows"]
     (run,) = [row for row in rows if row["kind"] == "run"]
     assert run["bits_per_byte"] == {"static": 2.123456789, "adaptive": 2.0}
@@ -83,7 +91,7 @@ def test_json_gives_every_row_unrounded(tmp_path: Path) -> None:
 
 def test_csv_has_a_line_for_each_row_and_raw_numbers(runs: Path) -> None:
     board = read_board(runs)
-    lines = list(csv.DictReader(io.StringIO(as_csv(board, None))))
+    lines = list(csv.DictReader(io.StringIO(board_to_csv(board, None))))
     assert len(lines) == len(board.groups[0].rows)
     (line,) = [line for line in lines if line["run"] == "shakespeare_transformer-12"]
     assert float(line["static"]) == 2.345
@@ -116,7 +124,7 @@ def test_html_stands_alone_and_escapes_what_others_wrote(tmp_path: Path) -> None
     leave(tmp_path, "run", corpus_name="<script>alert(1)</script>")
     leave(tmp_path, "b&b")
     board = read_board(tmp_path)
-    page = as_html(board, None)
+    page = board_to_html(board, None)
     tables = Tables()
     tables.feed(page)
     assert not tables.elsewhere
@@ -128,7 +136,7 @@ def test_html_stands_alone_and_escapes_what_others_wrote(tmp_path: Path) -> None
 
 def test_columns_can_be_chosen_and_a_wrong_one_is_told(runs: Path) -> None:
     columns = chosen_columns(["run", "seed", "static"])
-    header, *_ = as_csv(read_board(runs), columns).splitlines()
+    header, *_ = board_to_csv(read_board(runs), columns).splitlines()
     assert header.endswith("run,seed,static")
     with pytest.raises(UsageError, match="Did you mean 'static'"):
         chosen_columns(["statik"])
@@ -221,16 +229,17 @@ def test_a_folder_that_cannot_be_meant_is_told(runs: Path) -> None:
         leaderboard(runs.with_name(runs.name + "x"))
     one = runs / "shakespeare_transformer-12"
     (one / "recipe.yaml").touch()
-    with pytest.raises(UsageError, match="is a run; --runs takes the folder that holds it"):
+    with pytest.raises(UsageError, match="is a run; give the folder that holds it"):
         leaderboard(one)
 
 
 def test_chosen_columns_never_cut_a_number(runs: Path) -> None:
     columns = chosen_columns(["run", "method", "recipe", "static", "adaptive", "parameters"])
-    console = Console(file=io.StringIO(), width=60)
+    file = io.StringIO()
+    console = Console(file=file, width=60)
     for group in read_board(runs).groups:
-        console.print(as_table(group, columns, kind="static", width=60))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+        console.print(group_to_table(group, columns, kind="static", width=60))
+    text = file.getvalue()
     for number in ("2.345", "2.461", "2.100", "123k"):
         assert number in text
 

@@ -18,7 +18,8 @@ LADDER = Ladder(
 
 def names(score: float, **kind: bool) -> tuple[str | None, str | None]:
     place = LADDER.place(score, "test", **kind)
-    return place.passed and place.passed.name, place.next and place.next.name
+    passed, following = place.passed, place.next
+    return passed.name if passed else None, following.name if following else None
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def names(score: float, **kind: bool) -> tuple[str | None, str | None]:
         (1.0, ("order-4", None), ("order-3", None)),
     ],
 )
-def test_a_score_stands_between_neighbours_of_its_own_kind(
+def test_a_score_is_between_neighbours_of_its_own_kind(
     score: float, static: tuple[str | None, str | None], adaptive: tuple[str | None, str | None]
 ) -> None:
     assert names(score) == static
@@ -39,18 +40,20 @@ def test_a_score_stands_between_neighbours_of_its_own_kind(
 
 def test_the_sentence_keeps_static_and_adaptive_rungs_apart() -> None:
     assert LADDER.sentence(2.26, "test", num_bytes=1000) == (
-        "2.260 bits per byte: below order-3 (2.481), above order-4 (2.250); of those that learn "
-        "while they are scored, below bzip2 (2.280), above order-3 (2.200)"
+        "2.260 bits per byte: between the static baselines order-3 (2.481) and order-4 (2.250); "
+        "between the adaptive baselines bzip2 (2.280) and order-3 (2.200)"
     )
     assert LADDER.sentence(1.0, "test", num_bytes=1000, adaptive=True) == (
-        "1.000 bits per byte: below every one, the last was order-3 (2.200); of those that stay "
-        "as they are, below every one, the last was order-4 (2.250)"
+        "1.000 bits per byte: better than every adaptive baseline, the best is order-3 (2.200); "
+        "better than every static baseline, the best is order-4 (2.250)"
     )
-    assert "above every one, the next is uniform" in LADDER.sentence(9, "test", num_bytes=1000)
+    assert "better than no static baseline, the nearest is uniform (8.000)" in LADDER.sentence(
+        8, "test", num_bytes=1000
+    )
 
 
-def test_a_split_without_rungs_is_said() -> None:
-    assert "no rung" in LADDER.sentence(2.0, "validation", num_bytes=1000)
+def test_a_split_without_baselines_is_reported() -> None:
+    assert "no baseline" in LADDER.sentence(2.0, "validation", num_bytes=1000)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_a_split_without_rungs_is_said() -> None:
     [
         (-500.0, "0.500 above the floor", False),
         (LUCK_BITS - 1, "by luck", False),
-        (LUCK_BITS + 1, "no luck explains", True),
+        (LUCK_BITS + 1, "luck cannot explain", True),
     ],
 )
 def test_the_floor_is_in_the_sentence_and_luck_has_a_limit(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from small_result import make_result
 
@@ -53,6 +53,47 @@ def test_unknown_fields_are_tolerated(path: Path) -> None:
     assert read_result(path) == make_result()
 
 
+NEWER_FIELDS = {
+    "plugins": {"architecture": {"plugin": "lstm", "distribution": "seqzoo", "version": "0.2"}},
+    "started_from": {"path": "runs/other", "step": 300, "weights_sha256": "d" * 64},
+}
+
+
+def test_plugins_and_start_are_kept(path: Path) -> None:
+    edit(path, **NEWER_FIELDS)
+    result = read_result(path)
+    write_result(path, result)
+    stored = json.loads(path.read_text())
+    assert {name: stored[name] for name in NEWER_FIELDS} == NEWER_FIELDS
+    assert read_result(path) == result
+    jsonschema.validate(stored, result_schema())
+
+
+def test_results_of_before_a_field_was_added_still_load(path: Path) -> None:
+    write_result(path, make_result(learnt=2.5))
+    stored = json.loads(path.read_text())
+    for name in NEWER_FIELDS:
+        del stored[name]
+    del stored["adaptive"]["settings"]
+    path.write_text(json.dumps(stored))
+    result = read_result(path)
+    assert (result.plugins, result.started_from) == ({}, None)
+    assert result.adaptive is not None
+    assert result.adaptive.settings is None
+    jsonschema.validate(stored, result_schema())
+
+
+@pytest.mark.parametrize(
+    "start", [{}, {"path": "runs/other"}, {"path": "x", "step": -1, "weights_sha256": "d"}]
+)
+def test_a_start_without_its_hash_or_with_a_wrong_step_is_refused(
+    path: Path, start: dict[str, Any]
+) -> None:
+    edit(path, started_from=start)
+    with pytest.raises(UsageError, match="started_from"):
+        read_result(path)
+
+
 def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
     placement = read_result(path).ladder.place(2.6, "test")
     assert placement.passed is not None
@@ -69,8 +110,8 @@ def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
         ({"scores": {"test": {}}}, "scores.test.bits_per_byte: .* 4 more"),
         ({"created": "yesterday"}, "created: "),
         ({"created": "2026-01-02T03:04:05"}, "created: .*timezone"),
-        ({"floor": {"test": float("nan")}}, "NaN is no number"),
-        ({"floor": {"test": float("inf")}}, "Infinity is no number"),
+        ({"floor": {"test": float("nan")}}, "NaN is not a number"),
+        ({"floor": {"test": float("inf")}}, "Infinity is not a number"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], message: str) -> None:
@@ -85,8 +126,8 @@ def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], mess
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"bits_per_byte": 1.9}, "not one score"),
-        ({"nats": 1.0}, "not one score"),
+        ({"bits_per_byte": 1.9}, "not the same score"),
+        ({"nats": 1.0}, "not the same score"),
         ({"blocks": [2500.0]}, "1 blocks, expected 2"),
         ({"blocks": [2500.0, 2400.0]}, "do not add up"),
         ({"interval": [9, 1]}, "ends before it begins"),
@@ -129,8 +170,9 @@ def test_every_truncation_is_refused(path: Path) -> None:
             read_result(path)
 
 
-def test_missing_file_and_missing_folder_are_said(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_file_in_the_place_of_the_folder_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_result(tmp_path / "result.json")
+    (tmp_path / "file").touch()
     with pytest.raises(EnvironmentFault, match="cannot be written"):
-        write_result(tmp_path / "missing" / "result.json", make_result())
+        write_result(tmp_path / "file" / "result.json", make_result())

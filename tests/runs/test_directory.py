@@ -1,4 +1,4 @@
-"""A run's folder: numbered, never reused; its logs cut back to where a checkpoint left them."""
+"""A run's folder: numbered, never reused, locked by one process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError
-from seqzoo.runs.directory import Log, RunDirectory, create_run_directory, open_run_directory
+from seqzoo.runs.directory import RunDirectory, create_run_directory, open_run_directory
 
 
 def test_a_taken_name_is_numbered_or_refused(tmp_path: Path) -> None:
@@ -33,38 +33,6 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
         pass
     with RunDirectory(tmp_path).locked():
         pass
-
-
-def test_a_log_cut_back_tells_its_true_length(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    log = Log(path, length=0, warn=print)
-    log.append({"step": 1})
-    kept = log.sync()
-    log.append({"step": 2})
-    assert log.sync() == 2 * kept
-    log.close()
-    again = Log(path, length=kept, warn=print)
-    assert again.sync() == kept
-    again.append({"step": 2})
-    assert again.sync() == 2 * kept
-    again.close()
-    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
-
-
-def test_a_line_can_be_read_as_soon_as_it_is_added(tmp_path: Path) -> None:
-    log = Log(tmp_path / "metrics.jsonl", length=0, warn=print)
-    log.append({"step": 1})
-    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
-    log.close()
-
-
-def test_a_lost_log_is_reported_and_not_filled_with_nothing(tmp_path: Path) -> None:
-    said: list[str] = []
-    log = Log(tmp_path / "metrics.jsonl", length=100, warn=said.append)
-    log.append({"step": 9})
-    log.close()
-    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 9}\n'
-    assert "holds 0 bytes, and 100 were written" in said[0]
 
 
 def test_what_is_no_run_is_told_apart_from_what_is_not_there(tmp_path: Path) -> None:

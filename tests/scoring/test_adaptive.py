@@ -15,7 +15,7 @@ from seqzoo.errors import DivergedError
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.sections import AdaptiveSection
-from seqzoo.scoring.adaptive import gradient_scales, method, score_adaptively
+from seqzoo.scoring.adaptive import adaptive_settings, gradient_scales, method, score_adaptively
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import Tally
@@ -166,6 +166,7 @@ def test_what_an_architecture_adapts_itself_is_scored_first_and_left_behind() ->
     assert found.bits_per_byte * len(TEST) == pytest.approx(bits, rel=1e-6)
     assert float(model.counts.sum()) == 256
     assert "own adaptation" in method(section, model)
+    assert adaptive_settings(section, model).method == "own_adaptation"
 
 
 def test_a_model_without_parameters_can_be_scored_with_any_settings() -> None:

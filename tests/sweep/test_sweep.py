@@ -22,10 +22,10 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import write_result
 from seqzoo.runs.directory import RunDirectory
-from seqzoo.sweep.folder import Standing, SweepFolder
+from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.grid import read_grid
 from seqzoo.sweep.members import checked_recipes, members_of
-from seqzoo.sweep.process import MemberRun, State
+from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.run import threads_each
 from seqzoo.sweep.table import sweep_table
 
@@ -283,13 +283,13 @@ def test_only_what_a_run_begins_with_is_removed(tmp_path: Path, recipes: dict[st
     for name in ("lock", "origin.json", "recipe.yaml", "metrics.jsonl"):
         (member.path / name).touch()
         if name != "recipe.yaml":
-            assert folder.standings(recipes) == {"small": Standing.NEW}
+            assert folder.completions(recipes) == {"small": Completion.NEW}
     folder.clear("small")
     assert not member.path.exists()
     member.path.mkdir()
     (member.path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="is no run of this sweep"):
-        folder.standings(recipes)
+        folder.completions(recipes)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}'])
@@ -301,9 +301,9 @@ def test_a_result_that_cannot_be_read_is_not_finished(
     (member.checkpoints / "step-10").mkdir(parents=True)
     member.recipe.write_text(recipes["small"].to_yaml())
     write_result(member.result, make_result())
-    assert folder.standings(recipes) == {"small": Standing.FINISHED}
+    assert folder.completions(recipes) == {"small": Completion.FINISHED}
     member.result.write_text(text)
-    assert folder.standings(recipes) == {"small": Standing.UNFINISHED}
+    assert folder.completions(recipes) == {"small": Completion.UNFINISHED}
 
 
 def test_a_member_that_still_saves_is_waited_for(
@@ -323,7 +323,7 @@ def test_a_member_that_still_saves_is_waited_for(
 def test_a_single_run_is_no_folder_of_a_sweep(tmp_path: Path, recipes: dict[str, Recipe]) -> None:
     (tmp_path / "recipe.yaml").touch()
     with pytest.raises(UsageError, match="is a single run"):
-        SweepFolder(tmp_path).standings(recipes)
+        SweepFolder(tmp_path).completions(recipes)
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -338,8 +338,8 @@ def test_the_table_fits_and_shows_what_runs(
     members = members_of(read_grid(tmp_path / "grid.yaml"))
     recipe = checked_recipes(members[:1], registry)[members[0].name]
     folder = SweepFolder(tmp_path / "runs")
-    runs = [MemberRun(member, recipe, folder, Standing.NEW) for member in members]
-    runs[-1].state = State.RUNNING
+    runs = [MemberRun(member, recipe, folder, Completion.NEW) for member in members]
+    runs[-1].state = MemberState.RUNNING
     runs[-1].latest = {"step": 30, "bits_per_byte": 2.5, "validation_bits_per_byte": 2.75}
     console = Console(width=width, height=24, color_system=None)
     with console.capture() as captured:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainee, Updated
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import Batch, Stream
@@ -33,6 +31,7 @@ from seqzoo.runs.build import (
     open_stream,
     try_model,
 )
+from seqzoo.runs.metrics import read_metrics
 from seqzoo.runs.reopen import load_trained
 from seqzoo.scoring.adaptive import prepared_again
 from seqzoo.terminal.display import TerminalDisplay
@@ -74,7 +73,7 @@ def subject_of_run(
         experiment.tokenizer,
         title=str(path),
         run=run,
-        metrics=_metrics(run.directory.metrics),
+        metrics=[line.values() for line in read_metrics(run.directory.metrics)],
         **further,
     )
 
@@ -205,18 +204,3 @@ def _copied(batch: Batch) -> Batch:
 
 def _numbers(count: int) -> npt.NDArray[np.uint32]:
     return np.arange(count, dtype=np.uint32)
-
-
-def _metrics(path: Path) -> list[dict[str, float]]:
-    """The lines that a run has logged; a last one that is not whole yet is left out."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    metrics = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            metrics.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise UsageError(f"{path}:{number}: no line of metrics is there.") from None
-    return metrics

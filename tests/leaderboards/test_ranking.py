@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from seqzoo.leaderboards.standings import standings
+from seqzoo.leaderboards.ranking import rankings
 
 SIZES = np.full(60, 1000.0)
 
@@ -29,7 +29,7 @@ def rows(*offsets: float, noise: float = 10.0, seeds: int = 1) -> list[np.ndarra
 
 
 def test_what_is_hard_for_both_cancels() -> None:
-    better, worse = standings(rows(0.0, 0.02), SIZES)
+    better, worse = rankings(rows(0.0, 0.02), SIZES)
     assert better.interval[1] > worse.interval[0]  # each alone is uncertain
     assert (better.rank, worse.rank) == (1, 2)
     assert better.ties == worse.ties == ()
@@ -37,7 +37,7 @@ def test_what_is_hard_for_both_cancels() -> None:
 
 def test_the_same_run_twice_is_a_tie() -> None:
     (one,) = rows(0.0)
-    found = standings([one, one.copy(), one + 30], SIZES)
+    found = rankings([one, one.copy(), one + 30], SIZES)
     assert [(row.rank, row.is_shared, row.ties) for row in found] == [
         (1, True, (1,)),
         (1, True, (0,)),
@@ -46,15 +46,15 @@ def test_the_same_run_twice_is_a_tie() -> None:
 
 
 def test_a_rank_is_one_more_than_the_rows_that_are_certainly_better() -> None:
-    found = standings(rows(0.30, 0.0, 0.0005, 0.1), SIZES)
+    found = rankings(rows(0.30, 0.0, 0.0005, 0.1), SIZES)
     assert [row.rank for row in found] == [4, 1, 1, 3]
     assert [row.is_shared for row in found] == [False, True, True, False]
 
 
 def test_one_seed_has_no_spread_and_several_have_their_standard_deviation() -> None:
-    (single,) = standings(rows(0.0), SIZES)
+    (single,) = rankings(rows(0.0), SIZES)
     assert single.spread is None
-    (several,) = standings(rows(0.0, seeds=3), SIZES)
+    (several,) = rankings(rows(0.0, seeds=3), SIZES)
     scores = rows(0.0, seeds=3)[0].sum(axis=1) / SIZES.sum()
     mean = sum(scores) / 3
     deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / 2)
@@ -68,8 +68,8 @@ def test_a_difference_within_the_spread_over_seeds_is_a_tie() -> None:
               hard()[None] + np.array([[20.0], [21.0], [19.0]])]  # fmt: skip
     wild = [hard()[None] + np.array([[0.0], [60.0], [-60.0]]),
             hard()[None] + np.array([[20.0], [80.0], [-40.0]])]  # fmt: skip
-    assert [row.rank for row in standings(steady, SIZES)] == [1, 2]
-    assert [row.rank for row in standings(wild, SIZES)] == [1, 1]
+    assert [row.rank for row in rankings(steady, SIZES)] == [1, 2]
+    assert [row.rank for row in rankings(wild, SIZES)] == [1, 1]
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -81,7 +81,7 @@ def test_equal_models_are_told_apart_as_seldom_as_the_interval_says(seeds: int) 
         for _ in range(2):
             luck = generator.normal(0, 30, size=(seeds, 1)) if seeds > 1 else 0.0
             scores.append(hard() + luck + generator.normal(0, 40, size=(seeds, 60)))
-        found = standings(scores, SIZES, seed=trial)
+        found = rankings(scores, SIZES, seed=trial)
         apart += found[0].rank != found[1].rank
     # 5 % of 200 are 10 with a deviation of 3; Behrens and Fisher's interval of few seeds is wide.
     assert apart <= 20
@@ -89,18 +89,18 @@ def test_equal_models_are_told_apart_as_seldom_as_the_interval_says(seeds: int) 
         assert apart >= 2
 
 
-def test_same_draws_give_the_same_standings_and_no_rows_give_none() -> None:
-    assert standings(rows(0.0, 0.01, seeds=2), SIZES) == standings(rows(0.0, 0.01, seeds=2), SIZES)
-    assert standings([], SIZES) == []
+def test_same_draws_give_the_same_rankings_and_no_rows_give_none() -> None:
+    assert rankings(rows(0.0, 0.01, seeds=2), SIZES) == rankings(rows(0.0, 0.01, seeds=2), SIZES)
+    assert rankings([], SIZES) == []
 
 
 def test_a_verdict_depends_on_no_third_row() -> None:
     generator = np.random.default_rng(3)
     pair = [hard() + generator.normal(0, 60, size=(2, 60)) + shift for shift in (0.0, 40.0)]
-    alone = standings(pair, SIZES)
+    alone = rankings(pair, SIZES)
     for others in range(1, 6):
         more = [hard() + generator.normal(0, 60, size=(3, 60)) + 900 for _ in range(others)]
-        first, second = standings([*more, *pair], SIZES)[-2:]
+        first, second = rankings([*more, *pair], SIZES)[-2:]
         assert (first.interval, second.interval) == (alone[0].interval, alone[1].interval)
         assert (others + 1 in first.ties) == bool(alone[0].ties)
 
@@ -110,7 +110,7 @@ def test_the_noise_of_seeds_is_students_t() -> None:
     quantile = {1: 12.706, 2: 4.303, 4: 2.776}  # of 97.5 %, from any table
     for degrees, factor in quantile.items():
         seeds = np.linspace(2000, 2100, degrees + 1)[:, None] * np.ones(60)
-        (row,) = standings([seeds], SIZES)
+        (row,) = rankings([seeds], SIZES)
         assert row.spread is not None
         half = (row.interval[1] - row.interval[0]) / 2
         assert half == pytest.approx(factor * row.spread / math.sqrt(degrees + 1), rel=0.03)

@@ -1,4 +1,4 @@
-"""Who is better than whom, as far as one split and a few seeds can say.
+"""Which rows are better than which, as far as one split and a few seeds can show.
 
 What a row's score could have been is a distribution: the bootstrap over the split's blocks, the
 same blocks for every row, so that differences are paired; and, where a row has S > 1 seeds with
@@ -21,19 +21,19 @@ import numpy.typing as npt
 
 from seqzoo.results.bootstrap import interval, resample
 
-__all__ = ["Standing", "standings"]
+__all__ = ["Ranking", "rankings"]
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where one row stands among all.
+class Ranking:
+    """The rank of one row among all, and what it is based on.
 
-    bits_per_byte: mean over its seeds. seeds: how many. spread: their standard deviation, None
+    bits_per_byte: mean over its seeds. seeds: how many. spread: their standard deviation; None
     for one seed, of which it is unknown. interval: 95 %, over blocks and seeds. rank: one more
     than the number of rows that are certainly better. ties: indices of the rows that it cannot be
-    told apart from. is_shared: one of those has the same rank.
+    told apart from. is_shared: one of these has the same rank.
     """
 
     bits_per_byte: float
@@ -45,12 +45,12 @@ class Standing:
     is_shared: bool
 
 
-def standings(
+def rankings(
     scores: Sequence[Floats], block_bytes: npt.ArrayLike, *, seed: int = 0
-) -> list[Standing]:
-    """The standing of each of M rows.
+) -> list[Ranking]:
+    """The ranking of each of M rows.
 
-    scores: of each row (S, N) the bits of each seed on each of N blocks. block_bytes: (N,).
+    scores: for each row (S, N), the bits of each seed on each of N blocks. block_bytes: (N,).
     """
     if not scores:
         return []
@@ -65,7 +65,7 @@ def standings(
     is_better = _certainly_better(draws)
     ranks = [1 + int(above.sum()) for above in is_better.T]
     return [
-        Standing(
+        Ranking(
             bits_per_byte=float(each.mean()),
             seeds=len(each),
             spread=spread,
@@ -97,8 +97,8 @@ def _quantiles(degrees: int, draws: int) -> tuple[float, ...]:
 def _certainly_better(draws: Floats) -> npt.NDArray[np.bool_]:
     """(M, M): whether the 95 % interval of row's minus column's score lies below zero.
 
-    It does where more than 97.5 % of the draws do; to count them is quicker than to sort them, of
-    a thousand rows by minutes.
+    It does where more than 97.5 % of the draws do. Counting them is faster than sorting them, by
+    minutes for a thousand rows.
     """
     return np.stack([(row[:, None] < draws).mean(axis=0) > 0.975 for row in draws.T])
 

@@ -10,11 +10,11 @@ from seqzoo.comparison.compare import Comparison
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.parts import PartRow
 
-__all__ = ["as_json"]
+__all__ = ["comparison_to_json"]
 
 
-def as_json(comparison: Comparison) -> str:
-    """Everything, for programs; numbers unrounded, values by the letters of runs."""
+def comparison_to_json(comparison: Comparison) -> str:
+    """Everything, for programs: numbers unrounded, values by the letter of their run."""
     letters = comparison.letters
 
     def by_letter(values: Sequence[Any]) -> dict[str, Any]:
@@ -47,7 +47,8 @@ def as_json(comparison: Comparison) -> str:
                 for letter, run in zip(letters, comparison.runs, strict=True)
             },
             "split": comparison.split,
-            "metrics": {row.key: by_letter(row.values) for row in comparison.quantities},
+            "starts": list(comparison.starts),
+            "metrics": {row.key: by_letter(row.values) for row in comparison.metrics},
             "differences": [difference(each) for each in comparison.differences],
             "settings": {setting.path: dict(setting.values) for setting in comparison.settings},
             "by_class": [part(row) for row in comparison.by_class],

@@ -1,0 +1,217 @@
+"""metrics.jsonl and timing.jsonl: the lines that a run logs, written and read in one place.
+
+Three rules hold for every reader:
+
+- A line counts once its newline is written. What follows the last newline is ignored: a process
+  is writing it at this moment, or was killed while it did.
+- A whole line that cannot be read is an error that names the file and the line.
+- Lines of one step are one line. Older runs wrote what validation measured as a second line of
+  the same step, so that a join by step counted the step twice.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Generic, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seqzoo.errors import UsageError
+from seqzoo.storage import write_through
+
+__all__ = [
+    "Bits",
+    "Columns",
+    "Count",
+    "Follower",
+    "Log",
+    "LogLine",
+    "MetricsLine",
+    "TimingLine",
+    "columns",
+    "read_metrics",
+    "read_timing",
+]
+
+# Limits that no run reaches, and that are safe in float arithmetic.
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Bits = Annotated[float, Field(ge=0, le=1e100)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+Amount = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Columns: TypeAlias = dict[str, npt.NDArray[np.float64]]
+"""Values by the name of their column, one for each step."""
+
+
+class LogLine(BaseModel):
+    """What was logged at a step. Fields that a newer version may add are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    step: Count
+
+    def values(self) -> dict[str, Any]:
+        """What the line holds, by name; what it lacks is left out."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
+
+
+class MetricsLine(LogLine):
+    """A line of metrics.jsonl. Means are over the updates since the line before.
+
+    bytes: raw bytes trained on so far, repeats counted. epoch: whole passes of the training part.
+    """
+
+    bits_per_byte: Bits | None = None
+    gradient_norm: Amount | None = None
+    learning_rate: Amount | None = None
+    bytes: Count | None = None
+    epoch: Count | None = None
+    validation_bits_per_byte: Bits | None = None
+    validation_accuracy: Share | None = None
+
+
+class TimingLine(LogLine):
+    """A line of timing.jsonl. seconds: of training so far. bytes_per_second: since the line before.
+
+    Times differ between runs of the same bits, so they have a file of their own.
+    """
+
+    seconds: Seconds
+    bytes_per_second: Amount | None = None
+
+
+LineT = TypeVar("LineT", bound=LogLine)
+
+
+def read_metrics(path: Path) -> tuple[MetricsLine, ...]:
+    """The lines of metrics.jsonl in the order of their steps, one for each step.
+
+    Empty where there is no file. Raises UsageError for a damaged line or an unreadable file.
+    """
+    return _merged(Follower(path, MetricsLine).added(), MetricsLine)
+
+
+def read_timing(path: Path) -> tuple[TimingLine, ...]:
+    """The lines of timing.jsonl, as `read_metrics` reads those of metrics.jsonl."""
+    return _merged(Follower(path, TimingLine).added(), TimingLine)
+
+
+def columns(metrics: Iterable[MetricsLine], timing: Iterable[TimingLine] = ()) -> Columns:
+    """Lines as columns of float64, joined by step: one row for each step, in order.
+
+    NaN where a line lacks a value. `step` is always there; any other column only where at least
+    one line has it. Values that are not numbers are left out.
+    """
+    rows: dict[int, dict[str, float]] = {}
+    for line in (*metrics, *timing):
+        numbers = {k: v for k, v in line.values().items() if type(v) in (int, float)}
+        rows.setdefault(line.step, {}).update(numbers)
+    ordered = [rows[step] for step in sorted(rows)]
+    names = dict.fromkeys(["step", *(name for row in ordered for name in row)])
+    return {
+        name: np.array([row.get(name, math.nan) for row in ordered], dtype=np.float64)
+        for name in names
+    }
+
+
+class Follower(Generic[LineT]):
+    """A file of JSON lines that is read as it grows; read once, it is the whole file."""
+
+    def __init__(self, path: Path, kind: type[LineT]) -> None:
+        """kind: the model that every line must fit."""
+        self._path = path
+        self._kind = kind
+        self._start_again()
+
+    def added(self) -> list[LineT]:
+        """The whole lines that were added since the last call; none where there is no file.
+
+        All lines again where the file was cut back, as it is when a run resumes. Raises UsageError
+        for a damaged line or an unreadable file; the next call reads the same line again.
+        """
+        try:
+            with self._path.open("rb") as file:
+                if not self._is_grown(file):
+                    self._start_again()
+                file.seek(self._offset)
+                *lines, _incomplete = file.read().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UsageError(f"{self._path} cannot be read: {error.strerror}.") from error
+        added = [self._parsed(line, self._count + n) for n, line in enumerate(lines, start=1)]
+        if lines:
+            self._offset += sum(len(line) + 1 for line in lines)
+            self._count += len(lines)
+            self._last = lines[-1] + b"\n"
+        return added
+
+    def _start_again(self) -> None:
+        self._offset = self._count = 0
+        self._last = b""
+
+    def _is_grown(self, file: BinaryIO) -> bool:
+        """Whether the last line that was read is still where it was."""
+        file.seek(self._offset - len(self._last))
+        return file.read(len(self._last)) == self._last
+
+    def _parsed(self, line: bytes, number: int) -> LineT:
+        try:
+            return self._kind.model_validate_json(line)
+        except ValidationError as error:
+            raise UsageError(
+                f"{self._path}:{number}: the line is damaged: {error.errors()[0]['msg']}; remove "
+                f"the line to continue without it."
+            ) from error
+
+
+def _merged(lines: Iterable[LineT], kind: type[LineT]) -> tuple[LineT, ...]:
+    """One line for each step, in order; of a value that is given twice the later one."""
+    steps: dict[int, LineT] = {}
+    for line in lines:
+        earlier = steps.get(line.step)
+        steps[line.step] = (
+            line if earlier is None else kind.model_validate(earlier.values() | line.values())
+        )
+    return tuple(steps[step] for step in sorted(steps))
+
+
+class Log:
+    """A file of JSON lines that can be cut back to where a checkpoint left it."""
+
+    def __init__(self, path: Path, *, length: int, warn: Callable[[str], None]) -> None:
+        """Open for appending after the first `length` bytes; what follows them is removed.
+
+        warn: called with a sentence where the file is shorter than that.
+        """
+        self._file = path.open("ab")
+        size = path.stat().st_size
+        if size < length:
+            warn(
+                f"{path} holds {size} bytes, and {length} were written before; what is missing "
+                f"cannot be written again, and the file continues from here."
+            )
+        # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
+        self._file.truncate(min(length, size))
+        self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` reports it
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Add one line; readers of the file see it at once."""
+        self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
+        self._file.flush()
+
+    def sync(self) -> int:
+        """Put everything on disk and give the length in bytes, for the checkpoint to remember."""
+        write_through(self._file)
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
