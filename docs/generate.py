@@ -18,6 +18,7 @@ from pathlib import Path
 
 from architecture import file_map, picture
 
+from seqzoo.doctor.causes import causes_table
 from seqzoo.doctor.checks import check_table
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.registry import Registry, load_registry
@@ -32,19 +33,21 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
     yield docs / "recipe.schema.json", _json(recipe_schema(own_plugins()))
     yield docs / "result.schema.json", _json(result_schema())
     yield docs / "pictures" / "architecture.svg", picture()
-    for page, mark, table in [
-        ("recipes.md", "fields", field_table()),
-        ("doctor.md", "checks", check_table()),
-        ("architecture.md", "files", file_map()),
-    ]:
+    for page, tables in {
+        "recipes.md": {"fields": field_table()},
+        "doctor.md": {"checks": check_table(), "causes": causes_table()},
+        "architecture.md": {"files": file_map()},
+    }.items():
         path = docs / page
-        yield path, between_marks(path, mark, table)
+        text = path.read_text(encoding="utf-8")
+        for mark, table in tables.items():
+            text = between_marks(text, mark, table, path)
+        yield path, text
 
 
-def between_marks(path: Path, mark: str, table: str) -> str:
+def between_marks(page: str, mark: str, table: str, path: Path) -> str:
     """The page with what is between `<!-- mark -->` and `<!-- end of mark -->` replaced."""
     begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
-    page = path.read_text(encoding="utf-8")
     before, found_begin, rest = page.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):

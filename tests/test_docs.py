@@ -122,7 +122,7 @@ def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> 
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert re.search(r"^1\. stream\.aliasing", ran.stdout, re.MULTILINE)
-    assert "mend first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
+    assert "fix first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
 
 
 def test_the_check_of_the_documentation_is_a_line_of_the_report(tmp_path: Path) -> None:

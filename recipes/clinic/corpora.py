@@ -1,4 +1,4 @@
-"""A text whose last tenth stands at its beginning too."""
+"""A text whose last tenth is a copy of its first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ReprintOptions(seqzoo.Options):
 
 
 def reprint(options: ReprintOptions, base: Path) -> seqzoo.Corpus:
-    """Sentences of made-up words, common ones more often, and then the first of them once more."""
+    """Sentences of invented words, some more common than others, and then the first tenth again."""
     draw = np.random.default_rng(1)
     syllables = [a + b for a in "bdfgklmnprstvw" for b in ("a", "e", "i", "o", "u", "en", "or")]
     words = ["".join(draw.choice(syllables, draw.integers(1, 4))) for _ in range(300)]
@@ -26,7 +26,7 @@ def reprint(options: ReprintOptions, base: Path) -> seqzoo.Corpus:
         text += " ".join(drawn).capitalize() + ".\n"
     tenth = size // 10
     text = text[: size - tenth] + text[:tenth]
-    return seqzoo.Corpus("reprint", np.frombuffer(text.encode(), np.uint8), "made up")
+    return seqzoo.Corpus("reprint", np.frombuffer(text.encode(), np.uint8), "generated")
 
 
 @seqzoo.hookimpl

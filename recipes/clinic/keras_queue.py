@@ -1,7 +1,7 @@
-"""The question's generator and the queue that it stood behind, as a stream.
+"""The question's generator and Keras's queue, as a stream.
 
-The generator fills the same two arrays for every batch and yields them again. Keras 1 ran it in a
-thread that kept references to ten batches and slept 50 ms whenever its queue was full.
+The generator fills the same two arrays for every batch and yields them each time. Keras 1 ran it in
+a thread that kept references to ten batches and slept 50 ms while its queue was full.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ import seqzoo
 
 
 class KerasQueueOptions(seqzoo.Options):
-    depth: int = Field(10, ge=1, le=1000, description="references that the queue holds")
-    sleep_s: float = Field(0.05, ge=0, le=10, description="what its thread sleeps when it is full")
-    fresh_buffers: bool = Field(False, description="new arrays for every batch, as it should be")
+    depth: int = Field(10, ge=1, le=1000, description="how many references the queue keeps")
+    sleep_s: float = Field(
+        0.05, ge=0, le=10, description="how long its thread sleeps when it is full"
+    )
+    fresh_buffers: bool = Field(
+        False, description="make new arrays for every batch, which is correct"
+    )
 
 
 class KerasQueue(seqzoo.Stream):
-    """One byte from each of B places, the places moving on by one."""
+    """One byte from each of B places, which advance by one."""
 
     def __init__(self, options: KerasQueueOptions, tokens: Any, batch_size: int) -> None:
         self.batch_size = batch_size
@@ -44,14 +48,14 @@ class KerasQueue(seqzoo.Stream):
         inputs, targets = self._queue.get()
         self._served += 1
         self.epoch = self._served * inputs.size // len(self._tokens)
-        # No copy: what the queue holds is what training reads.
+        # No copy: training reads the arrays that are in the queue.
         return seqzoo.Batch(torch.from_numpy(inputs), torch.from_numpy(targets), restarts=False)
 
     def state(self) -> Mapping[str, Any]:
         return {"served": self._served}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Other places, as a generator that is started again draws them."""
+        """Other places: a generator that is started again draws new ones."""
         self._served = self._seed = int(state["served"])
 
     def _fill(self, length: int) -> None:
@@ -81,7 +85,7 @@ def register_streams() -> list[seqzoo.StreamSpec]:
     return [
         seqzoo.StreamSpec(
             name="keras_queue",
-            summary="one buffer, yielded again and again through a queue of references",
+            summary="one buffer, yielded every time, through a queue of references",
             options=KerasQueueOptions,
             open=lambda options, tokens, batch_size: KerasQueue(options, tokens, batch_size),
             source="Cross Validated question 212815, and Keras 1.0's generator_queue",

@@ -1,4 +1,4 @@
-"""A small LSTM that can be broken in one place, each place a famous one."""
+"""A small LSTM that can have one of several well-known faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Fault = Literal[
 
 
 class BrokenOptions(seqzoo.Options):
-    fault: Fault = Field("none", description="what is wrong with it")
+    fault: Fault = Field("none", description="which fault it has")
     hidden_size: int = Field(64, ge=1, le=1024, description="units, and width of the embedding")
 
 
@@ -48,7 +48,7 @@ class Broken(seqzoo.SequenceModel):
         h, c = self.initial_state(len(tokens)) if state is None else state
         x = self.embed(tokens)  # (B, T, H)
         if self.fault == "peek_at_the_future":
-            x = x + F.pad(x[:, 1:], (0, 0, 0, 1))  # a kernel centred on t, not ending there
+            x = x + F.pad(x[:, 1:], (0, 0, 0, 1))  # a kernel centred on t, instead of ending at t
         out, (h, c) = self.lstm(x, (h[None], c[None]))
         if self.fault == "leaking_rows":
             out = out - out.mean(0)  # a norm over the axis of the batch
@@ -65,9 +65,9 @@ def register_architectures() -> list[seqzoo.ArchitectureSpec]:
     return [
         seqzoo.ArchitectureSpec(
             name="broken",
-            summary="an LSTM that can be broken in one place",
+            summary="an LSTM with one fault",
             options=BrokenOptions,
             build=lambda options, vocab_size: Broken(options, vocab_size),
-            source="what people ask about",
+            source="faults that people ask about",
         )
     ]

@@ -1,4 +1,4 @@
-"""Contiguous lanes, broken in one place each: what goes wrong between a text and its batches."""
+"""Contiguous lanes with one fault: what can go wrong between a text and its batches."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import seqzoo
 class BrokenLanesOptions(seqzoo.Options):
     fault: Literal[
         "shuffled_lanes", "never_reset", "reset_at_every_batch", "off_by_one", "off_by_zero"
-    ] = Field(description="what is wrong with the lanes")
+    ] = Field(description="which fault the lanes have")
 
 
 class BrokenLanes(seqzoo.Stream):
-    """B stretches of the text side by side, read from left to right and then again."""
+    """B stretches of the text side by side, read from beginning to end, and then again."""
 
     def __init__(self, options: BrokenLanesOptions, tokens: Any, batch_size: int) -> None:
         self.batch_size = batch_size

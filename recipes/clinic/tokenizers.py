@@ -1,4 +1,4 @@
-"""Two tokenizers that break the law: one loses bytes, the other counts them wrong."""
+"""Two wrong tokenizers: one loses bytes, the other counts them incorrectly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import seqzoo
 
 
 class LowerCase(seqzoo.Tokenizer):
-    """Bytes, capitals made small: fewer tokens to learn, and another text."""
+    """Bytes in lower case: fewer tokens to learn, but another text."""
 
     vocab_size = 256
 
@@ -42,7 +42,7 @@ class Pairs(seqzoo.Tokenizer):
         ids = self._id_of[data[:-1].astype(np.int64) * 256 + data[1:]]
         ids = np.append(ids, 0)[: len(data)]
         order = np.arange(len(data))
-        # Of pairs that overlap in a run, every other is taken, the first of them first.
+        # Of pairs that overlap in a row, take every second one, beginning with the first.
         before_run = np.maximum.accumulate(np.where(ids == 0, order, -1))
         is_pair = (ids > 0) & ((order - before_run) % 2 == 1)
         is_second = np.append(False, is_pair)[: len(data)]
@@ -72,7 +72,7 @@ class Pairs(seqzoo.Tokenizer):
 def register_tokenizers() -> list[seqzoo.TokenizerSpec]:
     return [
         seqzoo.TokenizerSpec(
-            name="lower_case", summary="bytes, capitals lost", build=lambda options: LowerCase()
+            name="lower_case", summary="bytes in lower case", build=lambda options: LowerCase()
         ),
         seqzoo.TokenizerSpec(
             name="miscounted_pairs",

@@ -1,7 +1,7 @@
-"""Says what is wrong with a model or a pipeline, and how to mend it.
+"""Says what is wrong with a model or a pipeline, and how to fix it.
 
-`examine` is for people whose code is not a plugin; `seqzoo doctor` for recipes and runs. Each check
-is a file of its own in `checks/`; `Subject` is what a check may look at.
+`examine` is for code that is not a plugin, `seqzoo doctor` for recipes and runs. Each check is one
+file in `checks/`; `Subject` is what a check looks at; `causes.py` says what explains what.
 """
 
 from seqzoo.doctor.examine import examine

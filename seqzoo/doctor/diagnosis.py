@@ -1,7 +1,7 @@
-"""Runs the checks one by one, and tells causes from what follows from them.
+"""Runs the checks one by one, and separates causes from their consequences.
 
-A check that crashes is told as crashed and takes no other down. A finding that another finding
-explains is a consequence of it: the report names causes first.
+A check that raises an exception is reported as crashed, and the others still run. A finding that
+another finding explains is a consequence of it: the report names causes first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Diagnosis", "Examined", "diagnose"]
 
 @dataclass(frozen=True)
 class Examined:
-    """A check and what came of it. crashed: it raised, and `outcome` says what."""
+    """A check and its outcome. crashed: it raised an exception, which `outcome` describes."""
 
     check: Check
     outcome: Outcome
@@ -37,7 +37,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was examined, in order.
+    """All checks that were asked for, in order.
 
     explained: for each finding that follows from others, the names of those.
     """
@@ -48,17 +48,17 @@ class Diagnosis:
 
     @property
     def findings(self) -> tuple[Examined, ...]:
-        """What is wrong: causes first, then what follows from them."""
+        """What is wrong: causes first, then their consequences."""
         found = [each for each in self.examined if each.is_finding]
         return tuple(sorted(found, key=lambda each: each.check.name in self.explained))
 
     @property
     def causes(self) -> tuple[Examined, ...]:
-        """Findings that no other explains."""
+        """Findings that no other finding explains."""
         return tuple(each for each in self.findings if each.check.name not in self.explained)
 
     def reasons(self, name: str) -> tuple[str, ...]:
-        """What a finding follows from in the end: causes, where there is one among its reasons."""
+        """What explains a finding: the causes among its reasons, or all of its reasons."""
         all_reasons = self.explained.get(name, ())
         return tuple(each for each in all_reasons if each not in self.explained) or all_reasons
 
@@ -76,7 +76,7 @@ def diagnose(
 ) -> Diagnosis:
     """Run `checks` in their order; torch's generators and threads are left as they were.
 
-    watch: hears, before each check, the share that is done and its name.
+    watch: called before each check with the share that is done and the check's name.
     """
     examined: list[Examined] = []
     names = {check.name for check in checks}
@@ -85,9 +85,9 @@ def diagnose(
         for number, check in enumerate(checks):
             watch(number / len(checks), check.name)
             torch.set_num_threads(threads)
-            if check.group != "environment":  # which tells of the threads that training would have
+            if check.group != "environment":  # it looks at the threads that training would use
                 torch.set_num_threads(_threads(subject))
-            gate = _shut_gate(examined, check)
+            gate = _closed_gate(examined, check)
             examined.append(gate or _examine(subject, check, names))
     finally:
         restore_random_state(generators)
@@ -96,7 +96,7 @@ def diagnose(
 
 
 def _threads(subject: Subject) -> int:
-    """The faster count; torch's own where the model cannot be tried, which a check will tell."""
+    """The faster count; torch's own if the model cannot be tried, which a check reports."""
     try:
         return subject.threads
     except KeyboardInterrupt:
@@ -105,11 +105,11 @@ def _threads(subject: Subject) -> int:
         return torch.get_num_threads()
 
 
-def _shut_gate(examined: Sequence[Examined], check: Check) -> Examined | None:
-    """The check as skipped, where one that it stands on has failed."""
+def _closed_gate(examined: Sequence[Examined], check: Check) -> Examined | None:
+    """The check as skipped, if a gate that explains it has failed."""
     for each in examined:
         if each.check.is_gate and each.outcome.status == "fail" and _explains(each.check, check):
-            return Examined(check, Outcome.skipped(f"not looked at, see {each.check.name}"), 0.0)
+            return Examined(check, Outcome.skipped(f"not run, see {each.check.name}"), 0.0)
     return None
 
 
@@ -124,7 +124,7 @@ def _examine(subject: Subject, check: Check, names: Collection[str]) -> Examined
         if not isinstance(outcome, Outcome):
             raise TypeError(f"the check gave {type(outcome).__name__}, expected an Outcome")
     except Unusable as reason:
-        if reason.told_by in names:
+        if reason.reported_by in names:
             outcome = Outcome.skipped(str(reason))
         else:
             outcome, crashed = _crash(reason.__cause__ or reason), True
@@ -132,7 +132,7 @@ def _examine(subject: Subject, check: Check, names: Collection[str]) -> Examined
         outcome = Outcome.skipped(str(reason))
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a plugin's SystemExit must not end the visit either
+    except BaseException as error:  # a plugin's SystemExit must not end the others either
         outcome, crashed = _crash(error), True
     return Examined(check, outcome, time.perf_counter() - began, crashed)
 
@@ -140,14 +140,14 @@ def _examine(subject: Subject, check: Check, names: Collection[str]) -> Examined
 def _crash(error: BaseException) -> Outcome:
     return Outcome.warned(
         f"the check could not be finished: {cause_of(error)}",
-        why="What it looks at is unknown, and what it runs (the check, or the plugin under it) "
-        "may fail in training too.",
-        remedy="Mend what the message names; SEQZOO_DISABLE does without a plugin.",
+        why="What it looks at is unknown, and what it runs (the check, or a plugin) may fail in "
+        "training too.",
+        remedy="Fix what the message names, or disable a plugin with SEQZOO_DISABLE.",
     )
 
 
 def _explained(examined: Sequence[Examined]) -> dict[str, tuple[str, ...]]:
-    """Findings by what explains them. Of two that explain each other the earlier is the cause."""
+    """For each finding, what explains it. If two explain each other, the earlier is the cause."""
     found = [each for each in examined if each.is_finding]
     explained: dict[str, tuple[str, ...]] = {}
     for place, each in enumerate(found):
@@ -164,7 +164,7 @@ def _explained(examined: Sequence[Examined]) -> dict[str, tuple[str, ...]]:
 
 
 def _accounts_for(cause: Examined, other: Examined) -> bool:
-    """By the cause's word; and of checks that broke off alike, each explains the others."""
+    """By what the cause declares; checks that crashed with one message explain each other."""
     if cause.crashed and other.crashed and cause.outcome.seen == other.outcome.seen:
         return True
     return _explains(cause.check, other.check)

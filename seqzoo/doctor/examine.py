@@ -10,7 +10,14 @@ from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.evidence.network import Forward, Loss
 from seqzoo.doctor.report.text import print_diagnosis
-from seqzoo.doctor.subjects.code import Batches, MakeOptimizer, Text, subject_of_code
+from seqzoo.doctor.subject import Settings
+from seqzoo.doctor.subjects.code import (
+    Batches,
+    Code,
+    CorpusBytes,
+    MakeOptimizer,
+    subject_of_code,
+)
 from seqzoo.plugin.registry import load_registry
 from seqzoo.terminal.console import results
 
@@ -21,8 +28,8 @@ def examine(
     *,
     model: nn.Module | Callable[[], nn.Module] | None = None,
     batches: Batches | None = None,
-    corpus: Text | None = None,
-    held_out: Text | None = None,
+    corpus: CorpusBytes | None = None,
+    held_out: CorpusBytes | None = None,
     forward: Forward | None = None,
     loss: Loss | None = None,
     optimizer: MakeOptimizer | None = None,
@@ -36,35 +43,34 @@ def examine(
     """Check a model, the batches that it is trained on, or both; print the report, and return it.
 
     model: a torch module that maps tokens (B, T) to logits (B, T, V), or tokens and a state to
-    logits and a state; or a function that builds one, so that it can be initialised anew.
-    batches: pairs (inputs, targets) of arrays: ids (B, T), or one-hot with a further dimension;
-    negative targets are padding.
-    An iterator is read from where it stands; a function that gives one is read from its beginning.
+    logits and a state; or a function that builds one, so that new ones can be initialised.
+    batches: pairs (inputs, targets) of arrays: ids (B, T), or one-hot with one more dimension;
+    negative targets are padding. An iterator is read from its current position; a function that
+    returns one is called to read from the beginning.
     corpus: the text that the batches are made of, as bytes, an array, or a path. held_out: text
-    that they must not hold; without it the end of the corpus is taken to measure with.
-    forward: (model, tokens, state) -> (logits, state), where the model is called otherwise.
-    loss: (logits, targets) -> scalar, where it is not the mean cross-entropy.
-    optimizer: parameters -> torch optimizer; Adam with its defaults without it.
-    carry_state: whether training hands the state from each batch to the next.
-    clip_norm: the norm that training clips gradients at, None for never.
-    only: names of checks, `group.*` for a group. show: whether to print.
-    Raises UsageError where there is nothing to examine.
+    that they must not contain; without it, the end of the corpus is used to measure.
+    forward: (model, tokens, state) -> (logits, state), if the model is called in another way.
+    loss: (logits, targets) -> scalar, if it is not the mean cross-entropy.
+    optimizer: parameters -> torch optimizer; the default is Adam with its defaults.
+    carry_state: whether training passes the state from each batch to the next.
+    clip_norm: the norm at which training clips gradients, None for never.
+    quick: without a short training. only: names of checks, `group.*` for a group.
+    show: whether to print.
+    Raises UsageError if there is nothing to examine.
     """
-    registry = load_registry()
-    subject = subject_of_code(
+    code = Code(
         model=model,
         batches=batches,
         corpus=corpus,
         held_out=held_out,
-        registry=registry,
         forward=forward,
         loss=loss,
         optimizer=optimizer,
         carry_state=carry_state,
         clip_norm=clip_norm,
-        quick=quick,
-        seed=seed,
     )
+    registry = load_registry()
+    subject = subject_of_code(code, registry, settings=Settings(quick=quick, seed=seed))
     diagnosis = diagnose(subject, select_checks(registry, only))
     if show:
         print_diagnosis(diagnosis, results())

@@ -1,25 +1,31 @@
 """What a check may look at: a model, the batches it is trained on, and all that belongs to them.
 
-Every attribute raises `Missing` where this visit has no such thing, which ends the check as
-skipped, with the reason. What takes time is made when first asked for, and once.
+Every attribute raises `Missing` if this examination does not have it, which ends the check as
+skipped, with the reason. What takes time is made when it is first used, and only once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from seqzoo.data.corpus import Data
-from seqzoo.doctor.evidence.loss_form import InItsForm
+from seqzoo.doctor.evidence.loss_form import AdaptedLoss
 from seqzoo.doctor.evidence.measure import rows_of
-from seqzoo.doctor.evidence.missing import Failures, Missing, Unusable, cause_of
+from seqzoo.doctor.evidence.missing import (
+    Exhausted,
+    Failures,
+    Missing,
+    Unusable,
+    cause_of,
+    or_none,
+)
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Prefetched, Recording, Source, record
@@ -34,76 +40,119 @@ from seqzoo.scoring.baselines import ladder
 if TYPE_CHECKING:
     from seqzoo.runs.reopen import Trained
 
-__all__ = ["Missing", "Pipeline", "Subject", "Unusable", "cause_of"]
+__all__ = [
+    "Missing",
+    "Pipeline",
+    "RunSoFar",
+    "Settings",
+    "Subject",
+    "Text",
+    "Unusable",
+    "cause_of",
+    "or_none",
+]
 
 T = TypeVar("T")
+Part: TypeAlias = Literal[
+    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline"
+]
 
 _PAUSE_S = 0.003
 _HELD_OUT_TOKENS = 32_768
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How an examination is done.
+
+    quick: without a short training. seed: of initialisation and random draws.
+    seconds: how long the short training takes.
+    """
+
+    quick: bool = False
+    seed: int = 1
+    seconds: float = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """The text of a subject, as bytes and as tokens.
+
+    tokens: of the training split. held_out: of the validation split.
+    is_held_out_apart: whether training must not read it; otherwise it is the end of that text.
+    use_cache: whether the scores of baselines on it are kept for the next time.
+    """
+
+    data: Data | None = None
+    tokenizer: Tokenizer | None = None
+    tokens: npt.NDArray[Any] | None = None
+    held_out: npt.NDArray[Any] | None = None
+    is_held_out_apart: bool = True
+    bytes_per_token: float = 1.0
+    use_cache: bool = True
+
+
+@dataclass(frozen=True)
+class RunSoFar:
+    """A run with its best weights loaded, and the lines that it has logged."""
+
+    trained: Trained
+    metrics: Sequence[Mapping[str, float]]
+
+
 class Subject:
-    """One visit: what is known of a recipe, of a run, or of someone's own model and batches."""
+    """What is known of a recipe, of a run, or of a user's own model and batches."""
 
     def __init__(
         self,
         *,
         title: str,
         registry: Registry,
-        quick: bool = False,
-        seed: int = 1,
-        seconds: float = 12.0,
+        settings: Settings | None = None,
         recipe: Recipe | None = None,
-        run: Trained | None = None,
-        metrics: Sequence[Mapping[str, float]] = (),
-        data: Data | None = None,
-        tokenizer: Tokenizer | None = None,
-        tokens: npt.NDArray[Any] | None = None,
-        held_out: npt.NDArray[Any] | None = None,
-        is_held_out_apart: bool = True,
-        bytes_per_token: float = 1.0,
+        run: RunSoFar | None = None,
+        text: Text | None = None,
         vocab_size: int | None = None,
         network: Callable[[], Network] | None = None,
         pipeline: Callable[[], Pipeline] | None = None,
-        use_cache: bool = True,
-        watch: Callable[[float], None] = lambda share: None,
     ) -> None:
-        """seconds: of the trial. tokens: of the training split. held_out: of the validation split.
-        is_held_out_apart: whether training must not read it; else it is the text's own end.
-
-        metrics: the lines a run has logged. network, pipeline: called when first asked for.
-        watch: hears the share of something long that is done.
-        """
+        """network, pipeline: called when they are first used."""
+        settings, text = settings or Settings(), text or Text()
         self.title = title
         self.registry = registry
-        self.quick = quick
-        self.seed = seed
-        self.seconds = seconds
+        self.quick = settings.quick
+        self.seed = settings.seed
+        self.seconds = settings.seconds
+        self.watch: Callable[[float], None] = lambda share: None
+        """Called with the share that is done of something that takes long."""
+        self.bytes_per_token = text.bytes_per_token
+        self.is_held_out_apart = text.is_held_out_apart
         self.is_trained = run is not None
-        self.bytes_per_token = bytes_per_token
-        self.metrics = metrics
-        self.watch = watch
+        self.metrics: Sequence[Mapping[str, float]] = () if run is None else run.metrics
         self._recipe = recipe
-        self._run = run
-        self._data = data
-        self._tokenizer = tokenizer
-        self._tokens = tokens
-        self._held_out = held_out
-        self.is_held_out_apart = is_held_out_apart
-        self._vocab_size = vocab_size
+        self._run = None if run is None else run.trained
+        self._data = text.data
+        self._tokenizer = text.tokenizer
+        self._tokens = text.tokens
+        self._held_out = text.held_out
         self._network = network
         self._pipeline = pipeline
-        self._use_cache = use_cache
+        self._use_cache = text.use_cache
+        self._vocab_size = vocab_size
         self._failures = Failures()
+
+    def has(self, part: Part) -> bool:
+        """Whether it was given. A model or batches that were given may still raise `Unusable`."""
+        return getattr(self, f"_{part}") is not None
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, a run's included."""
+        """The recipe, also of a run."""
         return _given(self._recipe, "there is no recipe")
 
     @property
     def run(self) -> Trained:
-        """The run, its best weights loaded."""
+        """The run, with its best weights loaded."""
         return _given(self._run, "there is no run yet")
 
     @property
@@ -113,7 +162,7 @@ class Subject:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """As training uses it, its learning done."""
+        """As training uses it, after it has learnt from the training split."""
         return _given(self._tokenizer, "there is no tokenizer; batches are tokens already")
 
     @property
@@ -124,45 +173,44 @@ class Subject:
     @property
     def held_out(self) -> npt.NDArray[Any]:
         """(M,) tokens of the validation split, the first 32,768 at most."""
-        return _given(self._held_out, "no corpus was given, so nothing is held out")[
-            :_HELD_OUT_TOKENS
-        ]
+        whole = _given(self._held_out, "no corpus was given, so nothing is held out")
+        return whole[:_HELD_OUT_TOKENS]
 
     @property
     def vocab_size(self) -> int:
-        """V: the tokenizer's, or the width of the logits."""
+        """V: of the tokenizer, or the width of the logits."""
         if self._vocab_size is None:
             network = self.network
 
             def width() -> int:
                 with torch.no_grad():
-                    copy = network.copied()
-                    logits, _ = copy(torch.zeros(1, 2, dtype=torch.int64))
+                    logits, _ = network.copied()(torch.zeros(1, 2, dtype=torch.int64))
                     return logits.shape[-1]
 
             self._vocab_size = self._failures.made(
-                width, "the model cannot be called", told_by="model.contract"
+                width, "the model cannot be called", reported_by="model.contract"
             )
         return self._vocab_size
 
     @cached_property
     def network(self) -> Network:
-        """The model: a run's best weights, one's own as given, a recipe's newly initialised."""
+        """The model: a run's best weights, the user's own, or a new one of the recipe."""
         build = _given(self._network, "no model was given")
-        network = self._failures.made(build, "the model cannot be built", told_by="model.contract")
-        network = replace(network, loss=InItsForm(network.loss))
-        with suppress(Missing):
-            return replace(network, longest=self.pipeline.longest_pass)
-        return network
+        network = self._failures.made(
+            build, "the model cannot be built", reported_by="model.contract"
+        )
+        network = replace(network, loss=AdaptedLoss(network.loss))
+        pipeline = or_none(lambda: self.pipeline)
+        return network if pipeline is None else replace(network, longest=pipeline.longest_pass)
 
     @property
     def pipeline(self) -> Pipeline:
-        """Where batches come from; the first could be read."""
+        """How batches are made; the first one could be read."""
         return self._opened[0]
 
     @property
     def batch(self) -> Batch:
-        """The first batch that training would see, copied; padding among its targets is filled."""
+        """The first batch of training, copied, with padding among its targets filled."""
         return self._opened[1]
 
     @cached_property
@@ -173,15 +221,17 @@ class Subject:
             pipeline = make()
             return pipeline, pipeline.first()
 
-        return self._failures.made(opened, "the batches cannot be read", told_by="stream.contract")
+        return self._failures.made(
+            opened, "the batches cannot be read", reported_by="stream.contract"
+        )
 
     @cached_property
     def sample(self) -> Batch:
-        """Real text for the model, (4, up to 64): of the training split, else of the batches."""
+        """Real text for the model, (4, up to 64): of the training split, or of the batches."""
         rows, length = 4, 64
-        with suppress(Missing):
-            if len(self.tokens) > rows * (length + 1):
-                return Batch(*rows_of(self.tokens[: rows * length + 1], rows), restarts=True)
+        tokens = or_none(lambda: self.tokens)
+        if tokens is not None and len(tokens) > rows * (length + 1):
+            return Batch(*rows_of(tokens[: rows * length + 1], rows), restarts=True)
         whole = self.batch
         return Batch(whole.inputs[:rows, :length], whole.targets[:rows, :length], restarts=True)
 
@@ -192,20 +242,26 @@ class Subject:
         return self._failures.made(
             lambda: self._record(pipeline.source()),
             "the batches cannot be read on",
-            told_by="stream.contract",
+            reported_by="stream.contract",
         )
 
     @cached_property
-    def queued_recording(self) -> Recording:
-        """The same with a thread that reads ahead, as many training loops have one."""
+    def queued_recording(self) -> Recording | None:
+        """The same with a thread that reads ahead, as in many training loops.
+
+        None if the batches can be read only once and have been read to their end.
+        """
         pipeline = self.pipeline
 
-        def queued() -> Recording:
+        def queued() -> Recording | None:
             with Prefetched(pipeline.source()) as source:
-                return self._record(source)
+                try:
+                    return self._record(source)
+                except Exhausted:
+                    return None
 
         return self._failures.made(
-            queued, "the batches cannot be read ahead by a thread", told_by="stream.contract"
+            queued, "the batches cannot be read ahead by a thread", reported_by="stream.contract"
         )
 
     @cached_property
@@ -213,33 +269,31 @@ class Subject:
         """A newly initialised network after a short training on the real batches."""
         if self.quick:
             raise Missing("left out of the quick mode: it takes a short training")
-        # Looked up first, so that what is missing is said at once.
+        # Looked up first, so that what is missing is reported at once.
         pipeline, network = self.pipeline, self.network
-        held_out = None
-        with suppress(Missing):
-            held_out = self.held_out
+        held_out = or_none(lambda: self.held_out)
         steps = 20_000
         return self._failures.made(
             lambda: run_trial(
-                pipeline.trainee(network.fresh(self.seed), steps=steps),
+                pipeline.trainer(network.fresh(self.seed), steps=steps),
                 held_out,
                 seconds=self.seconds,
                 tokens_per_update=pipeline.batch_size * pipeline.bptt_length,
                 max_steps=steps,
                 watch=self.watch,
             ),
-            "the short training broke off",
+            "the short training failed",
         )
 
     @property
-    def learnt(self) -> Network:
-        """A network that has learnt something: the run's, or else the trial's."""
+    def trained_network(self) -> Network:
+        """A network that has learnt something: of the run, or of the trial."""
         return self.network if self.is_trained else self.trial.network
 
     @cached_property
     def threads(self) -> int:
-        """How many threads this visit computes with, see `faster_thread_count`."""
-        if self._network is None or self._pipeline is None:
+        """How many threads the examination computes with, see `faster_thread_count`."""
+        if not (self.has("network") and self.has("pipeline")):
             return torch.get_num_threads()
         return faster_thread_count(self.network.copied(), self.batch)
 
@@ -257,16 +311,17 @@ class Subject:
         )
 
     def random_tokens(self, rows: int, length: int) -> torch.Tensor:
-        """(rows, length) tokens that real text holds, drawn from the subject's seed.
+        """(rows, length) tokens that occur in the real text, drawn with the subject's seed.
 
-        Where there is no text, or one of a single token, tokens of the whole vocabulary.
+        Without text, or in one of a single token, tokens of the whole vocabulary.
         """
-        try:
-            known = torch.from_numpy(np.unique(self.sample.inputs.numpy()))
-        except Missing:
-            known = torch.empty(0)
-        with suppress(Missing):
-            known = known[known < self.vocab_size]
+        sample = or_none(lambda: self.sample)
+        known = torch.empty(0)
+        if sample is not None:
+            known = torch.from_numpy(np.unique(sample.inputs.numpy()))
+        vocab_size = or_none(lambda: self.vocab_size)
+        if vocab_size is not None:
+            known = known[known < vocab_size]
         if len(known) < 2:
             known = torch.arange(self.vocab_size)
         generator = torch.Generator().manual_seed(self.seed)
@@ -275,7 +330,7 @@ class Subject:
 
     def _record(self, source: Source) -> Recording:
         pipeline = self.pipeline
-        # Enough for a queue of ten to turn over many times where batches are small.
+        # Enough for a queue of ten to turn over many times if batches are small.
         count = 256 if pipeline.bptt_length < 16 else 48
         return record(source, count, pause_s=_PAUSE_S, numbered=pipeline.numbered)
 

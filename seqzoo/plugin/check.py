@@ -26,7 +26,7 @@ __all__ = ["Check", "CheckSubject", "Outcome"]
 
 
 class CheckNetwork(Protocol):
-    """A model, whoever wrote it: `network(tokens, state)` gives logits (B, T, V) and a state."""
+    """Any model: `network(tokens, state)` returns logits (B, T, V) and the next state."""
 
     @property
     def module(self) -> nn.Module:
@@ -166,7 +166,7 @@ class CheckSubject(Protocol):
         """The model: a run's best weights, the user's own, or a new one of the recipe."""
 
     @property
-    def learnt(self) -> CheckNetwork:
+    def trained_network(self) -> CheckNetwork:
         """A model that has learnt something: of the run, or of the trial."""
 
     @property

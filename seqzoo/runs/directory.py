@@ -18,12 +18,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from seqzoo.recipes.load import Recipe
 from seqzoo.storage import write_whole
-from seqzoo.data.corpus import Data
 from seqzoo.errors import CheckpointError, EnvironmentFault, LockedError, UsageError, did_you_mean
+
+if TYPE_CHECKING:  # neither torch nor a recipe's checks are needed to look at a folder
+    from seqzoo.data.corpus import Data
+    from seqzoo.recipes.load import Recipe
 
 __all__ = ["Origin", "RunDirectory", "create_run_directory", "open_run_directory", "read_origin", "write_origin"]
 

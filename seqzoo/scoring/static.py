@@ -25,6 +25,7 @@ from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.sections import EvaluateSection
 from seqzoo.scoring.chunks import Chunk, SplitReader
+from seqzoo.scoring.nats import nats_of
 from seqzoo.scoring.tally import Tally
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "FrozenReader",
     "Protocol",
     "add_costs",
-    "nats_of",
     "one_thread",
     "recipe_protocol",
     "require_finite",
@@ -231,15 +231,6 @@ def _score_from(
             advance(name, int(chunk.scored.sum()))
         following = {name: next(chunks[name], None) for name in together}
         left = {name: chunk for name, chunk in following.items() if chunk is not None}
-
-
-def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T) float64: what (B, T, V) logits charge for (B, T) targets, -log softmax(logits)."""
-    if logits.device.type == "mps":  # which knows no float64
-        logits, targets = logits.cpu(), targets.cpu()
-    # In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
-    logits = logits.double()
-    return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
 
 
 def add_costs(tallies: list[Tally], logits: Tensor, chunk: Chunk) -> None:

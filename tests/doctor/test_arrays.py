@@ -1,4 +1,4 @@
-"""Whatever arrays the batches are, they are read, or refused in a sentence."""
+"""Batches of any arrays are read, or refused with a sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from own_batches import (
     causes,
     outcome,
     padded,
-    visit,
+    run_doctor,
     windows,
 )
 from torch import nn
@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from seqzoo.doctor import examine
 from seqzoo.doctor.evidence.network import Network, call_plainly, mean_nats
-from seqzoo.doctor.subjects.code import CodePipeline, subject_of_code
+from seqzoo.doctor.subjects.code import Code, CodePipeline, subject_of_code
 from seqzoo.doctor.subjects.code_batches import read_batch
 from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("fast_reader")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, bool])
-def test_one_hot_is_told_by_content_whatever_its_dtype(dtype: type) -> None:
+def test_one_hot_is_recognised_by_content_for_any_dtype(dtype: type) -> None:
     inputs, targets = next(windows())
     eye = np.eye(V, dtype=dtype)
     batch = read_batch((eye[inputs], eye[targets]), restarts=True, known={})
@@ -67,7 +67,7 @@ def test_ids_are_read_in_every_form(form: str) -> None:
     assert read_batch((given, given), restarts=True, known={}).inputs.tolist() == ids.tolist()
 
 
-def test_ids_that_look_one_hot_stay_ids_beside_others() -> None:
+def test_ids_that_look_one_hot_stay_ids_if_the_other_array_has_ids() -> None:
     marks = np.eye(T, dtype=np.int64)[:B]
     others = np.full((B, T), 5)
     assert read_batch((marks, others), restarts=True, known={}).inputs.tolist() == marks.tolist()
@@ -94,35 +94,35 @@ def test_other_arrays_are_refused_with_what_they_are_and_what_is_expected(
 
 
 def test_mappings_are_refused_with_their_keys() -> None:
-    found = visit([{"input_ids": TEXT[:4], "labels": TEXT[1:5]}])
+    found = run_doctor([{"input_ids": TEXT[:4], "labels": TEXT[1:5]}])
     assert causes(found) == ["stream.contract"]
     assert "'input_ids', 'labels'" in outcome(found, "stream.contract").seen
 
 
 def test_one_target_for_many_inputs_is_a_classifiers() -> None:
-    found = visit([(inputs, targets[:, -1]) for inputs, targets in windows(3)])
+    found = run_doctor([(inputs, targets[:, -1]) for inputs, targets in windows(3)])
     assert causes(found) == ["stream.contract"]
-    told = outcome(found, "stream.contract")
-    assert f"inputs ({B}, {T}) with targets ({B},)" in told.seen
-    assert "a classifier's" in told.why
-    assert "and fails" not in told.why
+    reported = outcome(found, "stream.contract")
+    assert f"inputs ({B}, {T}) with targets ({B},)" in reported.seen
+    assert "a classifier's" in reported.why
+    assert "and fails" not in reported.why
 
 
-def test_sequences_without_a_batch_axis_are_told() -> None:
+def test_sequences_without_a_batch_axis_are_reported() -> None:
     pairs = [(TEXT[k : k + T], TEXT[k + 1 : k + T + 1]) for k in range(0, 40 * T, T)]
     for carry_state in (False, True):
-        found = visit(pairs, carry_state=carry_state)
+        found = run_doctor(pairs, carry_state=carry_state)
         assert causes(found) == ["stream.contract"]
         assert "a batch axis is missing" in outcome(found, "stream.contract").seen
 
 
-def test_a_recipe_is_spoken_of_only_where_there_is_one() -> None:
-    broken = outcome(visit([3]), "stream.contract")
+def test_a_recipe_is_mentioned_only_if_there_is_one() -> None:
+    broken = outcome(run_doctor([3]), "stream.contract")
     assert "recipe" not in broken.remedy.lower()
 
 
-def test_padding_is_left_out_and_told() -> None:
-    found = visit(
+def test_padding_is_left_out_and_reported() -> None:
+    found = run_doctor(
         padded, carry_state=False, model=Recurrent, only=("stream", "model", "optimisation.overfit")
     )
     assert causes(found) == []
@@ -131,11 +131,8 @@ def test_padding_is_left_out_and_told() -> None:
     assert outcome(found, "model.gradients").status == "pass"
 
 
-def test_the_loss_is_the_mean_over_what_is_no_padding() -> None:
-    subject = subject_of_code(
-        model=Stateless(), batches=None, corpus=None, registry=Registry(), forward=None, loss=None,
-        optimizer=None, carry_state=False,
-    )  # fmt: skip
+def test_the_loss_is_the_mean_without_padding() -> None:
+    subject = subject_of_code(Code(model=Stateless()), Registry())
     logits, targets = torch.randn(2, 3, V), torch.randint(V, (2, 3))
     expected = mean_nats(logits[:, :2], targets[:, :2])
     for padding in (-100, -1):
@@ -144,8 +141,8 @@ def test_the_loss_is_the_mean_over_what_is_no_padding() -> None:
 
 
 @pytest.mark.parametrize("model", [Stateless, Recurrent])
-def test_ids_beyond_the_vocabulary_are_one_cause(model: type[nn.Module]) -> None:
-    found = visit(windows, model=lambda: model(40), carry_state=False, only=(), quick=True)
+def test_ids_outside_the_vocabulary_are_one_cause(model: type[nn.Module]) -> None:
+    found = run_doctor(windows, model=lambda: model(40), carry_state=False, only=(), quick=True)
     assert causes(found) == ["stream.contract"]
     assert f"ids from 0 to {V - 1} for a vocabulary of 40" in outcome(found, "stream.contract").seen
 
@@ -154,10 +151,8 @@ def test_the_corpus_is_not_read_as_the_ids_of_a_large_vocabulary() -> None:
     corpus = bytes((TEXT % 26 + 97).astype(np.uint8))
 
     def tokens(ids: np.ndarray) -> Any:
-        return subject_of_code(
-            model=Stateless(5_000), batches=[(ids, ids)], corpus=corpus, registry=Registry(),
-            forward=None, loss=None, optimizer=None, carry_state=False,
-        ).tokens  # fmt: skip
+        code = Code(model=Stateless(5_000), batches=[(ids, ids)], corpus=corpus)
+        return subject_of_code(code, Registry()).tokens
 
     assert bytes(tokens(np.frombuffer(corpus[:64], dtype=np.uint8).reshape(2, 32))) == corpus
     with pytest.raises(Exception, match="are not the corpus's bytes"):
@@ -165,25 +160,25 @@ def test_the_corpus_is_not_read_as_the_ids_of_a_large_vocabulary() -> None:
 
 
 @pytest.mark.parametrize("text", ["It was the best of times. " * 500, "short\0text"])
-def test_text_in_place_of_a_path_is_told_and_not_printed(text: str) -> None:
-    with pytest.raises(UsageError, match=r"looks like text.*text\.encode\(\)") as told:
+def test_text_instead_of_a_path_is_reported_and_not_printed(text: str) -> None:
+    with pytest.raises(UsageError, match=r"looks like text.*text\.encode\(\)") as reported:
         examine(corpus=text, show=False)
-    assert len(str(told.value)) < 250
+    assert len(str(reported.value)) < 250
 
 
-def test_a_path_that_is_not_there_is_told_as_a_path() -> None:
-    with pytest.raises(UsageError, match="No such file") as told:
+def test_a_path_that_does_not_exist_is_reported_as_a_path() -> None:
+    with pytest.raises(UsageError, match="No such file") as reported:
         examine(corpus="nothere.txt", show=False)
-    assert "text.encode" not in str(told.value)
+    assert "text.encode" not in str(reported.value)
 
 
-def test_an_optimizer_that_is_made_already_is_refused() -> None:
+def test_an_optimizer_that_is_already_built_is_refused() -> None:
     model = Stateless()
-    with pytest.raises(UsageError, match=r"Adam, made already.*lambda p: Adam\(p\)"):
+    with pytest.raises(UsageError, match=r"Adam, already built.*lambda p: Adam\(p\)"):
         examine(model=model, optimizer=torch.optim.Adam(model.parameters()), show=False)
 
 
-def test_an_optimizer_of_ones_own_model_is_told_and_its_gradients_stay() -> None:
+def test_an_optimizer_of_the_users_model_is_reported_and_gradients_stay() -> None:
     model = Stateless()
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 7.0)
@@ -201,7 +196,7 @@ def test_an_optimizer_of_ones_own_model_is_told_and_its_gradients_stay() -> None
         assert torch.equal(parameter, earlier)
 
 
-def test_gradients_are_clipped_where_training_clips_them() -> None:
+def test_gradients_are_clipped_if_training_clips_them() -> None:
     def moved(clip_norm: float | None) -> tuple[float, float]:
         torch.manual_seed(0)
         network = Network(Stateless(), Stateless, call_plainly)
@@ -209,7 +204,7 @@ def test_gradients_are_clipped_where_training_clips_them() -> None:
         pipeline = CodePipeline(
             windows, lambda p: torch.optim.SGD(p, lr=1.0), carry_state=False, clip_norm=clip_norm
         )
-        norm = pipeline.trainee(network, steps=1).update().gradient_norm
+        norm = pipeline.trainer(network, steps=1).update().gradient_norm
         after = nn.utils.parameters_to_vector(network.module.parameters()).detach()
         return norm, float((after - before).norm())
 
@@ -217,8 +212,5 @@ def test_gradients_are_clipped_where_training_clips_them() -> None:
     assert free == pytest.approx(norm, rel=1e-4)
     unclipped, step = moved(norm / 4)
     assert (unclipped, step) == (pytest.approx(norm), pytest.approx(norm / 4, rel=1e-3))
-    subject = subject_of_code(
-        model=Stateless, batches=windows, corpus=None, registry=Registry(), forward=None, loss=None,
-        optimizer=None, carry_state=False, clip_norm=0.5,
-    )  # fmt: skip
-    assert subject.pipeline.trainee(subject.network, steps=1).clip_norm == 0.5
+    subject = subject_of_code(Code(model=Stateless, batches=windows, clip_norm=0.5), Registry())
+    assert subject.pipeline.trainer(subject.network, steps=1).clip_norm == 0.5

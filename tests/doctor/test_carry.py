@@ -1,4 +1,4 @@
-"""Whether a network can remember, and whether it does."""
+"""Whether a network can remember, and whether it uses its memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from small_networks import (
     Loop,
     Plain,
     check_of,
+    is_about_code,
     network_of,
     outcome,
     pairs,
-    speaks_of_code,
-    taught,
+    trained,
 )
 from torch import Tensor, nn
 
@@ -36,7 +36,7 @@ def test_networks_with_memory_learn_to_repeat(kind: type[nn.RNNBase], seeded: No
 
 def test_a_lag_beyond_memory_cannot_be_learnt(seeded: None) -> None:
     class Shut(Loop):
-        """The token before last moves all logits alike, which changes no probability."""
+        """The token before last moves all logits by one amount, so no probability changes."""
 
         def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
             logits, _ = super().forward(tokens, state)
@@ -45,10 +45,10 @@ def test_a_lag_beyond_memory_cannot_be_learnt(seeded: None) -> None:
     found = outcome("memory.lag", Shut(carries=False))
     assert found.status == "fail"
     assert found.numbers["accuracy"] < found.numbers["chance"] + 0.1
-    assert speaks_of_code(found)
+    assert is_about_code(found)
 
 
-def test_lag_leaves_to_the_horizon_what_is_its_own(seeded: None) -> None:
+def test_lag_is_skipped_if_the_horizon_reports_the_fault(seeded: None) -> None:
     for found in (
         outcome("memory.lag", Plain(), lambda: pairs(length=1)),
         outcome("memory.lag", Loop(carries=False)),
@@ -57,14 +57,16 @@ def test_lag_leaves_to_the_horizon_what_is_its_own(seeded: None) -> None:
         assert "memory.horizon" in found.seen
 
 
-def test_reading_each_distinct_token_once_is_reading_every_token_afresh(seeded: None) -> None:
+def test_reading_each_distinct_token_once_equals_reading_every_token(
+    seeded: None,
+) -> None:
     network = network_of(Plain())
     tokens = np.frombuffer(TEXT[:1601], dtype=np.uint8)
     expected = measure(network, tokens, rows=1, reset_every=1).bits_per_token
     assert bits_without_memory(network, tokens) == pytest.approx(expected, rel=1e-6)
 
 
-def test_entropies_are_those_of_counting() -> None:
+def test_entropies_equal_those_of_counting() -> None:
     tokens = np.frombuffer(TEXT, dtype=np.uint8)
     counts = Counter(TEXT)
     own = -sum(n / len(TEXT) * math.log2(n / len(TEXT)) for n in counts.values())
@@ -77,24 +79,24 @@ def test_entropies_are_those_of_counting() -> None:
     assert entropies(tokens) == pytest.approx((own, given_one))
 
 
-def test_carrying_is_judged_by_what_it_gains(seeded: None) -> None:
+def test_carrying_the_state_is_judged_by_its_gain(seeded: None) -> None:
     carry = check_of("memory.carry")
-    assert carry(taught(Plain())).status == "pass"
-    without = carry(taught(Loop(carries=False), updates=500))
+    assert carry(trained(Plain())).status == "pass"
+    without = carry(trained(Loop(carries=False), updates=500))
     assert without.status == "fail"
-    assert speaks_of_code(without)
+    assert is_about_code(without)
     with pytest.raises(Exception, match="too few updates yet"):
-        carry(taught(Loop(carries=False), updates=499))
+        carry(trained(Loop(carries=False), updates=499))
 
 
-def test_carrying_is_not_judged_before_something_is_learnt(seeded: None) -> None:
+def test_carrying_the_state_is_not_judged_before_something_is_learnt(seeded: None) -> None:
     with pytest.raises(Exception, match="learnt too little yet"):
-        check_of("memory.carry")(taught(Plain(), updates=3))
+        check_of("memory.carry")(trained(Plain(), updates=3))
 
 
-def test_a_state_that_wears_out_is_found(seeded: None) -> None:
+def test_a_state_that_fails_in_long_texts_is_found(seeded: None) -> None:
     class Wearing(Plain):
-        """Its logits lose their sharpness when the state has been carried over 64 tokens."""
+        """Its logits become uniform after the state was carried over 64 tokens."""
 
         def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
             inner, age = state if state is not None else (None, torch.zeros(len(tokens)))
@@ -102,7 +104,7 @@ def test_a_state_that_wears_out_is_found(seeded: None) -> None:
             is_old = age[:, None] + torch.arange(tokens.shape[1]) >= 64
             return logits * (1 - 0.5 * is_old[..., None]), (inner, age + tokens.shape[1])
 
-    found = check_of("memory.carry")(taught(Wearing(), carry=False))
+    found = check_of("memory.carry")(trained(Wearing(), carry=False))
     assert found.status == "warn"
     assert found.numbers["carried"] > found.numbers["reset"]
-    assert speaks_of_code(found)
+    assert is_about_code(found)

@@ -10,6 +10,7 @@ from commands import REPOSITORY
 
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
+from seqzoo.doctor.subject import Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.load import load_recipe
@@ -26,7 +27,9 @@ def stated(path: Path) -> list[str]:
 
 def examined(path: Path, registry: Registry, *, quick: bool, seed: int = 1) -> Diagnosis:
     recipe = load_recipe(path, registry, overrides=["runtime.threads=1"])
-    subject = subject_of_recipe(recipe, title=path.stem, quick=quick, seed=seed, seconds=6.0)
+    subject = subject_of_recipe(
+        recipe, title=path.stem, settings=Settings(quick=quick, seed=seed, seconds=6.0)
+    )
     return diagnose(subject, select_checks(subject.registry))
 
 
@@ -76,6 +79,6 @@ def test_a_small_recipe_of_every_architecture_has_no_quick_finding(
     recipe = load_recipe(
         path, registry, overrides=["runtime.threads=1", f"architecture.name={name}"]
     )
-    subject = subject_of_recipe(recipe, title=name, quick=True)
+    subject = subject_of_recipe(recipe, title=name, settings=Settings(quick=True))
     found = diagnose(subject, select_checks(registry))
     assert found.is_healthy, [(each.check.name, each.outcome.seen) for each in found.findings]

@@ -1,4 +1,4 @@
-"""Whatever iterator gives the batches, and however slowly, nobody is blamed for it."""
+"""Batches of any iterator, fast or slow, are not a fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from own_batches import (
     Stateless,
     causes,
     outcome,
-    visit,
+    run_doctor,
     windows,
     with_a_smaller_last_batch,
 )
@@ -28,40 +28,42 @@ from seqzoo.doctor.subjects.code_batches import read_batch
 pytestmark = pytest.mark.usefixtures("fast_reader")
 
 
-def test_a_smaller_last_batch_is_no_fault_where_no_state_is_carried() -> None:
-    assert causes(visit(with_a_smaller_last_batch(), carry_state=False)) == []
-    assert causes(visit(with_a_smaller_last_batch(), model=Stateless())) == []
-    found = visit(with_a_smaller_last_batch(), model=Recurrent())
+def test_a_smaller_last_batch_is_not_a_fault_if_no_state_is_carried() -> None:
+    assert causes(run_doctor(with_a_smaller_last_batch(), carry_state=False)) == []
+    assert causes(run_doctor(with_a_smaller_last_batch(), model=Stateless())) == []
+    found = run_doctor(with_a_smaller_last_batch(), model=Recurrent())
     assert causes(found) == ["stream.contract"]
     assert "drop_last=True" in outcome(found, "stream.contract").seen
 
 
-def test_training_goes_on_from_an_empty_state_where_the_rows_change() -> None:
+def test_training_continues_from_an_empty_state_if_the_number_of_rows_changes() -> None:
     pipeline = CodePipeline(with_a_smaller_last_batch(), torch.optim.Adam, carry_state=True)
-    trainee = pipeline.trainee(Network(Recurrent(), Recurrent), steps=10)
+    trainer = pipeline.trainer(Network(Recurrent(), Recurrent), steps=10)
     for _ in range(10):
-        trainee.update()
+        trainer.update()
     with pytest.raises(StopIteration):
-        trainee.update()
+        trainer.update()
 
 
-def test_a_generator_that_is_through_is_missing_and_no_fault() -> None:
-    found = visit(windows(20), carry_state=False, model=Recurrent, only=("stream", "model"))
+def test_a_generator_that_has_ended_is_skipped_and_not_a_fault() -> None:
+    found = run_doctor(windows(20), carry_state=False, model=Recurrent, only=("stream", "model"))
     assert causes(found) == []
     assert outcome(found, "stream.contract").seen.startswith("20 batches")
     assert outcome(found, "stream.aliasing").status == "pass"
-    assert "the generator is through" in outcome(found, "model.gradients").seen
-    anew = visit(lambda: windows(20), carry_state=False, model=Recurrent, only=("model.gradients",))
-    assert outcome(anew, "model.gradients").status == "pass"
+    assert "the generator has ended" in outcome(found, "model.gradients").seen
+    repeatable = run_doctor(
+        lambda: windows(20), carry_state=False, model=Recurrent, only=("model.gradients",)
+    )
+    assert outcome(repeatable, "model.gradients").status == "pass"
 
 
 def test_no_batches_at_all_are_a_fault() -> None:
-    found = visit(windows(0), carry_state=False)
+    found = run_doctor(windows(0), carry_state=False)
     assert causes(found) == ["stream.contract"]
     assert "the batches end before the first" in outcome(found, "stream.contract").seen
 
 
-def test_what_was_looked_at_first_is_part_of_what_is_recorded() -> None:
+def test_the_first_batch_is_part_of_the_recording() -> None:
     pipeline = CodePipeline(windows(3), torch.optim.Adam, carry_state=False)
     recording = record(pipeline.source(), 10, pause_s=0, numbered=False)
     assert [batch.inputs.tolist() for batch in recording.batches] == [
@@ -69,9 +71,9 @@ def test_what_was_looked_at_first_is_part_of_what_is_recorded() -> None:
     ]
 
 
-def test_windows_are_no_fault_for_a_model_without_a_state() -> None:
-    assert causes(visit(windows, model=Stateless())) == []
-    assert causes(visit(windows, model=Recurrent())) == ["stream.continuity"]
+def test_windows_are_not_a_fault_for_a_model_without_a_state() -> None:
+    assert causes(run_doctor(windows, model=Stateless())) == []
+    assert causes(run_doctor(windows, model=Recurrent())) == ["stream.continuity"]
 
 
 def test_a_generator_is_asked_for_one_item_at_a_time() -> None:
@@ -99,7 +101,7 @@ def test_a_generator_is_asked_for_one_item_at_a_time() -> None:
     assert raised == []
 
 
-def test_a_thread_that_reads_ahead_has_ended_when_it_is_left() -> None:
+def test_a_thread_that_reads_ahead_ends_with_its_context() -> None:
     def take() -> Any:
         time.sleep(1.2)
         return next(batches)

@@ -1,4 +1,4 @@
-"""Rows that continue nothing are told, and states reset too often or never."""
+"""Rows that continue nothing are reported, and states that are reset too often or never."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_shuffled_rows_continue_nothing(length: int, registry: Registry) -> None
     assert causes(plain) == ["stream.continuity"]
 
 
-def test_rows_cut_one_after_the_other_are_told(registry: Registry) -> None:
+def test_rows_cut_one_after_the_other_are_reported(registry: Registry) -> None:
     def stacked(tokens: np.ndarray) -> Batches:
         for batch in lanes(tokens, rows=1, length=B * T):
             shape = (B, T)
@@ -67,14 +67,14 @@ def test_passages_with_a_carried_state_continue_nothing() -> None:
 
 @pytest.mark.parametrize("ahead", [1, 2, 3])
 @pytest.mark.parametrize("length", [1, T])
-def test_continuity_is_measured_whatever_the_targets_are(ahead: int, length: int) -> None:
+def test_continuity_is_measured_for_any_targets(ahead: int, length: int) -> None:
     source = lanes(training_of(words(40_000)), length=length, ahead=ahead)
     batches = tuple(next(source)._replace(restarts=False) for _ in range(100))
     recording = Recording(batches, (False,) * 100, numbered=False)
     assert share_of_continued_rows(recording) == 1.0
 
 
-def test_a_state_that_is_never_reset_is_told(registry: Registry) -> None:
+def test_a_state_that_is_never_reset_is_reported(registry: Registry) -> None:
     subject = numbered(lambda t: lanes(t, restarts=lambda place: False), registry)
     found = outcome(subject, "stream.resets")
     assert found.status == "fail"
@@ -82,15 +82,15 @@ def test_a_state_that_is_never_reset_is_told(registry: Registry) -> None:
     assert found.numbers["jumps"] == found.numbers["jumps_without_reset"] > 2
 
 
-def test_a_state_that_is_reset_at_every_batch_is_told(registry: Registry) -> None:
+def test_a_state_that_is_reset_at_every_batch_is_reported(registry: Registry) -> None:
     subject = numbered(lambda t: lanes(t, restarts=lambda place: True), registry)
     found = outcome(subject, "stream.resets")
     assert found.status == "fail"
-    assert "where the text goes on" in found.seen
+    assert "where the text continues" in found.seen
     assert found.numbers["resets_without_jump"] == found.numbers["continued"] > 20
 
 
-def test_passages_pass_and_what_that_means_is_said(registry: Registry) -> None:
+def test_passages_pass_and_the_report_says_what_that_means(registry: Registry) -> None:
     found = outcome(numbered(passages, registry), "stream.resets")
     assert found.status == "pass"
     assert f"no more than {T} tokens" in found.seen
@@ -104,12 +104,12 @@ def test_a_rare_reset_at_random_passes(registry: Registry) -> None:
     assert outcome(subject, "stream.resets").status == "pass"
 
 
-def test_resets_are_skipped_where_rows_continue_nothing(registry: Registry) -> None:
+def test_resets_are_skipped_if_rows_continue_nothing(registry: Registry) -> None:
     subject = numbered(lambda t: shuffled(t, restarts=lambda place: False), registry)
     assert outcome(subject, "stream.resets").status == "skip"
 
 
-def test_in_ones_own_code_a_state_not_carried_is_told_where_rows_continue() -> None:
+def test_in_user_code_a_state_that_is_not_carried_is_reported_if_rows_continue() -> None:
     text = words(40_000)
     tokens = training_of(text)
     thrown_away = from_code(plainly(lanes(tokens)), text, carry_state=False)

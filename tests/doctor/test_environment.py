@@ -1,4 +1,4 @@
-"""What doctor says of the machine and the installation."""
+"""What the doctor reports of the machine and the installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from doctored import subject
+from doctor_subjects import subject
 
 from seqzoo.doctor.checks.environment import (
     determinism as environment_determinism,
@@ -28,7 +28,7 @@ from seqzoo.doctor.checks.environment import (
 from seqzoo.plugin.registry import Broken, Owner, Registry
 
 
-def test_more_threads_than_cores_are_told_with_the_number_to_set() -> None:
+def test_more_threads_than_cores_are_reported_with_the_number_to_set() -> None:
     cores = environment_threads.usable_cores()
     before = torch.get_num_threads()
     try:
@@ -55,7 +55,7 @@ def test_a_quota_limits_the_cores(
     assert environment_threads.usable_cores() == cores
 
 
-def test_an_idle_accelerator_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unused_accelerator_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment_torch, "_DRIVER", tmp_path / "none")
     assert environment_torch.examine(subject()).status == "pass"
     monkeypatch.setattr(environment_torch, "_DRIVER", tmp_path)
@@ -71,7 +71,7 @@ def test_a_broken_plugin_is_named_with_its_cause() -> None:
     assert environment_plugins.examine(subject()).status == "pass"
 
 
-def test_a_plugin_beside_the_others_that_no_entry_point_names_is_found(
+def test_a_plugin_that_no_entry_point_names_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("named", "forgotten", "_private"):
@@ -103,7 +103,7 @@ def record(**changes: Any) -> dict[str, Any]:
     ("then", "status"),
     [(record(), "pass"), (record(threads=1), "warn"), (record(versions={"torch": "1"}), "warn")],
 )
-def test_a_run_from_elsewhere_is_told_that_it_will_not_end_in_the_same_bits(
+def test_a_run_of_another_installation_is_reported_as_not_repeatable(
     then: dict[str, Any], status: str
 ) -> None:
     runtime = SimpleNamespace(record=record)

@@ -11,17 +11,20 @@ from commands import REPOSITORY
 from small_networks import (
     Loop,
     Plain,
+    is_about_code,
     network_of,
     outcome,
     pairs,
-    speaks_of_code,
 )
 from torch import Tensor, nn
+from tuned_settings import tuned_settings
 
 from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
+from seqzoo.doctor.checks.memory._tuned import TUNED
 from seqzoo.doctor.evidence.network import mean_nats
+from seqzoo.doctor.subject import Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import load_recipe, parse_recipe
@@ -33,14 +36,14 @@ from seqzoo.recipes.yaml_scalars import dump_yaml
 @pytest.mark.parametrize(
     ("length", "status"), [(1, "fail"), (4, "warn"), (7, "pass"), (16, "pass")]
 )
-def test_the_cut_has_to_leave_a_word(length: int, status: str, seeded: None) -> None:
+def test_the_gradient_must_reach_back_over_a_word(length: int, status: str, seeded: None) -> None:
     found = outcome("memory.horizon", Plain(), lambda: pairs(length=length))
     assert found.status == status
     assert found.numbers["allowed"] == length - 1
-    assert status == "pass" or speaks_of_code(found)
+    assert status == "pass" or is_about_code(found)
 
 
-def test_the_horizon_is_the_gradient_that_autograd_gives(seeded: None) -> None:
+def test_the_horizon_equals_the_gradient_of_autograd(seeded: None) -> None:
     module = Loop()
     inputs, targets = torch.randint(128, (3, 9)), torch.randint(128, (3, 9))
     embedded = module.embed(inputs).detach().requires_grad_()
@@ -62,12 +65,12 @@ def test_a_network_that_cuts_its_own_gradient_is_found(seeded: None) -> None:
     assert "within the network" in found.seen
 
 
-def test_a_network_without_memory_is_told_from_one_with(seeded: None) -> None:
+def test_a_network_without_memory_is_distinguished_from_one_with_memory(seeded: None) -> None:
     assert outcome("memory.horizon", Loop(carries=False)).status == "warn"
     assert outcome("memory.horizon", Loop()).status == "pass"
 
 
-def test_influence_ends_where_a_window_does(seeded: None) -> None:
+def test_influence_ends_at_the_end_of_the_window(seeded: None) -> None:
     class Window(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -82,32 +85,36 @@ def test_influence_ends_where_a_window_does(seeded: None) -> None:
     assert [share > 0 for share in found] == [True, True, False, False]
 
 
+def test_the_proposed_settings_are_those_of_a_shipped_recipe() -> None:
+    assert tuned_settings() == TUNED, "run: python tests/support/tuned_settings.py"
+
+
 def test_the_horizons_changes_make_a_recipe(registry: Registry) -> None:
     path = REPOSITORY / "recipes" / "clinic" / "healthy.yaml"
     recipe = load_recipe(path, registry, overrides=["train.bptt_length=1"])
-    subject = subject_of_recipe(recipe, title="", quick=True)
+    subject = subject_of_recipe(recipe, title="", settings=Settings(quick=True))
     (check,) = select_checks(registry, ["memory.horizon"])
     changes = check.examine(subject).changes
     data, marks = load_yaml(path.read_text(), str(path))
     apply_overrides(data, marks, overrides=changes)
-    mended = parse_recipe(dump_yaml(data), registry, source="mended", base=path.parent)
-    assert mended.train.bptt_length == 64
-    assert mended.train.budget.seconds == 150
-    assert mended.train.optimizer.name == "muon"
+    fixed = parse_recipe(dump_yaml(data), registry, source="fixed", base=path.parent)
+    assert fixed.train.bptt_length == 64
+    assert fixed.train.budget.seconds == 150
+    assert fixed.train.optimizer.name == "muon"
 
 
-def test_a_network_that_heeds_no_token_is_no_matter_of_memory(seeded: None) -> None:
-    class Deaf(Plain):
+def test_a_network_that_ignores_all_tokens_is_not_a_fault_of_memory(seeded: None) -> None:
+    class IgnoresTokens(Plain):
         def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
             outputs, state = self.rnn(self.embed(tokens) * 0, state)
             return self.head(outputs), state
 
-    found = outcome("memory.horizon", Deaf())
+    found = outcome("memory.horizon", IgnoresTokens())
     assert found.status == "skip"
     assert "model.contract" in found.seen
 
 
-def test_a_text_of_one_token_says_nothing_against_a_network(seeded: None) -> None:
+def test_a_text_of_one_token_is_not_a_fault_of_the_network(seeded: None) -> None:
     same = [(np.full((8, 16), 65), np.full((8, 16), 65))] * 3
     found = examine(model=Plain(), batches=same, only=["memory.horizon"], show=False)
     assert found.examined[0].outcome.status == "pass"

@@ -1,4 +1,4 @@
-"""A loss is told from the mean cross-entropy, and one that is chosen is no fault."""
+"""A loss is compared with the mean cross-entropy; a deliberate choice is not a fault."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from broken_models import (
     cross_entropy,
     one_hot_mean,
     outcome,
+    reported,
+    run_all_checks,
+    run_doctor,
     subject_of,
-    told,
-    visit,
-    whole_visit,
 )
 from torch import Tensor, nn
 
@@ -66,39 +66,39 @@ from seqzoo.plugin.registry import Registry
         (lambda y, t: F.cross_entropy(y, t[:, 1:]), "fail", "raises"),
     ],
 )
-def test_a_loss_is_told_from_the_mean_cross_entropy(loss: Any, status: str, said: str) -> None:
-    found = visit(Plain, loss=loss, only=["model.loss"])
-    assert outcome(found, "model.loss").status == status, told(found)
+def test_a_loss_is_compared_with_the_mean_cross_entropy(loss: Any, status: str, said: str) -> None:
+    found = run_doctor(Plain, loss=loss, only=["model.loss"])
+    assert outcome(found, "model.loss").status == status, reported(found)
     assert said in outcome(found, "model.loss").seen
 
 
-def test_a_loss_that_takes_tokens_flattened_is_given_them_so(registry: Registry) -> None:
+def test_a_loss_that_takes_flattened_tokens_gets_them(registry: Registry) -> None:
     # With T = V it would go through as it is, axis 1 taken for the classes.
     logits, targets = torch.randn(2, V, V), torch.randint(V, (2, V))
     given = subject_of(registry, loss=nn.CrossEntropyLoss(weight=torch.ones(V))).network
     assert given.loss(logits, targets) == cross_entropy(logits, targets)
-    assert visit(Plain, loss=nn.CrossEntropyLoss()).is_healthy
+    assert run_doctor(Plain, loss=nn.CrossEntropyLoss()).is_healthy
 
 
-def test_a_loss_that_fails_in_every_form_is_told_once(registry: Registry) -> None:
-    found = whole_visit(registry, loss=lambda y, t: nn.CrossEntropyLoss()(y, t[..., None, None]))
-    assert causes(found) == ["model.loss"], told(found)
-    assert not any(each.crashed for each in found.examined), told(found)
+def test_a_loss_that_fails_in_every_form_is_reported_once(registry: Registry) -> None:
+    found = run_all_checks(registry, loss=lambda y, t: nn.CrossEntropyLoss()(y, t[..., None, None]))
+    assert causes(found) == ["model.loss"], reported(found)
+    assert not any(each.crashed for each in found.examined), reported(found)
     assert "criterion(logits.flatten(0, 1), targets.flatten())" in (
         outcome(found, "model.loss").remedy
     )
 
 
 def test_a_loss_over_the_wrong_axis_is_the_only_cause() -> None:
-    found = visit(Plain, loss=lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t))
+    found = run_doctor(Plain, loss=lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t))
     assert causes(found) == ["model.loss"]
 
 
-def test_probabilities_are_no_fault_where_the_loss_takes_them() -> None:
+def test_probabilities_are_not_a_fault_if_the_loss_takes_them() -> None:
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return F.nll_loss(outputs.log().flatten(0, 1), targets.flatten())
 
-    found = visit(lambda: Ending(lambda y: y.softmax(-1)), loss=loss)
-    assert told(found)[0][:2] == ("model.logits", "warn")
+    found = run_doctor(lambda: Ending(lambda y: y.softmax(-1)), loss=loss)
+    assert reported(found)[0][:2] == ("model.logits", "warn")
     assert causes(found) == ["model.logits"]
     assert outcome(found, "model.loss").status == "pass"

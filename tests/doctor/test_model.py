@@ -1,4 +1,4 @@
-"""What the doctor says of models: healthy ones pass, each fault is named as itself."""
+"""Models: healthy ones pass, and each fault is reported as itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from broken_models import (
     TEXT,
     BeginsAtZero,
     Chaotic,
-    Clairvoyant,
-    DeafToEval,
     DropoutLeftOn,
     Ending,
     FirstStateDrawn,
+    IgnoresEval,
     PeekingInTraining,
     Plain,
+    SeesTargets,
     Stateless,
     T,
     V,
@@ -28,9 +28,9 @@ from broken_models import (
     batches,
     causes,
     outcome,
+    reported,
+    run_doctor,
     subject_of,
-    told,
-    visit,
 )
 from installed_architectures import SMALL, every_architecture, options_of
 from torch import nn
@@ -49,8 +49,8 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
         model.prepare(np.frombuffer(TEXT, np.uint8))
         return model
 
-    found = visit(build, seed=seed)
-    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+    found = run_doctor(build, seed=seed)
+    assert {each.outcome.status for each in found.examined} == {"pass"}, reported(found)
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
     ],
 )
 def test_plain_modules_are_healthy(model: Any) -> None:
-    found = visit(model)
-    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+    found = run_doctor(model)
+    assert {each.outcome.status for each in found.examined} == {"pass"}, reported(found)
 
 
 @pytest.mark.parametrize("length", [4, 8, 32, 100])
-def test_a_model_that_reads_no_more_than_its_batches_hold_is_healthy(
+def test_a_model_that_reads_no_more_than_one_batch_is_healthy(
     registry: Registry, length: int
 ) -> None:
-    found = visit(lambda: Windowed(length), batches=lambda: batches(length))
-    assert {each.outcome.status for each in found.examined} == {"pass"}, told(found)
+    found = run_doctor(lambda: Windowed(length), batches=lambda: batches(length))
+    assert {each.outcome.status for each in found.examined} == {"pass"}, reported(found)
     subject = subject_of(registry, model=lambda: Windowed(length), batches=lambda: batches(length))
     assert subject.trial.points[-1].step == subject.trial.steps > 0
 
@@ -97,13 +97,13 @@ def test_a_model_alone_is_examined_without_batches_or_text() -> None:
     found = examine(model=Plain(), only=["model"], show=False)
     statuses = {each.check.name: each.outcome.status for each in found.examined}
     assert statuses.pop("model.initial_loss") == "skip"
-    assert set(statuses.values()) == {"pass"}, told(found)
+    assert set(statuses.values()) == {"pass"}, reported(found)
 
 
 @pytest.mark.parametrize(("model", "expected"), FAULTS.values(), ids=FAULTS)
 def test_each_fault_is_named_as_its_own_cause(model: Any, expected: str) -> None:
-    found = visit(model)
-    assert causes(found) == expected.split(", "), told(found)
+    found = run_doctor(model)
+    assert causes(found) == expected.split(", "), reported(found)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -114,11 +114,11 @@ def test_each_fault_is_named_as_its_own_cause(model: Any, expected: str) -> None
         (torch.softmax, lambda y, t: F.nll_loss(y.log().flatten(0, 1), t.flatten())),
     ],
 )
-def test_a_softmax_over_a_wrong_axis_is_the_cause_whatever_the_loss_takes(
+def test_a_softmax_over_a_wrong_axis_is_the_cause_for_any_loss(
     axis: int, function: Any, loss: Any
 ) -> None:
-    found = visit(lambda: Ending(lambda y: function(y, axis)), loss=loss)
-    assert causes(found) == ["model.logits"], told(found)
+    found = run_doctor(lambda: Ending(lambda y: function(y, axis)), loss=loss)
+    assert causes(found) == ["model.logits"], reported(found)
     assert outcome(found, "model.logits").status == "fail"
 
 
@@ -133,8 +133,8 @@ def test_a_softmax_over_a_wrong_axis_is_the_cause_whatever_the_loss_takes(
         (lambda y: 0.1 * y.relu(), "as after a ReLU"),
     ],
 )
-def test_what_the_outputs_are_is_told(function: Any, said: str) -> None:
-    found = visit(lambda: Ending(function), only=["model.logits"])
+def test_the_kind_of_outputs_is_reported(function: Any, said: str) -> None:
+    found = run_doctor(lambda: Ending(function), only=["model.logits"])
     assert said in outcome(found, "model.logits").seen
 
 
@@ -143,32 +143,36 @@ def test_what_the_outputs_are_is_told(function: Any, said: str) -> None:
     [
         (FirstStateDrawn, "the first state is drawn at random", "Begin with zeros"),
         (DropoutLeftOn, "by no dropout layer", "training=self.training"),
-        (DeafToEval, "still in training mode: drop", "nn.Dropout registered"),
+        (IgnoresEval, "still in training mode: drop", "nn.Dropout registered"),
     ],
 )
-def test_what_is_drawn_in_eval_mode_is_told(model: Any, seen: str, remedy: str) -> None:
-    found = outcome(visit(model, only=["model.eval_mode"]), "model.eval_mode")
+def test_the_source_of_randomness_in_eval_mode_is_reported(
+    model: Any, seen: str, remedy: str
+) -> None:
+    found = outcome(run_doctor(model, only=["model.eval_mode"]), "model.eval_mode")
     assert seen in found.seen
     assert remedy in found.remedy
 
 
-def test_how_far_ahead_it_peeks_is_told() -> None:
-    numbers = outcome(visit(PeekingInTraining), "model.causality").numbers
+def test_how_far_ahead_a_model_reads_is_reported() -> None:
+    numbers = outcome(run_doctor(PeekingInTraining), "model.causality").numbers
     # x(t) + x(t + 3): an output at t knows of every token up to t + 3.
     assert numbers["farthest"] == 3
     assert numbers["eval_difference"] == 0 < numbers["training_difference"]
 
 
-def test_logits_that_hold_the_target_are_below_what_is_possible_untrained() -> None:
-    found = outcome(visit(Clairvoyant), "model.initial_loss")
+def test_an_untrained_loss_below_what_is_possible_fails() -> None:
+    found = outcome(run_doctor(SeesTargets), "model.initial_loss")
     assert found.status == "fail"
     assert found.numbers["nats"] < 1 < 2 < found.numbers["order_0_nats"]
-    assert outcome(visit(Clairvoyant()), "model.initial_loss").status == "pass"  # may be trained
+    assert (
+        outcome(run_doctor(SeesTargets()), "model.initial_loss").status == "pass"
+    )  # may be trained
 
 
 def test_initial_loss_is_the_cross_entropy_of_the_text() -> None:
     model = Plain()
-    numbers = outcome(visit(model), "model.initial_loss").numbers
+    numbers = outcome(run_doctor(model), "model.initial_loss").numbers
     # Sixteen rows of T tokens from the beginning of the training part, by hand.
     tokens = np.frombuffer(TEXT, np.uint8)[: 16 * T + 1].astype(np.int64)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Learning rates, warm-up, gradients and updates are judged by what they do."""
+"""Learning rates, warm-up, gradients and updates are judged by their effect."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from small_networks import (
     Plain,
     Positions,
     check_of,
+    is_about_code,
     network_of,
     outcome,
     pairs,
-    speaks_of_code,
-    taught,
+    trained,
     trial_of,
 )
 from torch import Tensor, nn
@@ -35,13 +35,13 @@ from seqzoo.doctor.checks.optimisation.update_ratio import examine as examine_ra
 from seqzoo.doctor.checks.optimisation.warmup import updates_of
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
-from seqzoo.doctor.subject import Missing
+from seqzoo.doctor.subject import Missing, Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.load import load_recipe
 
 
-def test_the_lowest_loss_of_a_batch_is_what_no_reader_of_its_rows_beats() -> None:
+def test_the_lowest_loss_of_a_batch_is_the_entropy_of_its_rows() -> None:
     inputs = torch.tensor([[1, 2, 3], [1, 2, 4], [5, 2, 3]])
     targets = torch.tensor([[2, 3, 7], [2, 4, 7], [2, 3, 7]])
     # After 1, 2 come 3 and 4, one time each: two of nine tokens cost ln 2.
@@ -59,7 +59,7 @@ def test_a_network_whose_parameters_do_not_reach_its_logits_learns_no_batch(seed
     found = outcome("optimisation.overfit", Frozen)
     assert found.status == "fail"
     assert "learnt" not in found.seen
-    assert speaks_of_code(found)
+    assert is_about_code(found)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_learning_rate_is_judged_by_its_order_of_magnitude(
     )
     assert found.status == status
     if status == "fail":
-        assert speaks_of_code(found)
+        assert is_about_code(found)
         assert 3e-4 < rate * found.numbers["suggested"] < 0.3
 
 
@@ -114,14 +114,14 @@ def test_adams_own_rate_is_not_far_too_low_for_a_small_network(
 
 
 @pytest.mark.parametrize("factor", [100.0, 0.01])
-def test_the_suggested_rate_undoes_what_was_done_to_it(factor: float, registry: Registry) -> None:
+def test_the_suggested_rate_restores_the_original_one(factor: float, registry: Registry) -> None:
     rates = [f"train.optimizer.learning_rate={5e-3 * factor:g}", "runtime.threads=1"]
     subject = subject_of_recipe(load_recipe(HEALTHY, registry, overrides=rates), title="")
     found = check_of("optimisation.learning_rate")(subject)
     assert found.status == "fail"
     again = load_recipe(HEALTHY, registry, overrides=[*rates, *found.changes])
-    mended = check_of("optimisation.learning_rate")(subject_of_recipe(again, title=""))
-    assert mended.status == "pass"
+    fixed = check_of("optimisation.learning_rate")(subject_of_recipe(again, title=""))
+    assert fixed.status == "pass"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_suggested_rate_undoes_what_was_done_to_it(factor: float, registry: 
         ("{seconds: 60}", 0, "pass"),
     ],
 )
-def test_a_warm_up_has_to_end_in_the_first_half_of_the_budget(
+def test_a_warm_up_must_end_in_the_first_half_of_the_budget(
     budget: str, warmup: int, status: str, registry: Registry
 ) -> None:
     overrides = [f"train.budget={budget}", f"train.schedule.warmup_steps={warmup}"]
@@ -147,12 +147,12 @@ def test_a_warm_up_has_to_end_in_the_first_half_of_the_budget(
     assert found.status == status
     if status != "pass":
         assert found.changes == ("train.schedule.warmup_steps=40",)
-        mended = load_recipe(HEALTHY, registry, overrides=[*overrides, *found.changes])
-        again = check_of("optimisation.warmup")(subject_of_recipe(mended, title=""))
+        fixed = load_recipe(HEALTHY, registry, overrides=[*overrides, *found.changes])
+        again = check_of("optimisation.warmup")(subject_of_recipe(fixed, title=""))
         assert again.status == "pass"
 
 
-def test_updates_of_a_budget_in_bytes_are_those_that_are_made(registry: Registry) -> None:
+def test_updates_of_a_budget_in_bytes_equal_those_that_are_made(registry: Registry) -> None:
     stages = "[{from: 0, length: 8}, {from: 0.25, length: 32}, {from: 0.5, length: 8}]"
     overrides = [
         "train.batch_size=4",
@@ -172,7 +172,7 @@ def test_updates_of_a_budget_in_bytes_are_those_that_are_made(registry: Registry
     assert updates_of(epochs.train, bytes_per_token=2.5, epoch_bytes=20_000) == found
 
 
-def test_a_budget_in_seconds_tells_no_number_of_updates(registry: Registry) -> None:
+def test_a_budget_in_seconds_gives_no_number_of_updates(registry: Registry) -> None:
     overrides = ["train.budget={seconds: 60}", "train.schedule.warmup_steps=50"]
     recipe = load_recipe(HEALTHY, registry, overrides=overrides)
     with pytest.raises(Missing, match="seconds"):
@@ -194,7 +194,7 @@ def test_a_range_test_finds_where_the_loss_falls_and_rises() -> None:
     assert math.isinf(read_range_test(sorted(bowl, reverse=True), factors).diverges)
 
 
-def test_what_is_missing_at_the_end_of_a_range_test_has_blown_up() -> None:
+def test_losses_missing_at_the_end_of_a_range_test_have_diverged() -> None:
     factors = [1.0, 2.0, 4.0, 8.0]
     assert read_range_test([5.0, 4.0, 3.0], factors).diverges == 8.0
 
@@ -210,16 +210,16 @@ def test_what_is_missing_at_the_end_of_a_range_test_has_blown_up() -> None:
         ([0.0] * 100, None, "fail"),
     ],
 )
-def test_a_gradient_may_tower_where_it_is_clipped(
+def test_a_large_gradient_is_not_a_fault_if_it_is_clipped(
     norms: list[float], clip: float | None, status: str
 ) -> None:
     seen = trial_of(gradient_norms=norms, losses=[1.0] * len(norms), clip_norm=clip)
     found = examine_norms(seen)
     assert found.status == status
-    assert status == "pass" or speaks_of_code(found)
+    assert status == "pass" or is_about_code(found)
 
 
-def test_who_clips_in_a_loop_of_their_own_is_not_told_that_they_never_do(
+def test_user_code_may_clip_so_the_report_does_not_say_never(
     registry: Registry,
 ) -> None:
     figures = {"gradient_norms": [1.0] * 99 + [40.0], "losses": [1.0] * 100}
@@ -243,27 +243,27 @@ def test_update_ratios_are_judged_after_the_beginning(later: float, status: str)
     seen = trial_of(update_ratios={"a": [0.9, 0.9, later, later], "b": [1e-3] * 4})
     found = examine_ratios(seen)
     assert found.status == status
-    assert status == "pass" or speaks_of_code(found)
+    assert status == "pass" or is_about_code(found)
 
 
 def test_dead_units_are_counted(seeded: None) -> None:
     module = Plain(hidden_size=20)
-    subject = taught(module, updates=0)
+    subject = trained(module, updates=0)
     assert check_of("optimisation.dead_units")(subject).numbers["share"] == 0.0
     with torch.no_grad():
         module.rnn.bias_ih_l0[60:65] = -80.0  # the output gates of five units
     found = check_of("optimisation.dead_units")(subject)
     assert found.status == "warn"
     assert found.numbers["share"] == 0.25
-    assert speaks_of_code(found)
+    assert is_about_code(found)
 
 
-def test_threads_are_set_where_they_can_be(
+def test_threads_are_a_setting_only_of_a_recipe(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 10_000)
     threads = check_of("environment.threads")
-    assert speaks_of_code(threads(trial_of()))
+    assert is_about_code(threads(trial_of()))
     of_recipe = threads(trial_of(recipe=load_recipe(HEALTHY, registry)))
     assert of_recipe.changes == (f"runtime.threads={of_recipe.numbers['cores']}",)
 
@@ -279,8 +279,8 @@ def test_no_check_changes_the_model_that_it_is_given(seeded: None) -> None:
     assert module.drop.p == 0.3
 
 
-def test_nothing_reads_more_at_once_than_a_network_can(seeded: None) -> None:
-    subject = taught(Positions(), updates=1, length=32)
+def test_no_check_reads_more_at_once_than_the_network_can(seeded: None) -> None:
+    subject = trained(Positions(), updates=1, length=32)
     names = [
         *("memory.horizon", "memory.lag", "memory.saturation", "memory.carry"),
         *("optimisation.overfit", "optimisation.dead_units", "decoding.loop"),
@@ -293,7 +293,7 @@ def test_nothing_reads_more_at_once_than_a_network_can(seeded: None) -> None:
 
 
 @pytest.mark.parametrize("longest", [4, 7, 32, None])
-def test_measuring_in_pieces_is_measuring_at_once(longest: int | None, seeded: None) -> None:
+def test_measuring_in_pieces_equals_measuring_at_once(longest: int | None, seeded: None) -> None:
     network = network_of(Plain())
     tokens = np.frombuffer(TEXT[:3201], dtype=np.uint8)
 
@@ -309,7 +309,7 @@ def test_measuring_in_pieces_is_measuring_at_once(longest: int | None, seeded: N
         assert astuple(found) == pytest.approx(astuple(expected), rel=1e-6)
 
 
-def test_passages_are_swapped_over_no_more_tokens_than_a_network_can_read() -> None:
+def test_swapped_passages_are_no_longer_than_the_network_can_read() -> None:
     class Counting(nn.Module):
         """It has a position for each of 7 tokens, and its state is the next one's."""
 
@@ -335,6 +335,6 @@ def test_healthy_architectures_pass(architecture: str, seed: int, registry: Regi
             "runtime.threads=1",
         ],
     )
-    subject = subject_of_recipe(recipe, title="", seed=seed, seconds=6.0)
+    subject = subject_of_recipe(recipe, title="", settings=Settings(seed=seed, seconds=6.0))
     found = diagnose(subject, select_checks(registry, ["memory", "optimisation"]))
     assert not found.findings, [(each.check.name, each.outcome.seen) for each in found.findings]

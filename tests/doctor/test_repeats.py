@@ -1,4 +1,4 @@
-"""The same text handed out again is told, from other batches or other rows."""
+"""Text that is given again is reported, in other batches or other rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seqzoo.plugin.registry import Registry
 pytestmark = pytest.mark.usefixtures("fast_reader")
 
 
-def test_one_batch_for_ever_is_a_repeat(registry: Registry) -> None:
+def test_one_batch_repeated_for_ever_is_a_repeat(registry: Registry) -> None:
     def stuck(tokens: np.ndarray) -> Batches:
         first = next(lanes(tokens))
         while True:
@@ -42,7 +42,7 @@ def test_one_batch_for_ever_is_a_repeat(registry: Registry) -> None:
     assert causes(from_code(plainly(stuck(tokens)), text)) == ["stream.repeats"]
 
 
-def test_every_batch_served_twice_is_a_repeat(registry: Registry) -> None:
+def test_every_batch_given_twice_is_a_repeat(registry: Registry) -> None:
     def twice(tokens: np.ndarray) -> Batches:
         for batch in lanes(tokens):
             yield batch
@@ -63,7 +63,7 @@ def test_rows_that_all_read_the_same_place_are_copies(registry: Registry) -> Non
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_a_list_gone_through_again_is_no_repeat(shuffled: bool) -> None:
+def test_a_second_epoch_of_a_list_is_not_a_repeat(shuffled: bool) -> None:
     source = lanes(training_of(words(40_000)))
     batches = [next(source) for _ in range(12)]
     draw = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_a_list_gone_through_again_is_no_repeat(shuffled: bool) -> None:
 
 
 @pytest.mark.parametrize("by", [1, 50, 500])
-def test_lanes_that_read_the_same_text_one_behind_the_other_are_told(
+def test_lanes_that_read_the_same_text_with_a_delay_are_reported(
     by: int, registry: Registry
 ) -> None:
     def overlapping(tokens: np.ndarray) -> Batches:
@@ -99,7 +99,7 @@ def test_lanes_that_read_the_same_text_one_behind_the_other_are_told(
 
 
 @pytest.mark.parametrize("step", [1, 3, 8])
-def test_windows_that_overlap_in_a_batch_are_warned_of(step: int, registry: Registry) -> None:
+def test_windows_that_overlap_in_a_batch_give_a_warning(step: int, registry: Registry) -> None:
     def sliding(tokens: np.ndarray, *, draw: Any = None) -> Batches:
         starts = np.arange(0, 19_000, step)
         if draw is not None:
@@ -121,7 +121,7 @@ def test_windows_that_overlap_in_a_batch_are_warned_of(step: int, registry: Regi
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_lanes_that_go_round_the_whole_text_do_not_overlap(given: bool) -> None:
+def test_lanes_that_each_read_the_whole_text_do_not_overlap(given: bool) -> None:
     text = words(4_000)
     tokens = training_of(text)
 
@@ -137,7 +137,7 @@ def test_lanes_that_go_round_the_whole_text_do_not_overlap(given: bool) -> None:
     assert status(found, "stream.repeats") == "pass"
 
 
-def test_rows_behind_another_are_those_of_a_loop() -> None:
+def test_rows_behind_another_equal_those_of_a_naive_loop() -> None:
     draw = np.random.default_rng(0)
     text = draw.integers(3, size=400)
     rows = np.stack([text[start : start + 60] for start in (0, 20, 40, 47, 300)])

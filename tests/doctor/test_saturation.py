@@ -1,4 +1,4 @@
-"""Gates are those of a naive loop, and stuck ones are told."""
+"""Gates equal those of a naive loop, and stuck ones are reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from small_networks import (
     Plain,
     check_of,
     network_of,
-    taught,
+    trained,
 )
 from torch import nn
 
@@ -22,7 +22,7 @@ from seqzoo.doctor.checks.memory.saturation import share_stuck
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_gates_are_those_of_a_naive_loop(
+def test_gates_equal_those_of_a_naive_loop(
     kind: type[nn.RNNBase], num_layers: int, seeded: None
 ) -> None:
     module = Plain(kind).double()
@@ -66,7 +66,7 @@ def test_gates_are_those_of_a_naive_loop(
             np.testing.assert_allclose(found[f"rnn.{layer} {gate}"], np.array(values), atol=1e-12)
 
 
-def test_cells_and_sigmoids_are_seen_as_they_run(seeded: None) -> None:
+def test_cells_and_sigmoids_are_recorded(seeded: None) -> None:
     module = Loop()
     module.head = nn.Sequential(nn.Linear(24, 128), nn.Sigmoid())
     found = activations(network_of(module), torch.randint(128, (3, 7)))
@@ -83,7 +83,7 @@ def test_forget_gates_near_one_are_memory_and_output_gates_near_zero_are_stuck(
     module = Plain()
     with torch.no_grad():
         module.rnn.bias_ih_l0[24:48] = 50.0
-    subject = taught(module, updates=0)
+    subject = trained(module, updates=0)
     assert check_of("memory.saturation")(subject).status == "pass"
     with torch.no_grad():
         module.rnn.bias_ih_l0[72:] = -50.0
@@ -92,7 +92,7 @@ def test_forget_gates_near_one_are_memory_and_output_gates_near_zero_are_stuck(
     assert found.numbers["stuck"] == 1.0
 
 
-def test_a_unit_is_stuck_that_is_at_one_end_nearly_always() -> None:
+def test_a_unit_that_is_almost_always_at_one_end_is_stuck() -> None:
     values = torch.full((1000, 4), 0.5)
     values[:, 0] = 0.001
     values[:, 1] = 0.999

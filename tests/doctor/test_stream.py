@@ -1,4 +1,4 @@
-"""Healthy streams pass every check, and the question has the one fault that it has."""
+"""Healthy streams pass every check, and the question's stream has one fault."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from made_streams import (
 
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import diagnose
+from seqzoo.doctor.subject import Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import load_recipe
@@ -49,7 +50,7 @@ def test_a_shipped_recipe_passes_each_check(name: str, registry: Registry) -> No
     path = REPOSITORY / "recipes" / f"{name}.yaml"
     small = ["runtime.threads=1", "corpus.name=pastiche", "corpus.options={size_bytes: 300000}"]
     recipe = load_recipe(path, registry, overrides=small)
-    subject = subject_of_recipe(recipe, title=name, quick=True, seed=7)
+    subject = subject_of_recipe(recipe, title=name, settings=Settings(quick=True, seed=7))
     found = diagnose(subject, select_checks(subject.registry, ["stream"]))
     assert found.is_healthy, [each.outcome.seen for each in found.findings]
     assert {each.outcome.status for each in found.examined} == {"pass"}
@@ -66,7 +67,7 @@ def test_plain_lanes_are_healthy(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 32])
-def test_plain_passages_are_healthy_where_no_state_is_carried(length: int) -> None:
+def test_plain_passages_are_healthy_if_no_state_is_carried(length: int) -> None:
     text = words(40_000)
     batches = plainly(passages(training_of(text), length=length, rows=64))
     found = from_code(batches, text, carry_state=False)

@@ -1,4 +1,4 @@
-"""Models and batches that raise end no visit, and are told once."""
+"""Models and batches that raise do not stop the examination, and are reported once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from broken_models import (
     causes,
     cross_entropy,
     outcome,
+    run_all_checks,
+    run_doctor,
+    run_until_error,
     subject_of,
-    visit,
-    visit_until,
-    whole_visit,
 )
 from torch import Tensor, nn
 
@@ -32,29 +32,29 @@ from seqzoo.plugin.registry import Registry
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 @pytest.mark.parametrize("calls", [0, 1, 4, 5, 20, 60, 130])
-def test_a_model_that_raises_at_its_nth_call_ends_no_visit(
+def test_a_model_that_raises_at_its_nth_call_does_not_stop_the_examination(
     registry: Registry, calls: int, error: type[BaseException]
 ) -> None:
-    visit_until(registry, calls, error)
+    run_until_error(registry, calls, error)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("calls", [3, 40, 130])
-def test_a_model_that_raises_at_its_nth_call_ends_no_visit_in_full(
+def test_a_model_that_raises_at_its_nth_call_does_not_stop_slow_checks(
     registry: Registry, calls: int
 ) -> None:
-    visit_until(registry, calls, SystemExit, quick=False)
+    run_until_error(registry, calls, SystemExit, quick=False)
 
 
-def test_what_breaks_off_alike_has_one_cause(registry: Registry) -> None:
-    found = visit(lambda left=[9]: Raising(left, RuntimeError))
+def test_checks_that_crash_with_one_message_have_one_cause(registry: Registry) -> None:
+    found = run_doctor(lambda left=[9]: Raising(left, RuntimeError))
     crashed = [each for each in found.examined if each.crashed]
     assert len(crashed) > 3
     assert [each.check.name for each in found.causes] == [crashed[0].check.name]
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
-def test_a_model_that_cannot_be_built_is_told_once(
+def test_a_model_that_cannot_be_built_is_reported_once(
     registry: Registry, error: type[BaseException]
 ) -> None:
     tries = []
@@ -63,17 +63,17 @@ def test_a_model_that_cannot_be_built_is_told_once(
         tries.append(1)
         raise error("no such layer")
 
-    found = whole_visit(registry, model=build)
+    found = run_all_checks(registry, model=build)
     assert [each.check.name for each in found.findings] == ["model.contract"]
     assert f"{error.__name__}: no such layer" in outcome(found, "model.contract").seen
-    assert outcome(found, "model.causality").seen == "not looked at, see model.contract"
+    assert outcome(found, "model.causality").seen == "not run, see model.contract"
     assert len(tries) == 1
 
 
 @pytest.mark.parametrize(
     ("number", "error"), [(0, ValueError), (1, SystemExit), (7, SystemExit), (70, ValueError)]
 )
-def test_batches_that_raise_are_told_once(
+def test_batches_that_raise_are_reported_once(
     registry: Registry, number: int, error: type[BaseException]
 ) -> None:
     def raising() -> Iterator[Any]:
@@ -82,7 +82,7 @@ def test_batches_that_raise_are_told_once(
                 raise error("the disk is gone")
             yield batch
 
-    found = whole_visit(registry, batches=raising)
+    found = run_all_checks(registry, batches=raising)
     assert len(found.examined) == len(all_checks(registry))
     if number < 48:  # what the recording asks for
         assert causes(found) == ["stream.contract"]
@@ -98,8 +98,8 @@ def test_batches_that_raise_are_told_once(
         (np.zeros((3, 4, 8), int), "a batch is a pair"),
     ],
 )
-def test_batches_that_are_no_pairs_of_ids_are_told(pair: Any, said: str) -> None:
-    found = visit(Plain, batches=lambda: iter([pair] * 60), only=["stream.contract"])
+def test_batches_that_are_not_pairs_of_ids_are_reported(pair: Any, said: str) -> None:
+    found = run_doctor(Plain, batches=lambda: iter([pair] * 60), only=["stream.contract"])
     assert outcome(found, "stream.contract").status == "fail"
     assert said in outcome(found, "stream.contract").seen
 
@@ -111,17 +111,17 @@ def test_a_model_that_is_none_or_cannot_be_copied_has_one_cause(registry: Regist
             self.lock = threading.Lock()
 
     for model, said in ((lambda: None, "gave NoneType"), (Locked, "cannot be copied")):
-        found = whole_visit(registry, model=model)
+        found = run_all_checks(registry, model=model)
         assert causes(found) == ["model.contract"]
         assert said in outcome(found, "model.contract").seen
 
 
-def test_rows_that_become_fewer_are_told() -> None:
+def test_a_batch_with_fewer_rows_is_reported() -> None:
     def shrinking() -> Iterator[Any]:
         for count, (inputs, targets) in enumerate(batches()):
             yield (inputs, targets) if count < 9 else (inputs[:2], targets[:2])
 
-    found = visit(Plain, batches=shrinking, only=["stream.contract"], carry_state=True)
+    found = run_doctor(Plain, batches=shrinking, only=["stream.contract"], carry_state=True)
     assert "2 rows" in outcome(found, "stream.contract").seen
 
 
@@ -134,27 +134,27 @@ def test_rows_that_become_fewer_are_told() -> None:
         (lambda model, tokens, state: (model(tokens)[0].flatten(0, 1), None), "is (B T, V)"),
         (lambda model, tokens, state: ((model(tokens)[0], 1, None), None), "a tuple of 3 (Tensor,"),
         (lambda model, tokens, state: ([model(tokens)[0]], None), "a list of 1 (Tensor)"),
-        (lambda model, tokens, state: ({}, None), "no tensor but dict"),
+        (lambda model, tokens, state: ({}, None), "dict, which is not a tensor"),
         (lambda model, tokens, state: (model(tokens)[0].argmax(-1, True), None), "torch.int64"),
         (lambda model, tokens, state: (model(tokens)[0], {"a": object()}), "tree of tensors"),
     ],
 )
-def test_what_a_model_gives_is_told_where_it_is_something_else(forward: Any, said: str) -> None:
-    found = visit(Plain, forward=forward)
+def test_an_unexpected_answer_of_a_model_is_described(forward: Any, said: str) -> None:
+    found = run_doctor(Plain, forward=forward)
     assert causes(found) == ["model.contract"]
     assert said in outcome(found, "model.contract").seen
 
 
-def test_a_failure_that_no_check_is_there_to_tell_is_a_crash(registry: Registry) -> None:
+def test_a_failure_is_a_crash_if_the_check_that_reports_it_does_not_run(registry: Registry) -> None:
     def build() -> nn.Module:
         raise ValueError("no such layer")
 
-    found = visit(build, only=["model.rows"])
+    found = run_doctor(build, only=["model.rows"])
     assert found.examined[0].crashed
     assert "no such layer" in found.examined[0].outcome.seen
 
 
-def test_a_check_that_raises_ends_no_visit(registry: Registry) -> None:
+def test_a_check_that_raises_does_not_stop_the_examination(registry: Registry) -> None:
     def leave(subject: Subject) -> Outcome:
         raise SystemExit(3)
 
@@ -165,7 +165,7 @@ def test_a_check_that_raises_ends_no_visit(registry: Registry) -> None:
     assert {each.outcome.status for each in found.examined[1:]} == {"skip"}
 
 
-def test_a_training_that_breaks_off_is_told_by_the_first_check_that_looks_at_it(
+def test_a_training_that_fails_is_reported_by_the_first_check_that_needs_it(
     registry: Registry,
 ) -> None:
     asked = []
@@ -188,7 +188,7 @@ def test_a_training_that_breaks_off_is_told_by_the_first_check_that_looks_at_it(
     assert len(asked) == 3
 
 
-def test_what_broke_is_not_tried_twice(registry: Registry) -> None:
+def test_what_failed_is_not_tried_twice(registry: Registry) -> None:
     def model() -> nn.Module:
         raise ValueError
 

@@ -1,4 +1,4 @@
-"""Targets that are not the next token are told as what they are."""
+"""Targets that are not the next token are reported as what they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from made_streams import (
-    MIXED_UP,
+    CONFUSED,
     Batches,
     T,
     causes,
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("fast_reader")
 
 @pytest.mark.parametrize("length", [1, 2, T])
 @pytest.mark.parametrize("ahead", OFFSETS)
-def test_the_offset_of_the_targets_is_told(length: int, ahead: int, registry: Registry) -> None:
+def test_the_offset_of_the_targets_is_reported(length: int, ahead: int, registry: Registry) -> None:
     def make(tokens: np.ndarray) -> Batches:
         return lanes(tokens, length=length, ahead=ahead)
 
@@ -54,7 +54,7 @@ def test_the_offset_of_the_targets_is_told(length: int, ahead: int, registry: Re
     assert said in plain.seen
 
 
-def test_shares_by_offset_are_those_of_a_loop() -> None:
+def test_shares_by_offset_equal_those_of_a_naive_loop() -> None:
     draw = torch.Generator().manual_seed(0)
     batches = tuple(
         Batch(*torch.randint(3, (2, 2, 7), generator=draw), restarts=False) for _ in range(5)
@@ -74,19 +74,19 @@ def test_shares_by_offset_are_those_of_a_loop() -> None:
 
 
 @pytest.mark.parametrize("ahead", [-1, 0, 1, 2])
-def test_pairs_of_single_tokens_are_held_against_the_corpus(ahead: int) -> None:
+def test_pairs_of_single_tokens_are_compared_with_the_corpus(ahead: int) -> None:
     text = words(40_000)
     batches = plainly(passages(training_of(text), length=1, rows=64, ahead=ahead))
     found = from_code(batches, text, carry_state=False)
     assert causes(found) == ([] if ahead == 1 else ["stream.targets"])
 
 
-def test_single_tokens_without_a_corpus_cannot_be_told() -> None:
+def test_single_tokens_without_a_corpus_are_skipped() -> None:
     batches = plainly(passages(training_of(words(40_000)), length=1, rows=64))
     assert status(from_code(batches, carry_state=False), "stream.targets") == "skip"
 
 
-def test_targets_rolled_round_in_their_row_are_told(registry: Registry) -> None:
+def test_targets_rolled_in_their_row_are_reported(registry: Registry) -> None:
     exact = outcome(numbered(rolled, registry), "stream.targets")
     text = words(40_000)
     found = from_code(plainly(rolled(training_of(text))), text)
@@ -95,13 +95,13 @@ def test_targets_rolled_round_in_their_row_are_told(registry: Registry) -> None:
     assert causes(found) == ["stream.targets"]
 
 
-@pytest.mark.parametrize(("mix_up", "said"), MIXED_UP.values(), ids=list(MIXED_UP))
+@pytest.mark.parametrize(("confuse", "said"), CONFUSED.values(), ids=list(CONFUSED))
 @pytest.mark.parametrize("carry_state", [False, True])
-def test_axes_that_are_mixed_up_are_told(
-    mix_up: Callable[[Batch], Batch], said: str, carry_state: bool, registry: Registry
+def test_confused_axes_are_reported(
+    confuse: Callable[[Batch], Batch], said: str, carry_state: bool, registry: Registry
 ) -> None:
     def make(tokens: np.ndarray) -> Batches:
-        return (mix_up(batch) for batch in lanes(tokens) if batch.inputs.shape[1] == T)
+        return (confuse(batch) for batch in lanes(tokens) if batch.inputs.shape[1] == T)
 
     text = words(40_000)
     found = from_code(plainly(make(training_of(text))), text, carry_state=carry_state)

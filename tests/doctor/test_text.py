@@ -1,4 +1,4 @@
-"""Text that was not to be read, text that is lost, and bytes that are miscounted."""
+"""Text that must not be read, text that is lost, and bytes that are counted wrongly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("fast_reader")
 
 
 @pytest.mark.parametrize("by", [-1_000, 1_000])
-def test_numbers_beyond_the_split_are_told(by: int, registry: Registry) -> None:
+def test_positions_outside_the_split_are_reported(by: int, registry: Registry) -> None:
     def beyond(tokens: np.ndarray) -> Batches:
         for batch in lanes(tokens):
             yield Batch(batch.inputs + by, batch.targets + by, batch.restarts)
@@ -45,7 +45,7 @@ def test_numbers_beyond_the_split_are_told(by: int, registry: Registry) -> None:
     assert outcome(subject, "stream.split").status == "fail"
 
 
-def test_ids_beyond_the_vocabulary_are_told(registry: Registry) -> None:
+def test_ids_outside_the_vocabulary_are_reported(registry: Registry) -> None:
     subject = numbered(lanes, registry)
     subject.tokens[5] = 2  # with a vocabulary of 2
     found = outcome(subject, "stream.split")
@@ -54,7 +54,7 @@ def test_ids_beyond_the_vocabulary_are_told(registry: Registry) -> None:
 
 @pytest.mark.parametrize("length", [1, T, 64])
 @pytest.mark.parametrize("as_places", [False, True], ids=["bytes", "places in the alphabet"])
-def test_rows_of_the_held_out_text_are_told(length: int, as_places: bool) -> None:
+def test_rows_of_the_held_out_text_are_reported(length: int, as_places: bool) -> None:
     text = words(40_000)
     whole = np.frombuffer(text, dtype=np.uint8)
     ids = np.searchsorted(np.unique(whole), whole) if as_places else whole
@@ -88,7 +88,7 @@ def test_windows_are_found_where_a_search_finds_them(monkeypatch: pytest.MonkeyP
     assert 0 < sum(expected) < len(expected)
 
 
-def test_the_hash_of_a_window_does_not_depend_on_where_it_stands() -> None:
+def test_the_hash_of_a_window_does_not_depend_on_its_position() -> None:
     data = np.frombuffer(words(500), dtype=np.uint8)
     rows = np.lib.stride_tricks.sliding_window_view(data, 64)
     assert np.array_equal(hashes(data, 64), hashes_of_rows(rows))
@@ -129,7 +129,7 @@ def test_every_installed_tokenizer_passes(registry: Registry) -> None:
         ("ascii alone", "all 256 byte values, it raises ValueError: ordinal not in range(128)"),
     ],
 )
-def test_the_first_lost_byte_is_told(fault: str, said: str, registry: Registry) -> None:
+def test_the_first_lost_byte_is_reported(fault: str, said: str, registry: Registry) -> None:
     subject = with_tokenizer(Bytes(fault), registry)
     assert said in outcome(subject, "stream.round_trip").seen
     checks = select_checks(registry, ["stream.round_trip", "stream.byte_count"])
@@ -137,7 +137,7 @@ def test_the_first_lost_byte_is_told(fault: str, said: str, registry: Registry) 
     assert [each.check.name for each in found.causes] == ["stream.round_trip"]
 
 
-def test_a_wrong_count_of_bytes_is_told_with_its_factor(registry: Registry) -> None:
+def test_a_wrong_count_of_bytes_is_reported_with_its_factor(registry: Registry) -> None:
     subject = with_tokenizer(Bytes("counts two"), registry)
     assert outcome(subject, "stream.round_trip").status == "pass"
     found = outcome(subject, "stream.byte_count")

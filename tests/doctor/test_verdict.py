@@ -1,4 +1,4 @@
-"""What doctor makes of a curve, and of what a model writes."""
+"""What the doctor concludes from a curve, and from generated text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from doctored import run_of, subject
+from doctor_subjects import run_of, subject
 from tiny import Recurrent
 from torch import Tensor, nn
 
@@ -18,8 +18,8 @@ from seqzoo.doctor.checks.decoding import loop as decoding_loop
 from seqzoo.doctor.checks.decoding._written import (
     distinct_share,
     entropy_bits,
+    generated,
     loop_length,
-    written,
 )
 from seqzoo.doctor.checks.verdict import (
     overfitting as verdict_overfitting,
@@ -59,7 +59,7 @@ def curve(
     return lines
 
 
-def with_ladder(visit: Subject, **bits: float) -> Subject:
+def with_ladder(given: Subject, **bits: float) -> Subject:
     """The n-gram rungs by order, each with an accuracy of 1 - bits / 8."""
     rungs = tuple(
         Rung(
@@ -70,16 +70,16 @@ def with_ladder(visit: Subject, **bits: float) -> Subject:
         )
         for order, value in ((name.removeprefix("order_"), value) for name, value in bits.items())
     )
-    visit.__dict__["ladder"] = Ladder(rungs)
-    return visit
+    given.__dict__["ladder"] = Ladder(rungs)
+    return given
 
 
 RUNGS = {"order_0": 4.8, "order_1": 3.6, "order_2": 2.9, "order_3": 2.4, "order_4": 2.2}
 
 
-def test_a_validation_that_rises_while_training_falls_is_overfitting() -> None:
-    visit = run_of(curve([2.5, 2.2, 2.3, 2.4], training=[2.5, 2.1, 1.8, 1.5]))
-    outcome = verdict_overfitting.examine(visit)
+def test_a_validation_loss_that_rises_while_training_loss_falls_is_overfitting() -> None:
+    given = run_of(curve([2.5, 2.2, 2.3, 2.4], training=[2.5, 2.1, 1.8, 1.5]))
+    outcome = verdict_overfitting.examine(given)
     assert outcome.status == "warn"
     assert outcome.numbers["best_step"] == 200
     assert outcome.changes == ("train.budget={steps: 200}",)
@@ -94,7 +94,7 @@ def test_a_validation_that_rises_while_training_falls_is_overfitting() -> None:
     ],
     ids=["still falling", "noise", "both rise"],
 )
-def test_what_is_no_overfitting_passes(validation: list[float], training: list[float]) -> None:
+def test_a_run_without_overfitting_passes(validation: list[float], training: list[float]) -> None:
     outcome = verdict_overfitting.examine(run_of(curve(validation, training=training)))
     assert outcome.status == "pass"
 
@@ -113,13 +113,13 @@ def test_a_run_that_has_not_read_its_text_once_is_undertrained() -> None:
     assert verdict_undertrained.examine(run_of(lines, training_bytes=15_000)).status == "pass"
 
 
-def test_a_run_that_goes_on_is_not_called_undertrained() -> None:
-    visit = run_of(curve([2.9, 2.8, 2.7, 2.6]), training_bytes=10**6, is_finished=False)
+def test_an_unfinished_run_is_not_called_undertrained() -> None:
+    given = run_of(curve([2.9, 2.8, 2.7, 2.6]), training_bytes=10**6, is_finished=False)
     with pytest.raises(Missing, match="not finished"):
-        verdict_undertrained.examine(visit)
+        verdict_undertrained.examine(given)
 
 
-def test_a_falling_end_is_undertrained_only_where_the_rate_has_not_decayed() -> None:
+def test_a_falling_end_is_undertrained_only_if_the_rate_has_not_decayed() -> None:
     falling = [2.9, 2.8, 2.7, 2.6, 2.5, 2.4]
     assert verdict_undertrained.examine(run_of(curve(falling))).status == "warn"
     decayed = run_of(curve(falling, learning_rate=1e-5))
@@ -131,7 +131,7 @@ def test_a_falling_end_is_undertrained_only_where_the_rate_has_not_decayed() -> 
     [verdict_overfitting, verdict_undertrained, verdict_underfitting],
     ids=lambda module: module.__name__.rpartition("_")[-1],
 )
-def test_without_a_run_there_is_no_verdict_on_one(module: Any) -> None:
+def test_without_a_run_there_is_no_verdict(module: Any) -> None:
     with pytest.raises(Missing, match="no run"):
         module.examine(subject())
 
@@ -182,7 +182,7 @@ def test_a_measure_is_the_mean_over_every_token_read_in_order(text: np.ndarray) 
     assert found.accuracy == pytest.approx(float(hits.double().mean()))
 
 
-def test_another_passages_past_costs_what_the_past_is_worth(text: np.ndarray) -> None:
+def test_the_past_of_another_passage_costs_what_the_own_past_is_worth(text: np.ndarray) -> None:
     own, swapped = measure_swapped(of_bigrams(text, remember=False), text)
     assert swapped.bits_per_token == pytest.approx(own.bits_per_token, abs=1e-9)
     own, swapped = measure_swapped(of_bigrams(text, remember=True), text)
@@ -190,7 +190,7 @@ def test_another_passages_past_costs_what_the_past_is_worth(text: np.ndarray) ->
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
-def test_rows_of_a_state_are_chosen_wherever_the_batch_is(kind: type[nn.Module]) -> None:
+def test_rows_of_a_state_are_selected_on_any_axis(kind: type[nn.Module]) -> None:
     torch.manual_seed(0)
     layers = kind(4, 4, num_layers=2, batch_first=True)
     embed = nn.Embedding(9, 4)
@@ -206,7 +206,7 @@ def test_rows_of_a_state_are_chosen_wherever_the_batch_is(kind: type[nn.Module])
     torch.testing.assert_close(after, expected[rows])
 
 
-def test_a_network_without_a_state_has_no_past_to_be_swapped(text: np.ndarray) -> None:
+def test_a_network_without_a_state_has_no_past_to_swap(text: np.ndarray) -> None:
     network = Network(nn.Embedding(4, 4), lambda: nn.Embedding(4, 4))
     with pytest.raises(ValueError, match="no state"):
         measure_swapped(network, text)
@@ -220,7 +220,7 @@ def at_rung(text: np.ndarray, *, remember: bool, steps: int = 100) -> Subject:
     return with_ladder(run_of(lines, network=lambda: network, held_out=text), **RUNGS)
 
 
-def test_a_model_that_has_halted_beside_a_rung_and_uses_no_past_is_at_that_rung(
+def test_a_model_that_stays_near_a_rung_and_uses_no_past_is_at_that_rung(
     text: np.ndarray,
 ) -> None:
     outcome = verdict_rung.examine(at_rung(text, remember=False))
@@ -229,12 +229,12 @@ def test_a_model_that_has_halted_beside_a_rung_and_uses_no_past_is_at_that_rung(
     assert "the current byte and nothing before it" in outcome.why
 
 
-def test_a_model_that_uses_its_past_or_has_just_begun_is_at_no_rung(text: np.ndarray) -> None:
+def test_a_model_that_uses_its_past_or_has_just_begun_is_not_at_a_rung(text: np.ndarray) -> None:
     assert "at the order" not in verdict_rung.examine(at_rung(text, remember=True)).seen
     assert verdict_rung.examine(at_rung(text, remember=False, steps=10)).status != "fail"
 
 
-def test_a_finished_run_above_order_3_has_halted_early(text: np.ndarray) -> None:
+def test_a_finished_run_above_order_3_has_stopped_early(text: np.ndarray) -> None:
     assert verdict_rung.examine(at_rung(text, remember=True)).status == "warn"
 
 
@@ -246,17 +246,17 @@ def test_a_loop_is_found_with_its_shortest_period(period: int) -> None:
     assert loop_length(np.random.default_rng(0).integers(0, 9, 400).tolist()) is None
 
 
-def test_distinct_grams_and_entropy_are_those_of_the_definition() -> None:
+def test_distinct_grams_and_entropy_follow_their_definition() -> None:
     assert distinct_share([1, 2, 3, 4, 5], 4) == 1.0
     assert distinct_share([1] * 13, 4) == 0.1
     assert entropy_bits([0, 1, 2, 3]) == 2.0
     assert entropy_bits([7] * 9) == 0.0
 
 
-def test_what_is_written_is_what_the_network_says_step_by_step() -> None:
+def test_generated_tokens_equal_those_of_single_steps() -> None:
     torch.manual_seed(0)
     model = Recurrent().eval()
-    greedy = written(
+    greedy = generated(
         Network(model, Recurrent), [65, 66], 20, lambda logits, _: int(logits.argmax())
     )
     tokens = [65, 66]
@@ -266,7 +266,7 @@ def test_what_is_written_is_what_the_network_says_step_by_step() -> None:
 
 
 class Loops(nn.Module):
-    """After each token most probably the next of a cycle of five, otherwise anything."""
+    """After each token most probably the next of a cycle of five, otherwise any token."""
 
     def forward(self, tokens: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         wanted = (tokens + 1) % 5
@@ -274,7 +274,7 @@ class Loops(nn.Module):
 
 
 @pytest.mark.parametrize(("chain", "status"), [("greedy", "fail"), ("draws", "pass")])
-def test_a_chain_that_repeats_itself_is_told_where_drawing_does_not(
+def test_a_chain_that_repeats_itself_is_reported_if_sampling_does_not(
     chain: str, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def choose_best(scores: Tensor, history: Tensor) -> Tensor:
@@ -285,14 +285,14 @@ def test_a_chain_that_repeats_itself_is_told_where_drawing_does_not(
     monkeypatch.setattr(decoding_loop, "build_chain", lambda *_, **__: links)
     recipe = SimpleNamespace(sample=SimpleNamespace(chain=()), registry=None)
     network = Network(Loops(), Loops)
-    visit = subject(
+    given = subject(
         recipe=recipe,
         run=SimpleNamespace(),
         network=lambda: network,
         tokens=np.arange(400, dtype=np.uint8) % 40,
         vocab_size=40,
     )
-    outcome = decoding_loop.examine(visit)
+    outcome = decoding_loop.examine(given)
     assert outcome.status == status
     assert outcome.numbers["greedy_loop"] == 5
     if status == "fail":

@@ -1,4 +1,4 @@
-"""Modules with one fault each, healthy ones beside them, and visits to them."""
+"""Modules with one fault each, healthy ones, and helpers that examine them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from seqzoo.doctor import examine
 from seqzoo.doctor.checks import all_checks, select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
-from seqzoo.doctor.subject import Subject
-from seqzoo.doctor.subjects.code import subject_of_code
+from seqzoo.doctor.subject import Settings, Subject
+from seqzoo.doctor.subjects.code import Code, subject_of_code
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.registry import Registry, load_registry
 
@@ -29,7 +29,7 @@ QUICK_MODEL = [check for check in all_checks(load_registry()) if check.group == 
 
 
 class Plain(nn.Module):
-    """What people write: the state as nn.LSTM gives it, (layers, B, H)."""
+    """What users write: the state as nn.LSTM returns it, (layers, B, H)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Stateless(Plain):
 
 
 class Ending(Plain):
-    """Outputs that went through a last function."""
+    """Outputs after a last function."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -65,14 +65,14 @@ class Ending(Plain):
         return self.function(logits), state
 
 
-class Sure(Plain):
+class Overconfident(Plain):
     def __init__(self) -> None:
         super().__init__()
         nn.init.normal_(self.head.weight, std=10)
 
 
-class Clairvoyant(Stateless):
-    """Puts out the target itself, newly made."""
+class SeesTargets(Stateless):
+    """A new model that already gives the target a high logit."""
 
     def forward(self, tokens: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(tokens) + 20 * F.one_hot(tokens.roll(-1, 1), V)
@@ -124,8 +124,8 @@ class DropsByNumpy(Plain):
         return out * torch.from_numpy(np.random.random(out.shape) < 0.8)
 
 
-class DeafToEval(Plain):
-    """Its dropout does not hear of eval mode."""
+class IgnoresEval(Plain):
+    """Its dropout ignores eval mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,21 +134,21 @@ class DeafToEval(Plain):
     def after(self, out: Tensor) -> Tensor:
         return self.drop(out)
 
-    def train(self, mode: bool = True) -> DeafToEval:
+    def train(self, mode: bool = True) -> IgnoresEval:
         super().train(mode)
         self.drop.train()
         return self
 
 
 class Forgetful(Plain):
-    """Gives a state, and begins from nothing all the same."""
+    """Returns a state, but always starts from an empty one."""
 
     def forward(self, tokens: Tensor, state: Any = None) -> Any:
         return super().forward(tokens, None)
 
 
 class KeepsItsGraph(Stateless):
-    """The state is kept inside, and nothing is given back."""
+    """The state is kept inside, and not returned."""
 
     kept: Any = None
 
@@ -204,7 +204,7 @@ class Chaotic(Plain):
 
 
 class ZeroByZero(Plain):
-    """Embeddings of length 1, and one token, which no text holds, whose embedding is zero."""
+    """Embeddings of length 1; one token, which no text has, has an embedding of zeros."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class ZeroByZero(Plain):
 
 
 class Windowed(nn.Module):
-    """Attention with positions for W tokens and no more, and no state."""
+    """Attention with positions for W tokens, and no state."""
 
     def __init__(self, W: int) -> None:
         super().__init__()
@@ -230,8 +230,8 @@ class Windowed(nn.Module):
         return self.head(x + self.attend(x, x, x, attn_mask=mask)[0])
 
 
-class Deaf(Plain):
-    """It does not look at its tokens."""
+class IgnoresTokens(Plain):
+    """It ignores its tokens."""
 
     def before(self, x: Tensor) -> Tensor:
         return 0 * x
@@ -266,8 +266,8 @@ class Counting(Plain):
         return out
 
 
-class TiresOfReading(Plain):
-    """Its state is dropped at the first cut after 60 tokens."""
+class ForgetsAfterSixty(Plain):
+    """It ignores its state at the first cut after 60 tokens."""
 
     def forward(self, tokens: Tensor, state: Any = None) -> Any:
         count, state = (0, None) if state is None else (int(state[0][0]), state[1])
@@ -285,14 +285,14 @@ def batches(length: int = T) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def contiguous() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows that each go on where they were."""
+    """Rows that each continue where they stopped."""
     text = np.frombuffer(TEXT, np.uint8)
     rows = text[: len(text) // B * B].reshape(B, -1)
     for start in range(0, rows.shape[1] - T - 1, T):
         yield rows[:, start : start + T], rows[:, start + 1 : start + T + 1]
 
 
-def visit(model: Any, **further: Any) -> Diagnosis:
+def run_doctor(model: Any, **further: Any) -> Diagnosis:
     given = {
         "batches": batches,
         "corpus": TEXT,
@@ -312,7 +312,7 @@ def causes(diagnosis: Diagnosis) -> list[str]:
     return [each.check.name for each in diagnosis.causes]
 
 
-def told(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
+def reported(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
     return [
         (each.check.name, each.outcome.status, each.outcome.seen) for each in diagnosis.findings
     ]
@@ -326,9 +326,9 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "log softmax over rows": (lambda: Ending(lambda y: y.log_softmax(0)), "model.logits"),
     "sigmoid": (lambda: Ending(torch.sigmoid), "model.logits"),
     "relu": (lambda: Ending(torch.relu), "model.logits"),
-    "sure": (Sure, "model.initial_loss"),
-    "sure instance": (Sure(), "model.initial_loss"),
-    "clairvoyant": (Clairvoyant, "model.causality"),
+    "sure": (Overconfident, "model.initial_loss"),
+    "sure instance": (Overconfident(), "model.initial_loss"),
+    "clairvoyant": (SeesTargets, "model.causality"),
     "bidirectional": (Bidirectional, "model.causality"),
     "peeking in training": (PeekingInTraining, "model.causality"),
     "batch norm": (BatchNormed, "model.rows"),
@@ -336,7 +336,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "dropout left on": (DropoutLeftOn, "model.eval_mode"),
     "drops by numpy": (DropsByNumpy, "model.eval_mode"),
     "first state drawn": (FirstStateDrawn, "model.eval_mode"),
-    "deaf to eval": (DeafToEval, "model.eval_mode"),
+    "deaf to eval": (IgnoresEval, "model.eval_mode"),
     "forgetful": (Forgetful, "model.state"),
     "keeps its graph": (KeepsItsGraph, "model.detached"),
     "keeps its state": (KeepsItsState, "model.untouched"),
@@ -344,7 +344,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "cut off": (CutOff, "model.gradients"),
     "zero by zero": (ZeroByZero, "model.finite"),
     "counting": (Counting, "model.untouched"),
-    "tires of reading": (TiresOfReading, "model.evaluation"),
+    "tires of reading": (ForgetsAfterSixty, "model.evaluation"),
 }
 
 
@@ -361,7 +361,7 @@ def one_at_a_time() -> Iterator[Any]:
 
 
 class Raising(Plain):
-    """Raises at its n-th call, copies counted with it, and ever after."""
+    """Raises from its n-th call on; calls of copies count too."""
 
     def __init__(self, calls: list[int], error: type[BaseException]) -> None:
         super().__init__()
@@ -379,21 +379,21 @@ class Raising(Plain):
         return super().forward(tokens, state)
 
 
-def subject_of(registry: Registry, **given: Any) -> Subject:
-    """The short training shorter."""
-    optional = {"forward": None, "loss": None, "optimizer": None, "seconds": 0.2}
-    usual = {"model": Plain, "batches": contiguous, "corpus": TEXT, "carry_state": True}
-    return subject_of_code(**(optional | usual | given), registry=registry)
+def subject_of(registry: Registry, *, quick: bool = False, **given: Any) -> Subject:
+    """The plain model on contiguous batches, or what is given; the short training is shorter."""
+    usual = {"model": Plain, "batches": contiguous, "corpus": TEXT}
+    settings = Settings(quick=quick, seconds=0.2)
+    return subject_of_code(Code(**(usual | given)), registry, settings=settings)
 
 
-def whole_visit(registry: Registry, *, quick: bool = True, **given: Any) -> Diagnosis:
+def run_all_checks(registry: Registry, *, quick: bool = True, **given: Any) -> Diagnosis:
     """Every check that is quick, or all."""
     return diagnose(subject_of(registry, quick=quick, **given), select_checks(registry))
 
 
-def visit_until(registry: Registry, calls: int, error: type[BaseException], **how: Any) -> None:
+def run_until_error(registry: Registry, calls: int, error: type[BaseException], **how: Any) -> None:
     left = [calls]
-    found = whole_visit(registry, model=lambda: Raising(left, error), **how)
+    found = run_all_checks(registry, model=lambda: Raising(left, error), **how)
     assert len(found.examined) == len(all_checks(registry))
     assert left[0] < 0
     assert any(f"{error.__name__}: no more" in each.outcome.seen for each in found.findings)

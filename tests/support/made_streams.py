@@ -1,4 +1,4 @@
-"""Streams with one fault each, and visits to them."""
+"""Streams with one fault each, and helpers that examine them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
-from seqzoo.doctor.evidence.trial import Trainee
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.evidence.trial import Trainer
+from seqzoo.doctor.subject import Subject, Text
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch, Corpus, Tokenizer
 from seqzoo.plugin.registry import Registry
@@ -46,7 +46,7 @@ def lanes(
     order: Callable[[int], Sequence[int]] | None = None,
     restarts: Callable[[int], bool] = lambda place: place == 0,
 ) -> Batches:
-    """Contiguous lanes, written down naively: for ever, each fault by its parameter.
+    """Contiguous lanes, written naively: for ever, each parameter is a fault.
 
     order: of the rows of batch k. restarts: given the place in the lanes.
     """
@@ -67,7 +67,7 @@ def lanes(
 
 
 def passages(tokens: np.ndarray, *, rows: int = B, length: int = T, ahead: int = 1) -> Batches:
-    """Rows from anywhere, the state reset for every batch."""
+    """Rows from random places, the state reset for every batch."""
     draw = np.random.default_rng(0)
     while True:
         starts = draw.integers(4, len(tokens) - length - 4, rows)[:, None] + np.arange(length)
@@ -97,7 +97,7 @@ class NumberedPipeline(Pipeline):
         batches = self.make(np.arange(num_tokens))
         return Source(lambda: next(batches), lambda batch: batch)
 
-    def trainee(self, *_: Any, **__: Any) -> Trainee:
+    def trainer(self, *_: Any, **__: Any) -> Trainer:
         raise NotImplementedError
 
 
@@ -108,8 +108,7 @@ def numbered(
     return Subject(
         title="numbered",
         registry=registry,
-        tokens=tokens,
-        held_out=tokens,
+        text=Text(tokens=tokens, held_out=tokens),
         vocab_size=2,
         pipeline=lambda: NumberedPipeline(make, num_tokens=num_tokens, length=length),
     )
@@ -136,7 +135,7 @@ def status(diagnosis: Diagnosis, name: str) -> str:
 
 
 def plainly(batches: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """As someone's own generator hands them out."""
+    """As a user's own generator yields them."""
     for batch in batches:
         yield batch.inputs.numpy(), batch.targets.numpy()
 
@@ -146,8 +145,8 @@ def training_of(text: bytes) -> np.ndarray:
 
 
 def onehots(text: bytes, *, fresh: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The question's generator: one character from each of 32 places, one-hot, the places moving
-    on by one; the same two arrays for ever, or new ones.
+    """The question's generator: one character from each of 32 places, one-hot, the places
+    advance by one; always the same two arrays, or new ones.
     """
     places = np.random.default_rng(3).integers(len(text), size=32)
     a, b = np.zeros((32, 1, 256)), np.zeros((32, 256))
@@ -176,7 +175,7 @@ def rolled(tokens: np.ndarray) -> Batches:
         yield Batch(batch.inputs, batch.inputs.roll(-1, 1), batch.restarts)
 
 
-MIXED_UP: dict[str, tuple[Callable[[Batch], Batch], str]] = {
+CONFUSED: dict[str, tuple[Callable[[Batch], Batch], str]] = {
     "rows rolled up": (
         lambda b: b._replace(targets=b.targets.roll(-1, 0)),
         "those of the row below",
@@ -187,11 +186,11 @@ MIXED_UP: dict[str, tuple[Callable[[Batch], Batch], str]] = {
     ),
     "inputs rolled up": (
         lambda b: b._replace(targets=b.inputs.roll(-1, 0)),
-        "inputs of the row below: rolled along the batch",
+        "inputs of the row below: rolled along the batch axis",
     ),
     "inputs rolled down": (
         lambda b: b._replace(targets=b.inputs.roll(1, 0)),
-        "inputs of the row above: rolled along the batch",
+        "inputs of the row above: rolled along the batch axis",
     ),
     "time first": (
         lambda b: Batch(b.inputs.T.contiguous(), b.targets.T.contiguous(), b.restarts),
@@ -211,7 +210,7 @@ class Stateless(torch.nn.Module):
 
 
 class Bytes(Tokenizer):
-    """The identity, with one fault at most."""
+    """The identity, with at most one fault."""
 
     vocab_size = 256
 
@@ -237,5 +236,7 @@ def with_tokenizer(tokenizer: Tokenizer, registry: Registry) -> Subject:
     splits = split(corpus, train=0.9, validation=0.05, test=0.05)
     tokenizer.learn(splits.training.bytes)
     return Subject(
-        title="words", registry=registry, data=Data(corpus, "", splits), tokenizer=tokenizer
+        title="words",
+        registry=registry,
+        text=Text(data=Data(corpus, "", splits), tokenizer=tokenizer),
     )

@@ -1,4 +1,4 @@
-"""Batches as people make them, and visits to them."""
+"""Batches as users make them, and helpers that examine them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXT = np.random.default_rng(0).integers(V, size=20_000)
 
 
 def windows(count: int | None = None, *, rows: int = B, seed: int = 0) -> Iterator[Pair]:
-    """Rows from anywhere."""
+    """Rows from random places."""
     draw = np.random.default_rng(seed)
     while count is None or count > 0:
         count = None if count is None else count - 1
@@ -57,7 +57,7 @@ class Recurrent(nn.Module):
         return self.head(hidden), state
 
 
-def visit(batches: Any, *, only: tuple[str, ...] = ("stream",), **further: Any) -> Diagnosis:
+def run_doctor(batches: Any, *, only: tuple[str, ...] = ("stream",), **further: Any) -> Diagnosis:
     return examine(batches=batches, only=only, show=False, **further)
 
 

@@ -1,4 +1,4 @@
-"""Small networks, taught and untaught, and visits to them."""
+"""Small networks, trained and untrained, and helpers that examine them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.evidence.network import Network, call_plainly, mean_nats
 from seqzoo.doctor.evidence.trial import Trial
 from seqzoo.doctor.subject import Subject
-from seqzoo.doctor.subjects.code import subject_of_code
+from seqzoo.doctor.subjects.code import Code, subject_of_code
 from seqzoo.model import state as states
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.registry import load_registry
@@ -27,7 +27,7 @@ TEXT = b"the quick brown fox jumps over the lazy dog, and the dog looks up at th
 
 
 class Plain(nn.Module):
-    """A recurrent network as anyone writes it; each fault is a switch."""
+    """A recurrent network in the usual form; each fault is a parameter."""
 
     def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, hidden_size: int = 24) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Loop(nn.Module):
 
 
 class Positions(nn.Module):
-    """Causal attention with 32 learnt positions and no state: it reads no more at once."""
+    """Causal attention with 32 learnt positions and no state: it can read 32 tokens at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Positions(nn.Module):
 
 
 class Frozen(Plain):
-    """Its logits stand on no parameter but a bias."""
+    """Its logits depend on no parameter except a bias."""
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         logits, state = super().forward(tokens, state)
@@ -111,23 +111,23 @@ def network_of(module: nn.Module) -> Network:
 
 
 def trial_of(*, recipe: Any = None, **figures: Any) -> Subject:
-    """A subject whose trial gave these figures, of somebody's own code without a recipe."""
+    """A subject whose trial gave these figures; a user's own code, without a recipe."""
     subject = Subject(title="", registry=load_registry(), recipe=recipe)
     network = network_of(nn.Linear(2, 2))
     subject.trial = Trial(network, figures.pop("clip_norm", None), **figures)
     return subject
 
 
-def speaks_of_code(found: Outcome) -> bool:
-    """Whether a finding names no setting of a recipe, for somebody who has none."""
+def is_about_code(found: Outcome) -> bool:
+    """Whether a finding names no setting of a recipe, for users who have none."""
     sections = ("train.", "architecture.", "evaluate.", "runtime.", "sample.", "bptt_length")
-    told = f"{found.seen} {found.why} {found.remedy}"
+    reported = f"{found.seen} {found.why} {found.remedy}"
     assert found.remedy, "this is no finding"
-    return not found.changes and not any(section in told for section in sections)
+    return not found.changes and not any(section in reported for section in sections)
 
 
-def taught(module: nn.Module, *, carry: bool = True, updates: int = 200, length: int = 16) -> Any:
-    """A subject whose trial has trained `module` so long, whatever the machine."""
+def trained(module: nn.Module, *, carry: bool = True, updates: int = 200, length: int = 16) -> Any:
+    """A subject whose trial has trained `module` for that many updates on any machine."""
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     state = None
     batches = pairs(length=length)
@@ -138,16 +138,8 @@ def taught(module: nn.Module, *, carry: bool = True, updates: int = 200, length:
         optimizer.zero_grad()
         mean_nats(logits, targets).backward()
         optimizer.step()
-    subject = subject_of_code(
-        model=module,
-        batches=lambda: pairs(length=length),
-        corpus=TEXT * 10,
-        registry=load_registry(),
-        forward=None,
-        loss=None,
-        optimizer=None,
-        carry_state=True,
-    )
+    code = Code(model=module, batches=lambda: pairs(length=length), corpus=TEXT * 10)
+    subject = subject_of_code(code, load_registry())
     subject.trial = Trial(subject.network, None, losses=[1.0] * updates)
     return subject
 

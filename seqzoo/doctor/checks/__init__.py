@@ -1,4 +1,4 @@
-"""The checks, in the order in which they are run and told: causes before what follows from them."""
+"""The checks, in the order in which they run and are reported: causes before consequences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from pkgutil import iter_modules
 
+from seqzoo.doctor.causes import with_causes
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
@@ -20,7 +21,7 @@ GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "e
 def all_checks(registry: Registry) -> list[Check]:
     """Our own, one in each module of a group's folder, and those of plugins, by group and rank."""
     own = [
-        import_module(module.name).CHECK
+        with_causes(import_module(module.name).CHECK)
         for group in GROUPS
         for module in iter_modules([f"{__path__[0]}/{group}"], f"{__name__}.{group}.")
         if not module.name.rpartition(".")[2].startswith("_")
@@ -33,7 +34,7 @@ def all_checks(registry: Registry) -> list[Check]:
 def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
     """All checks, or those that `only` names, a group by its name or `group.*`.
 
-    Raises UsageError where a name is no check's.
+    Raises UsageError if a name is not a check.
     """
     checks = all_checks(registry)
     names = [check.name for check in checks]
@@ -48,7 +49,7 @@ def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
 
 
 def check_table() -> str:
-    """Our own checks as Markdown: name, what is healthy, whether the quick mode has it."""
+    """The built-in checks as Markdown: name, what is healthy, whether the quick mode runs it."""
     lines = ["", "| check | healthy is | quick |", "|---|---|---|"]
     for check in all_checks(Registry()):
         quick = "yes" if check.is_quick else ""

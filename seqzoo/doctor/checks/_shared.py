@@ -1,4 +1,4 @@
-"""What several checks of training need: real text, networks that drop nothing, updates, words."""
+"""What several checks need: real text, networks without dropout, updates, common changes."""
 
 from __future__ import annotations
 
@@ -9,46 +9,58 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject, or_none
+from seqzoo.model.runtime import in_eval_mode
 
-__all__ = ["adam_update", "is_recipe", "real_text", "run_over", "without_dropout", "worded"]
+__all__ = [
+    "adam_update",
+    "advice",
+    "contiguous_lanes",
+    "or_contiguous_lanes",
+    "real_text",
+    "run_over",
+    "without_dropout",
+]
 
 
-def is_recipe(subject: Subject) -> bool:
-    """Whether there are settings that a change can name."""
-    try:
-        return subject.recipe is not None
-    except Missing:
-        return False
+def advice(subject: Subject, *, recipe: str, code: str) -> str:
+    """What to do: in the settings of a recipe, or in the code of a user who has none."""
+    return recipe if subject.has("recipe") else code
 
 
-def worded(subject: Subject, *, recipe: str, code: str) -> str:
-    """What to do, in the settings of a recipe or in the code of somebody who has none."""
-    return recipe if is_recipe(subject) else code
+def contiguous_lanes(subject: Subject) -> tuple[str, ...]:
+    """The change that makes a recipe read contiguous lanes; none if it has no stream of its own."""
+    if not subject.has("recipe") or subject.recipe.train.stream is None:
+        return ()
+    return ("train.stream=null",)
+
+
+def or_contiguous_lanes(subject: Subject) -> str:
+    """The same in words, to add to a remedy; nothing if there is no such change."""
+    if not contiguous_lanes(subject):
+        return ""
+    return "; in the recipe, leave out train.stream to read contiguous lanes"
 
 
 def real_text(subject: Subject, rows: int, length: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets (rows, length), each row a stretch of the held-out split.
 
-    Of the training split where that is too short, and of the first batch where there is no corpus.
-    As many tokens in more and shorter rows where the network reads no more at once.
+    Of the training split if that is too short, and of the first batch if there is no corpus.
+    The same number of tokens in more, shorter rows if the network cannot read `length` at once.
     """
     longest = min(length, subject.network.readable)
     rows, length = rows * length // longest, longest
     wanted = rows * length + 1
-    for split in ("held_out", "tokens"):
-        try:
-            tokens = getattr(subject, split)
-        except Missing:
-            continue
-        if len(tokens) >= wanted:
+    for split in (lambda: subject.held_out, lambda: subject.tokens):
+        tokens = or_none(split)
+        if tokens is not None and len(tokens) >= wanted:
             return rows_of(tokens[:wanted], rows)
     batch = subject.batch
     return batch.inputs[:rows, :length], batch.targets[:rows, :length]
 
 
 def without_dropout(network: Network) -> Network:
-    """A copy in training mode that drops nothing, for what has to be learnt or compared exactly."""
+    """A copy in training mode without dropout, for what must be learnt or compared exactly."""
     copied = network.copied()
     copied.module.train()
     for module in copied.module.modules():
@@ -70,16 +82,13 @@ def adam_update(network: Network, optimizer: torch.optim.Optimizer, loss: Tensor
 
 @torch.no_grad()
 def run_over(network: Network, inputs: Tensor, hooks: dict[nn.Module, Any]) -> None:
-    """Read `inputs` in eval mode under forward hooks (module, arguments, output), and leave the
-    network as it was.
+    """Read `inputs` in eval mode with forward hooks (module, arguments, output); the network stays
+    as it was.
     """
     handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
-    modes = [(module, module.training) for module in network.module.modules()]
-    network.module.eval()
     try:
-        network(inputs)
+        with in_eval_mode(network.module):
+            network(inputs)
     finally:
-        for module, mode in modes:
-            module.training = mode
         for handle in handles:
             handle.remove()

@@ -1,4 +1,4 @@
-"""Figures of a recording that several checks of streams tell."""
+"""Figures of a recording that several checks of streams use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _TOKENS_TO_BE_DISTINCT = 64
 
 
 def share_of_repeats(recording: Recording) -> float:
-    """Of the batches that have an earlier one, those that equal an earlier one.
+    """The share of batches, after the first, that equal an earlier one.
 
-    Small batches are taken together until 64 tokens stand for each, so that chance repeats none.
+    Small batches are joined until each has 64 tokens, so that none repeats by chance.
     """
     each = max(1, -(-_TOKENS_TO_BE_DISTINCT // recording.batches[0].inputs.numel()))
     if recording.numbered:
@@ -35,11 +35,11 @@ def share_of_repeats(recording: Recording) -> float:
 
 
 def share_of_continued_rows(recording: Recording) -> float | None:
-    """Of the rows between whose batches the state is carried, those that continue the row before.
+    """The share of rows that continue the row before, where the state is carried between them.
 
-    Numbers tell it by the inputs alone; else the target that stands for the next input does, which
-    is the last of the row only where targets are one ahead. None where no state is carried, or
-    where no target stands for a next input.
+    With numbered tokens the inputs show it. Otherwise the target for the next input shows it,
+    which is the last of the row only if targets are one ahead. None if no state is carried, or if
+    no target is a next input.
     """
     joints = recording.joints()
     if recording.numbered:
@@ -48,15 +48,15 @@ def share_of_continued_rows(recording: Recording) -> float | None:
             for before, after in recording.pairs()
         ]
     elif (offset := likely_offset(recording)) not in (1, None):
-        joints = _foretold(recording, offset)
-    # A target that is padding tells of no next input.
+        joints = _predicted(recording, offset)
+    # A target that is padding says nothing about the next input.
     carried = [(ends == begins)[ends >= 0] for ends, begins, restarts in joints if not restarts]
     continued = torch.cat(carried) if carried else torch.empty(0)
     return float(continued.double().mean()) if len(continued) else None
 
 
-def _foretold(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, bool]]:
-    """Joints where targets are `offset` ahead: the target that many tokens before each beginning,
+def _predicted(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, bool]]:
+    """Joints if targets are `offset` ahead: the target that many tokens before each beginning,
     the input there, and whether the state is reset.
     """
     if offset < 1:

@@ -1,4 +1,4 @@
-"""Someone's own loss, given logits and targets in the form that it takes."""
+"""A user's own loss, called with logits and targets in the shape that it takes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 from seqzoo.doctor.evidence.missing import Unusable
 from seqzoo.doctor.evidence.network import Loss
 
-__all__ = ["InItsForm"]
+__all__ = ["AdaptedLoss"]
 
 
-class InItsForm:
-    """A loss that is given logits and targets as they are or, where it takes those alone, flattened
-    to (B T, V) and (B T,), as nn.CrossEntropyLoss() does.
+class AdaptedLoss:
+    """Calls a loss with logits and targets as they are or, if it takes only those, flattened to
+    (B T, V) and (B T,), as nn.CrossEntropyLoss() does.
 
-    Which one is tried once, with B, T and V all different: a loss that takes axis 1 for classes
-    would go through with T = V, and mean something else. Raises Unusable where neither works.
+    Which shape works is tried once, with B, T and V all different: a loss that takes axis 1 for
+    classes would accept T = V, with another meaning. Raises Unusable if neither works.
     """
 
     def __init__(self, loss: Loss) -> None:
@@ -32,7 +32,7 @@ class InItsForm:
             return self._loss(logits, targets)
         except Exception as error:
             if self._form == "neither":
-                raise Unusable("the loss cannot be computed", told_by="model.loss") from error
+                raise Unusable("the loss cannot be computed", reported_by="model.loss") from error
             raise
 
     def _tried(self, logits: Tensor) -> str:

@@ -1,6 +1,6 @@
-"""What a network makes of held-out tokens, quickly: bits per token, for comparing within one visit.
+"""Bits per token of a network on held-out tokens, measured quickly, to compare within a report.
 
-Not a score: the text is a sample, and it is read in rows side by side. See
+This is not a score: the text is a sample, and it is read in rows side by side. For scores see
 seqzoo/scoring/static.py.
 """
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.model import state as states
 from seqzoo.model.runtime import untouched
+from seqzoo.scoring.nats import nats_of
 
 __all__ = ["Measured", "measure", "measure_swapped", "rows_of"]
 
@@ -33,7 +34,7 @@ class Measured:
 
 
 def rows_of(tokens: npt.NDArray[Any], rows: int) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (rows, T), each row a stretch of the text; what fills no row is left."""
+    """Inputs and targets (rows, T), each row a stretch of the text; the rest is left out."""
     length = (len(tokens) - 1) // rows
     if length < 1:
         raise ValueError(f"{len(tokens)} tokens do not fill {rows} rows")
@@ -51,8 +52,8 @@ def measure(
 ) -> Measured:
     """Read (N,) tokens in `rows` rows, in eval mode, the state carried from the first to the last.
 
-    reset_every: begin with an empty state after so many tokens instead.
-    No more is read at once than the network can read: one without a state begins anew there.
+    reset_every: start from an empty state again after that many tokens.
+    No more is read at once than the network can read; one without a state starts again there.
     """
     rows = max(1, min(rows, len(tokens) // 64))
     inputs, targets = rows_of(tokens, rows)
@@ -80,10 +81,10 @@ def measure_swapped(
 ) -> tuple[Measured, Measured]:
     """Every token predicted twice: from its own state, and from the state of another passage.
 
-    What the second costs more is what the context before the current token is worth. An empty
-    state would cost more than that: a network that never saw one is lost in it.
-    No more tokens in a row than the network can read at once; as many in all, where there are.
-    Raises ValueError where the network has no state.
+    The difference is what the context before the current token is worth. An empty state would
+    cost more than that, if the network never saw one in training.
+    No more tokens in a row than the network can read at once, and as many in all if there are.
+    Raises ValueError if the network has no state.
     """
     longest = max(2, min(length, network.longest or length))
     rows, length = rows * length // longest, longest
@@ -112,5 +113,4 @@ def measure_swapped(
 
 def _sums(logits: Tensor, targets: Tensor) -> tuple[float, int]:
     logits = logits.cpu().double()
-    nats = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
-    return float(nats.sum()), int((logits.argmax(-1) == targets).sum())
+    return float(nats_of(logits, targets).sum()), int((logits.argmax(-1) == targets).sum())

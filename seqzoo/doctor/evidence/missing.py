@@ -1,4 +1,4 @@
-"""What a visit has not, or what broke when it was made: told once, by one check."""
+"""What an examination does not have, or what failed when it was made: one check reports it."""
 
 from __future__ import annotations
 
@@ -9,55 +9,67 @@ from typing import TypeVar
 
 from seqzoo.errors import SeqzooError
 
-__all__ = ["Failures", "Missing", "Unusable", "cause_of"]
+__all__ = ["Exhausted", "Failures", "Missing", "Unusable", "cause_of", "or_none"]
 
 T = TypeVar("T")
 
 
-class Missing(Exception):  # noqa: N818 (no error: there is nothing of the kind to look at)
-    """There is no such thing in this visit; the message says why, as the reason of a skip."""
+class Missing(Exception):  # noqa: N818 (not an error: there is nothing of the kind to look at)
+    """This examination has no such thing; the message says why, as the reason of a skip."""
+
+
+class Exhausted(Missing):
+    """Batches that can be read only once have been read to their end."""
 
 
 class Unusable(Missing):
-    """Something that raised when it was made, or while it was read; `__cause__` is what it raised.
+    """Something raised an exception when it was made or read; that is its `__cause__`.
 
-    told_by: the check that tells it. Every other check that needs the thing is skipped, unless
-    that one is not among those that are run.
+    reported_by: the check that reports it. Every other check that needs the thing is skipped,
+    unless that check is not among those that run.
     """
 
-    def __init__(self, what: str, *, told_by: str) -> None:
-        super().__init__(f"{what}, see {told_by}")
-        self.told_by = told_by
+    def __init__(self, what: str, *, reported_by: str) -> None:
+        super().__init__(f"{what}, see {reported_by}")
+        self.reported_by = reported_by
+
+
+def or_none(get: Callable[[], T]) -> T | None:
+    """What `get` returns, or None if this examination does not have it or it cannot be used."""
+    try:
+        return get()
+    except Missing:
+        return None
 
 
 class Failures:
-    """Makes things, and keeps what was raised: nothing that fails is tried twice."""
+    """Makes things and remembers exceptions: nothing that fails is tried twice."""
 
     def __init__(self) -> None:
         self._failed: dict[str, BaseException] = {}
 
-    def made(self, make: Callable[[], T], what: str, *, told_by: str = "") -> T:
-        """What `make` gives. Raises Unusable where it failed, now or earlier.
+    def made(self, make: Callable[[], T], what: str, *, reported_by: str = "") -> T:
+        """What `make` returns. Raises Unusable if it failed, now or earlier.
 
-        what: is said of it then. Without told_by whoever asks first gets the error itself, and
-        everyone after that Missing.
+        what: the beginning of that message. Without reported_by the first caller gets the
+        exception itself, and every later one gets Missing.
         """
         if what not in self._failed:
             try:
                 return make()
             except (Missing, KeyboardInterrupt):
                 raise
-            except BaseException as error:  # a plugin's SystemExit is an error as any other
+            except BaseException as error:  # a plugin's SystemExit is an error like any other
                 self._failed[what] = error
-                if not told_by:
+                if not reported_by:
                     raise
-        if not told_by:
-            raise Missing(f"{what}, as told above")
-        raise Unusable(what, told_by=told_by) from self._failed[what]
+        if not reported_by:
+            raise Missing(f"{what}, as reported above")
+        raise Unusable(what, reported_by=reported_by) from self._failed[what]
 
 
 def cause_of(error: BaseException) -> str:
-    """What an error says and where it was raised, in a line."""
+    """What an exception says and where it was raised, in one line."""
     said = " ".join(str(error).split())
     if isinstance(error, SeqzooError):
         return said.rstrip(".")

@@ -1,4 +1,4 @@
-"""A model as the checks see it, whoever wrote it: tokens and a state in, logits and a state out."""
+"""A model as the checks see it: tokens and a state in, logits and a state out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
 def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
     """`module(tokens, state)`, or `module(tokens)` where it takes no state.
 
-    What is not a pair is taken for logits, and the module for one without a state.
+    An answer that is not a pair is taken as logits of a module without a state.
     """
     answer = module(tokens, state) if _takes_a_state(module) else module(tokens)
     if isinstance(answer, tuple) and len(answer) == 2:
@@ -49,21 +49,21 @@ def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tenso
 class Network:
     """A module, how to call it, and how to make another of its kind.
 
-    build: a newly initialised module, the seed set before it is called.
-    longest: tokens that it can be asked to read at once, None for any number.
-    builds_anew: whether it is so in every parameter. A copy of someone's module is initialised
-    as far as its layers know how, and may be trained elsewhere.
+    build: returns a newly initialised module; the caller sets the seed before.
+    longest: how many tokens it can read at once, None for any number.
+    builds_new: whether `build` initialises every parameter. In a copy of a user's module only
+    layers with `reset_parameters` are, and the others may be trained.
     """
 
     module: nn.Module
     build: Callable[[], nn.Module]
     forward: Forward = call_plainly
     loss: Loss = mean_nats
-    builds_anew: bool = True
+    builds_new: bool = True
     longest: int | None = None
 
     def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Logits (B, T, V) and the next state. Raises TypeError where it gave other things."""
+        """Logits (B, T, V) and the next state. Raises TypeError for any other answer."""
         logits, state = self.forward(self.module, tokens.to(self.device), state)
         if not isinstance(logits, Tensor):
             raise TypeError(
@@ -90,7 +90,7 @@ class Network:
     def readable(self) -> int:
         """Tokens that one pass of a check reads: 64, or what the model can read at once.
 
-        Where that is not known it is tried, down to 8: positions that were learnt have an end.
+        If that is not known it is tried, down to 8: learnt positions have an end.
         """
         if self.longest is not None:
             return min(self.longest, _PASS)
@@ -103,20 +103,20 @@ class Network:
                 self.copied()(torch.zeros(2, length, dtype=torch.int64))
         except KeyboardInterrupt:
             raise
-        except BaseException:  # why, is model.contract's to tell
+        except BaseException:  # model.contract reports why
             return False
         return True
 
     def fresh(self, seed: int) -> Network:
-        """Another of its kind, initialised from `seed`, on the same device, in training mode."""
+        """A new network of the same kind, initialised from `seed`, same device, training mode."""
         torch.manual_seed(seed)
         return replace(self, module=self.build().to(self.device).train())
 
     def select_rows(self, state: State, rows: Tensor) -> State:
         """The state of some rows of the batch (repeats allowed).
 
-        Ours is batch-first; torch's own layers put the batch second. Which dimension it is, is
-        seen from states of two and of three rows.
+        Our states are batch-first; torch's own layers put the batch second. States of two and of
+        three rows show which dimension it is.
         """
         dimensions = iter(self._batch_dimensions)
 
@@ -128,7 +128,7 @@ class Network:
 
     @cached_property
     def _batch_dimensions(self) -> list[int | None]:
-        """Of each leaf of the state, in order; None for a leaf that all rows share."""
+        """For each leaf of the state, in order; None for a leaf that all rows share."""
         with untouched(self.module):
             shapes = [
                 [leaf.shape for leaf in states.flatten(state).values()]
@@ -140,8 +140,8 @@ class Network:
         ]
 
     def copied(self) -> Network:
-        """The same weights, independent of these; what it keeps of a graph is cut off from it."""
-        # torch copies no tensor that was computed with a graph, such as a state kept inside.
+        """An independent copy with the same weights; tensors that it keeps are detached."""
+        # torch cannot copy a tensor that was computed with a graph, such as a state kept inside.
         kept = {
             id(leaf): leaf.detach().clone()
             for module in self.module.modules()
@@ -158,11 +158,11 @@ def _kind(answer: Any) -> str:
     if isinstance(answer, (tuple, list)):
         parts = ", ".join(type(part).__name__ for part in answer)
         return f"a {type(answer).__name__} of {len(answer)} ({parts})"
-    return f"no tensor but {type(answer).__name__}"
+    return f"{type(answer).__name__}, which is not a tensor"
 
 
 def _layout(shape: tuple[int, ...], B: int, T: int) -> str:
-    """What a shape that is not (B, T, V) looks like, and what makes logits of it."""
+    """What layout a shape other than (B, T, V) seems to be, and how to make logits of it."""
     if len(shape) == 2 and shape[0] == B * T:
         return f". This is (B T, V): {_adapter('model(tokens).view(*tokens.shape, -1)')}"
     if len(shape) == 3 and shape[:2] == (T, B):

@@ -1,4 +1,4 @@
-"""How a subject's batches are had and its network is trained, whoever wrote them."""
+"""How the batches of a subject are made and its network is trained."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.recording import Source
-from seqzoo.doctor.evidence.trial import Trainee
+from seqzoo.doctor.evidence.trial import Trainer
 from seqzoo.plugin.contracts import Batch
 
 __all__ = ["Pipeline"]
 
 
 class Pipeline(ABC):
-    """Where batches come from, and how updates are made of them.
+    """Where batches come from, and how updates are made with them.
 
     numbered: whether `source` reads numbered tokens (see Recording).
     bptt_length: tokens between cuts of the gradient, the longest where it is scheduled.
-    longest_pass: tokens that the model is sure to read at once, None for any number.
+    longest_pass: how many tokens the model can certainly read at once, None for any number.
     is_flat: whether batches are given without a time axis, as B rows of one token.
     """
 
@@ -30,7 +30,7 @@ class Pipeline(ABC):
     is_flat: bool = False
 
     def first(self) -> Batch:
-        """The first of the real batches, a target at every place."""
+        """The first of the real batches, with a target at every place."""
         source = self.real_source()
         return source.read(source.take())
 
@@ -43,15 +43,15 @@ class Pipeline(ABC):
         """The batches that training would see."""
 
     def short_source(self, num_tokens: int) -> Source:
-        """Numbered batches of a text that short. Raises Missing where it cannot be done."""
-        raise Missing("the batches cannot be had of another, shorter text")
+        """Numbered batches of a text of that length. Raises Missing if that is not possible."""
+        raise Missing("batches of another, shorter text are not available")
 
     @abstractmethod
-    def trainee(
+    def trainer(
         self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
-    ) -> Trainee:
-        """`network` trained for about `steps` updates as it would be.
+    ) -> Trainer:
+        """Trains `network` for about `steps` updates, as the user's training would.
 
-        factor: what the learning rate of update n is multiplied by; without it the rate is
-        warmed up as usual, and then constant.
+        factor: the learning rate of update n is multiplied by factor(n); without it the rate
+        warms up as usual and is then constant.
         """

@@ -1,4 +1,4 @@
-"""Batches written down as they come: copies made on arrival, and whether the originals changed."""
+"""Batches, copied as they arrive, and whether the originals change later."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["Prefetched", "Recording", "Source", "record"]
 class Source:
     """Where batches come from.
 
-    take: the next batch as it is handed out; raises StopIteration where there is none.
-    read: its content by now, copied.
+    take: returns the next batch as it is handed out; raises StopIteration if there is none.
+    read: copies the present content of such a batch.
     """
 
     take: Callable[[], Any]
@@ -33,9 +33,9 @@ class Source:
 class Recording:
     """Consecutive batches.
 
-    batches: their content on arrival; negative targets are padding. changed: whether what was
-    handed out has another content at the end. numbered: the tokens tell where they stand (token n
-    is the n-th of its text), so that nothing matches by chance.
+    batches: their content on arrival; negative targets are padding. changed: whether the batch that
+    was handed out has another content at the end. numbered: tokens are positions (token n is the
+    n-th of its text), so that nothing matches by chance.
     """
 
     batches: tuple[Batch, ...]
@@ -60,7 +60,7 @@ class Recording:
         return float(shares.square().sum())
 
     def pairs(self) -> list[tuple[Batch, Batch]]:
-        """Each batch and the one after it, where they have the same number of rows."""
+        """Each batch and the one after it, if they have the same number of rows."""
         pairs = zip(self.batches, self.batches[1:], strict=False)
         return [(one, other) for one, other in pairs if len(one.inputs) == len(other.inputs)]
 
@@ -77,12 +77,12 @@ class Recording:
 class Prefetched:
     """A source read ahead by a thread, as training loops and data loaders do.
 
-    It does what Keras 1 did: ten references in a queue, and a nap whenever that is full.
+    It does what Keras 1 did: it queues ten references, and sleeps while the queue is full.
     """
 
-    def __init__(self, source: Source, *, depth: int = 10, nap_s: float = 0.05) -> None:
+    def __init__(self, source: Source, *, depth: int = 10, sleep_s: float = 0.05) -> None:
         self._queue: queue.Queue[Any] = queue.Queue()
-        self._depth, self._nap_s = depth, nap_s
+        self._depth, self._sleep_s = depth, sleep_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._fill, args=(source.take,), daemon=True)
         self.source = Source(self._take, source.read)
@@ -93,7 +93,7 @@ class Prefetched:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        # Until the item that it waits for has come: whoever reads on would be in its way.
+        # Until the item that it waits for has arrived: a later reader would compete with it.
         self._thread.join(timeout=10.0)
 
     def _fill(self, take: Callable[[], Any]) -> None:
@@ -103,7 +103,7 @@ class Prefetched:
             except BaseException as error:
                 item = error
             while self._queue.qsize() >= self._depth and not self._stop.is_set():
-                time.sleep(self._nap_s)
+                time.sleep(self._sleep_s)
             self._queue.put(item)
             if isinstance(item, BaseException):
                 return
@@ -118,10 +118,10 @@ class Prefetched:
 def record(
     source: Source, count: int, *, pause_s: float, numbered: bool, seconds: float = 2.0
 ) -> Recording:
-    """Up to `count` batches, holding on to each and reading all of them again at the end.
+    """Up to `count` batches; each is kept, and all of them are read again at the end.
 
-    pause_s: what the reader takes for each, as an update would; a thread that reads ahead needs it.
-    seconds: after which no more are read, but for the second.
+    pause_s: a pause after each batch, as an update would take; a thread that reads ahead needs it.
+    seconds: after that time no more are read, except for the second.
     """
     handed_out, copies = [], []
     began = time.perf_counter()

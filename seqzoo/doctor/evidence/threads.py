@@ -1,4 +1,4 @@
-"""How many threads a visit computes with."""
+"""How many threads an examination computes with."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["faster_thread_count"]
 
 
 def faster_thread_count(network: Network, batch: Batch) -> int:
-    """1, or torch's own count where the network is faster with it: three passes of each.
+    """1, or torch's own count if the network is faster with it: three passes of each.
 
-    Small steps are faster on one thread, and on a busy machine many times so: threads that wait
-    for each other do so actively.
+    Small steps are faster on one thread, and much faster on a busy machine: threads that wait for
+    each other use the processor.
     """
     most = torch.get_num_threads()
     if most == 1:

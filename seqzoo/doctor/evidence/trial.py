@@ -1,4 +1,4 @@
-"""A short training, watched closely: what several checks look at."""
+"""A short training with many measurements, which several checks look at."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from seqzoo.doctor.evidence.measure import measure
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.errors import DivergedError
 
-__all__ = ["Point", "Trainee", "Trial", "Updated", "run_trial"]
+__all__ = ["Point", "Trainer", "Trial", "Updated", "run_trial"]
 
 
 class Updated(NamedTuple):
-    """What one update tells: mean loss in nats per token, gradient norm before clipping."""
+    """Figures of one update: mean loss in nats per token, gradient norm before clipping."""
 
     loss_nats: float
     gradient_norm: float
 
 
-class Trainee(ABC):
+class Trainer(ABC):
     """A network in training.
 
-    clip_norm: what gradients are clipped at, None for never.
+    clip_norm: the norm at which gradients are clipped, None for never.
     """
 
     network: Network
@@ -37,7 +37,7 @@ class Trainee(ABC):
 
     @abstractmethod
     def update(self) -> Updated:
-        """One optimizer step. Raises DivergedError, and StopIteration where the batches end."""
+        """One optimizer step. Raises DivergedError, and StopIteration if the batches end."""
 
 
 class Point(NamedTuple):
@@ -51,11 +51,11 @@ class Point(NamedTuple):
 
 @dataclass
 class Trial:
-    """What was seen of a short training.
+    """Measurements of a short training.
 
     points: from before the first update to the last, evenly spaced in updates.
-    update_ratios: for each matrix the ratios |change| / |weights| of the updates looked at.
-    diverged: why it ended early, where it did.
+    update_ratios: for each matrix the ratios |change| / |weights| of some updates.
+    diverged: why it ended early, or an empty string.
     """
 
     network: Network
@@ -75,7 +75,7 @@ class Trial:
 
 
 def run_trial(
-    trainee: Trainee,
+    trainer: Trainer,
     held_out: npt.NDArray[Any] | None,
     *,
     seconds: float,
@@ -86,11 +86,11 @@ def run_trial(
 ) -> Trial:
     """Train for about `seconds`, at most `max_steps` updates, scoring held-out tokens on the way.
 
-    The number of updates is fixed after the first few were timed, so that points are even. A slow
-    machine gets up to twice the time, so that there is something to see.
-    watch: hears the share that is done.
+    The number of updates is fixed after the first few were timed, so that points are evenly
+    spaced. A slow machine gets up to twice the time, so that there is something to measure.
+    watch: called with the share that is done.
     """
-    trial = Trial(trainee.network, trainee.clip_norm)
+    trial = Trial(trainer.network, trainer.clip_norm)
     started = time.perf_counter()
     _score(trial, held_out)
     steps, next_point = max_steps, 0
@@ -100,14 +100,14 @@ def run_trial(
         if trial.steps == warmup:
             each = (time.perf_counter() - timed_from) / warmup
             left = seconds - (time.perf_counter() - started)
-            # Of one token a row, as of one step at a time, many updates are little training.
+            # With one token in each row, many updates are little training.
             least = 1500 if tokens_per_update <= 256 else 5 * warmup
             steps = min(max_steps, max(least, int(left * 0.9 / max(each, 1e-6))))
             next_point = steps // num_points
         looked_at = trial.steps % 25 == 5
-        before = _matrices(trainee.network) if looked_at else {}
+        before = _matrices(trainer.network) if looked_at else {}
         try:
-            updated = trainee.update()
+            updated = trainer.update()
         except DivergedError as error:
             trial.diverged = str(error)
             break
@@ -117,13 +117,13 @@ def run_trial(
         trial.gradient_norms.append(updated.gradient_norm)
         trial.tokens += tokens_per_update
         for name, matrix in before.items():
-            now = trainee.network.module.get_parameter(name).detach()
+            now = trainer.network.module.get_parameter(name).detach()
             ratio = float((now - matrix).norm() / matrix.norm().clamp_min(1e-12))
             trial.update_ratios.setdefault(name, []).append(ratio)
         if next_point and trial.steps % next_point == 0:
             _score(trial, held_out)
             watch(trial.steps / steps)
-        if time.perf_counter() - started > 2 * seconds:  # the machine became slow meanwhile
+        if time.perf_counter() - started > 2 * seconds:  # the machine has become slower
             break
     if not trial.points or trial.points[-1].step != trial.steps:
         _score(trial, held_out)

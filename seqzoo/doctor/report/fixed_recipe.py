@@ -1,4 +1,4 @@
-"""The recipe with the findings' changes made: what the report prints at its end."""
+"""The recipe with the changes that the findings propose, printed at the end of the report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from seqzoo.recipes.overrides import apply_overrides
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 
-__all__ = ["mended_recipe"]
+__all__ = ["fixed_recipe"]
 
 
-def mended_recipe(
+def fixed_recipe(
     diagnosis: Diagnosis,
     text: str | bytes,
     registry: Registry,
@@ -28,30 +28,30 @@ def mended_recipe(
     folder: Path,
     overrides: Sequence[str] = (),
 ) -> str | None:
-    """The recipe's text with what the findings tell to set; None where they tell nothing.
+    """The recipe's text with the settings that the findings propose; None if there are none.
 
-    text, source, base: as `parse_recipe` takes them. registry: without the recipe's own files.
-    folder: where the text is going to stand; relative paths are written to start from there.
-    overrides: what the visit itself had set.
-    Raises RecipeError where the changes do not make a recipe.
+    text, source, base: as for `parse_recipe`. registry: without the recipe's own plugin files.
+    folder: where the text will be written; relative paths start from there.
+    overrides: those that the doctor was started with.
+    Raises RecipeError if the changes do not make a recipe.
     """
     changes = _changes(diagnosis)
     if not changes:
         return None
     data, marks = load_yaml(text, source)
     apply_overrides(data, marks, overrides=[*overrides, *changes])
-    data["name"] = f"{data['name']}_mended"
-    data.pop("description", None)  # it describes what is no longer so
+    data["name"] = f"{data['name']}_fixed"
+    data.pop("description", None)  # it describes the recipe before the changes
     if base.resolve() != folder.resolve():
         _move(data, base, folder)
-    mended = _without_needless_plugins(data, registry, folder).rstrip() + "\n"
-    parse_recipe(mended, registry, source=source, base=folder)
-    return mended
+    fixed = _without_needless_plugins(data, registry, folder).rstrip() + "\n"
+    parse_recipe(fixed, registry, source=source, base=folder)
+    return fixed
 
 
 def _changes(diagnosis: Diagnosis) -> list[str]:
-    """What the findings tell to set, causes first. A setting that an earlier one decides, whole or
-    in part, stays as that has it: later figures were measured without it.
+    """The settings that findings propose, causes first. A setting that an earlier finding changes,
+    as a whole or in part, keeps that value: later figures were measured without it.
     """
     changes: dict[str, str] = {}
     for finding in diagnosis.findings:
@@ -65,7 +65,7 @@ def _changes(diagnosis: Diagnosis) -> list[str]:
 
 
 def _move(data: dict[str, Any], base: Path, folder: Path) -> None:
-    """Relative paths of files that are there, as they are written from another folder."""
+    """Rewrite the relative paths of files that exist, so that they start from another folder."""
 
     def moved(value: Any) -> Any:
         if isinstance(value, dict):
@@ -82,10 +82,10 @@ def _move(data: dict[str, Any], base: Path, folder: Path) -> None:
 
 
 def _without_needless_plugins(data: dict[str, Any], registry: Registry, folder: Path) -> str:
-    """Its plugin files are dropped where it is a recipe without them."""
+    """Leave out its plugin files if it is a valid recipe without them."""
     slim = {key: value for key, value in data.items() if key != "plugins"}
     try:
-        parse_recipe(dump_yaml(slim), registry, source="mended", base=folder)
+        parse_recipe(dump_yaml(slim), registry, source="fixed", base=folder)
     except SeqzooError:
         return dump_yaml(data)
     return dump_yaml(slim)

@@ -12,13 +12,13 @@ from seqzoo.doctor.diagnosis import Diagnosis, Examined
 __all__ = ["print_diagnosis"]
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
-_COUNTED = {"fail": "failed", "warn": "warned of"}
+_COUNTED = {"fail": "failed", "warn": "with a warning"}
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
-    """Everything that was looked at, what is wrong, what to do about it."""
+    """All checks, what is wrong, and what to do about it."""
     console.print(_lines(diagnosis))
-    for number, finding in enumerate(_told(diagnosis), start=1):
+    for number, finding in enumerate(_reported(diagnosis), start=1):
         console.print()
         _print_finding(diagnosis, number, finding, console)
     console.print()
@@ -37,7 +37,7 @@ def summary(diagnosis: Diagnosis) -> str:
         return f"{diagnosis.title}: healthy; {tally}."
     found = [f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status]]
     causes = ", ".join(each.check.name for each in diagnosis.causes)
-    return f"{diagnosis.title}: {', '.join(found)}, {tally}; mend first: {causes}."
+    return f"{diagnosis.title}: {', '.join(found)}, {tally}; fix first: {causes}."
 
 
 def _lines(diagnosis: Diagnosis) -> Table:
@@ -56,12 +56,12 @@ def _lines(diagnosis: Diagnosis) -> Table:
     return table
 
 
-def _told(diagnosis: Diagnosis) -> list[Examined]:
-    """The findings that get a paragraph: a consequence in its cause's group is told there."""
-    return [each for each in diagnosis.findings if not _is_told_with_its_cause(diagnosis, each)]
+def _reported(diagnosis: Diagnosis) -> list[Examined]:
+    """The findings with a paragraph of their own: the others are in that of their cause."""
+    return [each for each in diagnosis.findings if not _is_reported_with_cause(diagnosis, each)]
 
 
-def _is_told_with_its_cause(diagnosis: Diagnosis, finding: Examined) -> bool:
+def _is_reported_with_cause(diagnosis: Diagnosis, finding: Examined) -> bool:
     reasons = diagnosis.explained.get(finding.check.name, ())
     return any(reason.partition(".")[0] == finding.check.group for reason in reasons)
 
@@ -81,7 +81,7 @@ def _print_finding(diagnosis: Diagnosis, number: int, finding: Examined, console
     table.add_row("seen", Text(outcome.seen))
     for other in diagnosis.findings:
         explained_by = diagnosis.explained.get(other.check.name, ())
-        if name in explained_by and _is_told_with_its_cause(diagnosis, other):
+        if name in explained_by and _is_reported_with_cause(diagnosis, other):
             table.add_row("with it", Text(f"{other.check.name}: {other.outcome.seen}"))
     if outcome.why:
         table.add_row("why", Text(outcome.why))

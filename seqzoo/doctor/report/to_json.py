@@ -13,8 +13,8 @@ from seqzoo.version import __version__
 __all__ = ["as_json"]
 
 
-def as_json(diagnosis: Diagnosis, *, mended: str | None) -> str:
-    """Every check with its outcome; the findings' names, causes first; the mended recipe."""
+def as_json(diagnosis: Diagnosis, *, fixed: str | None) -> str:
+    """Every check with its outcome; the findings' names, causes first; the fixed recipe."""
     return json.dumps(
         {
             "version": 1,
@@ -24,7 +24,7 @@ def as_json(diagnosis: Diagnosis, *, mended: str | None) -> str:
             "causes": [each.check.name for each in diagnosis.causes],
             "findings": [each.check.name for each in diagnosis.findings],
             "checks": [_examined(diagnosis, each) for each in diagnosis.examined],
-            "mended_recipe": mended,
+            "fixed_recipe": fixed,
         },
         indent=2,
         allow_nan=False,
@@ -52,5 +52,5 @@ def _examined(diagnosis: Diagnosis, each: Examined) -> dict[str, Any]:
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON has no infinity, and a figure that is none is null."""
+    """JSON has no infinity and no NaN: both are null."""
     return {name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}

@@ -1,1 +1,1 @@
-"""From a recipe, a run or one's own code to a Subject."""
+"""Makes a Subject of a recipe, a run or a user's own code."""

@@ -1,9 +1,10 @@
-"""Someone's own model and batches, with no class of ours in sight, as the subject of a visit."""
+"""A user's own model and batches, with no class of ours in sight, as a subject."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,75 +16,93 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.data.corpus import Data, Splits, sha256_of, split
+from seqzoo.doctor.evidence.missing import Exhausted
 from seqzoo.doctor.evidence.network import Forward, Loss, Network, call_plainly, mean_nats
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
-from seqzoo.doctor.evidence.trial import Trainee
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.evidence.trial import Trainer
+from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
 from seqzoo.doctor.subjects.code_batches import read_batch, with_every_target
-from seqzoo.doctor.subjects.code_trainee import CodeTrainee, MakeOptimizer
+from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch, Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Span
 
-__all__ = ["Batches", "MakeOptimizer", "Text", "subject_of_code"]
+__all__ = ["Batches", "Code", "CorpusBytes", "MakeOptimizer", "subject_of_code"]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1.
 Negative targets are padding."""
 
-Text: TypeAlias = bytes | str | Path | npt.NDArray[np.uint8]
+CorpusBytes: TypeAlias = bytes | str | Path | npt.NDArray[np.uint8]
 """Bytes, an array of them, or the path of a file."""
 
 
-def subject_of_code(
-    *,
-    model: nn.Module | Callable[[], nn.Module] | None,
-    batches: Batches | None,
-    corpus: Text | None,
-    held_out: Text | None = None,
-    registry: Registry,
-    forward: Forward | None,
-    loss: Loss | None,
-    optimizer: MakeOptimizer | None,
-    carry_state: bool,
-    clip_norm: float | None = None,
-    **further: Any,
-) -> Subject:
-    """See `seqzoo.doctor.examine`. further: as `Subject` takes it."""
-    if model is None and batches is None and corpus is None:
-        raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
-    if optimizer is not None and not callable(optimizer):
-        raise UsageError(
-            f"optimizer is {type(optimizer).__name__}, made already; give a function of the "
-            f"parameters, as what is trained is a copy: lambda p: {type(optimizer).__name__}(p)."
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What a user gives of their own code; `seqzoo.examine` explains each part.
+
+    Raises UsageError if there is nothing to examine.
+    """
+
+    model: nn.Module | Callable[[], nn.Module] | None = None
+    batches: Batches | None = None
+    corpus: CorpusBytes | None = None
+    held_out: CorpusBytes | None = None
+    forward: Forward | None = None
+    loss: Loss | None = None
+    optimizer: MakeOptimizer | None = None
+    carry_state: bool = True
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is None and self.batches is None and self.corpus is None:
+            raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
+        if self.optimizer is not None and not callable(self.optimizer):
+            name = type(self.optimizer).__name__
+            raise UsageError(
+                f"optimizer is {name}, already built for one model, but the doctor trains a copy; "
+                f"give a function of the parameters: lambda p: {name}(p)."
+            )
+
+
+def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None = None) -> Subject:
+    """The user's code as a subject."""
+    corpus, model, batches = code.corpus, code.model, code.batches
+    text = Text(use_cache=False)
+    if corpus is not None:
+        data = _data(corpus, code.held_out)
+        text = Text(
+            data=data,
+            # The whole corpus: batches may be made of all of it.
+            tokens=_bytes(corpus),
+            held_out=data.splits.validation.bytes,
+            is_held_out_apart=code.held_out is not None,
+            use_cache=False,
         )
-    data = None if corpus is None else _data(corpus, held_out)
-    forward, loss = forward or call_plainly, loss or _mean_nats
+    forward, loss = code.forward or call_plainly, code.loss or _mean_nats
     return CodeSubject(
         title="model and batches",
         registry=registry,
-        data=data,
-        # All of the text that was given to train on, as its batches may be made of all of it.
-        tokens=None if corpus is None else _bytes(corpus),
-        held_out=None if data is None else data.splits.validation.bytes,
-        is_held_out_apart=held_out is not None,
+        settings=settings,
+        text=text,
         network=None if model is None else lambda: _network(model, forward, loss),
         pipeline=(
             None
             if batches is None
             else lambda: CodePipeline(
-                batches, optimizer or _adam, carry_state=carry_state, clip_norm=clip_norm
+                batches,
+                code.optimizer or _adam,
+                carry_state=code.carry_state,
+                clip_norm=code.clip_norm,
             )
         ),
-        use_cache=False,
-        **further,
     )
 
 
 _SHORTEST_TEXT = 4
-_ANEW = "give a function that begins it anew"
+_RESTART = "give a function that starts it again"
 
 
 class CodeSubject(Subject):
@@ -100,19 +119,18 @@ class CodeSubject(Subject):
     def _as_ids(self, text: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """`sorted(set(text))` is how most people number characters.
 
-        Raises Missing where the model's vocabulary is of neither size, and where a larger one
-        may be of words or pieces of them.
+        Raises Missing if the model's vocabulary has neither size, and if a larger one may be of
+        words or of pieces of words.
         """
-        try:
-            vocab_size = self.vocab_size
-        except Missing:  # no model; whoever looks at the text alone looks at its bytes
+        vocab_size = or_none(lambda: self.vocab_size)
+        if vocab_size is None:  # no model; a check of the text alone looks at its bytes
             return text
         alphabet = self._alphabet
         if vocab_size == len(alphabet) <= alphabet[-1]:
             return np.searchsorted(alphabet, text).astype(np.uint8)
         if vocab_size <= alphabet[-1]:
             raise Missing(
-                f"the corpus's bytes are no ids of this model, whose vocabulary has {vocab_size}"
+                f"the corpus's bytes are not ids of this model, whose vocabulary has {vocab_size}"
             )
         if vocab_size > 256 and not np.isin(self.batch.inputs.numpy(), alphabet).all():
             raise Missing("the batches' ids are not the corpus's bytes")
@@ -124,7 +142,7 @@ class CodeSubject(Subject):
 
 
 class CodePipeline(Pipeline):
-    """An iterable of pairs, or a function that gives one anew."""
+    """An iterable of pairs, or a function that returns a new one."""
 
     numbered = False
 
@@ -141,19 +159,20 @@ class CodePipeline(Pipeline):
         self._one_hot: dict[str, bool] = {}
         self._carry_state = carry_state
         self._clip_norm = clip_norm
-        # No generator can be asked for two items at once, be it by a thread that reads ahead.
+        # A generator cannot be asked for two items at the same time, also not by a second thread.
         self._lock = threading.Lock()
         self._iterator = self._open()
         self._peeked: list[Any] = []
         try:
             first = next(self._iterator)
         except StopIteration:
-            raise ValueError(f"the batches end before the first ({_ANEW})") from None
+            raise ValueError(f"the batches end before the first ({_RESTART})") from None
         self._peeked.append(first)
         self._first = self._read(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
         self.is_flat = np.ndim(next(iter(first))) == 1
-        # A model may have positions for no more; of a token or two, a carried state is the point.
+        # The model may have positions for no more tokens. Batches of a token or two mean that the
+        # state is carried, so such a model reads any number.
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
 
     def first(self) -> Batch:
@@ -164,11 +183,11 @@ class CodePipeline(Pipeline):
 
     def real_source(self) -> Source:
         iterator = self._open()
-        # A generator can be read once: whoever comes later goes on where it stands.
-        goes_on = iterator is self._iterator
-        begins_with = self._peeked if goes_on else []
+        # A generator can be read only once: a later reader continues at its current position.
+        continues = iterator is self._iterator
+        begins_with = self._peeked if continues else []
         self._iterator, self._peeked = iterator, []
-        is_begun = not goes_on
+        is_begun = not continues
 
         def take() -> Any:
             nonlocal is_begun
@@ -178,16 +197,16 @@ class CodePipeline(Pipeline):
                 except StopIteration:
                     if is_begun:
                         raise
-                    raise Missing(f"the generator is through; {_ANEW}") from None
+                    raise Exhausted(f"the generator has ended; {_RESTART}") from None
                 is_begun = True
                 return item
 
         return Source(take, self._read)
 
-    def trainee(
+    def trainer(
         self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
-    ) -> Trainee:
-        return CodeTrainee(
+    ) -> Trainer:
+        return CodeTrainer(
             network,
             self.real_source(),
             self._make_optimizer,
@@ -204,7 +223,7 @@ class CodePipeline(Pipeline):
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:
     if isinstance(model, nn.Module):
-        return Network(model, partial(_initialised_anew, model), forward, loss, builds_anew=False)
+        return Network(model, partial(_reinitialised, model), forward, loss, builds_new=False)
     torch.manual_seed(0)
     module = model()
     if not isinstance(module, nn.Module):
@@ -212,8 +231,8 @@ def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss:
     return Network(module, model, forward, loss)
 
 
-def _initialised_anew(model: nn.Module) -> nn.Module:
-    """A copy, its layers initialised by their own `reset_parameters`; others stay as they are."""
+def _reinitialised(model: nn.Module) -> nn.Module:
+    """A copy with every layer that has `reset_parameters` initialised; others stay as they are."""
     other = Network(model, lambda: model).copied().module
     for layer in other.modules():
         if callable(reset := getattr(layer, "reset_parameters", None)):
@@ -222,7 +241,7 @@ def _initialised_anew(model: nn.Module) -> nn.Module:
 
 
 def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """`mean_nats` of the targets that are no padding, which is negative."""
+    """`mean_nats` of the targets that are not padding; padding is negative."""
     return mean_nats(logits, targets.masked_fill(targets < 0, -100))
 
 
@@ -230,8 +249,8 @@ def _adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters)
 
 
-def _data(text: Text, held_out: Text | None) -> Data:
-    """The corpus as splits: its last tenth stands for held-out text where none was given."""
+def _data(text: CorpusBytes, held_out: CorpusBytes | None) -> Data:
+    """The corpus as splits; its last tenth is the held-out text if none was given."""
     training = _bytes(text)
     if held_out is None:
         corpus = Corpus(name="given", data=training, origin="given in code")
@@ -247,7 +266,7 @@ def _data(text: Text, held_out: Text | None) -> Data:
     return Data(corpus, sha256_of(both), Splits(training_span, validation, test, "as given"))
 
 
-def _bytes(text: Text) -> npt.NDArray[np.uint8]:
+def _bytes(text: CorpusBytes) -> npt.NDArray[np.uint8]:
     if isinstance(text, (str, Path)):
         try:
             text = Path(text).read_bytes()

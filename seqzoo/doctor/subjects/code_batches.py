@@ -1,4 +1,4 @@
-"""A batch of someone's own code, whatever arrays it is made of, as token ids."""
+"""A batch of a user's own code, of any arrays, as token ids."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["OneTargetARow", "read_batch", "with_every_target"]
+__all__ = ["OneTargetPerRow", "read_batch", "with_every_target"]
 
 _EXPECTED = "expected ids (B, T), or one-hot (B, T, V), whose last axis is 0s and one 1"
 
 
-class OneTargetARow(TypeError):  # noqa: N818 (what the batches are, rather than a mistake)
+class OneTargetPerRow(TypeError):  # noqa: N818 (it says what the batches are)
     """Inputs (B, T) with targets (B,)."""
 
 
 def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
-    """(inputs, targets) copied as ids (B, T); (B,) and one-hot (B, V) are taken for T = 1.
+    """(inputs, targets) copied as ids (B, T); (B,) and one-hot (B, V) mean T = 1.
 
-    What is one-hot is told by content, whatever its dtype, and of the first batch alone: a thread
-    may be filling a later one at this moment. known: keeps it; {} at first.
+    Whether arrays are one-hot is decided by content, for any dtype, and from the first batch only:
+    a thread may be filling a later one at this moment. known: remembers it; {} at first.
     Negative targets are padding.
-    Raises TypeError, in a sentence, where it is something else.
+    Raises TypeError with a sentence for anything else.
     """
     if isinstance(item, Mapping):
         keys = ", ".join(repr(key) for key in list(item)[:4])
@@ -44,7 +44,7 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
     if inputs.shape == targets.shape:
         return Batch(inputs, targets, restarts)
     if len(inputs) == targets.numel():
-        raise OneTargetARow(
+        raise OneTargetPerRow(
             f"inputs {tuple(inputs.shape)} with targets {tuple(given[1].shape)}: one target for "
             f"each row"
         )
@@ -55,27 +55,27 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
 
 
 def with_every_target(batch: Batch) -> Batch:
-    """Padding among the targets replaced by inputs of the row, for those who look targets up."""
+    """Padding among the targets replaced by inputs of the row, for models that look targets up."""
     known = torch.where(batch.targets < 0, batch.inputs.roll(-1, 1), batch.targets)
     return batch._replace(targets=known)
 
 
 def _array(given: Any, what: str) -> Tensor:
-    """A copy as int64, or as float64 where it is floating."""
+    """A copy as int64, or as float64 if it is floating point."""
     if isinstance(given, Tensor):
         given = given.detach().cpu()
         return given.to(torch.float64 if given.is_floating_point() else torch.int64, copy=True)
     try:
         array = np.array(given)
     except ValueError as error:
-        raise TypeError(f"the {what} are no array: {error}; {_EXPECTED}") from None
+        raise TypeError(f"the {what} are not an array: {error}; {_EXPECTED}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"the {what} are an array of {array.dtype}; {_EXPECTED}")
     return torch.from_numpy(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
 
 
 def _ids(given: Tensor, other: Tensor, what: str, known: dict[str, bool]) -> Tensor:
-    """(B, T). other: the pair's other array; rows of ids may look one-hot, but not both then."""
+    """(B, T). other: the pair's other array; rows of ids may look one-hot, but not both arrays."""
     shape = tuple(given.shape)
     if given.ndim == 3 and shape[-1] == 1:
         given = given.squeeze(-1)
@@ -94,14 +94,14 @@ def _ids(given: Tensor, other: Tensor, what: str, known: dict[str, bool]) -> Ten
 
 def _is_one_hot(given: Tensor) -> bool:
     """Whether every row along the last axis is 0s and one 1."""
-    # Of two ids 0 and 1 in a row one is a 1 half of the time.
+    # A row of two ids, each 0 or 1, has exactly one 1 half of the time.
     if given.shape[-1] < (2 if given.ndim == 3 or given.is_floating_point() else 3):
         return False
     return bool(((given == 0) | (given == 1)).all() and (given.sum(-1) == 1).all())
 
 
 def _is_of_ids(given: Tensor, other: Tensor) -> bool:
-    """Whether the pair's other array says that (B, T) are ids: it has an id for each of them."""
+    """Whether the other array shows that (B, T) are ids: it has one id for each of them."""
     if other.ndim == 2:
         return other.shape == given.shape and not _is_one_hot(other)
     return other.ndim == 3 and other.shape[:2] == given.shape

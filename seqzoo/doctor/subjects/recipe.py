@@ -1,9 +1,8 @@
-"""A recipe, or a run of one, as the subject of a visit."""
+"""A recipe, or a run of a recipe, as a subject."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seqzoo.data.corpus import Data
 from seqzoo.data.tokens import encode
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
-from seqzoo.doctor.evidence.trial import Trainee, Updated
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.evidence.trial import Trainer, Updated
+from seqzoo.doctor.subject import Missing, RunSoFar, Settings, Subject, Text
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import Batch, Stream
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import BudgetSection
-from seqzoo.runs.build import (
-    build_model,
-    build_tokenizer,
-    open_data,
-    open_stream,
-    try_model,
-)
+from seqzoo.runs.build import open_stream
+from seqzoo.runs.experiment import Experiment, new_experiment, new_model
 from seqzoo.runs.metrics import read_metrics
 from seqzoo.runs.reopen import load_trained
 from seqzoo.scoring.adaptive import prepared_again
-from seqzoo.terminal.display import TerminalDisplay
+from seqzoo.terminal.display import Display
 from seqzoo.training.loop import Training
 
 __all__ = ["subject_of_recipe", "subject_of_run"]
@@ -45,82 +38,70 @@ def subject_of_recipe(
     *,
     title: str,
     device: str | None = None,
-    announce: Callable[[str], None] = lambda text: None,
-    **further: Any,
+    settings: Settings | None = None,
+    display: Display | None = None,
 ) -> Subject:
-    """Before any training: the model is newly initialised.
-
-    announce: hears of a corpus's fallback. further: as `Subject` takes it.
-    """
+    """Before any training: the model is newly initialised. display: None for a silent one."""
     runtime = make_runtime(recipe.runtime, device=device)
-    data = open_data(recipe, announce=announce)
-    tokenizer = build_tokenizer(recipe)
-    with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
-        tokenizer.learn(data.splits.training.bytes)
-    return _subject(recipe, runtime, data, tokenizer, title=title, **further)
+    experiment = new_experiment(recipe, runtime=runtime, display=display or Display())
+    return _subject(experiment, title, settings=settings)
 
 
 def subject_of_run(
-    path: Path, registry: Registry, *, device: str | None = None, **further: Any
+    path: Path,
+    registry: Registry,
+    *,
+    device: str | None = None,
+    settings: Settings | None = None,
+    display: Display | None = None,
 ) -> Subject:
-    """During or after training: the weights are the best so far. further: as `Subject` takes it."""
-    run = load_trained(path, registry, device=device, display=TerminalDisplay())
-    experiment = run.experiment
-    return _subject(
-        experiment.recipe,
-        experiment.runtime,
-        experiment.data,
-        experiment.tokenizer,
-        title=str(path),
-        run=run,
-        metrics=[line.values() for line in read_metrics(run.directory.metrics)],
-        **further,
-    )
+    """During or after training: the weights are the best so far."""
+    display = display or Display()
+    run = load_trained(path, registry, device=device, display=display)
+    metrics = [line.values() for line in read_metrics(run.directory.metrics)]
+    return _subject(run.experiment, str(path), settings=settings, run=RunSoFar(run, metrics))
 
 
 def _subject(
-    recipe: Recipe, runtime: Runtime, data: Data, tokenizer: Any, **further: Any
+    experiment: Experiment, title: str, *, settings: Settings | None, run: RunSoFar | None = None
 ) -> Subject:
+    recipe, runtime, tokenizer = experiment.recipe, experiment.runtime, experiment.tokenizer
+    training = experiment.training
     with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
-        tokens = encode(tokenizer, data.splits.training.bytes)
-        held_out = encode(tokenizer, data.splits.validation.bytes)
-    bytes_per_token = len(data.splits.training) / max(len(tokens), 1)
-    run = further.get("run")
+        held_out = encode(tokenizer, experiment.data.splits.validation.bytes)
 
     def build() -> torch.nn.Module:
-        # The seed is the network's own, set before this is called; the recipe's would undo it.
+        # The caller has set the seed that the network is to have; the recipe's would replace it.
         seeded = recipe.train.model_copy(update={"seed": torch.initial_seed() % 2**63})
-        model = build_model(
-            recipe.model_copy(update={"train": seeded}), vocab_size=tokenizer.vocab_size
-        )
-        with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
-            model.prepare(tokens)
-        try_model(recipe, model, vocab_size=tokenizer.vocab_size)
-        return model
+        return new_model(recipe.model_copy(update={"train": seeded}), tokenizer, training)
 
     def network() -> Network:
         if run is not None:
-            return Network(prepared_again(run.experiment.model, tokens), build)
+            return Network(prepared_again(experiment.model, training.tokens), build)
         torch.manual_seed(recipe.train.seed)
         return Network(build().to(runtime.device), build)
 
     return Subject(
+        title=title,
         registry=recipe.registry,
+        settings=settings,
         recipe=recipe,
-        data=data,
-        tokenizer=tokenizer,
-        tokens=tokens,
-        held_out=held_out,
-        bytes_per_token=bytes_per_token,
+        run=run,
+        text=Text(
+            data=experiment.data,
+            tokenizer=tokenizer,
+            tokens=training.tokens,
+            held_out=held_out,
+            bytes_per_token=training.bytes_per_token,
+        ),
         vocab_size=tokenizer.vocab_size,
         network=network,
-        pipeline=partial(RecipePipeline, recipe, tokens, runtime, bytes_per_token),
-        **further,
+        pipeline=lambda: RecipePipeline(recipe, training.tokens, runtime, training.bytes_per_token),
     )
 
 
 class RecipePipeline(Pipeline):
-    """The recipe's stream and its way of training."""
+    """The recipe's stream, and its training."""
 
     numbered = True
 
@@ -152,16 +133,16 @@ class RecipePipeline(Pipeline):
             raise Missing("the training text is too short to be cut")
         return self._source(_numbers(num_tokens))
 
-    def trainee(
+    def trainer(
         self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
-    ) -> Trainee:
+    ) -> Trainer:
         section = self._recipe.train
         warmup = min(section.schedule.warmup_steps, max(steps // 5, 1))
         schedule = section.schedule.model_copy(
             update={"warmup_steps": warmup, "decay": "constant", "final_fraction": 1.0}
         )
         changed = {"budget": BudgetSection(steps=steps), "schedule": schedule}
-        training = _Watched(
+        training = _RateControlled(
             network.module,  # type: ignore[arg-type]
             open_stream(self._recipe, self._tokens),
             section.model_copy(update=changed),
@@ -170,15 +151,15 @@ class RecipePipeline(Pipeline):
             epoch_tokens=len(self._tokens),
         )
         training.factor = factor
-        return _Trainee(network, training)
+        return _Trainer(network, training)
 
     def _source(self, tokens: npt.NDArray[Any]) -> Source:
         stream: Stream = open_stream(self._recipe, tokens)
         return Source(lambda: stream.next(self.bptt_length), _copied)
 
 
-class _Watched(Training):
-    """A training whose learning rate may be led by hand."""
+class _RateControlled(Training):
+    """A training whose learning rate a check can set for each update."""
 
     factor: Callable[[int], float] | None = None
 
@@ -186,7 +167,7 @@ class _Watched(Training):
         return super()._factor() if self.factor is None else self.factor(self.step)
 
 
-class _Trainee(Trainee):
+class _Trainer(Trainer):
     def __init__(self, network: Network, training: Training) -> None:
         self.network = network
         self.clip_norm = training.section.clip_norm

@@ -1,12 +1,12 @@
-"""Whether the way of decoding makes the model repeat itself.
+"""Whether the decoding makes the model repeat itself.
 
-Method: 600 tokens are written three ways by the run's weights, or the trial's: as the recipe's
-chain says, always taking the most probable token, and drawn from the model's own distribution; of
-each the period that its last half keeps to, the share of distinct 4-grams, and the entropy of its
-tokens. Cost: the trial and about two seconds. Pass rule: what the recipe's chain writes does not
-run in a loop, and has at least half as many distinct 4-grams as what is drawn (somebody's own model
-has no chain, and the figures are told alone). A model that is drawn from and loops itself is stuck
-elsewhere, and not told here.
+Method: 600 tokens are generated in three ways by the run's weights, or the trial's: with the
+recipe's sampling chain, always taking the most probable token, and sampled from the model's own
+distribution; for each the period of its last half, the share of distinct 4-grams, and the entropy
+of its tokens. Cost: the trial and about two seconds. Pass rule: the text of the recipe's chain is
+not a loop, and has at least half as many distinct 4-grams as the sampled text (a user's own model
+has no chain, and the figures are only reported). If the sampled text is a loop too, the fault is
+not in the decoding, and it is not reported here.
 Source: Holtzman et al. 2020, arXiv:1904.09751.
 """
 
@@ -20,10 +20,10 @@ from torch import Tensor
 from seqzoo.doctor.checks.decoding._written import (
     distinct_share,
     entropy_bits,
+    generated,
     loop_length,
-    written,
 )
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 from seqzoo.runs.build import build_chain
 
@@ -33,45 +33,45 @@ _LENGTH = 600
 
 
 def examine(subject: Subject) -> Outcome:
-    network = subject.learnt
+    network = subject.trained_network
     prompt = subject.sample.inputs[0, :16].tolist()
-    likeliest = written(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
-    drawn = written(network, prompt, _LENGTH, _drawing(subject.seed))
+    likeliest = generated(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
+    sampled = generated(network, prompt, _LENGTH, _sampling(subject.seed))
     chained = _by_the_recipe(subject, prompt)
     text = entropy_bits(subject.sample.inputs.flatten().tolist())
     figures = "; ".join(
-        f"{name} {_told(tokens)}"
-        for name, tokens in (("chain", chained), ("most probable", likeliest), ("drawn", drawn))
+        f"{name} {_reported(tokens)}"
+        for name, tokens in (("chain", chained), ("most probable", likeliest), ("sampled", sampled))
         if tokens is not None
     )
     numbers = {
         "greedy_distinct": distinct_share(likeliest),
-        "drawn_distinct": distinct_share(drawn),
+        "drawn_distinct": distinct_share(sampled),
         "greedy_loop": float(loop_length(likeliest) or 0),
         "text_entropy_bits": text,
     }
-    if chained is not None and _is_stuck(chained, drawn):
+    if chained is not None and _is_stuck(chained, sampled):
         return Outcome.failed(
-            f"what sample.chain writes repeats itself: {figures}",
-            why="Always taking the most probable token leads into a loop in healthy models too: "
-            "after a common phrase the most probable thing is the same phrase. The decoder loops; "
+            f"the text of sample.chain repeats itself: {figures}",
+            why="Always taking the most probable token leads to a loop in healthy models too: "
+            "after a common phrase the most probable text is the same phrase. The decoder loops; "
             "the weights need not be wrong.",
-            remedy="Draw from the distribution: leave sample.chain empty, or give it a link that "
-            "sharpens without choosing, such as a temperature of 0.8.",
+            remedy="Sample from the distribution: leave sample.chain empty, or give it a link that "
+            "sharpens the distribution without choosing, such as a temperature of 0.8.",
             changes=("sample.chain=[]",),
             numbers=numbers,
         )
     return Outcome(status="pass", seen=figures, numbers=numbers)
 
 
-def _is_stuck(chained: list[int], drawn: list[int]) -> bool:
-    if loop_length(drawn) is not None:
+def _is_stuck(chained: list[int], sampled: list[int]) -> bool:
+    if loop_length(sampled) is not None:
         return False
-    is_poor = distinct_share(chained) < 0.5 * distinct_share(drawn)
+    is_poor = distinct_share(chained) < 0.5 * distinct_share(sampled)
     return loop_length(chained) is not None or is_poor
 
 
-def _told(tokens: list[int]) -> str:
+def _reported(tokens: list[int]) -> str:
     period = loop_length(tokens)
     loop = f"loops every {period}" if period else "does not loop"
     return (
@@ -80,12 +80,11 @@ def _told(tokens: list[int]) -> str:
 
 
 def _by_the_recipe(subject: Subject, prompt: list[int]) -> list[int] | None:
-    try:
-        recipe = subject.recipe
-    except Missing:
+    if not subject.has("recipe"):
         return None
+    recipe = subject.recipe
     chain = build_chain(recipe.sample.chain, recipe.registry, vocab_size=subject.vocab_size)
-    draw = _drawing(subject.seed)
+    draw = _sampling(subject.seed)
 
     def choose(logits: Tensor, tokens: Tensor) -> int:
         scores = logits.float().clone()[None]
@@ -94,10 +93,10 @@ def _by_the_recipe(subject: Subject, prompt: list[int]) -> list[int] | None:
             scores = link(scores, history if link.history_length else history[:, :0])
         return draw(scores[0], tokens)
 
-    return written(subject.learnt, prompt, _LENGTH, choose)
+    return generated(subject.trained_network, prompt, _LENGTH, choose)
 
 
-def _drawing(seed: int) -> Callable[[Tensor, Tensor], int]:
+def _sampling(seed: int) -> Callable[[Tensor, Tensor], int]:
     generator = torch.Generator().manual_seed(seed)
     return lambda logits, _: int(
         torch.multinomial(logits.double().softmax(-1), 1, generator=generator)
@@ -106,7 +105,7 @@ def _drawing(seed: int) -> Callable[[Tensor, Tensor], int]:
 
 CHECK = Check(
     name="decoding.loop",
-    summary="what is written does not run in a loop",
+    summary="generated text is not a loop",
     examine=examine,
     rank=10,
     is_quick=False,

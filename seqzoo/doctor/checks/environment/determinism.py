@@ -1,15 +1,15 @@
-"""Whether the same recipe and seed give the same bits here, as resuming promises.
+"""Whether the same recipe and seed give the same bits here, as resuming a run promises.
 
-Method: torch's settings, and for a run what it was trained with against what is installed now.
-Cost: none. Pass rule: cuDNN neither autotunes nor takes algorithms that are not deterministic; a
-run has the torch version, device and thread count that it was trained with.
+Method: torch's settings, and for a run, what it was trained with compared with what is installed
+now. Cost: none. Pass rule: cuDNN neither autotunes nor uses algorithms that are not deterministic;
+a run has the same torch version, device and thread count as in its training.
 """
 
 from __future__ import annotations
 
 import torch
 
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
@@ -25,24 +25,24 @@ def examine(subject: Subject) -> Outcome:
     if loose:
         return Outcome.warned(
             "; ".join(loose),
-            why="Kernels are then chosen by timing, and two runs of one recipe differ.",
+            why="cuDNN then chooses kernels by timing, and two runs of one recipe differ.",
             remedy="Set torch.backends.cudnn.benchmark = False and .deterministic = True.",
         )
     differing = _differing(subject)
     if differing:
         return Outcome.warned(
             f"the run was trained with {'; '.join(differing)}",
-            why="Resumed here it would go on well, and end in other bits than it would have there.",
-            remedy="Resume it where it was begun if the bits matter; scores are not concerned.",
+            why="The run can be resumed here, but the result is not bit-for-bit the same as it "
+            "would be there.",
+            remedy="Resume it on the same installation if the bits matter; scores are comparable.",
         )
     return Outcome.passed("the same recipe, seed and thread count give the same bits")
 
 
 def _differing(subject: Subject) -> list[str]:
-    try:
-        run = subject.run
-    except Missing:
+    if not subject.has("run"):
         return []
+    run = subject.run
     then, now = run.record, run.experiment.runtime.record()
     pairs = [
         ("torch", then["versions"]["torch"], now["versions"]["torch"]),
@@ -54,7 +54,7 @@ def _differing(subject: Subject) -> list[str]:
 
 CHECK = Check(
     name="environment.determinism",
-    summary="runs can be repeated to the bit",
+    summary="runs can be repeated bit for bit",
     examine=examine,
     rank=30,
 )

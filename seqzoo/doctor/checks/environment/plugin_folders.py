@@ -1,9 +1,9 @@
-"""Whether a folder holds a plugin that no entry point names.
+"""Whether there is a plugin that no entry point names.
 
-Method: beside every package that an entry point names, sibling modules and packages whose source
-calls seqzoo's `hookimpl` and that no entry point of their distribution names. Read, never imported.
-Cost: some file reads. Pass rule: none. A folder that was added after the last `pip install` looks
-exactly like this: entry points are written at installation.
+Method: next to every package that an entry point names, modules and packages whose source uses
+seqzoo's `hookimpl` and that no entry point names. They are read, never imported. Cost: some file
+reads. Pass rule: there are none. A folder that was added after the last `pip install` is such a
+case, because entry points are written at installation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def examine(subject: Subject) -> Outcome:
     if nameless:
         return Outcome.warned(
             f"no entry point names {', '.join(nameless)}",
-            why="They look like plugins, and seqzoo finds plugins by their entry points alone.",
+            why="They look like plugins, but seqzoo finds plugins only by their entry points.",
             remedy=f"Name each under [project.entry-points.{ENTRY_POINT_GROUP}] in pyproject.toml, "
             f"and run pip install again: entry points are written at installation.",
             numbers={"nameless": len(nameless)},
@@ -64,7 +64,7 @@ def _plugins_in(package: str) -> Iterator[str]:
 
 CHECK = Check(
     name="environment.plugin_folders",
-    summary="no plugin lies beside the others unnamed",
+    summary="every plugin next to the others has an entry point",
     examine=examine,
     rank=50,
 )

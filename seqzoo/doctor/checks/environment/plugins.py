@@ -1,6 +1,6 @@
-"""Whether every installed plugin could be loaded.
+"""Whether every installed plugin can be loaded.
 
-Method: what the registry found. Cost: none. Pass rule: none is broken, no name is claimed twice.
+Method: what the registry found. Cost: none. Pass rule: none is broken, no name is declared twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.warned(
             "; ".join(str(each).rstrip(".") for each in broken),
             why="What they declare cannot be used; everything else can.",
-            remedy="Mend or uninstall each, or name it in SEQZOO_DISABLE.",
+            remedy="Fix or uninstall each, or name it in SEQZOO_DISABLE.",
             numbers={"broken": len(broken)},
         )
     return Outcome.passed(f"{count} declarations, none broken", broken=0)

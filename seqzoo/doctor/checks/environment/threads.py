@@ -1,9 +1,9 @@
-"""Whether torch computes with more threads than there are cores for it.
+"""Whether torch computes with more threads than it has cores.
 
-Method: torch's thread count against the cores that this process may use: its affinity, and the
-quota of its control group. Cost: none. Pass rule: no more threads than cores. Threads beyond them
-wait for each other actively; two trainings with two threads each on two cores were measured ten
-times slower than one.
+Method: torch's thread count compared with the cores that this process may use: its affinity, and
+the quota of its control group. Cost: none. Pass rule: no more threads than cores. Threads without a
+core of their own use processor time to wait for each other; two trainings with two threads each on
+two cores were measured ten times slower than one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from seqzoo.doctor.checks._shared import is_recipe, worded
+from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 
@@ -32,12 +32,12 @@ def examine(subject: Subject) -> Outcome:
             stated,
             why="Threads without a core of their own wait for each other, which is slower than "
             "fewer threads.",
-            remedy=worded(
+            remedy=advice(
                 subject,
                 recipe=f"Set runtime.threads to {cores}, or OMP_NUM_THREADS={cores}.",
                 code=f"Set OMP_NUM_THREADS={cores}, or call torch.set_num_threads({cores}).",
             ),
-            changes=(f"runtime.threads={cores}",) if is_recipe(subject) else (),
+            changes=(f"runtime.threads={cores}",) if subject.has("recipe") else (),
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)
@@ -53,7 +53,7 @@ def usable_cores() -> int:
         if quota != "max":
             count = min(count, max(1, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):
-        pass  # no control groups here, or of another version
+        pass  # no control groups here, or another version of them
     return count
 
 

@@ -1,7 +1,7 @@
-"""Which torch this is, and whether it reaches the accelerator that the machine has.
+"""Which torch this is, and whether it can use the accelerator that the machine has.
 
-Method: versions, and whether an NVIDIA driver is loaded that this build does not know. Cost: none.
-Pass rule: no accelerator lies idle because of the build.
+Method: versions, and whether an NVIDIA driver is loaded that this build cannot use. Cost: none.
+Pass rule: no accelerator is unused because of the build.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def examine(subject: Subject) -> Outcome:
     if _DRIVER.exists() and torch.version.cuda is None:
         return Outcome.warned(
             f"{stated}, although an NVIDIA driver is loaded",
-            why="This build of torch computes on the CPU alone; the GPU lies idle.",
+            why="This build of torch computes only on the CPU; the GPU is not used.",
             remedy="Install a CUDA build of torch (https://pytorch.org/get-started/locally).",
         )
     return Outcome.passed(stated)
@@ -36,7 +36,7 @@ def examine(subject: Subject) -> Outcome:
 
 CHECK = Check(
     name="environment.torch",
-    summary="torch reaches what the machine has",
+    summary="torch can use what the machine has",
     examine=examine,
     rank=10,
 )

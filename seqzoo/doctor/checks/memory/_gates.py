@@ -1,4 +1,4 @@
-"""The gates of torch's recurrent layers, recomputed from their weights; torch hands out none.
+"""The gates of torch's recurrent layers, recomputed from their weights; torch returns none.
 
 B batch, T time, H hidden. LSTM: i, f, g, o. GRU: r, z, n, where h' = (1 - z) n + z h. RNN: h.
 """
@@ -23,9 +23,9 @@ _CELLS = {nn.LSTMCell: "LSTM", nn.GRUCell: "GRU", nn.RNNCell: "RNN_TANH"}
 
 
 def activations(network: Network, inputs: Tensor) -> Activations:
-    """Of every nn.LSTM, nn.GRU, nn.RNN and cell of them, and every nn.Sigmoid, over `inputs`.
+    """Of every nn.LSTM, nn.GRU and nn.RNN, their cells, and every nn.Sigmoid, over `inputs`.
 
-    Layers that read backwards, project, or are ReLU have none that could be stuck.
+    Layers that read backwards, project, or are ReLU are left out.
     """
     found: dict[str, list[Tensor]] = {}
     names = {module: name for name, module in network.module.named_modules()}

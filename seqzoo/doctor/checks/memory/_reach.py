@@ -18,14 +18,14 @@ _ROUNDING = 1e-6
 def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[float] | None:
     """Norm of d loss(t) / d embedding(t - k) at the last t, for k = 0, 1, ..., T - 1.
 
-    inputs, targets: (B, T). The mean over rows, nothing dropped. None where the module embeds its
-    tokens with no nn.Embedding, or with no gradient.
+    inputs, targets: (B, T). The mean over rows, without dropout. None if the module does not embed
+    its tokens with nn.Embedding, or gives it no gradient.
     """
     still = without_dropout(network)
     embedded: list[Tensor] = []
 
     def keep(_: nn.Module, given: tuple[Any, ...], output: Tensor) -> None:
-        # Positions are embedded too: tokens are what has a row for each row of the batch.
+        # Positions are embedded too; only tokens have a row for each row of the batch.
         if given[0].shape[0] == len(inputs) and given[0].ndim in (1, 2) and output.requires_grad:
             output.retain_grad()
             embedded.append(output)
@@ -48,8 +48,8 @@ def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
 
 @torch.no_grad()
 def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[float]:
-    """How much the last logits change when the token `distance` before is another of the text's,
-    in shares of their own size; for each distance. 0 is below what rounding does.
+    """For each distance, how much the last logits change if the token that far before is replaced
+    by another token of the text, relative to their size. 0 means no more than rounding.
     """
     still = network.copied()
     still.module.eval()
@@ -57,7 +57,7 @@ def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[f
     others = known[(places + 1) % len(known)]
 
     def last(tokens: Tensor) -> Tensor:
-        torch.manual_seed(0)  # dropout that is always on drops the same each time
+        torch.manual_seed(0)  # so that dropout that is always on drops the same units each time
         return still(tokens)[0][:, -1].double()
 
     plain = last(inputs)

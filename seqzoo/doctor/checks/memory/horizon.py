@@ -1,20 +1,21 @@
-"""How many tokens back the gradient goes: what the network lets through, and what the cut allows.
+"""How many tokens back the gradient reaches: in the network, and in truncated training.
 
 Method: on real text, the norm of the gradient of the loss at t with respect to the embedded input
-at t - k (Pascanu et al. 2013, arXiv:1211.5063), k up to 63, nothing dropped; and how much another
+at t - k (Pascanu et al. 2013, arXiv:1211.5063), k up to 63, without dropout; and how much another
 token at t - k changes the logits at t. Truncated backpropagation cuts the gradient after every
-bptt_length tokens, so it crosses bptt_length - 1 steps at most. Cost: a quarter of a second. Pass
-rule: it crosses 6 bytes: an English word and its blank, and what the highest n-gram rung sees
-without any training. Told too: logits that no earlier token changes, and a gradient that ends
-within the network although logits do change. Where the current token changes none either, the fault
-is not memory's.
+bptt_length tokens, so it crosses at most bptt_length - 1 steps. Cost: a quarter of a second. Pass
+rule: it crosses 6 bytes: an English word and its space, and what the highest n-gram rung sees
+without any training. Also reported: logits that no earlier token changes, and a gradient that ends
+within the network although logits do change. If the current token changes no logits either, memory
+is not the fault.
 """
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks._shared import is_recipe, real_text, worded
+from seqzoo.doctor.checks._shared import advice, real_text
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.checks.memory._tuned import TUNED
+from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
@@ -22,15 +23,8 @@ __all__ = ["CHECK"]
 _ENOUGH_BYTES = 6
 _FAINT = 0.01
 _DISTANCES = (1, 2, 4, 8, 16, 32, 63)
-_CHANGES = (
-    "train.bptt_length=64",
-    # Settings for one update per token do not fit one per 64: those of the shipped recipes do.
-    "train.optimizer={name: muon, learning_rate: 0.01, matrix_learning_rate: 0.05, "
-    "weight_decay: 0.1}",
-    "train.schedule={warmup_steps: 50, decay: cosine, final_fraction: 0.02}",
-    "train.clip_norm=1.0",
-    "train.budget={seconds: 150}",
-)
+# Settings for one update per token do not fit one update per 64: those of a shipped recipe do.
+_CHANGES = (*TUNED, "train.budget={seconds: 150}")
 
 
 def examine(subject: Subject) -> Outcome:
@@ -49,10 +43,10 @@ def examine(subject: Subject) -> Outcome:
     if norms is not None and max(norms[1:]) == 0:
         return _cut_inside(changes[0])
     reach = _reach(norms, distances, changes)
-    try:
-        allowed = subject.pipeline.bptt_length - 1
-    except Missing:
+    pipeline = or_none(lambda: subject.pipeline)
+    if pipeline is None:
         return Outcome.passed(f"{reach}; no batches were given, so no cut is known")
+    allowed = pipeline.bptt_length - 1
     numbers = {
         "allowed": float(allowed),
         **{f"gradient_{k}": norms[k] for k in (0, *distances) if norms is not None},
@@ -64,21 +58,21 @@ def examine(subject: Subject) -> Outcome:
     return Outcome(
         status="warn" if allowed else "fail",
         seen=seen,
-        why="What the network keeps is learnt only from gradients that cross steps. "
+        why="A network learns what to remember only from gradients that cross steps. "
         + (
-            "Here each ends before a word does, so nothing longer is learnt on purpose."
+            "Here each ends before a word does, so the network does not learn to remember more."
             if allowed
-            else "Here none ever crosses one: the state is whatever random features it happens to "
-            "hold, and nothing learns to keep anything."
+            else "Here no gradient crosses a step: the state has random features, and the network "
+            "does not learn to remember anything."
         ),
-        remedy=worded(
+        remedy=advice(
             subject,
-            recipe="Train on longer stretches (train.bptt_length=64), with settings made for fewer "
-            "and larger updates.",
+            recipe="Train on longer stretches (train.bptt_length=64), with settings for fewer and "
+            "larger updates.",
             code="Train on longer stretches: batches (B, 64) and one backward pass for all 64 "
-            "steps, with a learning rate made for fewer and larger updates.",
+            "steps, with a learning rate for fewer and larger updates.",
         ),
-        changes=_CHANGES if is_recipe(subject) else (),
+        changes=_CHANGES if subject.has("recipe") else (),
         numbers=numbers,
         read_more="docs/answer.md",
     )
@@ -90,16 +84,16 @@ def _reach(norms: list[float] | None, distances: list[int], changes: list[float]
         return f"a token changes the logits {max(far, default=0)} steps later"
     far = [k for k, norm in enumerate(norms) if norm > _FAINT * norms[0]]
     if far[-1] == len(norms) - 1:
-        return f"the network itself lets it through {far[-1]} and more"
+        return f"within the network it reaches {far[-1]} and more"
     return f"within the network it falls to a hundredth after {far[-1]}"
 
 
 def _memoryless(distance: int) -> Outcome:
     return Outcome.warned(
-        f"other tokens up to {distance} steps earlier leave the logits as they are, bit by bit",
-        why="The network reads the current token alone; it can be no better than a table of pairs.",
-        remedy="Hand the state from step to step inside forward (h = cell(x, h), not cell(x)), and "
-        "use what the recurrent layers give; leave it where a model without memory is meant.",
+        f"other tokens up to {distance} steps earlier do not change a bit of the logits",
+        why="The network reads only the current token; it cannot be better than a table of pairs.",
+        remedy="Pass the state from step to step inside forward (h = cell(x, h), not cell(x)), and "
+        "use the outputs of the recurrent layers. Ignore this if the model should have no memory.",
         numbers={"influence_1": 0.0},
     )
 
@@ -108,9 +102,9 @@ def _cut_inside(change: float) -> Outcome:
     return Outcome.failed(
         f"the token before changes the logits ({change:.1%}), but no gradient reaches it: it is "
         f"cut within the network",
-        why="The state is carried on but nothing learns what to keep in it.",
+        why="The state is carried, but the network does not learn what to keep in it.",
         remedy="Look for .detach(), .data, no_grad() or a new tensor made of numbers in the loop "
-        "over time, and detach between batches only.",
+        "over time, and detach only between batches.",
         numbers={"influence_1": change},
     )
 
@@ -120,6 +114,5 @@ CHECK = Check(
     summary="the gradient reaches far enough back to learn a word",
     examine=examine,
     rank=10,
-    explains=("memory.lag", "memory.carry", "verdict.*", "decoding.*"),
     source="Williams and Peng 1990; Pascanu et al. 2013, arXiv:1211.5063",
 )

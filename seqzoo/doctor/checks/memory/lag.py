@@ -1,13 +1,13 @@
-"""Whether the architecture can learn to say what it read a step or two ago.
+"""Whether the architecture can learn to repeat what it read one or two steps ago.
 
 Method: a newly initialised network with the recipe's own options learns y[t] = x[t - 2] on random
-tokens of an alphabet of four, 16 rows of up to 32 and no longer than what training sees at once,
-nothing dropped, Adam at 5e-3, 300 updates or fewer where it knows. The copy task in its smallest
-form (Hochreiter and Schmidhuber 1997, section 5). Random tokens tell nothing of one another, so
-without memory nobody guesses better than one in four. Small plain networks that start at torch's
-own scale may find no gradient over two steps; they are asked for one step then, which all learn.
-Cost: 1-3 s, 15 s where it fails. Pass rule: a tenth above chance, in the mean of the last ten
-updates; that is over ten standard errors.
+tokens from an alphabet of four, 16 rows of up to 32 and not longer than training reads at once,
+without dropout, Adam at 5e-3, 300 updates or fewer if it learns earlier. It is the smallest copy
+task (Hochreiter and Schmidhuber 1997, section 5). Random tokens are independent, so without memory
+no guess is better than one in four. Small plain networks with torch's own initialisation may get no
+gradient over two steps; then one step is tried, which all of them learn. Cost: 1-3 s, 15 s if it
+fails. Pass rule: a tenth above chance, in the mean of the last ten updates; that is more than ten
+standard errors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.checks._shared import adam_update, without_dropout, worded
+from seqzoo.doctor.checks._shared import adam_update, advice, without_dropout
 from seqzoo.doctor.checks.memory._reach import influences
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Check, Outcome
@@ -34,16 +34,16 @@ _ABOVE_CHANCE = 0.1
 def examine(subject: Subject) -> Outcome:
     length = min(subject.pipeline.bptt_length, _LENGTH)
     if length < 2:
-        return Outcome.skipped("training sees one token at a time: memory.horizon tells of that")
+        return Outcome.skipped("training sees one token at a time, see memory.horizon")
     text = subject.random_tokens(8, length)
     lags = [lag for lag in _LAGS if lag < length]
     seen_at = influences(subject.network, text, lags)
     lags = [lag for lag, share in zip(lags, seen_at, strict=True) if share]
     if not lags:
-        return Outcome.skipped("the logits depend on no token before: memory.horizon tells of that")
+        return Outcome.skipped("the logits depend on no earlier token, see memory.horizon")
     alphabet = text.unique()[:_ALPHABET]
     if len(alphabet) < 2:
-        raise Missing("the text has one token only, so there is nothing to remember")
+        raise Missing("the text has only one token, so there is nothing to remember")
     chance = 1 / len(alphabet)
     for lag in lags:
         accuracy, updates = _learn(subject, alphabet, length, lag)
@@ -51,7 +51,7 @@ def examine(subject: Subject) -> Outcome:
         if is_learnt:
             break
     seen = (
-        f"after {updates} updates it names the token of {lag} step{'s' * (lag > 1)} ago in "
+        f"after {updates} updates it repeats the token of {lag} step{'s' * (lag > 1)} ago in "
         f"{accuracy:.0%} of cases, where chance is {chance:.0%}"
     )
     numbers = {"accuracy": accuracy, "chance": chance, "lag": lag, "updates": updates}
@@ -59,11 +59,11 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.passed(seen, **numbers)
     return Outcome.failed(
         seen,
-        why="Everything beyond pairs of neighbours needs a memory; what cannot learn to repeat a "
-        "token cannot learn a language.",
-        remedy="Look at how forward hands the state from step to step, at masks, and at parameters "
-        "that no gradient reaches; where the network is tiny, raise "
-        + worded(subject, recipe="its size (architecture.options).", code="its hidden size."),
+        why="To use more than the current token a model needs memory; a network that cannot learn "
+        "to repeat a token cannot learn a language.",
+        remedy="Check how forward passes the state from step to step, masks, and parameters that "
+        "no gradient reaches; if the network is tiny, increase "
+        + advice(subject, recipe="its size (architecture.options).", code="its hidden size."),
         numbers=numbers,
     )
 
@@ -93,6 +93,5 @@ CHECK = Check(
     examine=examine,
     rank=20,
     is_quick=False,
-    explains=("memory.carry", "verdict.*", "decoding.*"),
     source="Hochreiter and Schmidhuber 1997, section 5",
 )

@@ -1,13 +1,13 @@
 """Gates that are stuck at one end.
 
-Method: the gates of nn.LSTM, nn.GRU and nn.RNN recomputed from their weights over 1,024 tokens of
-real text, and nn.Sigmoid as it runs. A value is saturated below 0.02 or above 0.98 (a tanh unit
-beyond 0.98), where a sigmoid's slope is under a twelfth of its largest (Karpathy et al. 2015,
-arXiv:1506.02078, look at the same for a tenth). A unit is stuck that is at the same end for 99 % of
-the tokens; gates that keep (an LSTM's forget, a GRU's z) may be stuck at 1, for that is memory.
-Cost: a tenth of a second beside the trial. Pass rule: under a fifth of the units of every gate are
-stuck (half of them, in any: fail), and under 95 % of all values are saturated, beyond which next to
-no step lets a gradient through, whatever side its gates are on.
+Method: the gates of nn.LSTM, nn.GRU and nn.RNN are recomputed from their weights over 1,024 tokens
+of real text, and nn.Sigmoid is recorded. A value is saturated below 0.02 or above 0.98 (for tanh
+outside -0.98 to 0.98), where the slope of a sigmoid is less than a twelfth of its maximum (Karpathy
+et al. 2015, arXiv:1506.02078, use a tenth). A unit is stuck if it is at the same end for 99 % of
+the tokens; gates that keep the state (an LSTM's forget, a GRU's z) may be stuck at 1, because that
+is memory. Cost: the trial and a tenth of a second. Pass rule: less than a fifth of the units of
+every gate are stuck (fail: half of them in any gate), and less than 95 % of all values are
+saturated; above that almost no gradient passes a step.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _MEMORY = ("forget", "keep")
 
 def examine(subject: Subject) -> Outcome:
     inputs, _ = real_text(subject, 16, 64)
-    found = activations(subject.learnt, inputs)
+    found = activations(subject.trained_network, inputs)
     if not found:
         return Outcome.skipped("the network has no gates and no recurrent tanh units")
     if inputs.numel() < 100:
-        return Outcome.skipped(f"{inputs.numel()} tokens are too few to tell what is stuck")
+        return Outcome.skipped(f"{inputs.numel()} tokens are too few to see what is stuck")
     stuck = {name: share_stuck(name, values) for name, values in found.items()}
     saturated = sum(float(_ends(name, v)[2].mean()) for name, v in found.items()) / len(found)
     worst = max(stuck, key=stuck.__getitem__)
@@ -49,16 +49,16 @@ def examine(subject: Subject) -> Outcome:
     return Outcome(
         status="fail" if stuck[worst] >= _MANY else "warn",
         seen=seen,
-        why="A gate at its end has next to no slope, so hardly a gradient gets through it: one "
-        "that is always there decides nothing and stays so.",
+        why="A gate at its end has almost no slope, so almost no gradient passes: a gate that is "
+        "always there decides nothing and cannot change.",
         remedy="Lower the learning rate or warm it up; initialise recurrent matrices orthogonally "
-        "and embeddings at a scale of 1.",
+        "and embeddings with a standard deviation of 1.",
         numbers=numbers,
     )
 
 
 def share_stuck(name: str, values: Tensor) -> float:
-    """Of the units of (N, H) values, those that are at one end in nearly all N."""
+    """The share of units of (N, H) values that are at one end in almost all N."""
     low, high, _ = _ends(name, values)
     is_stuck = low.mean(0) >= _ALWAYS
     if not name.endswith(_MEMORY):
@@ -79,6 +79,5 @@ CHECK = Check(
     examine=examine,
     rank=40,
     is_quick=False,
-    explains=("optimisation.dead_units", "verdict.*"),
     source="Karpathy et al. 2015, arXiv:1506.02078",
 )

@@ -1,1 +1,1 @@
-"""Checks of the model alone."""
+"""Checks of the model."""

@@ -15,7 +15,7 @@ __all__ = [
 
 
 def axis_of_log_probabilities(outputs: Tensor) -> int | None:
-    """The axis that outputs (B, T, V) were normalised along, the last before the others."""
+    """The axis along which outputs (B, T, V) are normalised; the last axis is tried first."""
     for axis in (2, 1, 0):
         if bool((outputs.logsumexp(axis).abs() < 1e-3).all()):
             return axis
@@ -23,7 +23,7 @@ def axis_of_log_probabilities(outputs: Tensor) -> int | None:
 
 
 def axis_of_probabilities(outputs: Tensor) -> int | None:
-    """The axis that nonnegative outputs (B, T, V) sum to 1 along, the last before the others."""
+    """The axis along which nonnegative outputs (B, T, V) sum to 1; the last axis is tried first."""
     if bool((outputs < -1e-6).any()):
         return None
     for axis in (2, 1, 0):
@@ -33,14 +33,14 @@ def axis_of_probabilities(outputs: Tensor) -> int | None:
 
 
 def takes_probabilities(network: Network, outputs: Tensor) -> bool:
-    """Whether the loss of probabilities of the outputs' shape (B, T, V) is their mean -log."""
-    # Not the outputs themselves: a new model's are even, and there every loss is ln V.
+    """Whether the loss of probabilities with the shape of outputs (B, T, V) is their mean -log."""
+    # Not of the outputs: those of a new model are uniform, and then every loss is ln V.
     generator = torch.Generator().manual_seed(0)
     given = (4 * torch.randn(outputs.shape, generator=generator)).softmax(-1)
     targets = torch.arange(given[..., 0].numel()).view(given.shape[:2]) % given.shape[-1]
     expected = -given.double().gather(-1, targets[..., None]).log().mean()
     try:
         found = network.loss(given.to(network.device), targets.to(network.device))
-    except Exception:  # that it raises is model.loss's to tell
+    except Exception:  # model.loss reports the exception
         return False
     return bool(torch.isclose(found.detach().cpu().double(), expected, rtol=1e-3))

@@ -1,7 +1,7 @@
-"""Passes of a network that can be compared: each by a copy of its own, and from one seed.
+"""Forward passes that can be compared: each with a new copy of the network, and with one seed.
 
-So whatever a module keeps inside, and dropout that was left on, look the same in both passes, and
-only what the check has changed makes a difference.
+State that a module keeps inside and dropout that was left on are then the same in both passes, and
+only what the check changed makes a difference.
 """
 
 from __future__ import annotations
@@ -22,33 +22,32 @@ from seqzoo.model import state as states
 __all__ = [
     "MODES",
     "amplified_rounding",
-    "as_much_as",
-    "awake",
     "carries_a_state",
     "changed_places",
     "difference",
+    "in_spreads",
     "length_for",
     "listed",
-    "nats_of",
-    "passed_over",
+    "logits_of",
     "rounding",
     "seeded",
+    "shown",
     "spread",
-    "told",
+    "without_zeros",
 ]
 
 MODES = {"eval": False, "training": True}
 
 
 def length_for(subject: Subject) -> int:
-    """Tokens for one pass: 64, or what the model can read at once."""
+    """Tokens for one pass: 64, or as many as the model can read at once."""
     return subject.network.readable
 
 
-def awake(network: Network) -> Network:
-    """A copy whose parameters that are all zero have small random values.
+def without_zeros(network: Network) -> Network:
+    """A copy in which parameters that are all zero have small random values.
 
-    A head or a gate that begins at zero hides everything behind it.
+    A head or a gate that is initialised to zero hides everything behind it.
     """
     copy = network.copied()
     generator = torch.Generator().manual_seed(0)
@@ -61,16 +60,16 @@ def awake(network: Network) -> Network:
     return copy
 
 
-def passed_over(
+def logits_of(
     network: Network,
     pieces: Sequence[Tensor],
     *,
     training: bool = False,
     seed: int = 0,
 ) -> Tensor:
-    """(B, T, V) float64 logits of text in pieces (B, t), the state carried from each to the next.
+    """(B, T, V) float64 logits of text in pieces (B, t), with the state carried between them.
 
-    By a copy of its own, torch's, NumPy's and Python's generators set to `seed` before.
+    A new copy of the network reads; torch's, NumPy's and Python's generators start from `seed`.
     """
     copy = network.copied()
     copy.module.train(training)
@@ -84,7 +83,7 @@ def passed_over(
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Everything that a module may draw from begins at `seed`; NumPy's and Python's go back."""
+    """All generators start from `seed`; those of NumPy and Python are restored afterwards."""
     states_before = random.getstate(), np.random.get_state()
     torch.manual_seed(seed)
     np.random.seed(seed)
@@ -97,53 +96,53 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def difference(first: Tensor, second: Tensor) -> float:
-    """The largest difference of two (B, T, V) logits, in units of how much logits vary with the
-    text: the standard deviation of each over (B, T). Rounding grows with the logits' size, so the
-    unit is at least a thousandth of that.
+    """The largest difference between two (B, T, V) logits, in units of `spread`: how much logits
+    vary with the text. Rounding grows with the size of the logits, so a unit is at least a
+    thousandth of that.
     """
     largest = float((first - second).abs().max()) if first.numel() else 0.0
     return math.inf if math.isnan(largest) else largest / spread(second)
 
 
 def changed_places(first: Tensor, second: Tensor, tolerance: float) -> Tensor:
-    """(T,) whether the logits at each time differ by more than the tolerance, as `difference`."""
+    """(T,) whether the logits at each time differ by more than the tolerance, see `difference`."""
     largest = (first - second).abs().amax(dim=(0, 2))
     return (largest > tolerance * spread(second)) | largest.isnan()
 
 
 def spread(logits: Tensor) -> float:
-    """How much (B, T, V) logits vary with the text."""
+    """How much (B, T, V) logits vary with the text: the standard deviation over (B, T)."""
     around = logits - logits.mean(dim=(0, 1))
     return max(float(around.square().mean().sqrt()), 1e-3 * float(logits.abs().max()), 1e-30)
 
 
 def rounding(network: Network) -> float:
-    """The difference that rounding may make: a thousand times the type's precision.
+    """The difference that rounding can make: a thousand times the type's precision.
 
-    1e-4 of the spread in float32. Sums of a thousand terms in another order differ by far less;
-    what a fault changes is a sizeable share of the spread.
+    It is 1e-4 of the spread in float32. Sums of a thousand terms in another order differ by far
+    less; a fault changes a considerable share of the spread.
     """
     first = next((p for p in network.module.parameters() if p.is_floating_point()), None)
     dtype = torch.float32 if first is None else first.dtype
-    # The narrow types' eps is a hundredth: they are held to a third of the spread.
+    # The eps of 16-bit types is a hundredth: for them the limit is a third of the spread.
     return min(1e3 * torch.finfo(dtype).eps, 0.3)
 
 
-def told(difference: float) -> str:
-    """A difference that is rounding, for people: 2e-06, or nothing."""
+def shown(difference: float) -> str:
+    """A difference that is only rounding, in words: 2e-06, or nothing."""
     return f"{difference:.0e}" if difference else "nothing"
 
 
-def as_much_as(difference: float) -> str:
-    """A difference of logits that is no rounding, for people."""
+def in_spreads(difference: float) -> str:
+    """A difference of logits that is more than rounding, in words."""
     return f"{difference:.2g} times as much as they vary from token to token"
 
 
 def amplified_rounding(network: Network, pieces: Sequence[Tensor]) -> float:
-    """`rounding`, or ten times the difference that parameters off in their last place make.
+    """`rounding`, or ten times the difference after changing parameters in their last place.
 
-    Sums of pieces of other sizes are rounded otherwise, and a network whose recurrent weights are
-    large blows that up from token to token.
+    Sums over pieces of other sizes are rounded differently, and a network with large recurrent
+    weights amplifies that from token to token.
     """
     shaken = network.copied()
     generator = torch.Generator().manual_seed(0)
@@ -153,18 +152,12 @@ def amplified_rounding(network: Network, pieces: Sequence[Tensor]) -> float:
                 up = torch.rand(parameter.shape, generator=generator) < 0.5
                 off = torch.finfo(parameter.dtype).eps * (2.0 * up - 1.0)
                 parameter.mul_((1 + off.double()).to(parameter.device, parameter.dtype))
-    made = difference(passed_over(shaken, pieces), passed_over(network, pieces))
+    made = difference(logits_of(shaken, pieces), logits_of(network, pieces))
     return max(rounding(network), 10 * made)
 
 
-def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T) float64 code lengths of (B, T) targets."""
-    logits = logits.detach().cpu().double()
-    return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
-
-
 def carries_a_state(network: Network) -> bool:
-    """Whether the model gives back a state with anything in it."""
+    """Whether the model returns a state that is not empty."""
     with torch.no_grad():
         _, state = network.copied()(torch.zeros(2, 2, dtype=torch.int64))
     return any(leaf.numel() for leaf in states.flatten(state).values())

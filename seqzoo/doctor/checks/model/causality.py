@@ -1,10 +1,11 @@
-"""Whether later tokens change what was said of earlier ones.
+"""Whether later tokens change the logits of earlier ones.
 
-Method: random tokens (4, T); from position p on, for several p, all are replaced, and the logits
-before p compared, in eval and in training mode, both passes from one seed. Where they differ,
-single tokens are replaced to tell from how far ahead it peeks. Cost: twelve passes. Pass rule: they
-differ by rounding, 1e-4 of the logits' spread in float32. Source: the chain rule of probability:
-the code length of token t + 1 is one only where the logits at t know tokens up to t alone.
+Method: random tokens (4, T); for several positions p, all tokens from p on are replaced, and the
+logits before p compared, in eval and in training mode, both passes with one seed. If they differ,
+single tokens are replaced to find how far ahead the model reads. Cost: twelve passes. Pass rule:
+they differ only by rounding, 1e-4 of the logits' spread in float32. Source: the chain rule of
+probability: the logits at t give a code length of token t + 1 only if they depend on no token
+after t.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import (
     MODES,
-    as_much_as,
-    awake,
     changed_places,
     difference,
+    in_spreads,
     length_for,
-    passed_over,
+    logits_of,
     rounding,
-    told,
+    shown,
+    without_zeros,
 )
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
@@ -30,16 +31,16 @@ __all__ = ["CHECK"]
 
 
 def examine(subject: Subject) -> Outcome:
-    network = awake(subject.network)
+    network = without_zeros(subject.network)
     tolerance = rounding(network)
     length = length_for(subject)
     tokens = subject.random_tokens(4, length)
     worst = {}
     for mode, training in MODES.items():
-        before = passed_over(network, [tokens], training=training)
+        before = logits_of(network, [tokens], training=training)
         worst[mode] = max(
             difference(
-                passed_over(network, [_replaced(tokens, place, length)], training=training)[
+                logits_of(network, [_replaced(tokens, place, length)], training=training)[
                     :, :place
                 ],
                 before[:, :place],
@@ -50,24 +51,25 @@ def examine(subject: Subject) -> Outcome:
     modes = [mode for mode, value in worst.items() if value > tolerance]
     if not modes:
         return Outcome.passed(
-            f"later tokens change the logits before them by {told(max(worst.values()))}",
+            f"later tokens change the logits before them by {shown(max(worst.values()))}",
             **figures,
         )
     nearest, farthest = _reach(network, tokens, tolerance, training=MODES[modes[-1]])
     ahead = f"{nearest}" if nearest == farthest else f"{nearest} to {farthest}"
     return Outcome.failed(
-        f"tokens {ahead} ahead change the logits by {as_much_as(max(worst.values()))}, in "
+        f"tokens {ahead} ahead change the logits by {in_spreads(max(worst.values()))}, in "
         f"{' and '.join(modes)} mode; the token 1 ahead is the target",
-        why="It reads what it has to guess. The loss falls below what is possible, every score is "
-        "void, and text generated one token at a time, where nothing lies ahead, is rubbish.",
-        remedy="Mask what lies ahead: is_causal=True in attention, padding on the left alone in "
+        why="The model reads the token that it must predict. The loss falls below what is "
+        "possible, scores are invalid, and generated text, where no later token exists, is "
+        "nonsense.",
+        remedy="Hide later tokens: is_causal=True in attention, padding only on the left in "
         "convolutions, no bidirectional=True, no mean, norm or sort over the time axis.",
         numbers={**figures, "nearest": float(nearest), "farthest": float(farthest)},
     )
 
 
 def _replaced(tokens: Tensor, start: int, stop: int) -> Tensor:
-    """Tokens [start, stop) of each row replaced by those of the next row, which are others."""
+    """Tokens [start, stop) of each row replaced by those of the next row, all different."""
     changed = tokens.clone()
     changed[:, start:stop] = tokens.roll(1, 0)[:, start:stop]
     same = changed == tokens
@@ -79,12 +81,12 @@ def _replaced(tokens: Tensor, start: int, stop: int) -> Tensor:
 def _reach(
     network: Network, tokens: Tensor, tolerance: float, *, training: bool
 ) -> tuple[int, int]:
-    """How many tokens before a replaced one the nearest and the farthest changed logits are."""
-    before = passed_over(network, [tokens], training=training)
+    """How far before a replaced token the nearest and the farthest changed logits are."""
+    before = logits_of(network, [tokens], training=training)
     distances: set[int] = set()
     length = tokens.shape[1]
     for place in {1, length // 2, length - 1}:
-        after = passed_over(network, [_replaced(tokens, place, place + 1)], training=training)
+        after = logits_of(network, [_replaced(tokens, place, place + 1)], training=training)
         changed = changed_places(after, before, tolerance)[:place].nonzero().flatten()
         distances |= {place - int(at) for at in changed}
     return (min(distances), max(distances)) if distances else (1, length - 1)
@@ -95,13 +97,4 @@ CHECK = Check(
     summary="no logits depend on tokens that come after them",
     examine=examine,
     rank=50,
-    explains=(
-        "model.initial_loss",
-        "model.state",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

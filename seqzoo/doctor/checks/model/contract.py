@@ -1,11 +1,11 @@
-"""Whether the model can be built, called and trained, as every other check and training does it.
+"""Whether the model can be built, called and trained, as training and every other check need it.
 
-Method: build it, build another, copy it; read (4, 64) random tokens in eval mode, go on with the
-state that came back, then a pass in training mode and its gradient. A recipe's model reads a single
-token too, as sampling does, and its state is batch-first, since the core selects rows of it. Then
-other tokens are read. Cost: six passes. Pass rule: nothing raises; the logits are floating,
-(B, T, V), V as many as there are tokens; the state is a tree of tensors; other tokens give other
-logits, by a millionth at least. Source: `SequenceModel` in seqzoo/plugin/contracts.py.
+Method: build it, build another, copy it; read (4, 64) random tokens in eval mode, continue with the
+returned state, then a pass in training mode and its gradient. A recipe's model also reads a single
+token, as sampling does, and its state must be batch-first, because seqzoo selects rows of it. Then
+other tokens are read. Cost: six passes. Pass rule: no exception; the logits are floating point,
+(B, T, V), with V the size of the vocabulary; the state is a tree of tensors; other tokens give
+other logits, by at least a millionth. Source: `SequenceModel` in seqzoo/plugin/contracts.py.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.checks.model._passes import awake, length_for, listed, passed_over
+from seqzoo.doctor.checks.model._passes import length_for, listed, logits_of, without_zeros
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
+from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of, or_none
 from seqzoo.model import state as states
 from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel, State
@@ -30,8 +30,8 @@ T = TypeVar("T")
 _ROWS = 4
 
 
-class _Broken(Exception):  # noqa: N818 (told as a finding)
-    """What does not hold, in a sentence. remedy: where it is another than the usual one."""
+class _Broken(Exception):  # noqa: N818 (reported as a finding)
+    """What is wrong, in a sentence. remedy: if it is not the usual one."""
 
     def __init__(self, seen: str, remedy: str = "") -> None:
         super().__init__(seen)
@@ -44,7 +44,7 @@ def examine(subject: Subject) -> Outcome:
     except _Broken as found:
         return _failed(f"{found}{_number_of_rows(subject)}", found.remedy)
     except Unusable as reason:
-        if reason.told_by != CHECK.name:
+        if reason.reported_by != CHECK.name:
             raise
         said = f"{str(reason).partition(',')[0]}: {cause_of(reason.__cause__ or reason)}"
         return _failed(f"{said}{_number_of_rows(subject)}")
@@ -62,7 +62,7 @@ def _examine(subject: Subject) -> Outcome:
         if logits.shape[-1] != vocab_size:
             raise _Broken(f"{logits.shape[-1]} logits for each token of {vocab_size}")
         size = _size_of_row(state, strict=isinstance(network.module, SequenceModel))
-        _read(network, tokens, state, "going on with the state that came back")
+        _read(network, tokens, state, "continuing with the returned state")
         if isinstance(network.module, SequenceModel):
             _read(network, tokens[:, :1], state, "reading a single token")
     network = given.copied()
@@ -72,7 +72,7 @@ def _examine(subject: Subject) -> Outcome:
         _trying("the gradient", lambda: logits.float().square().mean().backward())
     others = subject.random_tokens(2 * _ROWS, length)[_ROWS:]
     if not torch.equal(tokens, others) and any(True for _ in given.module.parameters()):
-        _expect_a_difference(awake(given), tokens, others)
+        _expect_a_difference(without_zeros(given), tokens, others)
     held = f"a state of {size / 1024:.3g} KiB a row" if size else "no state"
     return Outcome.passed(
         f"logits {tuple(logits.shape)} for tokens {tuple(tokens.shape)}, {held}",
@@ -86,7 +86,7 @@ def _trying(what: str, act: Callable[[], T]) -> T:
         return act()
     except (KeyboardInterrupt, Missing):
         raise
-    except BaseException as error:  # SystemExit too: it would end a training as well
+    except BaseException as error:  # SystemExit too: it would also end a training
         raise _Broken(f"{what} raises {cause_of(error)}") from error
 
 
@@ -107,7 +107,7 @@ def _read(network: Network, tokens: Tensor, state: State, what: str) -> tuple[Te
 
 
 def _size_of_row(state: Any, *, strict: bool) -> int:
-    """Bytes that the state has for each row."""
+    """Bytes of the state for each row."""
     leaves = _trying("detaching the state", lambda: states.flatten(states.detach(state)))
     for path, leaf in leaves.items():
         if strict and (leaf.ndim == 0 or len(leaf) != _ROWS):
@@ -116,10 +116,10 @@ def _size_of_row(state: Any, *, strict: bool) -> int:
 
 
 def _expect_a_difference(network: Network, tokens: Tensor, others: Tensor) -> None:
-    before, after = (passed_over(network, [text]) for text in (tokens, others))
+    before, after = (logits_of(network, [text]) for text in (tokens, others))
     finite = before.isfinite() & after.isfinite()
     before, after = before[finite], after[finite]
-    # Where nothing is finite model.finite has something to tell.
+    # If nothing is finite, model.finite reports it.
     if not len(before) or bool((after - before).abs().max() > 1e-6 * before.abs().max()):
         return
     even = [
@@ -130,23 +130,24 @@ def _expect_a_difference(network: Network, tokens: Tensor, others: Tensor) -> No
     raise _Broken(
         "the logits do not depend on the tokens: other text gives the same"
         + (f"; all weights are equal in {listed(even)}" if even else ""),
-        "Look for a factor of 0, tokens that are read and not used, an argmax or a norm that makes "
-        "all of them alike; begin with weights drawn at random, as torch's layers do.",
+        "Look for a factor of 0, tokens that are read but not used, an argmax or a norm that makes "
+        "all of them equal; initialise weights at random, as torch's layers do.",
     )
 
 
 def _number_of_rows(subject: Subject) -> str:
-    """Said where it does read a batch as training has it, and so is made for that many rows."""
-    try:
-        network, inputs = subject.network.copied(), subject.batch.inputs
-        if len(inputs) == _ROWS:
-            return ""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            _read(network, inputs, None, "")
-            if _works(network, inputs.repeat(2, 1)):
-                return ""
-    except (Missing, _Broken, TypeError):
+    """A sentence if the model reads a batch of training, so only that number of rows works."""
+    network, batch = or_none(lambda: subject.network), or_none(lambda: subject.batch)
+    if network is None or batch is None or len(batch.inputs) == _ROWS:
         return ""
+    try:
+        network = network.copied()
+    except TypeError:
+        return ""
+    inputs = batch.inputs
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        if not _works(network, inputs) or _works(network, inputs.repeat(2, 1)):
+            return ""
     return (
         f". It reads the batches' {len(inputs)} rows and no other number of them: its batch size "
         "is fixed. Take it from the tokens: B, T = tokens.shape"
@@ -165,10 +166,10 @@ def _failed(seen: str, remedy: str = "") -> Outcome:
     return Outcome.failed(
         seen,
         why="Training, scoring and sampling call the model in the same way, and fail in the same "
-        "way; nothing else can be said of it until it answers.",
+        "way; until that works, nothing else can be checked.",
         remedy=remedy
-        or "Mend what the message names; a module maps tokens (B, T) and a state, None for an "
-        "empty one, to logits (B, T, V) and the next state. examine(forward=...) adapts another.",
+        or "Fix what the message names. A module maps tokens (B, T) and a state, None for an empty "
+        "one, to logits (B, T, V) and the next state; examine(forward=...) adapts another module.",
     )
 
 
@@ -177,6 +178,4 @@ CHECK = Check(
     summary="the model can be built, called and trained",
     examine=examine,
     rank=10,
-    explains=("model.*", "memory.*", "optimisation.*", "verdict.*", "decoding.*"),
-    is_gate=True,
 )

@@ -1,9 +1,9 @@
-"""Whether an update reaches back beyond the text that it reads.
+"""Whether the backward pass of an update stays within the text that the update reads.
 
-Method: three updates in training mode, the state detached between them as training detaches it, the
-graph of each freed by its backward pass and the parameters changed in place by a small step. Cost:
-three updates. Pass rule: no backward pass meets the graph of an earlier update, which torch refuses
-with an error. Source: truncated backpropagation through time, Williams and Peng 1990.
+Method: three updates in training mode; between them the state is detached, as in training, the
+graph is freed by the backward pass, and the parameters change in place by a small step. Cost: three
+updates. Pass rule: no backward pass reaches the graph of an earlier update, for which torch raises
+an error. Source: truncated backpropagation through time, Williams and Peng 1990.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def examine(subject: Subject) -> Outcome:
     for update in range(1, _UPDATES + 1):
         with seeded(update):
             logits, state = network(text, state)
-            # Not one's own loss: whether that can be differentiated is model.loss's to tell.
+            # Not the user's own loss: model.loss checks whether that can be differentiated.
             loss = mean_nats(logits, text.roll(-1, 1).to(logits.device))
         state = states.detach(state)
         try:
@@ -47,18 +47,18 @@ def examine(subject: Subject) -> Outcome:
                 if gradient is not None:
                     parameter.sub_(1e-4 * gradient)
     return Outcome.passed(
-        f"{_UPDATES} updates in a row, none reached back into the one before", updates=_UPDATES
+        f"{_UPDATES} updates, none reached back into the one before", updates=_UPDATES
     )
 
 
 def _failed(update: int) -> Outcome:
     return Outcome.failed(
-        f"update {update} runs back into the graph of the one before, though the state was "
-        "detached in between",
+        f"update {update} goes back into the graph of the one before, although the state was "
+        "detached between them",
         why="The module keeps a tensor with its graph. Training stops with an error, or with "
         "retain_graph=True takes more time and memory with every update.",
-        remedy="Keep no state in the module: take it as an argument and return it. Or detach what "
-        "is kept: self.state = state.detach().",
+        remedy="Do not keep the state in the module: take it as an argument and return it. Or "
+        "detach what is kept: self.state = state.detach().",
         numbers={"update": float(update)},
     )
 
@@ -68,13 +68,5 @@ CHECK = Check(
     summary="an update does not reach back into the one before",
     examine=examine,
     rank=90,
-    explains=(
-        "model.gradients",
-        "model.untouched",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-    ),
     source="Williams and Peng 1990, truncated backpropagation through time",
 )

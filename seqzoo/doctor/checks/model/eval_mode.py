@@ -1,13 +1,13 @@
-"""Whether eval mode is free of chance, and reaches every part.
+"""Whether eval mode is deterministic, and reaches every part.
 
-Method: two passes in eval mode from different seeds of torch's, NumPy's and Python's generators;
+Method: two passes in eval mode with different seeds of torch's, NumPy's and Python's generators;
 after `.eval()` and `.train()` the flag of every module is read. Cost: two passes. Pass rule: the
-logits differ by rounding, 1e-4 of their spread in float32, and every module follows. A part that
-stays in eval mode in training (frozen statistics) may be meant, hence a warning. Source:
-`SequenceModel` in seqzoo/plugin/contracts.py; torch.nn.Module.eval.
+logits differ only by rounding, 1e-4 of their spread in float32, and every module has the right
+mode. A part that stays in eval mode in training (frozen statistics) may be intended, so it is a
+warning. Source: `SequenceModel` in seqzoo/plugin/contracts.py; torch.nn.Module.eval.
 
-Where passes differ and there is no dropout layer, two more passes from one given state tell whether
-the first state alone is drawn.
+If the passes differ and there is no dropout layer, two more passes from one given state show
+whether only the first state is random.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.checks.model._passes import (
-    as_much_as,
-    awake,
     carries_a_state,
     difference,
+    in_spreads,
     length_for,
     listed,
-    passed_over,
+    logits_of,
     rounding,
     seeded,
-    told,
+    shown,
+    without_zeros,
 )
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
@@ -35,19 +35,19 @@ from seqzoo.plugin.contracts import State
 __all__ = ["CHECK"]
 
 _WHY = (
-    "Dropout that is left on makes every score worse and different each time, and spoils the state "
-    "that is carried through validation and sampling."
+    "Dropout that is left on makes every score worse and different each time, and damages the "
+    "state that is carried in validation and sampling."
 )
 _REMEDY = (
     "Write F.dropout(x, p, training=self.training), or use nn.Dropout registered on the module; "
-    "let train(mode) hand its mode on to all parts and return self."
+    "train(mode) must pass its mode to all parts and return self."
 )
 
 
 def examine(subject: Subject) -> Outcome:
-    network = awake(subject.network)
+    network = without_zeros(subject.network)
     tokens = subject.random_tokens(4, length_for(subject))
-    by_chance = difference(*(passed_over(network, [tokens], seed=seed) for seed in (1, 2)))
+    by_chance = difference(*(logits_of(network, [tokens], seed=seed) for seed in (1, 2)))
     module = network.copied().module
     module.eval()
     training = [name or "the model" for name, part in module.named_modules() if part.training]
@@ -59,20 +59,20 @@ def examine(subject: Subject) -> Outcome:
         "in_eval_after_train": float(len(frozen)),
     }
     if by_chance > rounding(network) or training:
-        seen = f"two passes over one text give logits that differ by {as_much_as(by_chance)}"
+        seen = f"two passes over one text give logits that differ by {in_spreads(by_chance)}"
         stay = f"; after .eval() still in training mode: {listed(training)}" if training else ""
         if not (training or _has_dropout(network.module)):
-            return _drawn(seen, network, tokens, figures)
+            return _random(seen, network, tokens, figures)
         return Outcome.failed(seen + stay, why=_WHY, remedy=_REMEDY, numbers=figures)
     if frozen:
         return Outcome.warned(
             f"after .train() still in eval mode: {listed(frozen)}",
-            why="These parts train without their dropout, and batch statistics stay as they are; "
-            "that is right for frozen parts alone.",
+            why="These parts train without their dropout, and batch statistics do not change; "
+            "that is right only for frozen parts.",
             remedy=_REMEDY,
             numbers=figures,
         )
-    return Outcome.passed(f"two passes over one text differ by {told(by_chance)}", **figures)
+    return Outcome.passed(f"two passes over one text differ by {shown(by_chance)}", **figures)
 
 
 def _has_dropout(module: nn.Module) -> bool:
@@ -83,27 +83,27 @@ def _has_dropout(module: nn.Module) -> bool:
     )
 
 
-def _drawn(seen: str, network: Network, tokens: Tensor, figures: dict[str, float]) -> Outcome:
-    """What is no dropout module's doing: a function, or a first state that is drawn."""
-    if _draws_the_first_state_alone(network, tokens):
+def _random(seen: str, network: Network, tokens: Tensor, figures: dict[str, float]) -> Outcome:
+    """No dropout module is the cause: it is a function, or a random first state."""
+    if _has_random_first_state(network, tokens):
         return Outcome.failed(
-            f"{seen}; with a state given they agree: the first state is drawn at random",
-            why="Where nothing was read nothing is known: a first state that is drawn is noise, "
-            "other at every call, and every score and text depends on it.",
-            remedy="Begin with zeros, torch.zeros instead of torch.randn for the first hidden "
-            "state, or leave it out: nn.LSTM(x) begins with zeros.",
+            f"{seen}; with a given state they agree: the first state is drawn at random",
+            why="Before anything was read, nothing is known: a random first state is noise, "
+            "different at every call, and every score and text depends on it.",
+            remedy="Start from zeros, torch.zeros instead of torch.randn for the first hidden "
+            "state, or leave it out: nn.LSTM(x) starts from zeros.",
             numbers=figures,
         )
     return Outcome.failed(
-        f"{seen}: something is drawn at random in forward, by no dropout layer",
+        f"{seen}: forward draws random numbers outside dropout layers",
         why=_WHY,
         remedy="Look for F.dropout, which needs training=self.training, and for torch.randn or "
-        "torch.rand, as for a first hidden state: begin with zeros.",
+        "torch.rand, for example for a first hidden state: start from zeros.",
         numbers=figures,
     )
 
 
-def _draws_the_first_state_alone(network: Network, tokens: Tensor) -> bool:
+def _has_random_first_state(network: Network, tokens: Tensor) -> bool:
     if not carries_a_state(network):
         return False
     passes: list[Tensor] = []
@@ -120,15 +120,7 @@ def _draws_the_first_state_alone(network: Network, tokens: Tensor) -> bool:
 
 CHECK = Check(
     name="model.eval_mode",
-    summary="eval mode is free of chance",
+    summary="eval mode is deterministic",
     examine=examine,
     rank=70,
-    explains=(
-        "model.state",
-        "model.untouched",
-        "model.evaluation",
-        "memory.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -1,11 +1,11 @@
-"""Whether a score depends on how the text is cut and what is scored beside it.
+"""Whether a score depends on how the text is cut and on the other rows.
 
-Method: held-out text, else random tokens, in four rows; code lengths of every token with the state
-carried: in pieces of T, in pieces of about T/3, and each row alone. Cost: a pass over some 2,000
-tokens, four times. Pass rule: each token's code length differs by rounding, as in model.state, in
-units of their standard deviation; the mean alone would hide what a new model hardly shows. A model
-of someone's own that has no state is compared row by row only: each of its pieces begins from
-nothing by design. Source: seqzoo/scoring/static.py, whose score is to be the same for any chunk.
+Method: held-out text, or random tokens, in four rows; code lengths of every token with the state
+carried: in pieces of T, in pieces of about T/3, and each row alone. Cost: four passes over about
+2,000 tokens. Pass rule: each token's code length differs only by rounding, as in model.state, in
+units of their standard deviation; the mean would hide small differences of a new model. A user's
+own model without a state is compared only row by row: each of its pieces starts without context by
+design. Source: seqzoo/scoring/static.py, whose score must be the same for any chunk.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import (
     amplified_rounding,
-    awake,
     carries_a_state,
     length_for,
-    nats_of,
-    passed_over,
-    told,
+    logits_of,
+    shown,
+    without_zeros,
 )
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.scoring.nats import nats_of
 
 __all__ = ["CHECK"]
 
@@ -37,7 +37,7 @@ _PIECES = 8
 
 
 def examine(subject: Subject) -> Outcome:
-    network, length = awake(subject.network), length_for(subject)
+    network, length = without_zeros(subject.network), length_for(subject)
     inputs, targets = _text(subject, _PIECES * length)
     scores = {"together": _nats(network, inputs, targets, length)}
     alone = [
@@ -61,8 +61,8 @@ def examine(subject: Subject) -> Outcome:
     others = [how for how, value in worst.items() if value > tolerance]
     if not others:
         return Outcome.passed(
-            f"{bits['together']:.4f} bits per token, {', '.join(worst)} too; tokens differ by "
-            f"{told(max(worst.values()))}",
+            f"{bits['together']:.4f} bits per token, also {', '.join(worst)}; tokens differ by "
+            f"{shown(max(worst.values()))}",
             **figures,
         )
     apart = {how: (scores[how] - usual).abs() / math.log(2) for how in others}
@@ -72,32 +72,31 @@ def examine(subject: Subject) -> Outcome:
     )
     return Outcome.failed(
         f"{bits['together']:.4f} bits per token in pieces of {length} tokens, {seen}",
-        why="The figure that is reported depends on the chunk or the batch that it was computed "
-        "with, so it cannot be compared, and sampling runs another model than the scored one.",
-        remedy="Carry the state from piece to piece with positions that go on, and let no row, "
-        "padding or statistic of the batch enter another row.",
+        why="The score depends on the chunk length or the batch, so it cannot be compared, and "
+        "sampling runs a different model from the scored one.",
+        remedy="Carry the state from piece to piece, with positions that continue, and let no row, "
+        "padding or statistic of the batch change another row.",
         numbers=figures,
     )
 
 
 def _text(subject: Subject, length: int) -> tuple[Tensor, Tensor]:
-    try:
-        held_out = subject.held_out[: _ROWS * length + 1]
-        return rows_of(held_out, max(1, min(_ROWS, len(held_out) // 64)))
-    except (Missing, ValueError):
+    held_out = or_none(lambda: subject.held_out)
+    if held_out is None or len(held_out) < 2:
         tokens = subject.random_tokens(_ROWS, length + 1)
         return tokens[:, :-1], tokens[:, 1:]
+    held_out = held_out[: _ROWS * length + 1]
+    return rows_of(held_out, max(1, min(_ROWS, len(held_out) // 64)))
 
 
 def _nats(network: Network, inputs: Tensor, targets: Tensor, length: int) -> Tensor:
     """(B, T) code lengths, read in pieces of `length`."""
-    return nats_of(passed_over(network, inputs.split(length, 1)), targets)
+    return nats_of(logits_of(network, inputs.split(length, 1)), targets)
 
 
 CHECK = Check(
     name="model.evaluation",
-    summary="a score depends on neither chunks nor batch",
+    summary="a score depends neither on chunks nor on the batch",
     examine=examine,
     rank=130,
-    explains=("verdict.*",),
 )

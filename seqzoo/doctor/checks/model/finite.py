@@ -1,8 +1,8 @@
-"""Whether logits, loss and gradients stay numbers, on usual text and on unusual.
+"""Whether logits, loss and gradients are finite, on usual and unusual text.
 
 Method: a forward and a backward pass in training mode over real text, one repeated token, and the
-whole vocabulary in random order, in the precision that a recipe asks for. Cost: three passes each
-way. Pass rule: all are finite. A logit of minus infinity excludes a token and is let pass where
+whole vocabulary in random order, in the precision of the recipe. Cost: three passes in each
+direction. Pass rule: all are finite. A logit of minus infinity excludes a token and is accepted if
 loss and gradients are finite. Source: IEEE 754; a single NaN makes every parameter NaN.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, seeded
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
@@ -26,14 +26,15 @@ def examine(subject: Subject) -> Outcome:
     network = subject.network.copied()
     network.module.train()
     length = length_for(subject)
-    # Every token of the vocabulary, where it is no large one: a rare one may have a row of zeros.
+    # Every token, unless the vocabulary is large: a rare token may have an embedding of zeros.
     rows = min(max(4, -(-subject.vocab_size // length)), 32)
     order = torch.randperm(subject.vocab_size).repeat(-(-rows * (length + 1) // subject.vocab_size))
     drawn = order[: rows * (length + 1)].view(rows, length + 1)
     texts = {"one repeated token": drawn[:1, :1].expand(4, length + 1), "random tokens": drawn}
     pairs = {name: (text[:, :-1], text[:, 1:]) for name, text in texts.items()}
-    with contextlib.suppress(Missing):
-        pairs = {"real text": subject.sample[:2], **pairs}
+    sample = or_none(lambda: subject.sample)
+    if sample is not None:
+        pairs = {"real text": sample[:2], **pairs}
     precision, autocast = _autocast(subject)
     found: list[str] = []
     largest = 0.0
@@ -55,9 +56,9 @@ def examine(subject: Subject) -> Outcome:
         )
     return Outcome.failed(
         f"not finite in {precision}: {'; '.join(found)}",
-        why="One NaN reaches every parameter within one update, and nothing brings it back.",
-        remedy="Look for log(0), 0/0, exp of something large, a softmax over nothing but -inf, a "
-        "square root at 0; add an epsilon inside, or use log_softmax and logsumexp. "
+        why="One NaN reaches every parameter within one update, and training cannot recover.",
+        remedy="Look for log(0), 0/0, exp of a large number, a softmax over only -inf, a square "
+        "root at 0; add an epsilon inside, or use log_softmax and logsumexp. "
         "torch.autograd.set_detect_anomaly(True) names the line.",
         changes=("runtime.precision=float32",) if precision != "float32" else (),
         numbers={"faults": float(len(found))},
@@ -65,7 +66,7 @@ def examine(subject: Subject) -> Outcome:
 
 
 def _faults(logits: Tensor, loss: Tensor, module: torch.nn.Module) -> list[str]:
-    """What of logits, loss and gradients is not finite."""
+    """Which of logits, loss and gradients are not finite."""
     faults = []
     if bool((logits.isnan() | logits.isposinf()).any()):
         faults.append("logits")
@@ -82,12 +83,11 @@ def _faults(logits: Tensor, loss: Tensor, module: torch.nn.Module) -> list[str]:
 
 
 def _autocast(subject: Subject) -> tuple[str, AbstractContextManager[Any]]:
-    """As `Runtime.autocast` has it."""
-    try:
-        precision = subject.recipe.runtime.precision
-    except Missing:
+    """The same as `Runtime.autocast`."""
+    if not subject.has("recipe"):
         first = next(subject.network.module.parameters(), torch.zeros(()))
         return str(first.dtype).removeprefix("torch."), contextlib.nullcontext()
+    precision = subject.recipe.runtime.precision
     if precision == "bfloat16":
         device = subject.network.device.type
         return precision, torch.autocast(device, dtype=torch.bfloat16)
@@ -99,12 +99,4 @@ CHECK = Check(
     summary="logits, loss and gradients are finite",
     examine=examine,
     rank=110,
-    explains=(
-        "model.initial_loss",
-        "model.gradients",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -1,13 +1,14 @@
 """Whether every parameter learns.
 
-Method: four updates as training makes them, on its own batches; without batches, of Adam. After
-each, gradients are looked at; in the end, whether the values moved. A layer behind a head or gate
-that begins at zero has a gradient from the second update on, two gates deep from the third. Where
-training reads fewer than 8 tokens at once and something got no gradient, a copy reads more: from
-one token and an empty state recurrent weights get none, which memory.horizon tells of. Cost: four
-updates, or eight. Pass rule: each parameter had a gradient that is not all zero, and moved. Fail:
-it had none, or the optimizer does not hold it. Warn where it is frozen (requires_grad=False), which
-may be meant. Source: torch.autograd; `SequenceModel` in seqzoo/plugin/contracts.py.
+Method: four updates as in training, on its own batches; without batches, with Adam. After each one
+the gradients are read, and at the end whether the values moved. A layer behind a head or gate that
+is initialised to zero has a gradient from the second update on, behind two gates from the third. If
+training reads fewer than 8 tokens at once and a parameter got no gradient, a copy reads more
+tokens: with one token and an empty state recurrent weights get none, which memory.horizon reports.
+Cost: four updates, or eight. Pass rule: each parameter had a gradient that is not all zero, and
+moved. Fail: it had none, or the optimizer does not have it. Warn: it is frozen
+(requires_grad=False), which may be intended. Source: torch.autograd; `SequenceModel` in
+seqzoo/plugin/contracts.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 
 from seqzoo.doctor.checks.model._passes import length_for, listed
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.errors import DivergedError
 from seqzoo.plugin.check import Check, Outcome
 
@@ -52,7 +53,7 @@ def examine(subject: Subject) -> Outcome:
     groups = {
         "are frozen (requires_grad=False)": frozen,
         "have no gradient": without,
-        "have a gradient and stay, so the optimizer does not hold them": unmoved,
+        "have a gradient but do not move, so the optimizer does not have them": unmoved,
     }
     said = [
         f"{share:.0%} of the parameters {what}: {listed(names)}"
@@ -80,17 +81,17 @@ def examine(subject: Subject) -> Outcome:
         )
     return (Outcome.failed if without or unmoved else Outcome.warned)(
         "; ".join(said),
-        why="What gets no update stays as it was initialised: the model is smaller than it looks, "
-        "and its random part is in the way.",
-        remedy="Use every layer in forward, without .detach(), .data, torch.no_grad() or argmax on "
-        "the way; set requires_grad=True; make the optimizer after the layers, of "
+        why="A parameter without updates stays as it was initialised: the model is smaller than it "
+        "looks, and its random part disturbs the rest.",
+        remedy="Use every layer in forward, without .detach(), .data, torch.no_grad() or argmax "
+        "between; set requires_grad=True; create the optimizer after the layers, with "
         "model.parameters().",
         numbers=figures,
     )
 
 
 def _reached(network: Network, update: Callable[[], object]) -> tuple[set[str], int]:
-    """The parameters that have had a gradient in some updates, and how many could be made."""
+    """The parameters that had a gradient in some updates, and how many updates were made."""
     reached: set[str] = set()
     for made in range(_UPDATES):
         try:
@@ -106,28 +107,27 @@ def _reached(network: Network, update: Callable[[], object]) -> tuple[set[str], 
 
 
 def _reached_on_longer_text(subject: Subject, without: Set[str]) -> set[str]:
-    """Which of these parameters get a gradient where more is read at once than in training."""
-    try:
-        is_short = subject.pipeline.bptt_length < _FEW_TOKENS
-    except Missing:
-        return set()
-    if not (without and is_short):
+    """Which of these parameters get a gradient if more is read at once than in training."""
+    pipeline = or_none(lambda: subject.pipeline)
+    if pipeline is None or pipeline.bptt_length >= _FEW_TOKENS or not without:
         return set()
     network = subject.network.copied()
     tokens = subject.random_tokens(4, length_for(subject) + 1)
-    return _reached(network, _adams(network, tokens[:, :-1], tokens[:, 1:]))[0] & without
+    return _reached(network, _adam_updates(network, tokens[:, :-1], tokens[:, 1:]))[0] & without
 
 
 def _updates(subject: Subject, network: Network) -> Callable[[], object]:
-    """Makes an update of the network at each call."""
-    try:
-        return subject.pipeline.trainee(network, steps=_UPDATES).update
-    except Missing:
-        return _adams(network, *_text(subject))
+    """A function that makes one update of the network."""
+    pipeline = or_none(lambda: subject.pipeline)
+    if pipeline is None:
+        return _adam_updates(network, *_text(subject))
+    return pipeline.trainer(network, steps=_UPDATES).update
 
 
-def _adams(network: Network, inputs: torch.Tensor, targets: torch.Tensor) -> Callable[[], None]:
-    """Makes an update of Adam's on the same text at each call."""
+def _adam_updates(
+    network: Network, inputs: torch.Tensor, targets: torch.Tensor
+) -> Callable[[], None]:
+    """A function that makes one update with Adam, always on the same text."""
     optimizer = torch.optim.Adam([p for p in network.module.parameters() if p.requires_grad])
 
     def update() -> None:
@@ -142,11 +142,11 @@ def _adams(network: Network, inputs: torch.Tensor, targets: torch.Tensor) -> Cal
 
 def _text(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
     length = length_for(subject)
-    try:
-        return subject.sample.inputs[:, :length], subject.sample.targets[:, :length]
-    except Missing:
+    sample = or_none(lambda: subject.sample)
+    if sample is None:
         tokens = subject.random_tokens(4, length + 1)
         return tokens[:, :-1], tokens[:, 1:]
+    return sample.inputs[:, :length], sample.targets[:, :length]
 
 
 CHECK = Check(
@@ -154,5 +154,4 @@ CHECK = Check(
     summary="every parameter has a gradient and moves",
     examine=examine,
     rank=100,
-    explains=("optimisation.*", "memory.*", "verdict.*"),
 )

@@ -1,12 +1,12 @@
-"""Whether what the model puts out are logits, and not probabilities.
+"""Whether the outputs of the model are logits, and not probabilities.
 
 Method: one pass in eval mode; rows of logits have both signs and no fixed sum. Cost: one pass. Pass
-rule: some are negative. Fail: they are a softmax's (nonnegative, summing to 1, along whichever
-axis), rectified (nonnegative, a hundredth exactly 0) or a sigmoid's (all within 0 and 1): bounds
-that no linear layer keeps to over thousands of outputs. Log-probabilities are logits too, another
-log-softmax leaves them as they are; but not over the time or the rows, where each logit then knows
-of all others along that axis: what is seen of that by other checks follows from this. Where one's
-own loss takes probabilities, and gives the mean of their -log, it is a warning. Source:
+rule: some are negative. Fail: they are those of a softmax (nonnegative, summing to 1, along any
+axis), of a ReLU (nonnegative, a hundredth exactly 0) or of a sigmoid (all between 0 and 1): no
+linear layer stays within such bounds over thousands of outputs. Log-probabilities are logits too,
+because another log-softmax does not change them; but not over time or rows, where each logit then
+depends on all others along that axis: findings of other checks follow from this. If the user's own
+loss takes probabilities, and returns the mean of their -log, it is a warning. Source:
 torch.nn.CrossEntropyLoss, which expects logits.
 """
 
@@ -17,7 +17,7 @@ from seqzoo.doctor.checks.model._outputs import (
     axis_of_probabilities,
     takes_probabilities,
 )
-from seqzoo.doctor.checks.model._passes import awake, length_for, passed_over
+from seqzoo.doctor.checks.model._passes import length_for, logits_of, without_zeros
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 
@@ -25,25 +25,25 @@ __all__ = ["CHECK"]
 
 _AXES = ("the rows", "time", "the vocabulary")
 _WHY = (
-    "The loss applies a softmax of its own. Over probabilities the second softmax is nearly even: "
-    "the loss cannot fall far below ln V, and gradients are small."
+    "The loss applies its own softmax. A second softmax of probabilities is almost uniform: the "
+    "loss cannot fall far below ln V, and gradients are small."
 )
 _REMEDY = (
-    "Return what the last linear layer gives; take a softmax only where you sample or show "
+    "Return the output of the last linear layer; use a softmax only to sample or to show "
     "probabilities."
 )
 
 
 def examine(subject: Subject) -> Outcome:
-    network = awake(subject.network)
+    network = without_zeros(subject.network)
     tokens = subject.random_tokens(4, length_for(subject))
-    logits = passed_over(network, [tokens])
+    logits = logits_of(network, [tokens])
     lowest, highest = float(logits.min()), float(logits.max())
     figures = {"lowest": lowest, "highest": highest}
     if lowest < -1e-6 or lowest == highest:
         axis = axis_of_log_probabilities(logits)
         if axis == 2:
-            return Outcome.passed("log-probabilities, which serve as logits", **figures)
+            return Outcome.passed("log-probabilities, which are also logits", **figures)
         if axis is not None:
             return _normalised_over(axis, figures)
         return Outcome.passed(f"outputs from {lowest:.3g} to {highest:.3g}", **figures)
@@ -51,8 +51,8 @@ def examine(subject: Subject) -> Outcome:
         if axis == 2 and takes_probabilities(network, logits):
             return Outcome.warned(
                 "the outputs are probabilities, and the loss takes their logarithm itself",
-                why="The logarithm of a probability that was rounded to 0 is infinite, and "
-                "whatever expects logits, as scoring here does, misreads the outputs.",
+                why="The logarithm of a probability that was rounded to 0 is infinite, and code "
+                "that expects logits, such as scoring here, interprets the outputs wrongly.",
                 remedy="Return logits and use torch.nn.functional.cross_entropy.",
                 numbers=figures,
             )
@@ -60,13 +60,13 @@ def examine(subject: Subject) -> Outcome:
     elif bool((logits == 0).double().mean() > 0.01):
         return Outcome.failed(
             f"no output is negative, {(logits == 0).double().mean():.0%} are 0, as after a ReLU",
-            why="Where it gives 0 nothing flows back, and no token can be made less likely than "
-            "all the others that have 0.",
-            remedy="Return what the last linear layer gives, with no relu after it.",
+            why="Outputs of 0 get no gradient, and no token can be less probable than all the "
+            "others that have 0.",
+            remedy="Return the output of the last linear layer, without a relu after it.",
             numbers=figures,
         )
     elif highest <= 1 + 1e-6:
-        seen = f"all outputs lie between {lowest:.3g} and {highest:.3g}, as after a sigmoid"
+        seen = f"all outputs are between {lowest:.3g} and {highest:.3g}, as after a sigmoid"
     else:
         return Outcome.passed(f"outputs from {lowest:.3g} to {highest:.3g}", **figures)
     return Outcome.failed(seen, why=_WHY, remedy=_REMEDY, numbers=figures)
@@ -75,10 +75,10 @@ def examine(subject: Subject) -> Outcome:
 def _normalised_over(axis: int, figures: dict[str, float]) -> Outcome:
     return Outcome.failed(
         f"the outputs are a log_softmax over {_AXES[axis]}: their exponentials sum to 1 there",
-        why="It has to go over the vocabulary, the last axis. Over another, each logit depends on "
-        "those of other tokens or rows, what comes later included.",
-        remedy="Name the axis: log_softmax(x, dim=-1), nn.LogSoftmax(dim=-1); or return what the "
-        "last linear layer gives. Without dim torch takes axis 0 of (B, T, V), the rows.",
+        why="It must be over the vocabulary, the last axis. Over another axis, each logit depends "
+        "on those of other tokens or rows, including later ones.",
+        remedy="Name the axis: log_softmax(x, dim=-1), nn.LogSoftmax(dim=-1); or return the "
+        "output of the last linear layer. Without dim torch uses axis 0 of (B, T, V), the rows.",
         numbers=figures,
     )
 
@@ -88,17 +88,5 @@ CHECK = Check(
     summary="the outputs are logits, not probabilities",
     examine=examine,
     rank=20,
-    explains=(
-        "model.initial_loss",
-        "model.causality",
-        "model.rows",
-        "model.state",
-        "model.gradients",
-        "model.evaluation",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
     source="torch.nn.CrossEntropyLoss: the input is expected to contain unnormalised logits",
 )

@@ -1,15 +1,15 @@
-"""Whether the loss is the mean cross-entropy, in its value and in the way its gradient points.
+"""Whether the loss is the mean cross-entropy, in its value and in the direction of its gradient.
 
-Method: random logits (7, 11, V), all sizes different so that axes can be told apart, scaled to be
-sure of themselves so that the softmax matters; value and gradient against NumPy in float64. Cost:
-none. Pass rule: both equal to a thousandth; or the gradient points the same way and the figure is a
-choice: the sum over all tokens, another unit, a constant added; or it points within 8 degrees
-(cosine 0.99: label smoothing, weights, a penalty). A choice is told as such, since learning rate
-and clipping depend on it. Warn: a factor that B, T or V alone account for. `loss.mean(0).sum()` is
-T times the mean: neither it nor the total, and gradients grow with whatever the window is; in code
-it is one axis too few or too many. Warn too at 8 to 25 degrees. Fail: anything else: softmax over
-another axis, a view where a transpose is meant, a second shift of the targets. Where the model
-gives log-probabilities, the loss is given such.
+Method: random logits (7, 11, V), with sizes that are all different so that axes can be
+distinguished, and large enough that the softmax matters; value and gradient are compared with NumPy
+in float64. Cost: none. Pass rule: both are equal to a thousandth; or the gradient has the same
+direction and the value is a choice: the sum over all tokens, another unit, an added constant; or
+the direction is within 8 degrees (cosine 0.99: label smoothing, weights, a penalty). A choice is
+reported, because learning rate and clipping depend on it. Warn: a factor that is B, T or V.
+`loss.mean(0).sum()` is T times the mean, neither the mean nor the sum, and gradients grow with the
+window; the code reduces one axis too few or too many. Warn: 8 to 25 degrees. Fail: anything else: a
+softmax over another axis, a view instead of a transpose, a second shift of the targets. If the
+model returns log-probabilities, the loss is called with log-probabilities.
 Source: cross-entropy and its gradient, softmax(logits) - onehot(targets), divided by B T.
 """
 
@@ -27,19 +27,19 @@ from seqzoo.doctor.checks.model._outputs import (
     axis_of_probabilities,
     takes_probabilities,
 )
-from seqzoo.doctor.checks.model._passes import length_for, passed_over
-from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
+from seqzoo.doctor.checks.model._passes import length_for, logits_of
+from seqzoo.doctor.subject import Subject, Unusable, cause_of, or_none
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 
-_WHY = "Training descends the gradient of this figure, and of nothing else."
+_WHY = "Training follows the gradient of this number, and of nothing else."
 _REMEDY = (
     "Use torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()): classes on "
     "the last axis, the mean over all tokens. To move axes use transpose, never view or reshape."
 )
 _TAKES = (
-    "A loss takes logits (B, T, V) and targets (B, T); wrap one that takes them otherwise: "
+    "A loss takes logits (B, T, V) and targets (B, T); wrap one that takes other shapes: "
     "lambda logits, targets: criterion(logits.flatten(0, 1), targets.flatten())."
 )
 _DEPEND = "learning rate and clipping depend on it"
@@ -73,20 +73,19 @@ def examine(subject: Subject) -> Outcome:
 
 
 def _as_the_model_gives(subject: Subject, logits: Tensor) -> Tensor:
-    """Logits as they are, or normalised where the model's own outputs are, along whichever axis:
-    that it is a wrong one is model.logits's to tell.
+    """Logits as they are, or normalised if the model's own outputs are, along any axis: a wrong
+    axis is reported by model.logits.
     """
-    outputs = passed_over(subject.network, [subject.random_tokens(2, length_for(subject))])
+    outputs = logits_of(subject.network, [subject.random_tokens(2, length_for(subject))])
     if axis_of_probabilities(outputs) is not None and takes_probabilities(subject.network, outputs):
         return logits.softmax(-1)
     return logits if axis_of_log_probabilities(outputs) is None else logits.log_softmax(-1)
 
 
 def _tokens_of(subject: Subject) -> str:
-    """How many tokens a batch of this training holds, in words."""
-    try:
-        pipeline = subject.pipeline
-    except Missing:
+    """How many tokens a batch of this training has, in words."""
+    pipeline = or_none(lambda: subject.pipeline)
+    if pipeline is None:
         return "the batch size times the length"
     return f"{pipeline.batch_size * pipeline.bptt_length} for your batches"
 
@@ -106,18 +105,18 @@ def _compare(
     figures = {"loss": found, "cross_entropy": expected, "cosine": cosine, "steepness": steepness}
     seen = f"{found:.4f} for a mean cross-entropy of {expected:.4f}, gradients' cosine {cosine:.3f}"
     if not (math.isfinite(found) and math.isfinite(length)) or cosine < 0.9:
-        return _failed(f"{seen}: it is something else", _REMEDY, figures)
+        return _failed(f"{seen}: it is a different function", _REMEDY, figures)
     if cosine < 0.99999:
         seen += ": near it, as with label smoothing or weights"
         if cosine >= 0.99:
-            return Outcome.passed(f"{seen}; not comparable with others' figures", **figures)
+            return Outcome.passed(f"{seen}; not comparable with other losses", **figures)
     elif _is_near(steepness, 1):
         if _is_near(factor, 1):
             shape = ", ".join(map(str, sizes.values()))
             return Outcome.passed(f"{seen}, B, T, V = {shape}", **figures)
         return Outcome.passed(f"{seen}: a constant is added to it", **figures)
     elif _is_near(steepness, sizes["B"] * sizes["T"]):
-        seen = f"it is the sum over all tokens, {tokens}, and no mean; {_DEPEND}"
+        seen = f"it is the sum over all tokens, {tokens}, and not the mean; {_DEPEND}"
         return Outcome.passed(seen, **figures)
     elif _is_near(steepness, 1 / math.log(2)):
         return Outcome.passed(f"the mean in bits, 1 / ln 2 times nats; {_DEPEND}", **figures)
@@ -128,9 +127,9 @@ def _compare(
         return Outcome.passed(seen, **figures)
     return Outcome.warned(
         seen,
-        why="The figure is not comparable with others' and with ln V; a factor also multiplies "
-        "gradients, hence the clipping and the learning rate that suit it, and one of a batch's "
-        "sizes changes with the batch.",
+        why="The value cannot be compared with other losses or with ln V. A factor also multiplies "
+        "gradients, so it changes the effect of clipping and learning rate, and a factor that is a "
+        "size of the batch changes with the batch.",
         remedy=_REMEDY,
         numbers=figures,
     )
@@ -148,7 +147,7 @@ def _cross_entropy(log_probabilities: np.ndarray, targets: np.ndarray) -> tuple[
 
 
 def _named(factor: float, sizes: dict[str, int]) -> str:
-    """What of B, T, V and their products the factor is, the sum over all tokens aside."""
+    """Which of B, T, V and their products the factor is, other than the number of tokens."""
     B, T, V = sizes.values()
     counts = {"B": B, "T": T, "V": V, "(B V)": B * V, "(T V)": T * V, "(B T V)": B * T * V}
     inverse = {f"1 / {name}": 1 / count for name, count in (counts | {"(B T)": B * T}).items()}
@@ -165,12 +164,4 @@ CHECK = Check(
     summary="the loss is the mean cross-entropy",
     examine=examine,
     rank=40,
-    explains=(
-        "model.finite",
-        "model.gradients",
-        "memory.*",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

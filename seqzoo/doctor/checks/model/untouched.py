@@ -1,11 +1,12 @@
 """Whether scoring leaves the model as it was.
 
 Method: a copy in eval mode reads one text twice, each time with an empty state; parameters,
-buffers, modes and torch's generator are compared with what they were, and the logits of the two
-passes with each other, since a module may keep what it has read where nobody looks. Cost: two
-passes. Pass rule: nothing changed, and the logits differ by rounding. Fail: parameters, buffers or
-modes changed, or a recipe's model remembers, which no checkpoint would hold. Warn: someone's own
-remembers, which may be meant, or random numbers were drawn. Source: torch.nn.Module.eval.
+buffers, modes and torch's generator are compared with those before, and the logits of the two
+passes with each other, because a module may keep what it has read in other places. Cost: two
+passes. Pass rule: nothing changed, and the logits differ only by rounding. Fail: parameters,
+buffers or modes changed, or a recipe's model remembers, which no checkpoint would store. Warn: a
+user's own model remembers, which may be intended, or random numbers were drawn. Source:
+torch.nn.Module.eval.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from seqzoo.doctor.checks.model._passes import as_much_as, awake, difference, length_for, rounding
+from seqzoo.doctor.checks.model._passes import (
+    difference,
+    in_spreads,
+    length_for,
+    rounding,
+    without_zeros,
+)
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contracts import SequenceModel
@@ -22,7 +29,7 @@ __all__ = ["CHECK"]
 
 
 def examine(subject: Subject) -> Outcome:
-    network = awake(subject.network)
+    network = without_zeros(subject.network)
     module = network.module
     tokens = subject.random_tokens(4, length_for(subject))
     module.eval()
@@ -48,19 +55,19 @@ def examine(subject: Subject) -> Outcome:
         said.append(f"reading in eval mode changed {', '.join(sorted(changed)[:3])}")
     if remembers:
         said.append(f"a second pass from an empty state gives other logits, by "
-                    f"{as_much_as(memory)}: the module remembers the first")  # fmt: skip
+                    f"{in_spreads(memory)}: the module remembers the first")  # fmt: skip
     if drew:
         said.append("random numbers were drawn in eval mode")
     if not said:
         return Outcome.passed(
-            f"{len(before)} parameters and buffers are as they were, and a second pass agrees",
+            f"{len(before)} parameters and buffers did not change, and a second pass agrees",
             **figures,
         )
     is_broken = changed or (remembers and isinstance(module, SequenceModel))
     return (Outcome.failed if is_broken else Outcome.warned)(
         "; ".join(said),
-        why="Validation in the middle of training then changes what is trained, and a score "
-        "depends on what was scored before it.",
+        why="Validation during training then changes the trained model, and a score depends on "
+        "what was scored before it.",
         remedy="Change buffers only `if self.training`; take the state as an argument and return "
         "it instead of keeping it in the module, or reset it before and after scoring.",
         numbers=figures,
@@ -87,5 +94,4 @@ CHECK = Check(
     summary="scoring leaves the model as it was",
     examine=examine,
     rank=120,
-    explains=("model.evaluation", "verdict.*"),
 )

@@ -1,1 +1,1 @@
-"""Checks of the updates."""
+"""Checks of training's updates."""

@@ -1,11 +1,11 @@
 """Units of the last hidden layer that never vary.
 
-Method: what the last linear layer to run is given over 2,048 tokens of real text, by a network that
-has learnt something. A unit is dead whose standard deviation is below a thousandth of the layer's
-root mean square: a ReLU that is always 0, a tanh that is always 1, a gate that never opens. Cost: a
-tenth of a second beside the trial. Pass rule: at most a tenth of the units; they cost what they
-were paid for, and their number only grows, since no gradient reaches them (He et al. 2015,
-arXiv:1502.01852, on how initialisation prevents it).
+Method: the inputs of the last linear layer that runs, over 2,048 tokens of real text, in a trained
+network. A unit is dead if its standard deviation is below a thousandth of the layer's root mean
+square: a ReLU that is always 0, a tanh that is always 1, a gate that never opens. Cost: the trial
+and a tenth of a second. Pass rule: at most a tenth of the units are dead; they cost time, and their
+number only grows, because no gradient reaches them (He et al. 2015, arXiv:1502.01852, on how
+initialisation prevents it).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.checks._shared import real_text, run_over, worded
+from seqzoo.doctor.checks._shared import advice, real_text, run_over
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 
@@ -28,7 +28,7 @@ _MOST = 0.1
 def examine(subject: Subject) -> Outcome:
     hidden = last_hidden(subject)
     if hidden is None:
-        return Outcome.skipped("the network ends in no nn.Linear")
+        return Outcome.skipped("the network does not end with nn.Linear")
     if len(hidden) < 32:
         return Outcome.skipped(f"{len(hidden)} tokens are too few to see a unit vary")
     still = hidden.std(dim=0) < _STILL * hidden.square().mean().sqrt()
@@ -43,26 +43,26 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.passed(seen, **numbers)
     return Outcome.warned(
         seen,
-        why="Such a unit tells the next layer nothing, and no gradient brings it back.",
-        remedy=worded(
+        why="Such a unit gives the next layer no information, and no gradient changes that.",
+        remedy=advice(
             subject,
             recipe="Lower the learning rate (train.optimizer.learning_rate) or warm it up "
             "(train.schedule.warmup_steps)",
-            code="Lower the learning rate or let it rise slowly in the first updates",
+            code="Lower the learning rate or increase it slowly in the first updates",
         )
-        + ", initialise smaller, or use units with no flat side.",
+        + ", initialise with smaller values, or use units without a flat side.",
         numbers=numbers,
     )
 
 
 def last_hidden(subject: Subject) -> Tensor | None:
-    """(N, H) what the last linear layer to run is given, None where there is none."""
+    """(N, H) inputs of the last linear layer that runs, None if there is none."""
     given: list[Tensor] = []
 
     def keep(_: nn.Module, arguments: tuple[Any, ...], __: Tensor) -> None:
         given.append(arguments[0].detach())
 
-    network = subject.learnt
+    network = subject.trained_network
     linear = [module for module in network.module.modules() if isinstance(module, nn.Linear)]
     inputs, _ = real_text(subject, 32, 64)
     run_over(network, inputs, dict.fromkeys(linear, keep))
@@ -79,6 +79,5 @@ CHECK = Check(
     examine=examine,
     rank=50,
     is_quick=False,
-    explains=("verdict.*",),
     source="He et al. 2015, arXiv:1502.01852",
 )

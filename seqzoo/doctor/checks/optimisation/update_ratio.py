@@ -1,17 +1,17 @@
 """How far one update moves each matrix.
 
-Method: |change| / |weights| of each matrix, looked at in every 25th update of the trial; the median
-of the later half. About 1e-3 is the usual rule of thumb (Karpathy 2015, CS231n). Cost: none beside
-the trial. Pass rule: none of these. Warn: above 0.5, where two updates replace what all before them
-learnt; below 1e-6, where a change is a few units of float32's last place (6e-8) and 10,000 updates
-in one direction move the matrix by a hundredth; exactly 0, where it never moves.
+Method: |change| / |weights| of each matrix, in every 25th update of the trial; the median of the
+later half. The rule of thumb is about 1e-3 (Karpathy 2015, CS231n). Cost: only the trial. Pass
+rule: none of these. Warn: above 0.5, because two updates then replace what was learnt before; below
+1e-6, because a change is then a few units in the last place of float32 (6e-8) and 10,000 updates in
+one direction move the matrix by a hundredth; exactly 0, because it then never moves.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from seqzoo.doctor.checks._shared import worded
+from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Check, Outcome
 
@@ -28,7 +28,7 @@ def examine(subject: Subject) -> Outcome:
         if each
     }
     if not ratios:
-        raise Missing("no update was looked at")
+        raise Missing("no update was measured")
     slowest, fastest = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
     seen = (
         f"an update moves a matrix by {ratios[slowest]:.1e} ({slowest}) to {ratios[fastest]:.1e} "
@@ -41,19 +41,19 @@ def examine(subject: Subject) -> Outcome:
     return Outcome.warned(
         seen,
         why=(
-            "What a few updates replace keeps nothing of what was learnt before."
+            "If a few updates replace a matrix, what was learnt before is lost."
             if too_far
-            else "At this pace the matrix stays what it was initialised to."
+            else "At this pace the matrix stays as it was initialised."
         ),
         remedy=(
-            worded(
+            advice(
                 subject,
                 recipe="Lower train.optimizer.learning_rate (matrix_learning_rate with muon).",
                 code="Lower the optimizer's learning rate.",
             )
             if too_far
-            else f"See whether {slowest} is used in forward and given to the optimizer; then raise "
-            + worded(subject, recipe="train.optimizer.learning_rate.", code="its learning rate.")
+            else f"Check that {slowest} is used in forward and given to the optimizer; then raise "
+            + advice(subject, recipe="train.optimizer.learning_rate.", code="its learning rate.")
         ),
         numbers=numbers,
     )
@@ -65,6 +65,5 @@ CHECK = Check(
     examine=examine,
     rank=40,
     is_quick=False,
-    explains=("verdict.*",),
     source="Karpathy 2015, CS231n: ratio of weights and updates",
 )

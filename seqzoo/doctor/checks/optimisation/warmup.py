@@ -1,11 +1,11 @@
 """Whether the learning rate's warm-up ends well before the budget does.
 
-Method: train.schedule.warmup_steps against the updates that the budget holds: its steps, or its
-bytes or epochs by what an update reads. Cost: none; and needed, since the short training of this
-visit shortens the warm-up. Pass rule: at most half of the updates warm up, so that the rate that
-was set is had for longer than the way to it. Fail: the budget ends first, and the rate never is
-what was set. How many updates fit in seconds is not known beforehand. Usual are 1 to 10 % (Goyal
-et al. 2017, arXiv:1706.02677, have 5 of 90 epochs).
+Method: train.schedule.warmup_steps is compared with the number of updates in the budget: its steps,
+or its bytes or epochs divided by what an update reads. Cost: none; the short training of the doctor
+cannot show it, because it shortens the warm-up. Pass rule: at most half of the updates warm up, so
+that the full rate is used for longer than the way to it. Fail: the budget ends first, and the full
+rate is never used. How many updates fit in a budget of seconds is not known in advance. Usual are
+1 to 10 % (Goyal et al. 2017, arXiv:1706.02677, use 5 of 90 epochs).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def examine(subject: Subject) -> Outcome:
         section, bytes_per_token=per_token, epoch_bytes=len(subject.tokens) * per_token
     )
     share = warmup / budget
-    seen = f"the warm-up takes {warmup:,} updates, and the budget holds {budget:,.0f}"
+    seen = f"the warm-up takes {warmup:,} updates, and the budget has {budget:,.0f}"
     numbers = {"warmup": float(warmup), "budget": budget, "share": share}
     if share <= _MOST:
         return Outcome.passed(seen, **numbers)
@@ -38,21 +38,21 @@ def examine(subject: Subject) -> Outcome:
     return Outcome(
         status="fail" if share >= 1 else "warn",
         seen=seen,
-        why="Below its full rate a training learns slowly: "
+        why="Below the full rate a network learns slowly: "
         + (
-            f"this one ends at {1 / share:.2g} times the rate that was set."
+            f"this training ends at {1 / share:.2g} times the rate that was set."
             if share >= 1
-            else "this one spends most of its budget there."
+            else "this training spends most of its budget there."
         ),
         remedy=f"Warm up for a tenth of the budget (train.schedule.warmup_steps={usual}), or train "
-        f"for longer.",
+        f"longer.",
         changes=(f"train.schedule.warmup_steps={usual}",),
         numbers=numbers,
     )
 
 
 def updates_of(section: TrainSection, *, bytes_per_token: float, epoch_bytes: float) -> float:
-    """That the budget holds. Raises Missing where it is in seconds alone."""
+    """How many updates the budget has. Raises Missing if it is only in seconds."""
     budget = section.budget
     holds = [] if budget.steps is None else [float(budget.steps)]
     per_byte = _updates_per_byte(section, bytes_per_token)
@@ -61,7 +61,7 @@ def updates_of(section: TrainSection, *, bytes_per_token: float, epoch_bytes: fl
     if budget.epochs is not None:
         holds.append(budget.epochs * epoch_bytes * per_byte)
     if not holds:
-        raise Missing("the budget is in seconds: how many updates it holds is not known beforehand")
+        raise Missing("the budget is in seconds: how many updates it has is not known in advance")
     return min(holds)
 
 
@@ -83,6 +83,5 @@ CHECK = Check(
     summary="the warm-up ends well before the budget",
     examine=examine,
     rank=15,
-    explains=("verdict.*", "decoding.*"),
     source="Goyal et al. 2017, arXiv:1706.02677",
 )

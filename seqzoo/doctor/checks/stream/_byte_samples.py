@@ -1,4 +1,4 @@
-"""Bytes that a tokenizer must carry through: of the text, and those that no text has."""
+"""Bytes that a tokenizer must give back: of the text, and some that no text has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAMPLE_BYTES = 1 << 15
 
 
 def byte_samples(subject: Subject) -> dict[str, npt.NDArray[np.uint8]]:
-    """By where they are from: both splits' beginning, middle and end, all values, random ones."""
+    """By their origin: beginning, middle and end of both splits, all values, random ones."""
     splits = subject.data.splits
     drawn = np.random.default_rng(subject.seed).integers(0, 256, 4096, dtype=np.uint8)
     return {
@@ -26,7 +26,7 @@ def byte_samples(subject: Subject) -> dict[str, npt.NDArray[np.uint8]]:
 
 
 def _pieces(span: Span) -> npt.NDArray[np.uint8]:
-    """Three stretches, or all of it where it is short."""
+    """Three stretches, or all of it if it is short."""
     if len(span) <= 3 * _SAMPLE_BYTES:
         return np.array(span.bytes)
     starts = np.linspace(0, len(span) - _SAMPLE_BYTES, 3).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Ids in someone's own batches, read as the bytes of the corpus they were made of."""
+"""Ids in a user's own batches, read as the bytes of the corpus they were made of."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Reading: TypeAlias = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]
 
 
 def readings(corpus: npt.NDArray[np.uint8], largest: int) -> list[Reading]:
-    """What ids up to `largest` may mean: byte values, or places in the sorted list of those
-    that the corpus holds, which is what `sorted(set(text))` makes of them.
+    """What ids up to `largest` may mean: byte values, or places in the sorted list of the byte
+    values that the corpus has, as `sorted(set(text))` numbers them.
     """
     possible: list[Reading] = []
     if largest < 256:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 __all__ = ["found_in", "hashes", "hashes_of_rows"]
 
 _BLOCK = 1 << 18
-"""A block's hashes (2 MB) stay in the cache of a core, whatever the size of the text."""
+"""The hashes of one block (2 MB) stay in the cache of a core, for a text of any size."""
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _BITMAP_BITS = 20
@@ -20,7 +20,7 @@ _BITMAP_BITS = 20
 def hashes(data: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint64]:
     """(N - width + 1,) hashes of 64 bits, one of every window of `width` bytes, a power of two.
 
-    A window's hash is made of those of its halves, so that it takes log2(width) steps.
+    The hash of a window is made from those of its halves, so it takes log2(width) steps.
     """
     return _rolled(data, width)
 
@@ -33,10 +33,10 @@ def hashes_of_rows(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 def found_in(
     sought: npt.NDArray[np.uint64], text: npt.NDArray[np.uint8], width: int
 ) -> npt.NDArray[np.bool_]:
-    """For each of the hashes, whether a window of the text has it: equal bytes, but for a chance
-    of len(text) * len(sought) / 2^64.
+    """For each of the hashes, whether a window of the text has it: then the bytes are equal, with
+    an error probability of len(text) * len(sought) / 2^64.
     """
-    # The low bits of such a hash depend on few bits of the bytes; the high ones on all.
+    # The low bits of such a hash depend on few bits of the bytes, the high bits on all.
     shift = np.uint64(64 - _BITMAP_BITS)
     is_candidate = np.zeros(1 << _BITMAP_BITS, dtype=bool)
     is_candidate[(sought >> shift).astype(np.int64)] = True

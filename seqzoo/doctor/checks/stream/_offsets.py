@@ -1,4 +1,4 @@
-"""How far ahead of its input each target is, and what of it can be told from a recording."""
+"""How far ahead of its input each target is, as far as a recording shows it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OFFSETS = range(-3, 4)
 
 
 def shares_by_offset(recording: Recording) -> dict[int, float]:
-    """For each offset d the share of targets that are the input d tokens further.
+    """For each offset d the share of targets that equal the input d tokens later.
 
-    Numbered tokens say so themselves. Others are looked up in their row and, where rows are not
-    longer than d, in the rows put together over the batches, which means something only where
-    these continue each other.
+    With numbered tokens it is a difference. Other tokens are looked up in their row and, if rows
+    are not longer than d, in the rows joined over the batches, which is meaningful only if batches
+    continue each other.
     """
     if recording.numbered:
         ahead = torch.cat([(batch.targets - batch.inputs).flatten() for batch in recording.batches])
@@ -36,21 +36,21 @@ def shares_by_offset(recording: Recording) -> dict[int, float]:
 
 
 def likely_offset(recording: Recording) -> int | None:
-    """The offset of most targets, +1 where the text cannot tell it from others; None for none."""
+    """The offset of most targets, +1 if the text does not distinguish it; None if there is none."""
     shares = shares_by_offset(recording)
     best = max(OFFSETS, key=lambda offset: (shares[offset], offset == 1))
     return best if is_clear(shares[best], recording.chance, at_least=0.5) else None
 
 
 def is_clear(share: float, chance: float, *, at_least: float) -> bool:
-    """Whether `share` is that far on the way from what chance gives to 1."""
+    """Whether `share` has covered that part of the way from chance to 1."""
     return share >= chance + at_least * (1 - chance)
 
 
 def joined_rows(recording: Recording) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (B, N), each row of a batch behind the same row of the batch before.
+    """Inputs and targets (B, N), each row of a batch after the same row of the batch before.
 
-    Batches of another number of rows than the first are left out.
+    Batches with another number of rows than the first are left out.
     """
     rows = len(recording.batches[0].inputs)
     whole = [batch for batch in recording.batches if len(batch.inputs) == rows]
@@ -61,7 +61,7 @@ def joined_rows(recording: Recording) -> tuple[Tensor, Tensor]:
 
 
 def _shifted(inputs: Tensor, targets: Tensor, offset: int) -> tuple[Tensor, Tensor]:
-    """The inputs `offset` tokens further and the targets beside them, what has no partner left."""
+    """The inputs `offset` tokens later, and the targets that belong to them."""
     kept = max(0, inputs.shape[1] - abs(offset))
     if offset >= 0:
         return inputs[:, offset : offset + kept], targets[:, :kept]

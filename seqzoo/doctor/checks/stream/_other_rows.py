@@ -1,4 +1,4 @@
-"""Targets that stand in another row than their inputs: the two axes mixed up."""
+"""Targets in another row than their inputs: the two axes are confused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLEAR = 0.9
 
 
 def across_rows(recording: Recording) -> tuple[str, str] | None:
-    """What was mixed up and what to do; None where other rows explain nothing either."""
+    """What was confused and what to do; None if other rows do not explain the targets either."""
     batches = [batch[:2] for batch in recording.batches if min(batch.inputs.shape) > 1]
 
     def fits(pairs: list[tuple[Tensor, Tensor]]) -> bool:
@@ -25,19 +25,20 @@ def across_rows(recording: Recording) -> tuple[str, str] | None:
     if not batches:
         return None
     for shift, row in ((-1, "row below"), (1, "row above")):
-        # The edge too: read on in time it would be new text, rolled it is that of the other side.
+        # The edge too: a shift in time gives it new text, a roll that of the other side.
         is_edge_rolled = fits(
             [(y[-1:] if shift < 0 else y[:1], x[:1] if shift < 0 else x[-1:]) for x, y in batches]
         )
         if is_edge_rolled and fits([(y, x.roll(shift, 0)) for x, y in batches]):
             return (
-                f"the targets are the inputs of the {row}: rolled along the batch, not along time",
-                "Roll nothing: cut T + 1 tokens for a row, x = row[:-1] and y = row[1:].",
+                f"the targets are the inputs of the {row}: rolled along the batch axis, not along "
+                f"time",
+                "Do not roll: cut T + 1 tokens for a row, x = row[:-1] and y = row[1:].",
             )
         if fits([(y.roll(-shift, 0)[:, :-1], x[:, 1:]) for x, y in batches]):
             return (
                 f"the targets are those of the {row}",
-                "Take inputs and targets of the same rows; shuffle, sort or roll both or neither.",
+                "Use inputs and targets of the same rows; shuffle, sort or roll both or neither.",
             )
     if fits([(y[:-1], x[1:]) for x, y in batches]):
         rows, length = batches[0][0].shape

@@ -1,4 +1,4 @@
-"""Rows that are the same text, one some tokens further than the other."""
+"""Rows that are the same text, one some tokens later than the other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["rows_behind_another"]
 
 
 def rows_behind_another(rows: Tensor, *, width: int) -> tuple[float, int]:
-    """Of (B, N) tokens the share of rows that another row is `d` tokens before, and that d >= 1.
+    """The share of rows of (B, N) tokens that are another row from its token `d` on, and d >= 1.
 
-    Row j is behind row i where all that follows the first d tokens of row i is the beginning of
-    row j, `width` tokens at least: no repeated phrase reaches so far. It is the d of most rows;
-    0, 0 where there is none.
+    Row j is behind row i if everything after the first d tokens of row i is the beginning of row j,
+    at least `width` tokens: no repeated phrase is that long. d is that of most rows; 0, 0 if there
+    is none.
     """
     tokens = rows.numpy()
     _, N = tokens.shape
@@ -29,7 +29,7 @@ def rows_behind_another(rows: Tensor, *, width: int) -> tuple[float, int]:
     for j, beginning in enumerate(known[:, 0]):
         first, last = (np.searchsorted(in_order, beginning, side) for side in ("left", "right"))
         found: set[int] = set()
-        # A beginning that stands in very many places tells nothing of any of them.
+        # A beginning that occurs in very many places shows nothing.
         for place in order[first:last][: 16 * len(tokens)]:
             i, d = divmod(int(place), known.shape[1])
             if i != j and d and d not in found and _equal(tokens[i, d:], tokens[j, : N - d]):

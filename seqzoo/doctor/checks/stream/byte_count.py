@@ -1,4 +1,4 @@
-"""Whether a tokenizer counts the bytes that its tokens stand for.
+"""Whether a tokenizer counts the bytes that its tokens represent.
 
 Method: byte_lengths(encode(bytes)) must sum to the number of bytes, on the samples of
 stream.round_trip. Cost: the same. Pass rule: the sums are equal; bits per byte divide by them.
@@ -30,10 +30,10 @@ def examine(subject: Subject) -> Outcome:
     return Outcome.failed(
         f"the tokens of {size} bytes of {name} count as {counted}: bits per counted byte are "
         f"{factor:.3g} times those per byte",
-        why="Costs are told per byte, so that tokenizers can be compared: with a wrong count they "
-        "cannot, and in reports they stand at the wrong places of the text (byte classes, "
-        "distances, intervals).",
-        remedy="Let byte_lengths give, for every id, the number of raw bytes it stands for: "
+        why="Scores are per byte, so that tokenizers can be compared: with a wrong count they "
+        "cannot, and reports assign costs to wrong places of the text (byte classes, distances, "
+        "intervals).",
+        remedy="Let byte_lengths give, for every id, the number of raw bytes that it represents: "
         "len(decode([id])), 0 for a part of a symbol.",
         numbers={"factor": factor},
     )
@@ -44,5 +44,4 @@ CHECK = Check(
     summary="the tokenizer counts the bytes of its tokens",
     examine=examine,
     rank=80,
-    explains=("verdict.*",),
 )

@@ -1,10 +1,9 @@
-"""Whether rows go on where they stopped, wherever the state is carried.
+"""Whether rows continue where they stopped, if the state is carried.
 
 Method: row i of a batch must begin with what follows row i of the batch before, unless the state
-is reset between them. Cost: none beside the recording. Pass rule: nine tenths of the way from what
-chance gives (two tokens of the text being the same) to all rows; the rest is for jumps that a text
-has, such as its end. Where every batch resets the state, or the model keeps none, nothing has to
-continue.
+is reset between them. Cost: only the recording. Pass rule: nine tenths of the way from chance (two
+tokens of the text are equal) to all rows; the rest allows for jumps, such as the end of the text.
+If every batch resets the state, or the model has none, nothing must continue.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.checks._mending import contiguous_lanes
+from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks._shares import share_of_continued_rows
 from seqzoo.doctor.checks.stream._offsets import is_clear
-from seqzoo.doctor.checks.stream._statelessness import keeps_no_state
+from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
@@ -30,25 +29,25 @@ def examine(subject: Subject) -> Outcome:
     recording = subject.recording
     pairs = recording.pairs()
     if not pairs:
-        return Outcome.skipped("no batch follows another of as many rows")
+        return Outcome.skipped("no batch follows another with the same number of rows")
     if all(after.restarts for _, after in pairs):
-        return Outcome.passed("every batch resets the state, so none has to continue another")
+        return Outcome.passed("every batch resets the state, so no batch must continue another")
     share, chance = share_of_continued_rows(recording), recording.chance
     if share is None:
-        return Outcome.skipped("no target stands for the next input (see stream.targets)")
+        return Outcome.skipped("no target is a next input (see stream.targets)")
     numbers = {"continued": share, "chance": chance}
     if is_clear(share, chance, at_least=_CLEAR):
         return Outcome.passed(f"{share:.0%} of the rows continue the row before them", **numbers)
-    if keeps_no_state(subject):
+    if is_stateless(subject):
         return Outcome.passed(
             f"{share:.0%} of the rows continue; the model has no state to carry", **numbers
         )
     seen, remedy = _kind(recording)
-    by_chance = "" if recording.numbered else f" ({chance:.0%} would by chance)"
+    by_chance = "" if recording.numbered else f" (by chance {chance:.0%} would)"
     return Outcome.failed(
         f"{share:.0%} of the rows continue the row before them{by_chance}{seen}",
         why="The state is carried from batch to batch: each row then begins with the memory of "
-        "another text, which the model learns to ignore.",
+        "another text, and the model learns to ignore it.",
         remedy=remedy,
         changes=contiguous_lanes(subject),
         numbers=numbers,
@@ -56,7 +55,7 @@ def examine(subject: Subject) -> Outcome:
 
 
 def _kind(recording: Recording) -> tuple[str, str]:
-    """In which of the usual ways, and what to do."""
+    """Which of the usual faults it is, and what to do."""
     pairs = [
         (_next(before, numbered=recording.numbered), after.inputs[:, 0], before.inputs[:, 0])
         for before, after in recording.pairs()
@@ -76,9 +75,9 @@ def _kind(recording: Recording) -> tuple[str, str]:
             "Keep the order of rows from batch to batch: no shuffle=True, no permutation.",
         )
     return (
-        "; they begin elsewhere",
-        "Read contiguous lanes, or reset the state for every batch (Batch.restarts=True; in code "
-        "of your own carry_state=False), knowing that no more than a row is learnt from then.",
+        "; they begin at other places",
+        "Read contiguous lanes, or reset the state for every batch (Batch.restarts=True; in your "
+        "own code carry_state=False); then nothing longer than a row is learnt.",
     )
 
 
@@ -89,8 +88,7 @@ def _next(batch: Batch, *, numbered: bool) -> Tensor:
 
 CHECK = Check(
     name="stream.continuity",
-    summary="rows continue from batch to batch where the state is carried",
+    summary="rows continue from batch to batch if the state is carried",
     examine=examine,
     rank=30,
-    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
 )

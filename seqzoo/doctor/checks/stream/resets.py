@@ -1,21 +1,21 @@
 """Whether the state is reset where the text jumps, and nowhere else.
 
-Method: the stream is opened on a numbered text so short that it is read through more than twice;
-between batches the numbers say where rows jump, and the stream where the state is reset. In code of
-one's own it can only be told whether rows continue though no state is carried. Cost: some tens of
-small batches. Pass rule: no jump without a reset, and a reset at no more than one in twenty places
-where rows continue, which leaves room for resets made at random on purpose (Melis et al. 2020,
-arXiv:1909.01792, reset one state in a hundred).
+Method: the stream is opened on a numbered text so short that it is read more than twice; between
+batches the numbers show where rows jump, and the stream says where the state is reset. In a user's
+own code, only rows that continue although no state is carried can be found. Cost: about forty small
+batches. Pass rule: no jump without a reset, and a reset at no more than one in twenty places where
+rows continue, which allows for random resets on purpose (Melis et al. 2020, arXiv:1909.01792, reset
+one state in a hundred).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from seqzoo.doctor.checks._mending import contiguous_lanes
+from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks._shares import share_of_continued_rows
 from seqzoo.doctor.checks.stream._offsets import is_clear
-from seqzoo.doctor.checks.stream._statelessness import keeps_no_state
+from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording, record
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Check, Outcome
@@ -46,22 +46,22 @@ def examine(subject: Subject) -> Outcome:
     if not continuing and not missing:
         return _never_carried(recording.length, **numbers)
     if missing > len(joints) / 2:
-        raise Missing("the rows continue nothing (see stream.continuity), so no jump stands out")
+        raise Missing("the rows continue nothing (see stream.continuity), so jumps cannot be seen")
     if needless > _MOST_NEEDLESS * len(continuing):
         return _needless(subject, needless, len(continuing), numbers)
     if missing:
         return _missing(subject, missing, len(jumps), numbers)
     return Outcome.passed(
         f"reset at {len(jumps)} of {len(jumps)} jumps of a short text, and at {needless} of "
-        f"{len(continuing)} places where it goes on",
+        f"{len(continuing)} places where it continues",
         **numbers,
     )
 
 
 def _never_carried(length: int, **numbers: float) -> Outcome:
     return Outcome.passed(
-        f"the state is never carried across batches: in training no more than {length} tokens are "
-        f"in sight",
+        f"the state is never carried across batches: training sees no more than {length} tokens "
+        f"at once",
         **numbers,
     )
 
@@ -69,20 +69,20 @@ def _never_carried(length: int, **numbers: float) -> Outcome:
 def _in_code(subject: Subject, recording: Recording) -> Outcome:
     pairs = recording.pairs()
     if not pairs or not all(after.restarts for _, after in pairs):
-        raise Missing("the batches cannot be had of a text so short that its end comes into sight")
+        raise Missing("batches of a text so short that its end is reached are not available")
     carried = replace(
         recording, batches=tuple(batch._replace(restarts=False) for batch in recording.batches)
     )
     share = share_of_continued_rows(carried)
     if share is None or not is_clear(share, recording.chance, at_least=0.9):
         return _never_carried(recording.length)
-    if keeps_no_state(subject):
+    if is_stateless(subject):
         return Outcome.passed(f"{share:.0%} of the rows continue; the model has no state to carry")
     return _needless(subject, len(pairs), len(pairs), {"continued": share})
 
 
 def _read_again_and_again(subject: Subject) -> Recording:
-    """Lanes of three and a half batches, or what the training text allows."""
+    """Lanes of three and a half batches, or shorter ones if the training text is short."""
     pipeline = subject.pipeline
     lane = 3 * pipeline.bptt_length + pipeline.bptt_length // 2 + 1
     num_tokens = min(pipeline.batch_size * lane + 1, len(subject.tokens))
@@ -92,12 +92,12 @@ def _read_again_and_again(subject: Subject) -> Recording:
 
 def _needless(subject: Subject, needless: int, places: int, numbers: dict[str, float]) -> Outcome:
     length = subject.pipeline.bptt_length
-    told = Outcome.failed if needless > places / 2 else Outcome.warned
-    return told(
-        f"the state is reset at {needless} of {places} places where the text goes on",
-        why=f"What was read is thrown away: in training no more than the {length} tokens of a "
-        "batch are in sight, though the text before them is at hand.",
-        remedy="Set Batch.restarts only where rows jump; in code of your own hand the state of a "
+    finding = Outcome.failed if needless > places / 2 else Outcome.warned
+    return finding(
+        f"the state is reset at {needless} of {places} places where the text continues",
+        why=f"What was read is forgotten: training uses no more than the {length} tokens of a "
+        "batch, although the text before them was just read.",
+        remedy="Set Batch.restarts only where rows jump; in your own code pass the state of a "
         "batch, detached, to the next (and give carry_state=True).",
         changes=contiguous_lanes(subject),
         numbers=numbers,
@@ -105,15 +105,15 @@ def _needless(subject: Subject, needless: int, places: int, numbers: dict[str, f
 
 
 def _missing(subject: Subject, missing: int, jumps: int, numbers: dict[str, float]) -> Outcome:
-    told = Outcome.failed if missing > jumps / 2 else Outcome.warned
-    return told(
+    finding = Outcome.failed if missing > jumps / 2 else Outcome.warned
+    return finding(
         f"the text jumps at {jumps} places (its end is one), and the state is never reset there"
         if missing == jumps
         else f"the state is not reset at {missing} of {jumps} places where the text jumps",
         why="After each jump the model reads with the memory of another text: once in an epoch "
-        "that is a small harm, in a short text with many epochs a large one.",
-        remedy="Set Batch.restarts for the first batch after the text's end (and wherever rows "
-        "jump), so that the state is emptied.",
+        "that does little harm, in a short text with many epochs it does much.",
+        remedy="Set Batch.restarts for the first batch after the end of the text (and wherever "
+        "rows jump), so that the state is reset.",
         changes=contiguous_lanes(subject),
         numbers=numbers,
     )
@@ -124,5 +124,4 @@ CHECK = Check(
     summary="the state is reset where the text jumps and nowhere else",
     examine=examine,
     rank=40,
-    explains=("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
 )

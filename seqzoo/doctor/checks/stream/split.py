@@ -1,11 +1,11 @@
-"""Whether training reads nothing but the training part.
+"""Whether training reads only the training part.
 
-Method: on numbered tokens every number must be of the split that the stream was given; the ids of
-the real text must lie below the vocabulary's size. In code of one's own the rows are looked up in
-the corpus, 32 tokens at a time. Cost: a maximum over the tokens; a pass over the corpus in code of
-one's own. Pass rule: nothing is read that is in no training part. A row that stands in the held-out
-part alone is read from there: 32 bytes of a text hardly ever occur twice, and where they do, they
-are in the training part and pass.
+Method: with numbered tokens every number must be in the split that the stream was given; the ids of
+the real text must be below the vocabulary's size. In a user's own code the rows are looked up in
+the corpus, 32 tokens at a time. Cost: a maximum over the tokens; in a user's own code a pass over
+the corpus. Pass rule: nothing outside the training part is read. A row that occurs only in the
+held-out part was read from there: 32 bytes of a text almost never occur twice, and if they do, they
+are also in the training part and pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seqzoo.doctor.checks._mending import contiguous_lanes
+from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks.stream._corpus_ids import readings
 from seqzoo.doctor.checks.stream._hashes import found_in, hashes_of_rows
 from seqzoo.doctor.checks.stream._offsets import joined_rows
@@ -29,8 +29,8 @@ __all__ = ["CHECK"]
 _WIDTH = 32
 _MOST_WINDOWS = 1024
 _WHY = (
-    "Held-out text measures what a model makes of text it never saw. Trained on it, the model "
-    "scores better than it is, and nothing shows that it only learns by heart."
+    "Held-out text measures how well a model predicts text that it never saw. After training on "
+    "that text the score is too good, and nothing shows that the model only learns by heart."
 )
 
 
@@ -43,10 +43,9 @@ def examine(subject: Subject) -> Outcome:
     outside = int(((ids < 0) | (ids >= num_tokens)).sum())
     if outside:
         return Outcome.failed(
-            f"{outside} of {len(ids)} ids are of no token of the training split",
+            f"{outside} of {len(ids)} ids are not positions of the training split",
             why=_WHY,
-            remedy="Read the tokens that the stream is given, in [0, len(tokens)), and hand out "
-            "nothing else.",
+            remedy="Read only the tokens that the stream is given, in [0, len(tokens)).",
             changes=contiguous_lanes(subject),
             numbers={"outside": outside / len(ids)},
         )
@@ -54,9 +53,9 @@ def examine(subject: Subject) -> Outcome:
     if largest >= subject.vocab_size:
         return Outcome.failed(
             f"the largest id is {largest}, with a vocabulary of {subject.vocab_size}",
-            why="An id beyond the vocabulary has no embedding and no logit: an IndexError on a "
-            "CPU, and anything on a GPU.",
-            remedy="Let the tokenizer's vocab_size be one more than its largest id.",
+            why="An id outside the vocabulary has no embedding and no logit: an IndexError on a "
+            "CPU, and undefined behaviour on a GPU.",
+            remedy="Set the tokenizer's vocab_size to one more than its largest id.",
             numbers={"largest_id": float(largest), "vocab_size": float(subject.vocab_size)},
         )
     return Outcome.passed(
@@ -69,7 +68,7 @@ def examine(subject: Subject) -> Outcome:
 def _by_search(subject: Subject, recording: Recording) -> Outcome:
     splits, corpus = subject.data.splits, subject.data.corpus.data
     if not subject.is_held_out_apart:
-        raise Missing("no held-out text was given, so the batches may hold all of the corpus")
+        raise Missing("no held-out text was given, so the batches may contain the whole corpus")
     windows = _windows(recording)
     in_training = in_held_out = np.zeros(len(windows), dtype=bool)
     for reading in readings(corpus, int(windows.max())):
@@ -84,21 +83,21 @@ def _by_search(subject: Subject, recording: Recording) -> Outcome:
     beyond = float((in_held_out & ~in_training).mean())
     if beyond:
         return Outcome.warned(
-            f"{beyond:.0%} of {len(windows)} stretches of {_WIDTH} tokens stand in the "
-            f"held-out text alone",
+            f"{beyond:.0%} of {len(windows)} stretches of {_WIDTH} tokens occur only in the "
+            f"held-out text",
             why=_WHY,
-            remedy="Cut the text first, and make batches of the training part alone.",
+            remedy="Split the text first, and make batches only of the training part.",
             numbers={"beyond": beyond},
         )
     return Outcome.passed(
-        f"{in_training.mean():.0%} of {len(windows)} stretches of {_WIDTH} tokens stand in the "
-        f"training part, none in the held-out part alone",
+        f"{in_training.mean():.0%} of {len(windows)} stretches of {_WIDTH} tokens occur in the "
+        f"training part, none only in the held-out part",
         beyond=0.0,
     )
 
 
 def _windows(recording: Recording) -> npt.NDArray[Any]:
-    """(K, 32) ids: stretches of rows, put together over the batches where rows are shorter."""
+    """(K, 32) ids: stretches of rows, which are joined over the batches if they are shorter."""
     rows = [batch.inputs for batch in recording.batches if batch.inputs.shape[1] >= _WIDTH]
     if not rows:
         rows = [joined_rows(recording)[0]]
@@ -108,7 +107,7 @@ def _windows(recording: Recording) -> npt.NDArray[Any]:
         if row.shape[1] >= _WIDTH
     ]
     if not pieces:
-        raise Missing(f"fewer than {_WIDTH} tokens of each row are there to be looked up")
+        raise Missing(f"each row has fewer than {_WIDTH} tokens, too few to look up")
     windows = torch.cat(pieces).numpy()
     kept = np.linspace(0, len(windows) - 1, min(len(windows), _MOST_WINDOWS)).astype(np.int64)
     return windows[kept]
@@ -116,8 +115,7 @@ def _windows(recording: Recording) -> npt.NDArray[Any]:
 
 CHECK = Check(
     name="stream.split",
-    summary="training reads the training part alone",
+    summary="training reads only the training part",
     examine=examine,
     rank=50,
-    explains=("model.*", "verdict.*"),
 )

@@ -1,12 +1,12 @@
 """Whether each target is the token right after its input.
 
-Method: for each offset d from -3 to 3 the share of targets that equal the input d tokens further,
-on numbered tokens where these can be had (nothing matches by chance then), else within rows and,
-for short rows, from batch to batch. Where single tokens continue nothing, (input, target) pairs
-are held against the corpus: at which distance do such pairs stand there most often? Where nothing
-fits, targets are compared across rows (another row's, or time before batch). Cost: none beside the
-recording. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at every
-place of a row; a target behind a jump in the text (one document ends, another begins) is none.
+Method: for each offset d from -3 to 3 the share of targets that equal the input d tokens later,
+with numbered tokens if they are available (then nothing matches by chance), otherwise within rows
+and, for short rows, from batch to batch. If rows of one token continue nothing, (input, target)
+pairs are compared with the corpus: at which distance do such pairs occur there most often? If
+nothing fits, targets are compared with other rows (another row's, or time before batch). Cost: only
+the recording. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at every place
+of a row; the rest allows for jumps in the text (one document ends, another begins).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from seqzoo.doctor.checks._mending import contiguous_lanes
+from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks.stream._corpus_ids import readings
 from seqzoo.doctor.checks.stream._offsets import OFFSETS, is_clear, shares_by_offset
 from seqzoo.doctor.checks.stream._other_rows import across_rows
@@ -29,7 +29,7 @@ _MOST_AT_EACH_PLACE = 0.9
 _CORPUS_BYTES = 1 << 22
 
 _MEANING = {
-    0: "the target is the input itself: nothing is predicted, and the loss sinks to nought",
+    0: "the target is the input itself: nothing is predicted, and the loss goes to zero",
     1: "the target is the next token",
     2: "the target is the token after next: off by one",
     3: "the target is three tokens ahead: off by two",
@@ -50,23 +50,23 @@ def examine(subject: Subject) -> Outcome:
     shares = shares_by_offset(recording)
     numbers = {f"share_at_{offset:+d}": share for offset, share in shares.items()}
     best = max(OFFSETS, key=lambda offset: (shares[offset], offset == 1))
-    is_told = is_clear(shares[best], recording.chance, at_least=0.5)
-    if recording.length == 1 and not recording.numbered and not is_told:
+    is_known = is_clear(shares[best], recording.chance, at_least=0.5)
+    if recording.length == 1 and not recording.numbered and not is_known:
         return _by_pairs(subject, recording)
-    # Numbers tell a target of its input alone, in whatever row the next input is.
-    going_on = _share_going_on(recording)
-    if (not is_told or going_on < 0.5) and (told := across_rows(recording)):
-        return _failed(subject, told[0], going_on, numbers, remedy=told[1])
-    if not is_told:
-        meaning = "the targets stand nowhere near their inputs"
+    # Numbers show the offset of a target from its own input, not in which row the next input is.
+    continued = _share_continued(recording)
+    if (not is_known or continued < 0.5) and (mixed := across_rows(recording)):
+        return _failed(subject, mixed[0], continued, numbers, remedy=mixed[1])
+    if not is_known:
+        meaning = "the targets are not near their inputs"
         return _failed(subject, meaning, shares[1], numbers)
     if best != 1:
         return _failed(subject, _MEANING[best], shares[1], numbers)
     place, share = _worst_place(recording)
     if share < _MOST_AT_EACH_PLACE:
         meaning = (
-            f"at place {place + 1} of {recording.length} in each row the target is another (the "
-            f"input rolled round, not read one further?)"
+            f"at place {place + 1} of {recording.length} in each row the target is another token "
+            "(was the input rolled instead of shifted?)"
         )
         return _failed(subject, meaning, share, numbers)
     if shares[1] < _MOST:
@@ -74,8 +74,8 @@ def examine(subject: Subject) -> Outcome:
     return Outcome.passed(f"{shares[1]:.0%} of the targets are the next token", **numbers)
 
 
-def _share_going_on(recording: Recording) -> float:
-    """Of the targets within a row, those that are its next input; 1 where rows have no next one."""
+def _share_continued(recording: Recording) -> float:
+    """The share of targets within a row that are its next input; 1 if rows have one token."""
     equal = [(b.targets[:, :-1] == b.inputs[:, 1:]).flatten() for b in recording.batches]
     return 1.0 if recording.length == 1 else float(torch.cat(equal).double().mean())
 
@@ -85,8 +85,8 @@ def _failed(
 ) -> Outcome:
     return Outcome.failed(
         f"{meaning} ({share:.0%} are the next token)",
-        why="The loss measures what it is asked: a low one then says nothing about the next token, "
-        "and what is generated token by token is not what was learnt.",
+        why="The model learns to predict these targets: a low loss says nothing about the next "
+        "token, and generation, which needs the next token, does not work.",
         remedy=remedy,
         changes=contiguous_lanes(subject),
         numbers=numbers,
@@ -96,8 +96,8 @@ def _failed(
 def _worst_place(recording: Recording) -> tuple[int, float]:
     """The place in a row where the fewest targets are one ahead, and their share there.
 
-    A batch that is shorter than others is left out. Without numbers a row does not tell what
-    follows its last place, but for the usual fault: that it is the row's first input.
+    Batches that are shorter than others are left out. Without numbers a row does not show what
+    follows its last place, except for the usual fault: that it is the row's first input.
     """
     T = recording.length
     whole = [batch for batch in recording.batches if batch.inputs.shape[1] == T]
@@ -108,7 +108,7 @@ def _worst_place(recording: Recording) -> tuple[int, float]:
     elif T == 1:
         return 0, 1.0
     else:
-        # Padding is not wrong.
+        # Padding is not a fault.
         right = (targets[:, :-1] == inputs[:, 1:]) | (targets[:, :-1] < 0)
         rolled = float((targets[:, -1] == inputs[:, 0]).double().mean())
         is_periodic = any(
@@ -122,7 +122,7 @@ def _worst_place(recording: Recording) -> tuple[int, float]:
 
 
 def _by_pairs(subject: Subject, recording: Recording) -> Outcome:
-    """Rows of one token that continue nothing: how likely their pairs are at each distance."""
+    """For rows of one token that continue nothing: how likely their pairs are at each distance."""
     inputs = torch.cat([batch.inputs.flatten() for batch in recording.batches]).numpy()
     targets = torch.cat([batch.targets.flatten() for batch in recording.batches]).numpy()
     inputs, targets = inputs[targets >= 0], targets[targets >= 0]
@@ -137,16 +137,16 @@ def _by_pairs(subject: Subject, recording: Recording) -> Outcome:
     numbers = {f"bits_at_{offset:+d}": value for offset, value in bits.items()}
     best = min(bits, key=lambda offset: bits[offset])
     next_best = min(value for offset, value in bits.items() if offset != best)
-    # Three standard errors, a pair's bits varying by about three.
+    # Three standard errors; the bits of a pair have a standard deviation of about three.
     if next_best - bits[best] < 10 / len(inputs) ** 0.5:
         raise Missing("rows of one token continue nothing, and their pairs fit several distances")
     if best == 1:
-        return Outcome.passed("the pairs are those of neighbours in the corpus", **numbers)
-    return _failed(subject, _MEANING[best] + ", by the corpus's own pairs", 0.0, numbers)
+        return Outcome.passed("the pairs are neighbours in the corpus", **numbers)
+    return _failed(subject, _MEANING[best] + ", compared with pairs of the corpus", 0.0, numbers)
 
 
 def _bits(text: np.ndarray, offset: int, inputs: np.ndarray, targets: np.ndarray) -> float:
-    """Mean bits of the targets given the inputs, by the corpus's pairs that far apart."""
+    """Mean bits of the targets given the inputs, by pairs of the corpus at that distance."""
     size = abs(offset)
     early, late = text[: len(text) - size].astype(np.int64), text[size:]
     first, second = (early, late) if offset >= 0 else (late.astype(np.int64), early)
@@ -160,12 +160,4 @@ CHECK = Check(
     summary="each target is the token right after its input",
     examine=examine,
     rank=25,
-    explains=(
-        "stream.continuity",
-        "memory.carry",
-        "memory.saturation",
-        "optimisation.*",
-        "verdict.*",
-        "decoding.*",
-    ),
 )

@@ -1,1 +1,1 @@
-"""Checks of how far training came."""
+"""Checks of how well the training went."""

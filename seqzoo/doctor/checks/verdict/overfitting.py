@@ -1,8 +1,8 @@
 """Whether a run has begun to learn its training text by heart.
 
-Method: the run's logged validations, and its training loss beside them. Cost: none. Pass rule: the
-last validation is no more than 0.02 bits per byte above the best one, or the training loss has not
-gone on falling since (0.02 is about what a split of 50 kB moves by between two seeds).
+Method: the run's logged validations and its training loss. Cost: none. Pass rule: the last
+validation is no more than 0.02 bits per byte above the best one, or the training loss has not
+fallen since then (0.02 is about the difference between two seeds on a split of 50 kB).
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ def examine(subject: Subject) -> Outcome:
     if risen > _NOISE_BITS and last < at_best:
         return Outcome.warned(
             f"overfitting: {stated}",
-            why="Since then the model has got better on the text it sees again and again, and "
-            "worse on text it does not: it learns by heart.",
-            remedy=f"Stop at about {best_step} updates (the best checkpoint is what is scored and "
-            f"sampled anyway), raise dropout or train.optimizer.weight_decay, or take fewer units.",
+            why="Since then the model has become better on the text that it sees many times, and "
+            "worse on text that it does not see: it learns by heart.",
+            remedy=f"Stop at about {best_step} updates (scoring and sampling use the best "
+            "checkpoint anyway), increase dropout or train.optimizer.weight_decay, or use fewer "
+            "units.",
             changes=(f"train.budget={{steps: {best_step}}}",),
             numbers=numbers,
         )
@@ -47,7 +48,7 @@ def examine(subject: Subject) -> Outcome:
 
 CHECK = Check(
     name="verdict.overfitting",
-    summary="validation falls as long as training does",
+    summary="validation loss falls as long as training loss does",
     examine=examine,
     rank=20,
 )

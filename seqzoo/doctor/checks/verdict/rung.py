@@ -1,17 +1,17 @@
-"""Which baseline the model has come to a halt beside, and what that says about its context.
+"""At which baseline the model has stopped improving, and what that says about its context.
 
-Method: the held-out curve of the run (or of the trial) is held against the n-gram rungs by
-next-byte accuracy, which a short training settles before its bits per byte; and held-out text is
-read twice, each byte once with its own past and once with another passage's, which tells what the
-context before the current byte is worth to this model. Cost: the trial, the ladder (cached), and
-two seconds of reading.
+Method: the held-out curve of the run (or of the trial) is compared with the n-gram rungs by
+next-byte accuracy, which settles before bits per byte in a short training; and held-out text is
+read twice, each byte once with its own past and once with the past of another passage, which shows
+what the context before the current byte is worth to this model. Cost: the trial, the ladder
+(cached), and two seconds of reading.
 
-Pass rule: a model is held to be at the rung whose accuracy is nearest when at least 500 updates
-have brought it no further than 4 points above that rung, the last half of them less than 2 points,
-and its own past is worth less than 0.1 bits per byte to it (an order-2 table gains 0.7 on
-Shakespeare; models that have begun to read, 0.6 and more after 50 updates). At a rung that sees at
-most two bytes it fails. A finished run that has come to a halt above the order-3 rung without that
-is warned of. Before 500 updates every training passes by these rungs, and nothing is said.
+Pass rule: a model is at the rung with the nearest accuracy if after at least 500 updates it is not
+more than 4 points above that rung, gained less than 2 points in the last half of them, and its own
+past is worth less than 0.1 bits per byte (an order-2 table gains 0.7 on Shakespeare; models that
+use their context, 0.6 and more after 50 updates). At a rung that sees at most two bytes it fails.
+Warn: a finished run has stopped improving with more bits per byte than the order-3 rung. Before 500
+updates every training passes these rungs, and nothing is reported.
 
 Source: Chen and Goodman 1999, doi:10.1006/csla.1999.0128, for the rungs.
 """
@@ -40,7 +40,7 @@ _WORDS = {
 
 def examine(subject: Subject) -> Outcome:
     curve = curve_of(subject)
-    # The best of the last half: a held-out accuracy of a short training swings by points.
+    # The best of the last half: the accuracy of a short training varies by some points.
     half = len(curve.accuracy) // 2
     accuracy, before = max(curve.accuracy[half:]), max(curve.accuracy[:half])
     rung = _nearest(subject, accuracy)
@@ -49,8 +49,8 @@ def examine(subject: Subject) -> Outcome:
     rung_accuracy = rung.accuracy["validation"]
     stated = (
         f"accuracy {accuracy:.1%} after {curve.steps[-1]} updates, where {rung.name} has "
-        f"{rung_accuracy:.1%}; {bits:.2f} bits per byte, and {worth:.2f} more with another "
-        f"passage's past"
+        f"{rung_accuracy:.1%}; {bits:.2f} bits per byte, and {worth:.2f} more with the "
+        f"past of another passage"
     )
     numbers = {
         "accuracy": accuracy,
@@ -71,18 +71,18 @@ def examine(subject: Subject) -> Outcome:
             f"at the {rung.name} rung: {stated}, and {risen * 100:+.1f} points of accuracy came "
             f"with the last half of the updates",
             why=f"The model uses {_WORDS[context]}. Longer training, more units or another "
-            f"optimiser do not mend that: what it read before does not reach it.",
-            remedy="Look at what feeds the model and how far its gradient reaches (the findings "
-            "above, if there are); a healthy pipeline leaves this rung within a minute.",
+            "optimizer do not fix that: earlier text has no effect on its predictions.",
+            remedy="Check the batches and how far the gradient reaches (see the findings above, if "
+            "there are any); a healthy pipeline leaves this rung within a minute.",
             numbers=numbers,
             read_more="docs/answer.md",
         )
     if _has_halted_early(subject, curve):
         return Outcome.warned(
-            f"come to a halt above order-3: {stated}",
-            why="Three bytes of context, counted in a table, predict the text better than this "
-            "model does, and it has stopped improving.",
-            remedy="Raise the learning rate or its final share, train on longer passages "
+            f"no longer improving, and above order-3: {stated}",
+            why="A table of three bytes of context predicts the text better than this model, and "
+            "the model has stopped improving.",
+            remedy="Increase the learning rate or its final fraction, train on longer passages "
             "(train.bptt_length), or give the model more units.",
             numbers=numbers,
         )
@@ -91,7 +91,7 @@ def examine(subject: Subject) -> Outcome:
 
 def _worth_of_context(subject: Subject) -> float:
     try:
-        own, swapped = measure_swapped(subject.learnt, subject.held_out)
+        own, swapped = measure_swapped(subject.trained_network, subject.held_out)
     except ValueError as error:
         raise Missing(str(error)) from error
     return (swapped.bits_per_token - own.bits_per_token) / subject.bytes_per_token
@@ -109,7 +109,7 @@ def _nearest(subject: Subject, accuracy: float) -> Rung:
 
 
 def _has_halted_early(subject: Subject, curve: Curve) -> bool:
-    """Of a finished run alone: a trial is no time to judge by."""
+    """Only for a run: a trial is too short to judge."""
     if curve.of_trial:
         return False
     third = [r for r in subject.ladder.rungs if r.context_length == 3 and not r.adaptive]
@@ -121,7 +121,7 @@ def _has_halted_early(subject: Subject, curve: Curve) -> bool:
 
 CHECK = Check(
     name="verdict.rung",
-    summary="the model has left the low rungs of the ladder, or is still climbing",
+    summary="the model is above the low rungs of the ladder, or is still improving",
     examine=examine,
     rank=10,
     is_quick=False,

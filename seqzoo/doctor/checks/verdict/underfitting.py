@@ -1,8 +1,8 @@
-"""Whether a run has stopped learning although it has not even fitted what it sees.
+"""Whether a run has stopped learning without even fitting its training text.
 
-Method: the run's logged training loss and validations against the order-3 rung. Cost: the ladder,
-cached. Pass rule: training is below what order-3 n-grams need on held-out text (a table with three
-bytes in view), or it still falls by more than 0.02 bits per byte over the last third.
+Method: the run's logged training loss is compared with the order-3 rung. Cost: the ladder, cached.
+Pass rule: training loss is below what order-3 n-grams need on held-out text (a table of three bytes
+of context), or it still falls by more than 0.02 bits per byte over the last third.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _STILL_FALLING = 0.02
 
 
 def examine(subject: Subject) -> Outcome:
-    run_curve(subject)  # raises where there is no run to judge
+    run_curve(subject)  # raises Missing if there is no run to judge
     lines = [line for line in subject.metrics if "bits_per_byte" in line]
     third = max(1, len(lines) // 3)
     if len(lines) < 6:
-        raise Missing("the run has logged too few lines to tell")
+        raise Missing("the run has logged too few lines to judge")
     last = sum(line["bits_per_byte"] for line in lines[-third:]) / third
     before = sum(line["bits_per_byte"] for line in lines[-2 * third : -third]) / third
     rungs = [
@@ -41,10 +41,10 @@ def examine(subject: Subject) -> Outcome:
     if last > bar and before - last < _STILL_FALLING:
         return Outcome.warned(
             f"underfitting: {stated}",
-            why="The model does not fit even the text that it is trained on, so it lacks units, "
-            "steps of the right size, or memory; more text or dropout would not help.",
-            remedy="Raise the learning rate (see optimisation.learning_rate), the units, or "
-            "train.bptt_length; lower dropout.",
+            why="The model does not even fit the text that it is trained on: it needs more units, "
+            "steps of the right size, or memory. More text or dropout would not help.",
+            remedy="Increase the learning rate (see optimisation.learning_rate), the number of "
+            "units, or train.bptt_length; reduce dropout.",
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)
@@ -52,7 +52,7 @@ def examine(subject: Subject) -> Outcome:
 
 CHECK = Check(
     name="verdict.underfitting",
-    summary="training goes below what a short table reaches",
+    summary="training loss falls below that of a short n-gram table",
     examine=examine,
     rank=30,
 )

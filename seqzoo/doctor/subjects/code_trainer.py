@@ -1,4 +1,4 @@
-"""Updates of someone's own network on their own batches, with their own optimizer."""
+"""Updates of a user's own network on their own batches, with their own optimizer."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.recording import Source
-from seqzoo.doctor.evidence.trial import Trainee, Updated
+from seqzoo.doctor.evidence.trial import Trainer, Updated
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.model import state as states
 from seqzoo.plugin.contracts import State
 
-__all__ = ["CodeTrainee", "MakeOptimizer"]
+__all__ = ["CodeTrainer", "MakeOptimizer"]
 
 MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
-class CodeTrainee(Trainee):
-    """Raises UsageError where the optimizer is of other parameters than those it was given."""
+class CodeTrainer(Trainer):
+    """Raises UsageError if the optimizer has other parameters than those that it was given."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class CodeTrainee(Trainee):
             for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
                 group["lr"] = rate * self._factor(self._step)
         self._optimizer.zero_grad()
-        # A state of other rows than these, as a last batch may have fewer, fits none of them.
+        # A last batch may have fewer rows; the state of another number of rows does not fit.
         is_carried = not batch.restarts and len(batch.inputs) == self._rows
         logits, state = self.network(batch.inputs, self._state if is_carried else None)
         self._state = None if state is None else states.detach(state)
@@ -84,7 +84,7 @@ def _made(make: MakeOptimizer, parameters: list[nn.Parameter]) -> torch.optim.Op
     known = {id(parameter) for parameter in parameters}
     if any(id(parameter) not in known for group in groups for parameter in group["params"]):
         raise UsageError(
-            "optimizer is of other parameters than those it is called with; what is trained here "
-            "is a copy of the model: use its argument, lambda p: Adam(p)."
+            "optimizer has other parameters than those it is called with; the doctor trains a copy "
+            "of the model: use the argument, lambda p: Adam(p)."
         )
     return optimizer

@@ -1,0 +1,154 @@
+"""Which finding explains which other findings: one table for all built-in checks.
+
+A fault has one cause and many symptoms. A buffer that is overwritten also makes batches repeat and
+keeps the model at the order-1 rung. The report names the cause first, because fixing it fixes the
+rest. A check of a plugin declares the same in `Check.explains` and `Check.is_gate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from seqzoo.plugin.check import Check
+
+__all__ = ["EXPLAINS", "GATES", "causes_table", "with_causes"]
+
+_LATER = ("memory.*", "optimisation.*", "verdict.*", "decoding.*")
+
+EXPLAINS: Mapping[str, tuple[str, ...]] = {
+    # Of the model, the checks that read real text; the others draw tokens of its vocabulary.
+    "stream.contract": (
+        "stream.*",
+        "model.initial_loss",
+        "model.logits",
+        "model.loss",
+        "model.gradients",
+        "model.finite",
+        *_LATER,
+    ),
+    "stream.aliasing": (
+        "stream.repeats",
+        "stream.continuity",
+        "stream.targets",
+        "stream.resets",
+        "stream.split",
+        "memory.carry",
+        "verdict.*",
+        "decoding.*",
+    ),
+    "stream.repeats": (
+        "stream.continuity",
+        "memory.carry",
+        "memory.saturation",
+        "optimisation.*",
+        "verdict.*",
+        "decoding.*",
+    ),
+    "stream.targets": (
+        "stream.continuity",
+        "memory.carry",
+        "memory.saturation",
+        "optimisation.*",
+        "verdict.*",
+        "decoding.*",
+    ),
+    "stream.continuity": ("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
+    "stream.resets": ("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
+    "stream.split": ("model.*", "verdict.*"),
+    "stream.overlap": ("verdict.*",),
+    "stream.round_trip": ("stream.byte_count", "verdict.*", "decoding.*"),
+    "stream.byte_count": ("verdict.*",),
+    "model.contract": ("model.*", *_LATER),
+    "model.logits": (
+        "model.initial_loss",
+        "model.causality",
+        "model.rows",
+        "model.state",
+        "model.gradients",
+        "model.evaluation",
+        *_LATER,
+    ),
+    "model.initial_loss": (
+        "optimisation.gradient_norm",
+        "optimisation.learning_rate",
+        "verdict.undertrained",
+        "verdict.underfitting",
+    ),
+    "model.loss": ("model.finite", "model.gradients", *_LATER),
+    "model.causality": ("model.initial_loss", "model.state", "model.evaluation", *_LATER),
+    "model.rows": ("model.causality", "model.state", "model.evaluation", *_LATER),
+    "model.eval_mode": (
+        "model.state",
+        "model.untouched",
+        "model.evaluation",
+        "memory.*",
+        "verdict.*",
+        "decoding.*",
+    ),
+    "model.state": ("model.evaluation", "memory.*", "verdict.*", "decoding.*"),
+    "model.detached": (
+        "model.gradients",
+        "model.untouched",
+        "model.evaluation",
+        "memory.*",
+        "optimisation.*",
+        "verdict.*",
+    ),
+    "model.gradients": ("optimisation.*", "memory.*", "verdict.*"),
+    "model.finite": ("model.initial_loss", "model.gradients", *_LATER),
+    "model.untouched": ("model.evaluation", "verdict.*"),
+    "model.evaluation": ("verdict.*",),
+    "memory.horizon": ("memory.lag", "memory.carry", "verdict.*", "decoding.*"),
+    "memory.lag": ("memory.carry", "verdict.*", "decoding.*"),
+    "memory.carry": ("verdict.*", "decoding.*"),
+    "memory.saturation": ("optimisation.dead_units", "verdict.*"),
+    "optimisation.overfit": ("optimisation.learning_rate", "memory.lag", "verdict.*", "decoding.*"),
+    "optimisation.warmup": ("verdict.*", "decoding.*"),
+    "optimisation.learning_rate": (
+        "optimisation.gradient_norm",
+        "optimisation.update_ratio",
+        "optimisation.dead_units",
+        "memory.saturation",
+        "memory.carry",
+        "verdict.*",
+        "decoding.*",
+    ),
+    "optimisation.gradient_norm": (
+        "optimisation.update_ratio",
+        "optimisation.dead_units",
+        "verdict.*",
+        "decoding.*",
+    ),
+    "optimisation.update_ratio": ("verdict.*",),
+    "optimisation.dead_units": ("verdict.*",),
+    "verdict.rung": (),
+    "verdict.overfitting": (),
+    "verdict.underfitting": (),
+    "verdict.undertrained": (),
+    "decoding.loop": (),
+    "environment.torch": (),
+    "environment.threads": (),
+    "environment.determinism": (),
+    "environment.plugins": (),
+    "environment.plugin_folders": (),
+}
+"""For each check, the checks whose findings follow from its own; `group.*` is a whole group."""
+
+GATES = ("stream.contract", "model.contract")
+"""If one of these fails, nothing can be said of what it explains, and those checks do not run."""
+
+
+def with_causes(check: Check) -> Check:
+    """A built-in check with what this table says of it."""
+    return replace(check, explains=EXPLAINS[check.name], is_gate=check.name in GATES)
+
+
+def causes_table() -> str:
+    """The table as Markdown, for docs/doctor.md."""
+    lines = ["", "| a finding of | explains findings of |", "|---|---|"]
+    for name, explained in EXPLAINS.items():
+        if explained:
+            gate = " (gate)" if name in GATES else ""
+            lines.append(f"| `{name}`{gate} | {', '.join(f'`{each}`' for each in explained)} |")
+    return "\n".join(lines) + "\n\n"

@@ -1,0 +1,88 @@
+"""Small subjects for tests of the doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.subject import RunSoFar, Settings, Subject, Text
+from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.sections import BudgetSection
+from seqzoo.training.loop import Effort
+
+
+def subject(
+    *,
+    registry: Registry | None = None,
+    quick: bool = False,
+    recipe: Any = None,
+    run: Any = None,
+    metrics: Sequence[Mapping[str, float]] = (),
+    data: Any = None,
+    tokens: np.ndarray | None = None,
+    held_out: np.ndarray | None = None,
+    vocab_size: int | None = None,
+    network: Callable[[], Network] | None = None,
+) -> Subject:
+    """A subject that has nothing but what a test gives."""
+    return Subject(
+        title="test",
+        registry=registry or Registry(),
+        settings=Settings(quick=quick),
+        recipe=recipe,
+        run=None if run is None else RunSoFar(run, metrics),
+        text=Text(data=data, tokens=tokens, held_out=held_out),
+        vocab_size=vocab_size,
+        network=network,
+    )
+
+
+def check(
+    name: str,
+    outcome: Outcome | BaseException,
+    *,
+    explains: tuple[str, ...] = (),
+    rank: int = 100,
+    is_quick: bool = True,
+    is_gate: bool = False,
+) -> Check:
+    """A check with a given outcome."""
+
+    def examine(_: Subject) -> Outcome:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return Check(
+        name=name,
+        summary="has a given outcome",
+        examine=examine,
+        explains=explains,
+        rank=rank,
+        is_quick=is_quick,
+        is_gate=is_gate,
+    )
+
+
+def run_of(
+    lines: Sequence[Mapping[str, float]],
+    *,
+    training_bytes: int = 1000,
+    is_finished: bool = True,
+    held_out: np.ndarray | None = None,
+    network: Callable[[], Network] | None = None,
+) -> Subject:
+    """A run that has only its logged lines."""
+    data = SimpleNamespace(splits=SimpleNamespace(training=range(training_bytes)))
+    last = int(lines[-1]["step"])
+    budget = BudgetSection(steps=last if is_finished else 2 * last)
+    run = SimpleNamespace(
+        experiment=SimpleNamespace(recipe=SimpleNamespace(train=SimpleNamespace(budget=budget))),
+        effort=Effort(last, 0, 0.0, 0),
+    )
+    return subject(run=run, metrics=lines, data=data, held_out=held_out, network=network)
