@@ -42,7 +42,7 @@ def test(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Check that docs/ says what the code does."""
     session.run("python", "docs/generate.py", "--check")
-    session.run("pytest", "tests/test_docs.py", "tests/test_map.py")
+    session.run("pytest", "tests/test_docs.py", "tests/test_map.py", "tests/test_words.py")
 
 
 @nox.session
