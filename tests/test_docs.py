@@ -15,13 +15,9 @@ from pathlib import Path
 import pytest
 from commands import REPOSITORY, SMALL, environment, seqzoo
 
-from seqzoo.doctor.causes import causes_table
-from seqzoo.doctor.checks import check_table
 from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import load_recipe
-from seqzoo.recipes.schema import recipe_schema
-from seqzoo.results.result import result_schema
 from seqzoo.sweep.grid import GridSections, read_grid
 from seqzoo.sweep.members import checked_recipes, members_of
 
@@ -37,15 +33,6 @@ RECIPES = [
 def blocks(page: str, language: str) -> list[str]:
     text = (DOCS / page).read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-def between(page: str, mark: str) -> str:
-    """What stands between the two comments of a generated table."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    _, _, rest = text.partition(f"<!-- {mark} -->\n")
-    table, end, _ = rest.partition(f"<!-- end of {mark} -->")
-    assert end, f"{page} has no '<!-- end of {mark} -->'"
-    return table
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
@@ -168,16 +155,6 @@ def test_the_answers_order_1_table_is_right_as_often_as_it_says(
     assert f"{accuracy} %" in (DOCS / "answer.md").read_text(encoding="utf-8")
 
 
-def test_every_check_is_in_the_documentation_with_what_it_looks_at() -> None:
-    table = between("doctor.md", "checks")
-    assert table == check_table(), "paste what seqzoo.doctor.checks.check_table() gives"
-
-
-def test_what_explains_what_is_in_the_documentation() -> None:
-    table = between("doctor.md", "causes")
-    assert table == causes_table(), "paste what seqzoo.doctor.causes.causes_table() gives"
-
-
 def test_every_key_of_a_grid_file_is_documented() -> None:
     text = (DOCS / "sweeps.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
@@ -188,28 +165,53 @@ def test_there_are_recipes() -> None:
     assert {"quick", "shakespeare_lstm"} <= {path.stem for path in RECIPES}
 
 
-def test_the_stored_schema_is_current(registry: Registry) -> None:
-    owners = {entry.owner.distribution for kind in ("architecture", "tokenizer", "stream",
-              "sampler", "corpus", "tracker") for entry in registry.registered(kind)}  # fmt: skip
-    if owners != {"seqzoo"}:
-        pytest.skip(f"further plugins are installed: {sorted(owners - {'seqzoo'})}")
-    stored = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))
-    assert stored == json.loads(json.dumps(recipe_schema(registry))), (
-        "run: seqzoo schema > docs/recipe.schema.json"
-    )
+def generate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(DOCS / "generate.py"), *map(str, arguments)],
+        cwd=REPOSITORY, capture_output=True, text=True, env=environment(), check=False,
+    )  # fmt: skip
 
 
-def test_the_stored_schema_of_results_is_current() -> None:
-    stored = json.loads((DOCS / "result.schema.json").read_text(encoding="utf-8"))
-    assert stored == json.loads(json.dumps(result_schema())), (
-        "run: seqzoo schema result > docs/result.schema.json"
-    )
+def test_what_is_generated_in_docs_is_current() -> None:
+    checked = generate("--check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_the_check_of_generated_files_names_each_that_differs_and_repairs_them(
+    tmp_path: Path,
+) -> None:
+    copy = tmp_path / "docs"
+    shutil.copytree(DOCS, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    page, schema = copy / "doctor.md", copy / "recipe.schema.json"
+    current = page.read_text(encoding="utf-8")
+    page.write_text(current.replace("| `stream.aliasing` |", "| `stream.alias` |"))
+    schema.unlink()
+    checked = generate("--check", "--docs", copy)
+    assert checked.returncode == 1, checked.stderr
+    assert [line.split(" is out of date")[0] for line in checked.stdout.splitlines()] == [
+        str(schema),
+        str(page),
+    ]
+    assert not schema.exists()
+    assert generate("--docs", copy).returncode == 0
+    assert page.read_text(encoding="utf-8") == current
+    assert schema.read_bytes() == (DOCS / "recipe.schema.json").read_bytes()
+
+
+PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_source_paths_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:docs|plugins|recipes|seqzoo|tests)/[\w./]+)`", text))
+    assert {path for path in named if not (REPOSITORY / path).exists()} == set()
 
 
 def test_every_command_of_the_readme_exists(tmp_path: Path) -> None:
@@ -220,3 +222,13 @@ def test_every_command_of_the_readme_exists(tmp_path: Path) -> None:
     shown = set(re.findall(r"^seqzoo (\w+)", readme, flags=re.MULTILINE))
     assert shown
     assert shown <= known
+
+
+def test_every_path_and_session_of_contributing_exists() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:\.ci|docs|plugins|recipes|seqzoo|tests)/[\w./]*)`", text))
+    fixed = {path for path in paths if not re.search(r"[A-Z]{4}", path)}
+    assert len(fixed) > 15
+    assert {path for path in fixed if not (REPOSITORY / path).exists()} == set()
+    defined = set(re.findall(r"^def (\w+)", (REPOSITORY / "noxfile.py").read_text(), re.MULTILINE))
+    assert set(re.findall(r"nox -s (\w+)", text)) == defined

@@ -341,9 +341,11 @@ def test_a_run_on_its_fallback_goes_on_with_it(finished: Path, tinyshakespeare: 
     assert done.returncode == 0, done.stderr
     assert "is not available" in " ".join(done.stderr.split())
     assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
-    found = {"SEQZOO_DATA": str(tinyshakespeare.parent), "SEQZOO_CACHE": cache}
+    data = str(tinyshakespeare.parent)
     for command in ("eval", "resume"):
-        again = seqzoo(command, "runs/offline", folder=finished, **found)
+        again = seqzoo(
+            command, "runs/offline", folder=finished, SEQZOO_DATA=data, SEQZOO_CACHE=cache
+        )
         assert again.returncode == 0, again.stderr
         assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from small_recipe import GOOD, parse, small_registry
 
 from seqzoo.plugin.registry import Registry
-from seqzoo.recipes.schema import field_table, recipe_schema
+from seqzoo.recipes.schema import recipe_schema
 from seqzoo.recipes.yaml_reader import load_yaml
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "recipes.md"
@@ -149,15 +149,6 @@ def test_every_field_has_a_description() -> None:
     sections = {name: s for name, s in schema["$defs"].items() if "." not in name}
     assert [name for name, section in sections.items() if not described(section)] == []
     assert described({"properties": schema["properties"]})
-
-
-def test_the_reference_holds_the_current_table_of_fields() -> None:
-    before, begin, rest = REFERENCE.read_text(encoding="utf-8").partition("<!-- fields -->\n\n")
-    table, end, _ = rest.partition("\n<!-- end of fields -->")
-    assert before, "docs/recipes.md has a text"
-    assert begin, "the table begins with its mark"
-    assert end, "the table ends with its mark"
-    assert table == field_table(), "replace the table with what seqzoo.schema.field_table() gives"
 
 
 def test_the_recipes_of_the_reference_are_good() -> None:

@@ -17,7 +17,7 @@ Cell = Callable[..., tuple[np.ndarray, ...]]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def naive_logits(

@@ -41,7 +41,8 @@ class Stateless(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         now = self.embed(tokens)
-        return self.head(torch.cat([now, F.pad(now, (0, 0, 1, 0))[:, :-1]], -1))
+        logits: Tensor = self.head(torch.cat([now, F.pad(now, (0, 0, 1, 0))[:, :-1]], -1))
+        return logits
 
 
 class Recurrent(nn.Module):

@@ -40,7 +40,7 @@ class Nibbles(Tokenizer):
 
     def decode(self, tokens: Any) -> bytes:
         pairs = np.asarray(tokens)[: len(tokens) // 2 * 2].reshape(-1, 2)
-        return (pairs[:, 0] * 16 + pairs[:, 1]).astype(np.uint8).tobytes()
+        return bytes((pairs[:, 0] * 16 + pairs[:, 1]).astype(np.uint8))
 
     def byte_lengths(self, tokens: Any) -> Any:
         return np.arange(len(tokens), dtype=np.int64) % 2
