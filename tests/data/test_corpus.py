@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ from hypothesis import strategies as st
 from seqzoo import Corpus, CorpusSpec, CorpusUnavailable, Options, UsageError, hookimpl
 from seqzoo.data.corpus import open_corpus, sha256_of, split
 from seqzoo.plugin.registry import Owner, Registry
+from seqzoo.recipes.sections import Choice, CorpusSection
 
 
-@dataclass
-class Section:
-    name: str
-    options: Any = Options()  # noqa: RUF009 (frozen)
-    fallback: Any = None
+def section_of(name: str, *, fallback: str | None = None) -> CorpusSection:
+    return CorpusSection(
+        name=name,
+        options=Options(),
+        fallback=None if fallback is None else Choice(name=fallback, options=Options()),
+    )
 
 
 def corpus_of(size: int) -> Corpus:
@@ -59,7 +60,7 @@ def shelf() -> Registry:
 
 def test_a_corpus_that_is_there_announces_nothing(shelf: Registry) -> None:
     heard: list[str] = []
-    section = Section("present", fallback=Section("absent"))
+    section = section_of("present", fallback="absent")
     corpus = open_corpus(section, shelf, Path(), announce=heard.append)
     assert len(corpus.data) == 100
     assert heard == []
@@ -67,7 +68,7 @@ def test_a_corpus_that_is_there_announces_nothing(shelf: Registry) -> None:
 
 def test_a_fallback_steps_in_and_says_so_in_one_sentence(shelf: Registry) -> None:
     heard: list[str] = []
-    section = Section("absent", fallback=Section("present"))
+    section = section_of("absent", fallback="present")
     corpus = open_corpus(section, shelf, Path(), announce=heard.append)
     assert corpus.name == "numbers"
     (sentence,) = heard
@@ -84,11 +85,11 @@ def test_a_fallback_steps_in_and_says_so_in_one_sentence(shelf: Registry) -> Non
 
 def test_without_a_fallback_the_error_goes_on(shelf: Registry) -> None:
     with pytest.raises(CorpusUnavailable, match="the shelf is bare"):
-        open_corpus(Section("absent"), shelf, Path(), announce=print)
+        open_corpus(section_of("absent"), shelf, Path(), announce=print)
 
 
 def test_a_fallback_hides_no_mistake_of_the_user(shelf: Registry) -> None:
-    section = Section("wrong", fallback=Section("present"))
+    section = section_of("wrong", fallback="present")
     with pytest.raises(UsageError, match="no such shelf"):
         open_corpus(section, shelf, Path(), announce=print)
 

@@ -18,6 +18,7 @@ from commands import SMALL
 
 import seqzoo
 from seqzoo import Run
+from seqzoo.runs.run import Link
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
 TEXT = b"To be, or not to be: that is the question."
@@ -145,7 +146,7 @@ def test_states_are_those_of_a_loop_over_tokens(run: Run) -> None:
 
 
 def test_generated_text_is_what_the_command_line_writes(run: Run) -> None:
-    chain = [{"temperature": 0.8}, {"top_k": {"k": 40}}]
+    chain: list[Link] = [{"temperature": 0.8}, {"top_k": {"k": 40}}]
     written = "".join(run.generate("A:", length=30, chain=chain, seed=3))
     command = [sys.executable, "-m", "seqzoo", "sample", str(run.path), "-p", "A:", "-n", "30"]
     further = ["-s", "temperature=0.8", "-s", "top_k=40", "--seed", "3"]

@@ -136,6 +136,8 @@ def test_a_compiled_model_learns_as_the_plain_one_does() -> None:
 class Counting(SequenceModel):
     """Predicts by counts of single bytes, which it raises as it reads once `adapt` was called."""
 
+    counts: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("counts", torch.ones(256))

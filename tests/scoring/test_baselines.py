@@ -132,7 +132,8 @@ def test_a_split_without_bytes_is_left_out(corpus: Corpus) -> None:
 
 
 def test_second_asking_is_answered_from_the_cache(corpus: Corpus, splits: Splits) -> None:
-    scorer, announced = Counting("four"), []
+    scorer = Counting("four")
+    announced: list[str] = []
     registry = registry_of(scorer)
     first = climb(registry, corpus, splits, announce=announced.append)
     assert climb(registry, corpus, splits, announce=announced.append) == first
@@ -244,7 +245,7 @@ def test_seconds_are_those_since_the_rung_before(
                 yield BaselineScore(name=name, bits=dict.fromkeys(splits, bits))
 
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(baselines.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr("seqzoo.scoring.baselines.time.perf_counter", lambda: clock.now)
     found = climb(registry_of(Two("two")), corpus, splits)
     assert {rung.name: rung.seconds for rung in found.rungs} == {"slow": 3.0, "quick": 2.0}
 

@@ -29,7 +29,7 @@ TEXT = b"the quick brown fox jumps over the lazy dog, and the dog looks up at th
 class Plain(nn.Module):
     """A recurrent network in the usual form; each fault is a parameter."""
 
-    def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, hidden_size: int = 24) -> None:
+    def __init__(self, kind: Callable[..., nn.RNNBase] = nn.LSTM, hidden_size: int = 24) -> None:
         super().__init__()
         self.embed = nn.Embedding(128, 16)
         self.rnn = kind(16, hidden_size, batch_first=True)
@@ -76,7 +76,8 @@ class Positions(nn.Module):
         length = tokens.shape[1]
         mask = nn.Transformer.generate_square_subsequent_mask(length)
         hidden = self.embed(tokens) + self.places(torch.arange(length))
-        return self.head(self.layer(hidden, src_mask=mask, is_causal=True))
+        logits: Tensor = self.head(self.layer(hidden, src_mask=mask, is_causal=True))
+        return logits
 
 
 class Frozen(Plain):

@@ -150,9 +150,9 @@ def test_a_damaged_newest_falls_back_loudly(tmp_path: Path) -> None:
 
 def test_no_whole_checkpoint_is_an_error_that_names_the_files(tmp_path: Path) -> None:
     (checkpoints.save(tmp_path, made(2), keep=5, best=None) / "state.json").unlink()
-    with pytest.raises(CheckpointError, match=r"state\.json.*start again"):
+    with pytest.raises(CheckpointError, match=r"state\.json.*start the run again"):
         checkpoints.load_newest(tmp_path, warn=silent)
-    with pytest.raises(CheckpointError, match=r"holds no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"has no checkpoint"):
         checkpoints.load_newest(tmp_path / "none", warn=silent)
 
 

@@ -142,8 +142,10 @@ def test_the_state_is_carried_between_updates_and_reset_at_the_wrap() -> None:
     carried: list[torch.Tensor] = []
     while training.stream.epoch < 2:
         training.update()
+        assert training.carried is not None
         carried.append(training.carried.clone())
         assert not training.carried.requires_grad
+    assert isinstance(training.stream, Lanes)
     per_epoch = math.ceil(training.stream.lane_length / 8)
     assert [index for index, state in enumerate(seen) if state is None] == [0, per_epoch]
     for index in range(1, per_epoch):
@@ -169,6 +171,8 @@ def test_a_stopped_and_resumed_run_ends_in_the_same_bits(tmp_path: Path, stop_at
         assert torch.equal(weights(second)[name], value), name
     for name, value in whole.optimizer.tensors().items():
         assert torch.equal(second.optimizer.tensors()[name], value), name
+    assert second.carried is not None
+    assert whole.carried is not None
     assert torch.equal(second.carried, whole.carried)
     assert [*before.lines, *after.lines] == unbroken.lines
     assert second.best == whole.best
@@ -262,11 +266,13 @@ def test_stages_of_bptt_length_follow_the_budget() -> None:
 def test_what_is_not_finite_stops_before_the_update(where: str) -> None:
     training = made(section())
     training.update()
+    head = training.model.head
+    assert isinstance(head, torch.nn.Linear)
     if where == "loss":
         with torch.no_grad():
-            training.model.head.bias[0] = math.nan
+            head.bias[0] = math.nan
     else:
-        training.model.head.weight.register_hook(lambda gradient: gradient * math.inf)
+        head.weight.register_hook(lambda gradient: gradient * math.inf)
     before = weights(training)
     with pytest.raises(DivergedError, match=r"(loss|gradient norm).*step 2.*not applied"):
         training.update()
