@@ -30,7 +30,7 @@ class Splits:
     validation: Span
     test: Span
     identity: str
-    """The shares, e.g. "0.9/0.05/0.05": results are compared only where it is the same."""
+    """The shares, e.g. "0.9/0.05/0.05": results are compared only if it is equal."""
 
     @property
     def held_out(self) -> Span:

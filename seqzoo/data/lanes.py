@@ -46,7 +46,7 @@ class Lanes(Stream):
         self._starts = np.arange(batch_size, dtype=np.int64)[:, None] * self.lane_length
 
     def next(self, length: int) -> Batch:
-        """The next `length` tokens of every lane, fewer where the lanes end."""
+        """The next `length` tokens of every lane, or fewer at the end of the lanes."""
         restarts = self.position == 0
         time = min(length, self.lane_length - self.position)
         window = self._starts + np.arange(self.position, self.position + time + 1)

@@ -235,8 +235,8 @@ def _draw(
     """One token per row from softmax(scores), by inversion of its distribution function.
 
     Exact in float64. A token of probability 0 is never drawn: it adds nothing to the sum.
-    In a loop of its own, torch does this in less time than NumPy; between the steps of a model,
-    where the code is not in the processor's caches, torch takes more time.
+    In a loop of its own, torch does this in less time than NumPy. Between the steps of a model,
+    when the code is not in the processor's caches, torch takes more time.
     """
     if scores.dtype not in (torch.float32, torch.float64):
         scores = scores.double()  # NumPy has no bfloat16

@@ -116,7 +116,7 @@ class LearningReader:
         section: AdaptiveSection,
         scales: list[Tensor] | None,
     ) -> None:
-        """scales: `gradient_scales` of the model; None where the learning rate is 0."""
+        """scales: `gradient_scales` of the model; None if the learning rate is 0."""
         self.model = copy.deepcopy(model)
         self.model.adapt()
         self._runtime = runtime
@@ -163,9 +163,9 @@ def score_adaptively(
 ) -> dict[str, Tally]:
     """Score every byte of each split once, each segment before the model learns from it.
 
-    splits: read in one lane. scales: `gradient_scales` of the same model and section; None where
+    splits: read in one lane. scales: `gradient_scales` of the same model and section; None if
     the learning rate is 0. advance: called with the split and the number of its tokens after each
-    segment, for progress. Raises DivergedError where a score is not finite.
+    segment, for progress. Raises DivergedError if a score is not finite.
     """
     reader = LearningReader(model, runtime, section, scales)
     with _learning(reader.model, runtime):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ladder"]
 
-_BLOCK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def ladder(
@@ -110,8 +110,8 @@ def _floor(corpus: Corpus, splits: Mapping[str, Span]) -> dict[str, float]:
     floor = {}
     for split, span in splits.items():
         bits = [
-            float(corpus.code_lengths(start, min(start + _BLOCK_BYTES, span.stop)).sum())
-            for start in range(span.start, span.stop, _BLOCK_BYTES)
+            float(corpus.code_lengths(start, min(start + _CHUNK_BYTES, span.stop)).sum())
+            for start in range(span.start, span.stop, _CHUNK_BYTES)
         ]
         floor[split] = math.fsum(bits) / len(span)
     return floor

@@ -136,7 +136,7 @@ def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
             failures.append(str(error))
             continue
         for failure in failures:
-            warn(f"{failure} Step {step} is used instead.")
+            warn(f"{failure} Using step {step} instead.")
         return checkpoint
     raise CheckpointError(
         " ".join(failures) + " No undamaged checkpoint is left; start the run again."
@@ -151,7 +151,7 @@ def load_best(folder: Path, newest: Checkpoint, *, warn: Callable[[str], None]) 
     try:
         return load(folder, best[0])
     except CheckpointError as error:
-        warn(f"{error} Step {newest.step} is used instead of the best on validation.")
+        warn(f"{error} Using step {newest.step} instead of the best on validation.")
         return newest
 
 

@@ -150,7 +150,7 @@ class Training:
         return line
 
     def to_bits_per_byte(self, nats_per_token: float) -> float:
-        """A training loss on the scale of the scores; exact where a token is a byte."""
+        """A training loss on the scale of the scores; exact if a token is a byte."""
         return nats_per_token / math.log(2) / self.bytes_per_token
 
     def effort(self) -> Effort:
