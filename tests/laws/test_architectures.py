@@ -1,4 +1,4 @@
-"""What every installed architecture promises."""
+"""Laws of every installed architecture."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_logits_are_finite_and_one_row_of_vocabulary_for_each_token(
 
 
 @every_architecture
-def test_initial_state_is_batch_first_and_what_none_stands_for(spec: ArchitectureSpec) -> None:
+def test_initial_state_is_batch_first_and_the_default(spec: ArchitectureSpec) -> None:
     model = build(spec).eval()
     for rows in (1, 5):
         assert {leaf.shape[0] for leaf in states.flatten(model.initial_state(rows)).values()} in (
@@ -75,7 +75,7 @@ def test_initial_state_is_batch_first_and_what_none_stands_for(spec: Architectur
 
 
 @every_architecture
-def test_initial_state_is_made_where_the_parameters_are(spec: ArchitectureSpec) -> None:
+def test_initial_state_is_on_the_device_of_the_parameters(spec: ArchitectureSpec) -> None:
     model = build(spec).to("meta")
     assert all(leaf.is_meta for leaf in states.flatten(model.initial_state(2)).values())
 
@@ -141,7 +141,7 @@ def test_a_rows_logits_do_not_depend_on_the_other_rows(spec: ArchitectureSpec) -
 
 
 @every_architecture
-def test_rows_that_have_read_different_amounts_can_share_a_batch(spec: ArchitectureSpec) -> None:
+def test_rows_with_different_lengths_of_history_can_share_a_batch(spec: ArchitectureSpec) -> None:
     model = build(spec).eval()
     states_of_rows = [model(random_tokens(1, length, seed=length))[1] for length in (1, 5, 40)]
     leaves = [states.flatten(state) for state in states_of_rows]
@@ -156,7 +156,7 @@ def test_rows_that_have_read_different_amounts_can_share_a_batch(spec: Architect
 
 
 @every_architecture
-def test_forward_leaves_the_state_that_it_was_given_alone(spec: ArchitectureSpec) -> None:
+def test_forward_does_not_change_the_given_state(spec: ArchitectureSpec) -> None:
     model = build(spec).eval()
     _, state = model(random_tokens(2, 20))
     before = {path: leaf.clone() for path, leaf in states.flatten(state).items()}
@@ -167,7 +167,7 @@ def test_forward_leaves_the_state_that_it_was_given_alone(spec: ArchitectureSpec
 
 
 @every_architecture
-def test_state_carries_what_was_read(spec: ArchitectureSpec) -> None:
+def test_state_depends_on_the_tokens_that_were_read(spec: ArchitectureSpec) -> None:
     model = build(spec).eval()
     tokens = random_tokens(1, 4)
     after_one, after_other = (model(random_tokens(1, 4, seed=seed))[1] for seed in (2, 3))
@@ -257,7 +257,7 @@ def test_weights_saved_and_loaded_give_the_same_logits(spec: ArchitectureSpec) -
 
 
 @every_architecture
-def test_options_survive_yaml(spec: ArchitectureSpec) -> None:
+def test_options_round_trip_through_yaml(spec: ArchitectureSpec) -> None:
     for options in (spec.options(), options_of(spec, **SMALL)):
         text = yaml.safe_dump(options.model_dump(mode="json"))
         assert spec.options.model_validate(yaml.safe_load(text)) == options
@@ -325,7 +325,7 @@ def test_its_forms_give_the_same_losses_over_100_updates(spec: ArchitectureSpec)
     )
     assert found.largest_difference < TOLERANCE_NATS
     ours = found.losses["seqzoo"]
-    assert ours[-1] < ours[0]  # they learnt: losses that stand still agree without a gradient
+    assert ours[-1] < ours[0]  # they learned: constant losses would agree even without gradients
 
 
 @every_architecture
