@@ -23,7 +23,6 @@ from installed_architectures import (
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqzoo.bench.agreement import TOLERANCE_NATS, losses_agree
 from seqzoo.model import state as states
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.registry import Registry
@@ -298,40 +297,6 @@ def test_eval_mode_is_deterministic_and_dropout_acts_in_training_only(
 def test_one_seed_builds_one_model(spec: ArchitectureSpec) -> None:
     first, second = build(spec, seed=3).state_dict(), build(spec, seed=3).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-@every_architecture
-def test_its_plain_reference_is_the_same_function(spec: ArchitectureSpec) -> None:
-    if spec.reference is None:
-        pytest.skip("declares no reference")
-    model = build(spec).eval()
-    plain = spec.reference(options_of(spec, **SMALL), vocab_size=VOCAB_SIZE).eval()
-    plain.load_state_dict(model.state_dict())
-    tokens = random_tokens(2, 40)
-    logits, state = model(tokens)
-    expected, expected_state = plain(tokens, None)
-    torch.testing.assert_close(logits, expected, atol=1e-6, rtol=0)
-    torch.testing.assert_close(
-        model(tokens, state)[0], plain(tokens, expected_state)[0], atol=1e-6, rtol=0
-    )
-
-
-@every_architecture
-def test_its_forms_give_the_same_losses_over_100_updates(spec: ArchitectureSpec) -> None:
-    if spec.reference is None and spec.naive is None:
-        pytest.skip("declares one form only")
-    found = losses_agree(
-        spec, options_of(spec, **SMALL), vocab_size=VOCAB_SIZE, batch_size=4, length=8
-    )
-    assert found.largest_difference < TOLERANCE_NATS
-    ours = found.losses["seqzoo"]
-    assert ours[-1] < ours[0]  # they learned: constant losses would agree even without gradients
-
-
-@every_architecture
-def test_its_benchmarks_are_sizes_that_its_options_accept(spec: ArchitectureSpec) -> None:
-    for size in spec.benchmarks:
-        spec.options(**size.options)
 
 
 def test_declaring_imports_no_torch() -> None:
