@@ -17,7 +17,7 @@ import pytest
 
 from seqzoo import Corpus, CorpusUnavailable
 from seqzoo.plugin.registry import Registry
-from seqzoo_plugins.pastiche.performance import draws, perform, perform_script
+from seqzoo_plugins.pastiche.generation import draws, generate, generate_play
 from seqzoo_plugins.pastiche.play import Play
 from seqzoo_plugins.pastiche.table import Table, blend
 from seqzoo_plugins.pastiche.verse import Script
@@ -138,12 +138,12 @@ def test_a_script_with_an_ambiguous_end_is_refused() -> None:
         yield Table([("the", 1, None), ("them", 1, None)])
 
     with pytest.raises(ValueError, match="must end"):
-        perform_script(script(), iter([0] * 9))
+        generate(script(), iter([0] * 9))
 
 
 def test_every_choice_can_be_read_from_the_text_and_costs_its_probability() -> None:
     """The sum over bytes is minus log2 of the probability of all choices, no bit more or less."""
-    text, bits = perform(3, 0)
+    text, bits = generate_play(3, 0)
     choices, read = 0.0, b""
     for table, _, index in choices_read_from(text, Play().script()):
         read += table.texts[index]
@@ -155,7 +155,7 @@ def test_every_choice_can_be_read_from_the_text_and_costs_its_probability() -> N
 
 def test_code_lengths_are_the_conditional_probabilities_by_brute_force() -> None:
     """Each byte at random places, with exact fractions; all 256 probabilities sum to exactly 1."""
-    text, bits = perform(2, 1)
+    text, bits = generate_play(2, 1)
     chosen: list[int] = []
     rng = np.random.default_rng(5)
     checked = 0
