@@ -200,9 +200,7 @@ class Chaotic(Plain):
     def __init__(self) -> None:
         super().__init__()
         self.lstm = nn.RNN(H, H, batch_first=True)  # type: ignore[assignment]
-        weight = self.lstm.weight_hh_l0
-        assert isinstance(weight, Tensor)
-        nn.init.normal_(weight, std=1.2)
+        nn.init.normal_(self.lstm.weight_hh_l0, std=1.2)
 
 
 class ZeroByZero(Plain):
@@ -259,8 +257,6 @@ class Locked(Plain):
 
 
 class Counting(Plain):
-    seen: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("seen", torch.zeros(()))
@@ -297,7 +293,7 @@ def contiguous() -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def run_doctor(model: Any, **further: Any) -> Diagnosis:
-    given: dict[str, Any] = {
+    given = {
         "batches": batches,
         "corpus": TEXT,
         "carry_state": False,
@@ -385,7 +381,7 @@ class Raising(Plain):
 
 def subject_of(registry: Registry, *, quick: bool = False, **given: Any) -> Subject:
     """The plain model on contiguous batches, or what is given; the short training is shorter."""
-    usual: dict[str, Any] = {"model": Plain, "batches": contiguous, "corpus": TEXT}
+    usual = {"model": Plain, "batches": contiguous, "corpus": TEXT}
     settings = Settings(quick=quick, seconds=0.2)
     return subject_of_code(Code(**(usual | given)), registry, settings=settings)
 
