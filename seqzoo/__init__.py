@@ -1,7 +1,8 @@
 """seqzoo: a plugin-based zoo of byte-level sequence models.
 
-This is the whole public API; plugins import from here and from nowhere else. Names are loaded
-when first used, so that declaring a plugin costs no import of torch.
+This is the whole public API, for scripts and notebooks (docs/python.md) and for plugins
+(docs/plugins.md): what is not listed in `__all__` may change. Names are loaded when they are first
+used, so that `import seqzoo` and declaring a plugin do not import torch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from seqzoo.doctor.examine import examine
     from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
+    from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
     from seqzoo.plugin.contracts import (
         Batch,
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
         TokenizerSpec,
         TrackerSpec,
     )
+    from seqzoo.recipes.load import Recipe, recipe
+    from seqzoo.results.result import Result
+    from seqzoo.runs.interruption import Interrupted
+    from seqzoo.runs.run import Run, TextScore, open_run, resume, run
     from seqzoo.storage import cache_directory, data_directory, write_whole
 
 _HOMES = {
@@ -60,6 +66,11 @@ _HOMES = {
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.hooks": ("hookimpl",),
     "plugin.registry": ("load_registry",),
+    "leaderboards.leaderboard": ("LeaderboardRow", "leaderboard"),
+    "recipes.load": ("Recipe", "recipe"),
+    "results.result": ("Result",),
+    "runs.interruption": ("Interrupted",),
+    "runs.run": ("Run", "TextScore", "open_run", "resume", "run"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "plugin.specs": (
         "ArchitectureSpec",
@@ -88,9 +99,14 @@ __all__ = [
     "Corpus",
     "CorpusSpec",
     "CorpusUnavailable",
+    "Interrupted",
+    "LeaderboardRow",
     "Options",
     "Outcome",
     "PluginError",
+    "Recipe",
+    "Result",
+    "Run",
     "Sampler",
     "SamplerSpec",
     "SequenceModel",
@@ -100,6 +116,7 @@ __all__ = [
     "Stream",
     "StreamSpec",
     "Subject",
+    "TextScore",
     "Tokenizer",
     "TokenizerSpec",
     "Tracker",
@@ -109,7 +126,12 @@ __all__ = [
     "data_directory",
     "examine",
     "hookimpl",
+    "leaderboard",
     "load_registry",
+    "open_run",
+    "recipe",
+    "resume",
+    "run",
     "write_whole",
 ]
 

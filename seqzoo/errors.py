@@ -1,18 +1,18 @@
-"""Everything that can go wrong for a user, and how it is said.
+"""All errors that seqzoo raises for users.
 
     SeqzooError                  exit code 1
     ├── UsageError               2   a wrong argument, name or value
-    │   └── RecipeError          2   problems in a recipe, all of them at once
+    │   └── RecipeError          2   all problems of a recipe at once
     ├── EnvironmentFault         3   disk, device, lock
-    │   ├── PluginError          3   a plugin is broken, or two claim one name
-    │   ├── LockedError          3   another process owns the run
-    │   └── CorpusUnavailable    3   the bytes are not here and cannot be fetched
-    ├── CheckpointError          4   damaged, incomplete or foreign
+    │   ├── PluginError          3   a plugin is broken, or two declare one name
+    │   ├── LockedError          3   another process is using the run
+    │   └── CorpusUnavailable    3   the bytes are not on disk and cannot be downloaded
+    ├── CheckpointError          4   damaged, incomplete, or of another run
     ├── DivergedError            5   a loss or gradient that is not finite
     └── FindingsError            6   a check found something
 
-A message is one sentence that says where, what was found, what was expected and what to do.
-Exceptions carry their data in attributes, so that a program can use what a person reads.
+A message is one sentence: where, what was found, what was expected, what to do. Exceptions have the
+same data in attributes, for programs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class SeqzooError(Exception):
-    """Base of all errors that a user can cause or mend; `exit_code` is the process's."""
+    """Base of all errors that a user can cause or fix; `exit_code` is that of the process."""
 
     exit_code = 1
 
@@ -70,33 +70,33 @@ class Problem:
 
 
 class RecipeError(UsageError):
-    """Every problem of a recipe at once, in the order of the file."""
+    """All problems of a recipe at once, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class EnvironmentFault(SeqzooError):  # noqa: N818 (the machine is at fault, not the user)
-    """The machine, not the recipe: disk, device, lock, plugin."""
+class EnvironmentFault(SeqzooError):  # noqa: N818 (the machine causes it, not the user)
+    """A problem of the machine, not of the recipe: disk, device, lock, plugin."""
 
     exit_code = 3
 
 
 class PluginError(EnvironmentFault):
-    """A plugin could not be loaded, or claims a name that is taken."""
+    """A plugin could not be loaded, failed, or declares a name that is in use."""
 
 
 class LockedError(EnvironmentFault):
-    """Another process owns the run directory."""
+    """Another process is using the run directory."""
 
 
 class CorpusUnavailable(EnvironmentFault):
-    """The corpus is neither on disk nor to be had from the network."""
+    """The corpus is not on disk and cannot be downloaded."""
 
 
 class CheckpointError(SeqzooError):
-    """A checkpoint is damaged, incomplete or belongs to something else."""
+    """A checkpoint is damaged, incomplete, or belongs to another run."""
 
     exit_code = 4
 
@@ -108,15 +108,15 @@ class DivergedError(SeqzooError):
 
 
 class FindingsError(SeqzooError):
-    """A check ran and found something."""
+    """A check found something."""
 
     exit_code = 6
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint to append: the closest known name, else what there is to choose from."""
+    """A hint for the end of a message: the closest known name, or all names if they are few."""
     choices = sorted(known)
-    # Case is not what people mistype on purpose: capitals must find a name without them.
+    # A name in capitals is close to the same name in lower case.
     folded = {choice.lower(): choice for choice in reversed(choices)}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:

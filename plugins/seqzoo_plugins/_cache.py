@@ -1,4 +1,4 @@
-"""Files in the cache: written whole, and mapped without being read into memory."""
+"""Files in the cache: written completely or not at all, and memory-mapped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def map_bytes(path: Path, num_bytes: int | None = None) -> np.ndarray:
 
 
 def keep(path: Path, parts: Iterable[bytes]) -> None:
-    """Write the parts to a file of the cache. Raises CorpusUnavailable where the disk refuses."""
+    """Write the parts to a file of the cache. Raises CorpusUnavailable if that fails."""
     try:
         write_whole(path, parts)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Speed beside bare torch, as ratios."""
+"""Speed compared with plain torch, as ratios."""

@@ -1,4 +1,4 @@
-"""Whether an architecture's fast form trains as bare torch and its own equations do."""
+"""Checks that an architecture's fast form trains like plain torch and like its equations."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from seqzoo.plugin.specs import ArchitectureSpec, Options
 __all__ = ["TOLERANCE_NATS", "Agreement", "losses_agree"]
 
 TOLERANCE_NATS = 1e-4
-"""The forms add the same float32 numbers in another order, so they differ by 6e-8 of each number
-from the first update on, and AdamW, which divides a gradient by its own size, gives the least of
-them a full step. Over 100 updates of recurrent layers that came to 5e-7
-nats; other sizes and processors have room.
+"""The forms add the same float32 numbers in a different order, so the relative difference is 6e-8
+from the first update. AdamW divides a gradient by its own size and so makes full steps from the
+smallest ones. After 100 updates of recurrent layers the losses differed by 5e-7 nats; the tolerance
+leaves room for other sizes and processors.
 """
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Losses in nats per token of each form, update by update, and their largest difference."""
+    """Loss of each form in nats per token, for each update."""
 
     losses: dict[str, list[float]]
 
     @property
     def largest_difference(self) -> float:
-        """Of any form from seqzoo's fast one."""
+        """Largest difference of any form from seqzoo's fast form, in nats."""
         ours, *others = self.losses.values()
         return max(
             (abs(a - b) for other in others for a, b in zip(ours, other, strict=True)), default=0.0
@@ -47,19 +47,19 @@ def losses_agree(
     length: int = 8,
     learning_rate: float = 1e-3,
 ) -> Agreement:
-    """Train the fast form, bare torch's and the naive one from the same weights on the same text.
+    """Train the fast form, plain torch and the equations from the same weights on the same text.
 
-    Those that the architecture does not declare are left out. Nothing may be random in training:
-    the options are without dropout.
+    Forms that the architecture does not declare are skipped. Training must not be random, so the
+    options must have no dropout.
     """
     torch.manual_seed(0)
     forms: dict[str, nn.Module] = {"seqzoo": spec.build(options, vocab_size=vocab_size)}
     initial = {name: tensor.clone() for name, tensor in forms["seqzoo"].state_dict().items()}
-    for name, build in (("bare torch", spec.reference), ("equations", spec.naive)):
+    for name, build in (("plain torch", spec.reference), ("equations", spec.naive)):
         if build is not None:
             forms[name] = build(options, vocab_size=vocab_size)
             forms[name].load_state_dict(initial)
-    # Each token is one or two after the one before it, which can be learnt.
+    # Each token is one or two above the previous one, which a model can learn.
     steps = torch.randint(1, 3, (batch_size, updates * length + 1))
     text = steps.cumsum(1) % min(26, vocab_size)
     return Agreement(

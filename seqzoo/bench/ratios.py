@@ -1,7 +1,7 @@
-"""Ratios of seqzoo to bare torch, from alternating runs in one process.
+"""Ratios of seqzoo to plain torch, from alternating runs in one process.
 
-Absolute times say more about the machine and its neighbours than about the code; two loops that
-take turns share every disturbance, so their ratio is worth quoting.
+Absolute times depend on the machine and on other processes. Two loops that alternate have the same
+disturbances, so their ratio is reliable.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ VOCAB_SIZE = 256
 
 @dataclass(frozen=True)
 class Ratio:
-    """A figure and the two medians behind it, in the unit that `meaning` names."""
+    """A ratio and its two medians, in the unit that `meaning` names."""
 
     meaning: str
     ratio: float
@@ -48,7 +48,7 @@ class Ratio:
 
 
 class _Bytes(Tokenizer):
-    """Every byte a token: the benchmark's own, so that it depends on no plugin."""
+    """Every byte is a token. It is defined here so that the benchmark needs no plugin."""
 
     vocab_size = VOCAB_SIZE
 
@@ -71,24 +71,24 @@ def training_ratio(
     rounds: int = 7,
     updates: int = 12,
 ) -> Ratio:
-    """Bytes per second of seqzoo's training loop over a bare torch loop's.
+    """Bytes per second of seqzoo's training loop over those of a plain torch loop.
 
-    Ours logs, clips and shows progress; the bare one clips. Both use AdamW, carry the state and
-    read the same lanes.
+    seqzoo's loop logs, clips and shows progress; the plain one clips. Both use AdamW, carry the
+    state and read the same lanes.
     """
     data = _text(section.batch_size * section.bptt_length_at(0.0) * updates * 2 + 1)
     ours = _Ours(spec, options, section, runtime, data)
-    bare = _BareTraining(_reference(spec, options), section, data)
-    bare_seconds, our_seconds = _alternate(
-        lambda: bare.run(updates), lambda: ours.run(updates), rounds
+    plain = _PlainTraining(_reference(spec, options), section, data)
+    plain_seconds, our_seconds = _alternate(
+        lambda: plain.run(updates), lambda: ours.run(updates), rounds
     )
     ours.close()
     num_bytes = section.batch_size * section.bptt_length_at(0.0) * updates
     return Ratio(
-        "training, bytes/s, over bare torch",
-        bare_seconds / our_seconds,
+        "training, bytes/s, over plain torch",
+        plain_seconds / our_seconds,
         num_bytes / our_seconds,
-        num_bytes / bare_seconds,
+        num_bytes / plain_seconds,
     )
 
 
@@ -102,7 +102,7 @@ def evaluation_share(
 ) -> Ratio:
     """Time to score the held-out tenth in one lane over the time of one epoch of training.
 
-    Training is timed over a tenth of an epoch and scaled.
+    Training is measured over a tenth of an epoch and multiplied.
     """
     data = _text(corpus_bytes)
     held_out = Span(data, int(0.9 * corpus_bytes), corpus_bytes)
@@ -118,7 +118,7 @@ def evaluation_share(
     )
     ours.close()
     return Ratio(
-        "scoring the held-out tail, s, over one epoch of training",
+        "scoring the held-out tenth, s, over one epoch of training",
         score_seconds / epoch_seconds,
         score_seconds,
         epoch_seconds,
@@ -133,26 +133,26 @@ def sampling_ratio(
     length: int = 400,
     streams: int = 1,
 ) -> Ratio:
-    """Bytes per second of seqzoo's sampling over a bare torch loop's; streams: texts at once."""
+    """Bytes per second of seqzoo's sampling over those of plain torch; streams: texts at once."""
     model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
-    bare = _reference(spec, options).eval()
-    bare_seconds, our_seconds = _alternate(
-        lambda: _bare_sampling(bare, length, streams),
+    plain = _reference(spec, options).eval()
+    plain_seconds, our_seconds = _alternate(
+        lambda: _plain_sampling(plain, length, streams),
         lambda: _our_sampling(model, length, streams),
         rounds,
     )
     return Ratio(
-        "sampling, bytes/s, over bare torch" + (f", {streams} streams" if streams > 1 else ""),
-        bare_seconds / our_seconds,
+        "sampling, bytes/s, over plain torch" + (f", {streams} streams" if streams > 1 else ""),
+        plain_seconds / our_seconds,
         streams * length / our_seconds,
-        streams * length / bare_seconds,
+        streams * length / plain_seconds,
     )
 
 
 def sampling_growth(
     spec: ArchitectureSpec, options: Options, *, rounds: int = 5, length: int = 300
 ) -> Ratio:
-    """Seconds per byte after a long text over seconds per byte at its beginning."""
+    """Seconds per byte at the end of a long text over seconds per byte at its beginning."""
     model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
     late_seconds, early_seconds = [], []
     for _ in range(rounds):
@@ -161,17 +161,20 @@ def sampling_growth(
         for number, _ in enumerate(stream, start=1):
             if number % length == 0:
                 marks.append(time.perf_counter())
-        # The first stretch includes filling caches and memory pools; the second is the beginning.
+        # The first part includes filling caches and memory pools; the second is the beginning.
         early_seconds.append((marks[2] - marks[1]) / length)
         late_seconds.append((marks[-1] - marks[-2]) / length)
     late, early = statistics.median(late_seconds), statistics.median(early_seconds)
     return Ratio(
-        f"sampling, s/byte, after {7 * length} bytes over after {length}", late / early, late, early
+        f"sampling, s/byte, after {7 * length} bytes over after {length} bytes",
+        late / early,
+        late,
+        early,
     )
 
 
 class _Ours:
-    """Training exactly as a run does it, metrics file and progress display included."""
+    """Training as in a run, with metrics file and progress display."""
 
     def __init__(
         self,
@@ -192,7 +195,7 @@ class _Ours:
         self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0, warn=warn)
 
     def run(self, updates: int) -> None:
-        """So many updates; the meter is drawn anew each time, which a run does once."""
+        """Run that many updates. The meter is created in every call; a run creates it once."""
         last = self.training.step + updates
         with meter("bench", messages()) as display:
 
@@ -209,13 +212,13 @@ class _Ours:
             train(self.training, hooks)
 
     def close(self) -> None:
-        """Remove what was written."""
+        """Remove the written files."""
         self._log.close()
         self._folder.cleanup()
 
 
-class _BareTraining:
-    """What one writes on a first afternoon with torch, and gets right."""
+class _PlainTraining:
+    """A simple, correct training loop in plain torch."""
 
     def __init__(self, model: nn.Module, section: TrainSection, data: np.ndarray) -> None:
         self.model = model.train()
@@ -232,7 +235,7 @@ class _BareTraining:
         self.position = 0
 
     def run(self, updates: int) -> None:
-        """So many updates."""
+        """Run that many updates."""
         for _ in range(updates):
             if self.position + self.length + 1 > self.tokens.shape[1]:
                 self.position, self.state = 0, None
@@ -248,7 +251,7 @@ class _BareTraining:
             self.position += self.length
 
 
-def _bare_sampling(model: nn.Module, length: int, streams: int) -> None:
+def _plain_sampling(model: nn.Module, length: int, streams: int) -> None:
     with torch.no_grad():
         token = torch.full((streams, 1), ord("a"))
         state: Any = None
@@ -268,7 +271,7 @@ def _our_sampling(model: SequenceModel, length: int, streams: int) -> None:
 
 
 def _reference(spec: ArchitectureSpec, options: Options) -> nn.Module:
-    """The plain form that a plugin offers for comparison, else the model itself."""
+    """The plain form that a plugin declares for comparison, else the model itself."""
     torch.manual_seed(0)
     build = spec.reference or spec.build
     return build(options, vocab_size=VOCAB_SIZE)
@@ -277,7 +280,7 @@ def _reference(spec: ArchitectureSpec, options: Options) -> nn.Module:
 def _alternate(
     first: Callable[[], None], second: Callable[[], None], rounds: int
 ) -> tuple[float, float]:
-    """Median seconds of both, taking turns after one round that is not counted."""
+    """Median seconds of both, run alternately after one round that is not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
         for work, seconds in zip((first, second), times, strict=True):
@@ -294,5 +297,5 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _text(num_bytes: int) -> np.ndarray:
-    """Bytes that look like letters; their content does not change any speed."""
+    """Random letters; the content does not change any speed."""
     return np.random.default_rng(0).integers(97, 123, num_bytes).astype(np.uint8)

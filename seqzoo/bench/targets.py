@@ -1,4 +1,4 @@
-"""Each size that an architecture names, measured, beside what it should reach."""
+"""Measures each size that an architecture declares, with its target."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.specs import ArchitectureSpec, Benchmark
 from seqzoo.recipes.sections import TrainSection
 
-__all__ = ["Measured", "bench_section", "measure_targets"]
+__all__ = ["Measurement", "bench_section", "measure_targets"]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A figure of one architecture at one size.
+class Measurement:
+    """One ratio of an architecture at one size.
 
-    ratio: what the target is about; ours and theirs in the unit that `meaning` names.
+    target: value that the ratio should reach. ours, theirs: in the unit that `meaning` names.
     """
 
     architecture: str
@@ -31,7 +31,7 @@ class Measured:
 
 
 def bench_section(batch_size: int, bptt_length: int) -> TrainSection:
-    """How a benchmark trains: without end, without validation."""
+    """The training section of a benchmark: no end and no validation."""
     return TrainSection.model_validate(
         {
             "batch_size": batch_size,
@@ -44,15 +44,15 @@ def bench_section(batch_size: int, bptt_length: int) -> TrainSection:
 
 def measure_targets(
     spec: ArchitectureSpec, *, runtime: Runtime, rounds: int = 7
-) -> Iterator[Measured]:
-    """Training, one text, 16 texts, and how far the losses of the forms lie apart, size by size."""
+) -> Iterator[Measurement]:
+    """For each size: training, one text, 16 texts, and the largest difference of the losses."""
     for size in spec.benchmarks or (Benchmark(),):
         options = spec.options(**size.options)
         section = bench_section(size.batch_size, size.bptt_length)
         words = ", ".join(f"{name}={value}" for name, value in size.options.items()) or "defaults"
         words += f", B{size.batch_size} T{size.bptt_length}"
         for ratio, target in (
-            # A turn has to be long beside the clock and short beside the machine's moods.
+            # A round must be long for the clock and short for disturbances of the machine.
             (
                 training_ratio(spec, options, section, runtime=runtime, rounds=rounds, updates=4),
                 size.training,
@@ -63,16 +63,16 @@ def measure_targets(
                 size.sampling_16,
             ),
         ):
-            yield Measured(
+            yield Measurement(
                 spec.name, words, ratio.meaning, ratio.ratio, target, ratio.ours, ratio.theirs
             )
         found = losses_agree(spec, options)
         if len(found.losses) > 1:
-            yield Measured(
+            yield Measurement(
                 spec.name,
                 words,
                 f"losses of {len(found.losses)} forms, {len(found.losses['seqzoo'])} updates: "
-                f"largest difference, nats, over what is allowed",
+                f"largest difference, nats, over the tolerance",
                 found.largest_difference / TOLERANCE_NATS,
                 None,
                 found.largest_difference,

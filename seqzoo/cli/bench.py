@@ -12,30 +12,34 @@ from seqzoo.cli.options import AsJson
 
 def bench(
     architecture: Annotated[
-        str | None, typer.Argument(help="An architecture; else every one that is installed.")
+        str | None, typer.Argument(help="An architecture; default: all installed.")
     ] = None,
     options: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[OPTION=VALUE]...",
-            help="Its options, e.g. hidden_size=512.",
+            help="Options of the architecture, e.g. hidden_size=512.",
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Lanes of a batch.")] = 32,
-    bptt_length: Annotated[int, typer.Option(min=1, help="Tokens per lane and update.")] = 64,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns that each side takes.")] = 7,
-    threads: Annotated[int | None, typer.Option(min=1, help="Else torch's own choice.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Lanes in a batch.")] = 32,
+    bptt_length: Annotated[int, typer.Option(min=1, help="Tokens per lane in an update.")] = 64,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Number of alternating runs of each side.")
+    ] = 7,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; default: torch's choice.")
+    ] = None,
     targets: Annotated[
         bool,
         typer.Option(
             "--targets",
-            help="The sizes that each architecture names, each ratio beside what it should reach.",
+            help="Measure the sizes that each architecture declares and print their targets.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare training, scoring and sampling with bare torch, taking turns; prints ratios."""
+    """Compare the speed of training, scoring and sampling with plain torch; prints ratios."""
     from seqzoo.bench import ratios as benchmark
     from seqzoo.bench.targets import bench_section, measure_targets
     from seqzoo.cli.plugins import installed
@@ -50,10 +54,10 @@ def bench(
     names = [architecture] if architecture else registry.names("architecture")
     found: list[dict[str, object]] = []
     if targets and options:
-        raise UsageError("--targets has sizes of its own; leave the options out.")
+        raise UsageError("--targets uses its own sizes; remove the options.")
     for name in names:
         spec = registry.get("architecture", name)
-        messages().print(f"{name}: training, scoring and sampling take turns …", style="dim")
+        messages().print(f"{name}: measuring training, scoring and sampling …", style="dim")
         if targets:
             for measured in measure_targets(spec, runtime=runtime, rounds=rounds):
                 found.append(vars(measured))
@@ -78,7 +82,7 @@ def bench(
 
 
 def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: bool) -> None:
-    """A line for each figure, under the architecture and, with targets, its size."""
+    """One line for each ratio, below the architecture and, with targets, its size."""
     from rich.markup import escape
     from rich.padding import Padding
     from rich.table import Table
@@ -86,8 +90,8 @@ def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: boo
     from seqzoo.terminal.console import results
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("figure")
-    for column in ("ratio", *(["target"] if with_targets else []), "seqzoo", "against"):
+    table.add_column("measurement")
+    for column in ("ratio", *(["target"] if with_targets else []), "seqzoo", "reference"):
         table.add_column(column, justify="right", no_wrap=True)
     title = None
     for line in found:

@@ -9,13 +9,17 @@ import typer
 
 
 def fetch(
-    corpus: Annotated[str, typer.Argument(help="A corpus, as seqzoo list corpus prints it.")],
+    corpus: Annotated[
+        str, typer.Argument(help="Name of a corpus; seqzoo list corpus shows all names.")
+    ],
     options: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[OPTION=VALUE]...", help="Its options.", show_default=False),
+        typer.Argument(
+            metavar="[OPTION=VALUE]...", help="Options of the corpus.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Get a corpus now, so that runs need no network later."""
+    """Download or make a corpus now, so that runs need no network later."""
     from seqzoo.cli.plugins import installed
     from seqzoo.data.corpus import sha256_of
     from seqzoo.plugin.build import build

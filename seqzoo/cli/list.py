@@ -14,12 +14,13 @@ def list_plugins(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="architecture, tokenizer, stream, sampler, corpus, baseline, tracker or check."
+            help="architecture, tokenizer, stream, sampler, corpus, baseline, tracker or check; "
+            "all of them if omitted."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what is installed, and who brought it."""
+    """List the installed plugins and the packages that they come from."""
     from rich.table import Table
 
     from seqzoo.cli.plugins import installed
@@ -63,8 +64,8 @@ def list_plugins(
         table.add_column(column, no_wrap=column in ("kind", "name"))
     shown = None
     for each, entry in rows:
-        brought_by = f"{entry.owner.distribution} {entry.owner.version}".strip()
+        package = f"{entry.owner.distribution} {entry.owner.version}".strip()
         cells = [each if each != shown else "", entry.spec.name, entry.spec.summary]
-        table.add_row(*cells, *([brought_by] if wide else []))
+        table.add_row(*cells, *([package] if wide else []))
         shown = each
     console.print(table)

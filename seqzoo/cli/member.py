@@ -1,7 +1,7 @@
-"""python -m seqzoo.cli.member ...: the command line as a sweep starts it, ending with the sweep.
+"""python -m seqzoo.cli.member ...: the command line as a sweep starts it; it ends with the sweep.
 
-Its stdin is a pipe that only the sweep holds open. However the sweep ends, the kernel closes the
-pipe; then the member is asked to stop as by SIGTERM, and saves.
+Its stdin is a pipe that only the sweep keeps open. When the sweep ends, in whatever way, the kernel
+closes the pipe; the member then sends itself SIGTERM, and saves.
 """
 
 from __future__ import annotations

@@ -17,17 +17,19 @@ Run: TypeAlias = Annotated[
 RunsFolder: TypeAlias = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 Device: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="auto, cpu, cuda, cuda:N or mps; else as the recipe says.", metavar="NAME"),
+    typer.Option(help="auto, cpu, cuda, cuda:N or mps; default: as in the recipe.", metavar="NAME"),
 ]
 Step: TypeAlias = Annotated[
     int | None,
-    typer.Option(help="Checkpoint to take; else the best on validation.", show_default=False),
+    typer.Option(
+        help="Step of the checkpoint to use; default: the best on validation.", show_default=False
+    ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Into: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        help="Markdown file that gets the leaderboard, between <!-- leaderboard --> and "
+        help="Markdown file to write the leaderboard into, between <!-- leaderboard --> and "
         "<!-- end of leaderboard -->.",
         show_default=False,
     ),
@@ -35,9 +37,9 @@ Into: TypeAlias = Annotated[
 
 
 def split_named(name: str, *further: str) -> str:
-    """The split that is meant, `held-out` too. further: other words that are good here.
+    """The split with this name, written with `-` or `_`. further: other names that are accepted.
 
-    Raises UsageError where there is no such split.
+    Raises UsageError if there is no such split.
     """
     from seqzoo.errors import UsageError, did_you_mean
     from seqzoo.plugin.specs import SPLITS

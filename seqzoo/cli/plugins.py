@@ -1,4 +1,4 @@
-"""The registry as every command wants it: loaded, with a warning for each broken plugin."""
+"""The registry for a command: all plugins are loaded, with a warning for each broken one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["installed"]
 
 
 def installed() -> Registry:
-    """Everything that is installed; what is broken is said on stderr and left out."""
+    """All installed plugins. Each broken plugin is reported on stderr and left out."""
     from seqzoo.plugin.registry import load_registry
     from seqzoo.terminal.console import warn
 

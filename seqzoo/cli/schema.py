@@ -10,10 +10,10 @@ import typer
 
 def schema(
     what: Annotated[
-        str, typer.Argument(help="recipe, or result for what result.json holds.")
+        str, typer.Argument(help="recipe; or result, for the content of result.json.")
     ] = "recipe",
 ) -> None:
-    """Print the JSON Schema of recipes, with every installed plugin's options, or of results."""
+    """Print the JSON Schema of recipes, with the options of installed plugins, or of results."""
     from seqzoo.errors import UsageError, did_you_mean
 
     known = ("recipe", "result")

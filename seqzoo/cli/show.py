@@ -11,10 +11,10 @@ from seqzoo.cli.options import AsJson
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A plugin's name, as seqzoo list prints it.")],
+    name: Annotated[str, typer.Argument(help="Name of a plugin; seqzoo list shows all names.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show a plugin: what it is, where it comes from, and its options."""
+    """Show what a plugin is, its source, its package and its options."""
     from rich.table import Table
     from rich.text import Text
 
@@ -57,7 +57,7 @@ def show(
         console.print(Text.assemble((name, "bold"), f"  {entry.spec.kind}: {entry.spec.summary}"))
         if entry.spec.source:
             console.print(Text(f"source: {entry.spec.source}"))
-        console.print(Text(f"brought by plugin {entry.owner}"))
+        console.print(Text(f"from plugin {entry.owner}"))
         if not entry.spec.options.model_fields:
             console.print("no options\n")
             continue

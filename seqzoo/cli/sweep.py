@@ -13,21 +13,25 @@ from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder
 
 def sweep(
     grid: Annotated[
-        Path, typer.Argument(help="A grid file, see docs/sweeps.md.", show_default=False)
+        Path, typer.Argument(help="Grid file, see docs/sweeps.md.", show_default=False)
     ],
     runs: RunsFolder = DEFAULT_RUNS,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Members at a time; they share the cores.")
+        int,
+        typer.Option(
+            "--jobs", "-j", min=1, help="How many members run at a time; they share the cores."
+        ),
     ] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the members and how far they are; run nothing.")
+        bool, typer.Option("--dry-run", help="List the members and their state; run nothing.")
     ] = False,
     into: Into = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run a recipe with every combination of some settings; leaves runs/NAME/MEMBER/.
+    """Run a recipe with every combination of some settings; makes runs/NAME/MEMBER/.
 
-    Stopped or killed, the same command goes on: what is finished stays, what was begun resumes.
+    After a stop or a kill, run the same command again: finished members are
+    skipped, and members that had started are resumed.
     """
     from seqzoo.cli.leaderboard import leaderboard
     from seqzoo.cli.plugins import installed
@@ -39,7 +43,7 @@ def sweep(
     from seqzoo.terminal.console import fail, results
 
     if into is not None:
-        read_page(into)  # what is wrong with it must not wait for the last member
+        read_page(into)  # report a problem with it before any member runs
     read = read_grid(grid)
     members = members_of(read)
     recipes = checked_recipes(members, installed())

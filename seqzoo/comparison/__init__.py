@@ -1,1 +1,1 @@
-"""A few runs held against the first: scores, settings, curves, and where they differ."""
+"""A few runs compared with the first: scores, settings, curves, and where they differ."""

@@ -195,7 +195,7 @@ def _stretches(curve: Sequence[PlotPoint]) -> Iterator[Sequence[PlotPoint]]:
 
 
 def _range(curves: Sequence[Sequence[PlotPoint]]) -> tuple[float, float, bool]:
-    """Bottom and top of the y axis, and whether values lie above it."""
+    """Bottom and top of the y axis, and whether values are above it."""
     ordered = [sorted(point.y for point in curve) for curve in curves if curve]
     low = min(values[0] for values in ordered)
     high = max(values[-1] for values in ordered)

@@ -32,7 +32,7 @@ class Difference:
 
     @property
     def is_tie(self) -> bool:
-        """Whether the interval holds 0."""
+        """Whether the interval contains 0."""
         return self.interval[0] <= 0 <= self.interval[1]
 
     @property

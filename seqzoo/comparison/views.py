@@ -20,7 +20,7 @@ __all__ = ["print_comparison"]
 _STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _ABSENT = "–"
 _CURVE_ROWS = 10
-_TWO_CHARTS = 110  # columns from which training and validation stand side by side
+_TWO_CHARTS = 110  # from this width on, training and validation are side by side
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -7,7 +7,7 @@ skipped, with the reason. What takes time is made when it is first used, and onl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from seqzoo.data.corpus import Data
+from seqzoo.doctor.evidence.given import RunSoFar, Settings, Text
 from seqzoo.doctor.evidence.loss_form import AdaptedLoss
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.missing import (
@@ -59,45 +60,6 @@ Part: TypeAlias = Literal[
 
 _PAUSE_S = 0.003
 _HELD_OUT_TOKENS = 32_768
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How an examination is done.
-
-    quick: without a short training. seed: of initialisation and random draws.
-    seconds: how long the short training takes.
-    """
-
-    quick: bool = False
-    seed: int = 1
-    seconds: float = 12.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Text:
-    """The text of a subject, as bytes and as tokens.
-
-    tokens: of the training split. held_out: of the validation split.
-    is_held_out_apart: whether training must not read it; otherwise it is the end of that text.
-    use_cache: whether the scores of baselines on it are kept for the next time.
-    """
-
-    data: Data | None = None
-    tokenizer: Tokenizer | None = None
-    tokens: npt.NDArray[Any] | None = None
-    held_out: npt.NDArray[Any] | None = None
-    is_held_out_apart: bool = True
-    bytes_per_token: float = 1.0
-    use_cache: bool = True
-
-
-@dataclass(frozen=True)
-class RunSoFar:
-    """A run with its best weights loaded, and the lines that it has logged."""
-
-    trained: Trained
-    metrics: Sequence[Mapping[str, float]]
 
 
 class Subject:

@@ -1,1 +1,1 @@
-"""Results side by side, ranked where they may be: rows, ranks, columns, and the forms they take."""
+"""Results side by side, ranked where they are comparable: rows, ranks, columns, output formats."""

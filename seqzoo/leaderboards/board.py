@@ -1,6 +1,6 @@
 """Runs side by side: result.json of every run in a folder -> groups that may be compared.
 
-A group holds the results whose scores are comparable (see seqzoo.results.comparable), and only they
+A group has the results whose scores are comparable (see seqzoo.results.comparable), and only they
 are ranked. Within it static scores rank among static ones and adaptive among adaptive ones. Runs of
 one recipe that differ by their seed are one row; a run repeated with the same seed is a row of its
 own. Runs that started from the weights of another run are a group of their own, unless asked for
@@ -122,9 +122,9 @@ def read_board(
 def require_runs_folder(runs: Path, *, may_be_missing: bool = False) -> None:
     """Raises UsageError for a folder that cannot be meant; one without runs is fine."""
     if runs.exists() and not runs.is_dir():
-        raise UsageError(f"{runs} is not a folder; give the folder that holds the runs.")
+        raise UsageError(f"{runs} is not a folder; give the folder that contains the runs.")
     if (runs / "recipe.yaml").exists():
-        raise UsageError(f"{runs} is a run; give the folder that holds it, {runs.parent}.")
+        raise UsageError(f"{runs} is a run; give the folder that contains it, {runs.parent}.")
     if not runs.exists() and not may_be_missing:
         siblings = runs.parent.iterdir() if runs.parent.is_dir() else ()
         names = [path.name for path in siblings if path.is_dir()]

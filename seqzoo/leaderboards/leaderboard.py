@@ -28,7 +28,7 @@ class LeaderboardRow:
 
     rank: one more than the number of rows that are certainly better; None for a baseline, the
     floor, and a run without a score of the kind that ranks. is_shared: a tied row has the same
-    rank. tied_with: names of the rows that it cannot be told apart from.
+    rank. tied_with: names of the rows that are neither certainly better nor certainly worse.
 
     static, adaptive: bits per byte by split, mean over seeds; empty where there are none.
     interval: 95 % interval of the score that ranks, over blocks of the split and over seeds.
@@ -79,10 +79,10 @@ def leaderboard(
 ) -> tuple[LeaderboardRow, ...]:
     """The rows of `seqzoo leaderboard`, group by group, each from best to worst.
 
-    root: the folder that holds the runs. split: "test", "validation" or "held_out". sort: the kind
-    of score that ranks, "static" or "adaptive". each_run: a row for every run, seeds not averaged.
-    with_started: rank runs that started from another run's weights together with those from
-    scratch; otherwise they are a group of their own.
+    root: the folder that contains the runs. split: "test", "validation" or "held_out". sort: the
+    kind of score that ranks, "static" or "adaptive". each_run: a row for every run, seeds not
+    averaged. with_started: rank runs that started from another run's weights together with those
+    from scratch; otherwise they are a group of their own.
 
     Prints nothing and needs neither torch nor plugins. A result that cannot be read, or cannot be
     true, is a UserWarning. Raises UsageError for a wrong folder, split or kind of score.

@@ -4,9 +4,9 @@ What a row's score could have been is a distribution: the bootstrap over the spl
 same blocks for every row, so that differences are paired; and, where a row has S > 1 seeds with
 standard deviation s, an independent s / sqrt(S) times Student's t with S - 1 degrees of freedom
 for the seeds that were not run. The difference of two such means is Behrens and Fisher's problem,
-and the 95 % interval of the difference decides: a row is better where the interval lies below
-zero, and a tie where it holds zero. With one seed the spread over seeds is unknown and cannot
-enter: such a row is told apart for this very seed, and says so.
+and the 95 % interval of the difference decides: a row is better where the interval is below
+zero, and a tie where it contains zero. With one seed the spread over seeds is unknown and not
+included: the verdict is then about this seed only, and the table shows a question mark.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Ranking:
 
     bits_per_byte: mean over its seeds. seeds: how many. spread: their standard deviation; None
     for one seed, of which it is unknown. interval: 95 %, over blocks and seeds. rank: one more
-    than the number of rows that are certainly better. ties: indices of the rows that it cannot be
-    told apart from. is_shared: one of these has the same rank.
+    than the number of rows that are certainly better. ties: indices of the rows that are neither
+    certainly better nor certainly worse. is_shared: one of these has the same rank.
     """
 
     bits_per_byte: float
@@ -95,7 +95,7 @@ def _quantiles(degrees: int, draws: int) -> tuple[float, ...]:
 
 
 def _certainly_better(draws: Floats) -> npt.NDArray[np.bool_]:
-    """(M, M): whether the 95 % interval of row's minus column's score lies below zero.
+    """(M, M): whether the 95 % interval of row's minus column's score is below zero.
 
     It does where more than 97.5 % of the draws do. Counting them is faster than sorting them, by
     minutes for a thousand rows.

@@ -28,9 +28,10 @@ class Row:
 
     bits_per_byte: by kind of score, on the board's split; means over seeds. accuracy: static.
     other_splits: static bits per byte of the further splits. other_adaptive: adaptive ones of them.
-    rankings: of runs, by kind of score. ties: names of the rows that it cannot be told apart from,
-    by kind of score. results: of runs, by seed. passed: the best static baseline that a run's
-    static score is below. warnings: what is wrong with the row's scores, a sentence each.
+    rankings: of runs, by kind of score. ties: by kind of score, names of the rows that are neither
+    certainly better nor certainly worse. results: of runs, by seed. passed: the best static
+    baseline that is worse than a run's static score. warnings: what is wrong with the row's scores,
+    a sentence each.
     """
 
     name: str
@@ -144,7 +145,7 @@ def ranked(rows: Sequence[Row], *, split: str) -> list[Row]:
 def _by_recipe(results: Iterable[Result], each_run: bool) -> list[tuple[Result, ...]]:
     """Runs of one recipe with distinct seeds, in the order of their seeds.
 
-    A seed that is repeated begins another row: the same run twice is not a second sample. Runs are
+    A seed that is repeated starts another row: the same run twice is not a second sample. Runs are
     taken in the order of their names, which scoring them again does not change.
     """
     rows: list[dict[int, Result]] = []

@@ -1,1 +1,1 @@
-"""What a plugin author reads: hooks, specs, contracts, and the registry that finds plugins."""
+"""The plugin interface: hooks, specs, contracts, and the registry of installed plugins."""

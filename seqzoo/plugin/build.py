@@ -1,4 +1,4 @@
-"""Builds the object that a choice names, and reports what a plugin's code raises by its plugin."""
+"""Build the object that a choice names; errors in a plugin's code are reported with its name."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def build(
 def build(
     registry: Registry, kind: str, choice: ChosenPlugin, *arguments: Any, **further: Any
 ) -> Any:
-    """The object that `choice` names, checked to be what the contract of its kind says.
+    """The object that `choice` names, checked to be an instance of the contract of its kind.
 
-    The arguments after `choice` are those of the kind's spec; see seqzoo/plugin/specs.py.
-    Raises UsageError where the name is not installed, PluginError where the plugin fails or builds
-    something else, and any SeqzooError that the plugin raises itself, such as CorpusUnavailable.
+    The arguments after `choice` are those of the spec; see seqzoo/plugin/specs.py.
+    Raises UsageError if the name is not installed, PluginError if the plugin fails or builds an
+    object of another type, and any SeqzooError that the plugin raises, such as CorpusUnavailable.
     """
     spec: Any = registry.get(kind, choice.name)
     function = "build" if hasattr(spec, "build") else "open"
@@ -86,13 +86,13 @@ def build(
 
 
 class _ContractError(TypeError):
-    """A plugin gave something that its contract does not allow."""
+    """A plugin returned something that its contract does not allow."""
 
 
 def require(holds: bool, *, found: object, expected: str) -> None:
-    """Inside `as_plugin_error`: refuse what a plugin gave unless `holds`.
+    """To be used inside `as_plugin_error`: raise unless the condition holds.
 
-    found: what the plugin gave; a tuple or a text is shown as it is, anything else by its type.
+    found: what the plugin returned; a tuple or text is shown itself, anything else by its type.
     """
     if not holds:
         shown = found if isinstance(found, (tuple, str)) else type(found).__name__
@@ -101,9 +101,9 @@ def require(holds: bool, *, found: object, expected: str) -> None:
 
 @contextmanager
 def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
-    """Raise whatever a plugin's code raises as a PluginError that names the plugin and the cause.
+    """Turn what a plugin's code raises into a PluginError with the plugin, cause, file and line.
 
-    A SeqzooError passes unchanged: the plugin chose its words for the user.
+    A SeqzooError passes unchanged, because its message is already written for users.
     """
     try:
         yield
@@ -117,7 +117,7 @@ def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
 
 def _cause(error: Exception) -> str:
     message = " ".join(str(error).split())
-    if isinstance(error, _ContractError):  # where it was noticed is not where the mistake is
+    if isinstance(error, _ContractError):  # its place is in this file and not in the plugin
         return message
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"

@@ -1,11 +1,12 @@
-"""The live objects that plugins build, and what the core promises and expects of each.
+"""The objects that plugins build: what the core does with each of them and what it requires.
 
-B batch (lanes), T time (tokens), V vocabulary. Laws that every implementation has to keep are
-listed with each class; tests/laws runs them over everything that is installed.
+B batch (lanes), T time (tokens), V vocabulary. Each class lists the laws that every implementation
+must follow; tests/laws tests them for everything that is installed.
 """
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,10 +28,11 @@ State: TypeAlias = Any
 class SequenceModel(nn.Module, ABC):
     """A causal model of token sequences whose memory is an explicit, carried state.
 
-    Laws: *chunking*: one pass over (B, T) equals any cut of it with the state carried.
-    *Causality*: token t+1 changes no logits up to t. *Row independence*: a row's logits do not
-    depend on the other rows. *Bounded state*: its size does not depend on how much was read.
-    In eval mode the output is deterministic; every parameter receives a gradient.
+    Laws: *chunking*: one pass over (B, T) gives the same result as any division of it into parts
+    with the state carried. *Causality*: token t+1 changes no logits up to t. *Row independence*:
+    the logits of a row do not depend on other rows. *Bounded state*: the size of the state does not
+    depend on the number of tokens read. In eval mode the output is deterministic. Every parameter
+    gets a gradient.
     """
 
     @abstractmethod
@@ -41,16 +43,16 @@ class SequenceModel(nn.Module, ABC):
     def forward(
         self, tokens: Int[Tensor, "B T"], state: State | None = None
     ) -> tuple[Float[Tensor, "B T V"], State]:
-        """Logits of the token after each token, and the state after the last.
+        """For each token the logits of the next one, and the state after the last token.
 
-        state: None means `initial_state(B)`. The returned state may carry a graph; the core
+        state: None means `initial_state(B)`. The returned state may have a gradient graph; the core
         detaches it between updates.
         """
 
     def hidden_matrices(self) -> Iterator[nn.Parameter]:
-        """The matrices that map hidden to hidden units, which Muon may orthogonalise.
+        """The matrices that map hidden to hidden units; Muon trains these.
 
-        Default: every matrix but embeddings and those of a child named `head`.
+        Default: every matrix except embeddings and the matrices of a child named `head`.
         """
         outside = {
             id(p) for m in self.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
@@ -62,12 +64,12 @@ class SequenceModel(nn.Module, ABC):
                 yield parameter
 
     def prepare(self, tokens: npt.NDArray[Any]) -> None:
-        """See the training part before training begins or goes on; anew in every process.
+        """Look at the training part before training begins or resumes; again in every process.
 
-        What scoring and sampling need of it belongs in buffers, which checkpoints hold; what only
-        training needs may be kept outside them. Default: nothing.
+        What scoring and sampling need from it belongs in buffers, which checkpoints store. What
+        only training needs can be stored elsewhere. Default: nothing.
 
-        tokens: (N,) unsigned integers, memory-mapped where they are many.
+        tokens: (N,) unsigned integers, memory-mapped if they are many.
         """
 
     def forward_in_training(
@@ -76,62 +78,85 @@ class SequenceModel(nn.Module, ABC):
         state: State | None = None,
         positions: Int[Tensor, " B"] | None = None,
     ) -> tuple[Float[Tensor, "B T V"], State]:
-        """`forward` on the training part itself.
+        """`forward` while training, on the training part itself.
 
-        A model that has counted the training part leaves out here what it counted around the
-        batch: else it would learn to trust counts that have seen the answer. Default: `forward`.
+        A model that has counted the training part should leave out the counts around the batch
+        here. Otherwise it learns to trust counts that contain the answer. Default: `forward`.
 
-        Hooks on the model and `compile` see calls of `forward` alone.
+        Hooks on the model and `compile` act on calls of `forward` only.
 
-        positions: where in the training part each row's first token stands; None: not known.
+        positions: the index in the training part of each row's first token; None: not known.
         """
         answer: tuple[Float[Tensor, "B T V"], State] = self(tokens, state)
         return answer
 
     def adapt(self) -> None:
-        """From now on learn from all tokens that are read, each before the next is predicted.
+        """From now on learn from every token that is read, before the next one is predicted.
 
-        Called in adaptive scoring only, on a copy, before anything is read. Default: nothing.
+        Called only for adaptive scoring, on a copy, before anything is read. Default: nothing.
         """
 
 
 class Tokenizer(ABC):
-    """Bytes to token ids and back, without loss.
+    """Converts bytes to token ids and back, without loss.
 
-    Laws: `decode(encode(data)) == data` for all bytes; `byte_lengths(encode(data))` sums to
-    `len(data)`; ids lie in [0, vocab_size).
+    Laws: `decode(encode(data)) == data` for all bytes; the sum of `byte_lengths(encode(data))` is
+    `len(data)`; ids are in [0, vocab_size).
     """
 
     vocab_size: int
+
+    def __init_subclass__(cls, **further: Any) -> None:
+        """Let every tokenizer's `encode` take bytes as well, and refuse a str in one sentence."""
+        super().__init_subclass__(**further)
+        if encode := cls.__dict__.get("encode"):
+            cls.encode = _taking_bytes(encode)  # type: ignore[method-assign]
 
     def learn(self, training: npt.NDArray[np.uint8]) -> None:  # noqa: B027
         """Look at the training part, (N,) uint8, before anything is encoded. Default: nothing."""
 
     @abstractmethod
     def encode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """(N,) uint8 to (M,) token ids of the smallest unsigned type that holds vocab_size."""
+        """(N,) uint8 to (M,) token ids, in the smallest unsigned type in which vocab_size fits.
+
+        Callers may also give bytes; an implementation always receives an array.
+        """
 
     @abstractmethod
     def decode(self, tokens: npt.NDArray[Any]) -> bytes:
-        """Any ids in range to bytes; a tail that is not yet a whole symbol gives nothing."""
+        """Any ids in range to bytes. An incomplete symbol at the end gives nothing."""
 
     @abstractmethod
     def byte_lengths(self, tokens: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """(M,) ids to (M,) numbers of raw bytes that each stands for."""
+        """(M,) ids to (M,) numbers of raw bytes, one for each id."""
 
     def state(self) -> Mapping[str, Any]:
-        """What was learnt, as plain JSON data; stored with every checkpoint."""
+        """What was learnt, as plain JSON data. Stored with every checkpoint."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (nothing learnt by default)
-        """Take back what `state` gave; raises ValueError where it does not fit."""
+        """Use what `state` returned. Raises ValueError if it does not fit."""
+
+
+def _taking_bytes(encode: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(encode)
+    def wrapped(self: Tokenizer, data: Any) -> Any:
+        if not isinstance(data, np.ndarray):
+            if isinstance(data, str):
+                raise TypeError("a tokenizer encodes bytes, found a str; use text.encode()")
+            data = np.frombuffer(data, dtype=np.uint8)
+        return encode(self, data)
+
+    return wrapped
 
 
 class Batch(NamedTuple):
-    """inputs, targets: (B, T) int64, targets one token ahead. restarts: the state must be reset.
+    """What one training step reads.
 
-    positions: (B,) int64, where in the split's tokens each row's first input stands; None where a
-    stream cannot say.
+    inputs, targets: (B, T) int64; the targets are one token ahead of the inputs.
+    restarts: the state must be reset before this batch.
+    positions: (B,) int64, the index in the split's tokens of each row's first input; None if the
+    stream does not know it.
     """
 
     inputs: Int[Tensor, "B T"]
@@ -143,10 +168,10 @@ class Batch(NamedTuple):
 class Stream(ABC):
     """The order in which training reads the tokens of its split.
 
-    Laws: targets are one token ahead; row i of a batch continues row i of the batch before it
-    unless `restarts` says that the state must be reset; a batch never changes once it is handed
-    out; positions, where given, are right; `restore(state())` goes on with the same batches.
-    `seqzoo doctor` holds a stream to all of them but the positions, which `pytest tests/laws` sees.
+    Laws: targets are one token ahead. Row i of a batch continues row i of the batch before it,
+    unless `restarts` is set. A batch does not change after it was returned. Positions, if given,
+    are correct. After `restore(state())` the same batches follow. `seqzoo doctor` checks all of
+    these except the positions, which `pytest tests/laws` tests.
     """
 
     batch_size: int
@@ -155,47 +180,47 @@ class Stream(ABC):
 
     @abstractmethod
     def next(self, length: int) -> Batch:
-        """The next batch: `length` tokens of every row, or fewer where the text ends."""
+        """The next batch: `length` tokens of every row, or fewer at the end of the text."""
 
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
-        """Where it stands, as plain JSON data; stored with every checkpoint."""
+        """The current position, as plain JSON data. Stored with every checkpoint."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to what `state` gave; raises KeyError or ValueError where it does not fit."""
+        """Return to a position from `state`. Raises KeyError or ValueError if it does not fit."""
 
 
 class Sampler(ABC):
-    """One link of the sampling chain: reshapes the logits that the next token is drawn from.
+    """One link of the sampling chain: changes the logits from which the next token is drawn.
 
-    The core draws once, from the softmax of what the last link returns, so a link that wants to
-    choose by itself leaves one finite entry. Laws: shape kept, at least one finite entry per row,
-    row independence, no randomness of its own.
+    The core draws once, from the softmax of the logits that the last link returns. A link that
+    chooses the token itself leaves one finite entry. Laws: the shape stays, each row has at least
+    one finite entry, rows are independent, and there is no randomness.
     """
 
     @abstractmethod
     def __call__(
         self, logits: Float[Tensor, "B V"], history: Int[Tensor, "B N"]
     ) -> Float[Tensor, "B V"]:
-        """New logits (-inf excludes); the argument may be changed in place.
+        """New logits; -inf excludes a token. The argument may be changed in place.
 
-        history: the tokens so far, prompt included, N as much as `history_length` asks for.
+        history: the last N tokens, prompt included; N is at most `history_length`.
         """
 
     history_length: int = 0
-    """How many of the latest tokens `history` has to hold; 0 for none."""
+    """How many of the last tokens `history` must contain; 0 for none."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Bytes to learn from and to be scored on.
+    """Bytes for training and scoring.
 
-    name: as results and the leaderboard show it.
-    data: (N,) uint8, read-only; memory-mapped where it comes from a file.
-    origin: where the bytes come from, for people.
-    code_lengths: where the true source is known, `(start, stop) -> (stop - start,) float64` bits
-    that each byte costs under it, all earlier bytes known: the floor no honest model gets below.
+    name: shown in results and on the leaderboard.
+    data: (N,) uint8, read-only; memory-mapped if it comes from a file.
+    origin: where the bytes come from, as text for users.
+    code_lengths: only if the true source is known: `(start, stop) -> (stop - start,) float64`, the
+    bits of each byte under the source, given all earlier bytes. No correct model needs fewer.
     """
 
     name: str
@@ -209,11 +234,11 @@ class Corpus:
 
 
 class Tracker(ABC):
-    """A sink for the metrics of one run."""
+    """An output for the metrics of one run."""
 
     @abstractmethod
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Take one line of metrics; steps never go back within one process."""
+        """Receive one line of metrics. Steps never decrease within one process."""
 
-    def close(self) -> None:  # noqa: B027 (most sinks have nothing to close)
-        """The run is over, or is being interrupted."""
+    def close(self) -> None:  # noqa: B027 (most trackers have nothing to close)
+        """Called at the end of the run, also when it is interrupted."""

@@ -47,7 +47,7 @@ def declarations(plugin: Any) -> list[Spec]:
     manager.add_hookspecs(hooks)
     manager.register(plugin)
     try:
-        manager.check_pending()  # a misspelt hook would otherwise never be called
+        manager.check_pending()  # otherwise a misspelt hook would be ignored
     except pluggy.PluginValidationError as error:
         known = [name for name in vars(hooks) if name.startswith("register_")]
         misspelt = next((name for name in dir(plugin) if name in str(error)), "?")

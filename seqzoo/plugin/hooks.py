@@ -1,13 +1,13 @@
-"""Every hook a plugin can implement. Reading this file is reading the plugin documentation.
+"""Every hook that a plugin can implement. This file is the documentation of the hooks.
 
 A plugin is a module that a package names under the entry-point group `seqzoo`:
 
     [project.entry-points.seqzoo]
     mamba = "seqzoo_mamba"
 
-and that implements any of the functions below with `@seqzoo.hookimpl`. Hooks take nothing and
-return declarations (see seqzoo/plugin/specs.py); none of them may import torch, because `seqzoo
-list` calls them all. A recipe can also name a plugin file: `plugins: [./my_cell.py]`.
+and that implements any of the functions below with `@seqzoo.hookimpl`. Hooks have no arguments and
+return declarations (see seqzoo/plugin/specs.py). They must not import torch, because `seqzoo list`
+calls all of them. A recipe can also name a plugin file: `plugins: [./my_cell.py]`.
 """
 
 from __future__ import annotations
@@ -37,39 +37,39 @@ hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)
 
 @hookspec
 def register_architectures() -> Iterable[ArchitectureSpec]:  # type: ignore[empty-body]
-    """Sequence models that recipes can name under `architecture`."""
+    """Sequence models, which recipes name under `architecture`."""
 
 
 @hookspec
 def register_tokenizers() -> Iterable[TokenizerSpec]:  # type: ignore[empty-body]
-    """Tokenizers that recipes can name under `tokenizer`."""
+    """Tokenizers, which recipes name under `tokenizer`."""
 
 
 @hookspec
 def register_streams() -> Iterable[StreamSpec]:  # type: ignore[empty-body]
-    """Orders of the training text that recipes can name under `train.stream`."""
+    """Orders of the training text, which recipes name under `train.stream`."""
 
 
 @hookspec
 def register_samplers() -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
-    """Links that recipes and `seqzoo sample` can put into a sampling chain."""
+    """Links of the sampling chain, for recipes and `seqzoo sample`."""
 
 
 @hookspec
 def register_corpora() -> Iterable[CorpusSpec]:  # type: ignore[empty-body]
-    """Sources of bytes that recipes can name under `corpus`."""
+    """Sources of bytes, which recipes name under `corpus`."""
 
 
 @hookspec
 def register_baselines() -> Iterable[BaselineSpec]:  # type: ignore[empty-body]
-    """Classical predictors that every run is held against."""
+    """Classical predictors that every run is compared with."""
 
 
 @hookspec
 def register_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
-    """Sinks that recipes can name under `trackers`."""
+    """Outputs for metrics, which recipes name under `trackers`."""
 
 
 @hookspec
 def register_checks() -> Iterable[Check]:  # type: ignore[empty-body]
-    """Further lines of `seqzoo doctor`."""
+    """Additional checks of `seqzoo doctor`."""

@@ -146,11 +146,15 @@ class Registry:
             self._claims[spec.kind].setdefault(spec.name, []).append(Registered(spec, owner))
 
     def add_file(self, path: Path) -> None:
-        """Load a plugin file that a recipe names. Raises PluginError, naming the file."""
+        """Load a plugin file that a recipe names. Raises PluginError, naming the file.
+
+        A file that is loaded again replaces its earlier declarations.
+        """
         owner = Owner(plugin=path.name, distribution=str(path))
         try:
             with loading():
                 module = import_file(path)
+            self._remove(owner)
             self.add(module, owner)
         except KeyboardInterrupt:
             raise
@@ -162,6 +166,13 @@ class Registry:
             for name, claims in by_name.items():
                 if len(claims) > 1 and claims[-1].owner == owner:
                     raise PluginError(_claimed_twice(kind, name, claims))
+
+    def _remove(self, owner: Owner) -> None:
+        for by_name in self._claims.values():
+            for name, claims in list(by_name.items()):
+                by_name[name] = [claim for claim in claims if claim.owner != owner]
+                if not by_name[name]:
+                    del by_name[name]
 
 
 def load_registry() -> Registry:
@@ -201,6 +212,6 @@ def load_registry() -> Registry:
 def _claimed_twice(kind: str, name: str, claims: list[Registered[Any]]) -> str:
     owners = " and ".join(str(claim.owner) for claim in claims)
     return (
-        f"{kind} '{name}' is declared by {owners}, so it belongs to neither. Disable one with "
-        f"SEQZOO_DISABLE or rename it."
+        f"{kind} '{name}' is declared by {owners}, so the name cannot be used. Disable one with "
+        f"SEQZOO_DISABLE, or rename one."
     )

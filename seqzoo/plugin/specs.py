@@ -1,7 +1,7 @@
 """What a plugin declares: names, options and how to build, without importing torch.
 
-A spec is cheap to make and to look at, so that `seqzoo list` and recipe checking stay fast; its
-`build` imports the heavy parts when, and only when, the object is wanted.
+Making a spec is cheap, so that `seqzoo list` and checking a recipe are fast. Its `build` imports
+large packages only when the object is needed.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ __all__ = [
 ]
 
 SPLITS = ("validation", "test", "held_out")
-"""What is scored of a corpus; held_out is the two before it together."""
+"""The parts of a corpus that are scored; held_out is validation and test together."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*")
 
 
 class Options(BaseModel):
-    """Base of every plugin's own options: pydantic fields with defaults, unknown keys refused.
+    """Base of the options of every plugin: pydantic fields with defaults, unknown keys refused.
 
-    A subclass with a single obvious option may name it in `shorthand`; recipes can then write
+    A subclass with one main option can name it in `shorthand`; recipes can then write
     `{temperature: 0.8}` for `{temperature: {value: 0.8}}`.
     """
 
@@ -57,10 +57,10 @@ class Options(BaseModel):
 class Spec:
     """What every kind of plugin declares.
 
-    name: what recipes write; lower case, digits, `_` and `-`.
+    name: the name in recipes; lower case, digits, `_` and `-`.
     summary: one line for `seqzoo list`.
-    options: the plugin's own options; a field without a default must be given in every recipe.
-    source: where it comes from (paper, equation, specification).
+    options: the class of the plugin's options; every recipe must set a field without a default.
+    source: its origin (paper, equation, specification).
     """
 
     kind: ClassVar[str]
@@ -83,9 +83,9 @@ class Spec:
 class Benchmark:
     """A size at which `seqzoo bench --targets` measures an architecture, and what it should reach.
 
-    options: the architecture's own. training, sampling, sampling_16: least ratios of seqzoo's
-    speed to bare torch's, in training, in writing one text and 16 side by side; None where the
-    ratio is only to be shown.
+    options: of the architecture. training, sampling, sampling_16: the required ratio of seqzoo's
+    speed to the speed of plain torch, for training, for generating one text, and for generating 16
+    texts in parallel; None if the ratio is only shown.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -100,11 +100,10 @@ class Benchmark:
 class ArchitectureSpec(Spec):
     """A sequence model: `build(options, vocab_size=V)` gives a `SequenceModel` on the CPU.
 
-    reference: builds the same network in the plainest torch, parameters named alike, for
-    `seqzoo bench` and tests to hold the model against: a module that maps (tokens, state or None)
-    to (logits, state).
-    naive: the same by its equations alone, token by token, where `build` has a faster form.
-    benchmarks: the sizes that it is measured at; without any, its default options.
+    reference: builds the same network in plain torch, with equal parameter names, so that `seqzoo
+    bench` and tests can compare: a module that maps (tokens, state or None) to (logits, state).
+    naive: the same network token by token, as its equations say, if `build` has a faster form.
+    benchmarks: the sizes at which it is measured; without any, its default options.
     """
 
     kind: ClassVar[str] = "architecture"
@@ -126,7 +125,7 @@ class TokenizerSpec(Spec):
 class StreamSpec(Spec):
     """The order of training's text: `open(options, tokens, batch_size=B)` gives a `Stream`.
 
-    tokens: (N,) unsigned integers, the training split; to be indexed and not interpreted.
+    tokens: (N,) unsigned integers, the training split; a stream only indexes them.
     """
 
     kind: ClassVar[str] = "stream"
@@ -146,8 +145,8 @@ class CorpusSpec(Spec):
     """Bytes to learn from: `open(options, base)` gives a `Corpus`.
 
     base: the folder that relative paths in the options start from (the recipe's).
-    `open` raises CorpusUnavailable where the bytes cannot be had, so that a recipe's fallback
-    can step in, and UsageError where an option is wrong.
+    `open` raises CorpusUnavailable if the bytes are not available, so that the recipe's fallback is
+    used, and UsageError if an option is wrong.
     """
 
     kind: ClassVar[str] = "corpus"
@@ -156,14 +155,14 @@ class CorpusSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineScore:
-    """What a baseline needs for some bytes.
+    """The score of a baseline on each split.
 
     name: the rung, e.g. "order-3" or "gzip".
-    bits: code length of each asked split.
-    accuracy: share of bytes that its most probable guess hits, where it makes guesses.
-    context_length: how many bytes before the next one it looks at, where that is what it is.
-    adaptive: learns from the bytes it has already been scored on. A frozen and an adaptive score
-    of one name stand in one row, side by side.
+    bits: code length of each split.
+    accuracy: share of bytes that its most probable guess predicts, if it makes guesses.
+    context_length: how many earlier bytes it looks at, if the number is fixed.
+    adaptive: it learns from bytes after they are scored. A static and an adaptive score with the
+    same name are one row of a table.
     """
 
     name: str
@@ -175,7 +174,7 @@ class BaselineScore:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a corpus: the bytes [start, stop) and, for context, all that precedes them.
+    """A part of a corpus: the bytes [start, stop) and, as context, all bytes before them.
 
     data: (N,) uint8, the whole corpus.
     """
@@ -190,11 +189,11 @@ class Span:
         return self.data[self.start : self.stop]
 
     def before(self, num_bytes: int) -> np.ndarray:
-        """Up to num_bytes predecessors of the first byte, in file order: context, never scored."""
+        """Up to num_bytes bytes before the first, in file order: context, which is never scored."""
         return self.data[max(0, self.start - num_bytes) : self.start]
 
     def first(self, num_bytes: int) -> Span:
-        """Its beginning, at most num_bytes long."""
+        """The start of the span, at most num_bytes long."""
         return replace(self, stop=min(self.start + num_bytes, self.stop))
 
     def __len__(self) -> int:
@@ -203,13 +202,13 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSpec(Spec):
-    """A classical predictor, scored and not trained by gradient.
+    """A classical predictor, which is not trained by gradients.
 
-    `score(options, training, splits)` gives one `BaselineScore` for each rung it stands for.
-    training: (N,) uint8, all that may be learnt from. splits: name -> `Span`; each is scored on
-    its own, every byte once, as if the others did not exist.
-    version: raise it when the scores change, so that cached ones are dropped.
-    guesses: it names a most probable next byte, so its scores have an accuracy.
+    `score(options, training, splits)` gives `BaselineScore`s, one for each rung of the ladder.
+    training: (N,) uint8, all that it may learn from. splits: name -> `Span`; each is scored alone,
+    every byte once, independent of the other splits.
+    version: increase it when the scores change, so that cached scores are not used.
+    guesses: it has a most probable next byte, so its scores have an accuracy.
     """
 
     kind: ClassVar[str] = "baseline"
@@ -225,7 +224,7 @@ class BaselineSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec(Spec):
-    """A sink for metrics: `open(options, run_directory)` gives a `Tracker`."""
+    """An output for metrics: `open(options, run_directory)` gives a `Tracker`."""
 
     kind: ClassVar[str] = "tracker"
     open: Callable[[Any, Path], Tracker]

@@ -1,1 +1,1 @@
-"""A recipe from YAML to checked sections; imports no torch."""
+"""Recipes: read from YAML or Python, checked, described by a schema. Imports no torch."""

@@ -1,6 +1,6 @@
-"""A choice of a plugin in a recipe, and the marks that say where choices stand and of which kind.
+"""The choice of a plugin in a recipe, and which fields of a recipe are choices of which kind.
 
-Reading a recipe, filling in the options and the JSON Schema all follow these marks.
+Reading a recipe, filling in the options and the JSON Schema all follow the marks on these fields.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Form: TypeAlias = Literal["mapping", "mapping or name", "link"]
 
 
 class Section(BaseModel):
-    """Frozen, and nothing in it but its fields."""
+    """Base of all sections: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -26,13 +26,13 @@ class Section(BaseModel):
 class Choice(Section):
     """A plugin by name and its options."""
 
-    name: str = Field(description="which plugin, as `seqzoo list` shows it")
+    name: str = Field(description="name of the plugin; `seqzoo list` shows all names")
     options: Any = Field(
         default={},
-        description="the plugin's own options, as `seqzoo show` lists them",
+        description="options of the plugin; `seqzoo show NAME` lists them",
         json_schema_extra={"type": "object"},
     )
-    """After loading an instance of the plugin's Options."""
+    """After loading: an instance of the plugin's Options."""
 
     @field_validator("options")
     @classmethod
@@ -74,7 +74,7 @@ class ChoiceField:
 def choice_fields(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[ChoiceField]:
     """Every field that `Kind` marks, in `section` and the sections inside it.
 
-    path: where the section stands.
+    path: where the section is in the recipe.
     """
     for name, field in section.model_fields.items():
         inner = (*path, name)

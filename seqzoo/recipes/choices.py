@@ -1,4 +1,4 @@
-"""The plugins that a recipe's data names, and their options checked against what is installed."""
+"""The plugins that a recipe names: found in its data, their options checked and filled in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, Section, choice_fields
+from seqzoo.recipes.python_data import plain_data
 from seqzoo.recipes.sections import RecipeSections
-from seqzoo.recipes.validation import Fault, check, dotted, shown
-from seqzoo.recipes.yaml_reader import Path, load_yaml
+from seqzoo.recipes.validation import Mistake, check, describe, dotted
+from seqzoo.recipes.yaml_reader import DataPath, load_yaml
 
 __all__ = [
     "NamedPlugin",
@@ -31,23 +32,23 @@ Filled = TypeVar("Filled", bound=Section)
 
 @dataclass(frozen=True)
 class NamedPlugin:
-    """A plugin that the recipe names, and the options it is given.
+    """A plugin that the recipe names, and the options that the recipe gives it.
 
-    path: of the choice. name_path: of the name, which in `{name: value}` is a key.
+    path: of the choice. name_path: of the name, which is a key in `{name: value}`.
     options: a mapping, or the value of the plugin's shorthand option.
     """
 
     kind: str
     name: str
     options: Any
-    path: Path
-    name_path: Path
-    options_path: Path
+    path: DataPath
+    name_path: DataPath
+    options_path: DataPath
     name_is_key: bool = False
 
 
-def named_plugins(data: Mapping[str, Any]) -> Iterator[NamedPlugin | Fault]:
-    """Every plugin that `data` names; what has not even the form of a choice the core refuses."""
+def named_plugins(data: Mapping[str, Any]) -> Iterator[NamedPlugin | Mistake]:
+    """Every plugin that `data` names; what is not written as a choice is checked elsewhere."""
     for field in _CHOICE_FIELDS:
         value = _value_at(data, field.path)
         if not field.is_list:
@@ -58,7 +59,7 @@ def named_plugins(data: Mapping[str, Any]) -> Iterator[NamedPlugin | Fault]:
 
 
 def without_link_options(data: dict[str, Any]) -> dict[str, Any]:
-    """The data with each well-formed link as `{name: ...}`, which the core's sections read."""
+    """The data with each correct link as `{name: ...}`, which the core's sections accept."""
     for field in _CHOICE_FIELDS:
         value = _value_at(data, field.path)
         if field.form == "link" and isinstance(value, list):
@@ -68,32 +69,32 @@ def without_link_options(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | None, list[Fault]]:
-    """The options as an instance of the plugin's Options, or None and every fault.
+def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | None, list[Mistake]]:
+    """The options as an instance of the plugin's Options, or None and every mistake.
 
-    Where the name is wrong its options cannot be judged, so only the name is told.
+    Where the name is wrong, its options cannot be checked, so only the name is reported.
     """
     if named.name not in registry.names(named.kind):
         message = registry.explain_missing(named.kind, dotted((named.name,)))
-        return None, [Fault(named.name_path, message, at_key=named.name_is_key)]
+        return None, [Mistake(named.name_path, message, at_key=named.name_is_key)]
     model = registry.get(named.kind, named.name).options
     options, implied = named.options, None
     if options is None:
         options = {}
     elif not isinstance(options, dict):
         if model.shorthand is None:
-            where, found = dotted(named.options_path), shown(options)
+            where, found = dotted(named.options_path), describe(options)
             message = f"{where} is {found}, expected a mapping of options."
-            return None, [Fault(named.options_path, message)]
+            return None, [Mistake(named.options_path, message)]
         implied = model.shorthand
         options = {implied: options}
     return check(model, options, prefix=named.options_path, implied=implied)
 
 
 def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:
-    """Links as the command line writes them: NAME, NAME=VALUE or NAME={option: value, ...}.
+    """Links of the sampling chain from the command line: NAME, NAME=VALUE or NAME={option: value}.
 
-    VALUE is that of the sampler's shorthand option. Raises UsageError at the first mistake.
+    VALUE is the value of the sampler's shorthand option. Raises UsageError at the first mistake.
     """
     return [_parse_link(text, registry) for text in texts]
 
@@ -101,27 +102,28 @@ def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:
 def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> list[Choice]:
     """Links as recipes write them: a name, or `{name: {option: value}}`, or `{name: value}`.
 
-    Raises UsageError with all mistakes, each on a line.
+    Raises UsageError with all mistakes, each on its own line.
     """
     chain: list[Choice] = []
-    faults: list[Fault] = []
-    for index, link in enumerate(links):
-        given = dict(link) if isinstance(link, Mapping) else link
-        named = _link("sampler", given, ("chain", index))
-        if isinstance(named, Fault):
-            faults.append(named)
+    mistakes: list[Mistake] = []
+    for index, link in enumerate(plain_data(list(links), source="the chain")):
+        named = _link("sampler", link, ("chain", index))
+        if isinstance(named, Mistake):
+            mistakes.append(named)
             continue
         options, found = check_options(named, registry)
-        faults.extend(found)
+        mistakes += found
         if options is not None:
             chain.append(Choice(name=named.name, options=options))
-    if faults:
-        raise UsageError("\n".join(fault.message for fault in faults))
+    if mistakes:
+        raise UsageError("\n".join(mistake.message for mistake in mistakes))
     return chain
 
 
-def with_options(section: Filled, options: Mapping[Path, Options], path: Path = ()) -> Filled:
-    """The section with the options at each choice's path in place of the mapping that was read."""
+def with_options(
+    section: Filled, options: Mapping[DataPath, Options], path: DataPath = ()
+) -> Filled:
+    """The section in which each choice has the checked options instead of the mapping."""
     changed: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
@@ -150,7 +152,7 @@ def _with_value(data: dict[str, Any], path: tuple[str, ...], value: Any) -> dict
     return {**data, first: _with_value(data[first], tuple(rest), value) if rest else value}
 
 
-def _named(field: ChoiceField, value: Any, path: Path) -> Iterator[NamedPlugin | Fault]:
+def _named(field: ChoiceField, value: Any, path: DataPath) -> Iterator[NamedPlugin | Mistake]:
     if field.form == "link":
         yield _link(field.kind, value, path)
     elif field.form == "mapping or name" and isinstance(value, str):
@@ -162,7 +164,7 @@ def _named(field: ChoiceField, value: Any, path: Path) -> Iterator[NamedPlugin |
         yield NamedPlugin(field.kind, value["name"], options, path, name_path, options_path)
 
 
-def _link(kind: str, link: Any, path: Path) -> NamedPlugin | Fault:
+def _link(kind: str, link: Any, path: DataPath) -> NamedPlugin | Mistake:
     """A link of the chain: a name, or one name with its options."""
     if isinstance(link, str):
         return NamedPlugin(kind, link, {}, path, path, path)
@@ -170,8 +172,8 @@ def _link(kind: str, link: Any, path: Path) -> NamedPlugin | Fault:
         [(name, options)] = link.items()
         inner = (*path, name)
         return NamedPlugin(kind, name, options, path, inner, inner, name_is_key=True)
-    found = f"a mapping of {len(link)} keys" if isinstance(link, dict) else shown(link)
-    return Fault(
+    found = f"a mapping of {len(link)} keys" if isinstance(link, dict) else describe(link)
+    return Mistake(
         path, f"{dotted(path)} is {found}, expected a sampler's name, or one with its options."
     )
 
@@ -186,9 +188,9 @@ def _parse_link(text: str, registry: Registry) -> Choice:
             if options.shorthand is None:
                 raise UsageError(f"'{text}': {_needs_no_value(name, options)}")
             given = {options.shorthand: given}
-    checked, faults = check(options, given, prefix=(name,))
+    checked, mistakes = check(options, given, prefix=(name,))
     if checked is None:
-        raise UsageError(f"'{text}': {faults[0].message}")
+        raise UsageError(f"'{text}': {mistakes[0].message}")
     return Choice(name=name, options=checked)
 
 

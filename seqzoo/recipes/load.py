@@ -1,6 +1,6 @@
-"""load_recipe(path) -> Recipe: YAML, overrides, the core's sections, each plugin's own options.
+"""Make a Recipe: read YAML or a mapping, apply overrides, check the sections and plugin options.
 
-Every mistake of both phases is told at once, each with its place in the file.
+All mistakes in the sections and in the options are reported at once, each with its place.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ from seqzoo.recipes.choices import (
 from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
 from seqzoo.recipes.python_data import DottedMarks, plain_data
 from seqzoo.recipes.sections import BudgetSection, RecipeSections
-from seqzoo.recipes.validation import Fault, check, shown
-from seqzoo.recipes.yaml_reader import MAX_BYTES, Mark, Marks, load_yaml
-from seqzoo.recipes.yaml_reader import Path as PathInData
+from seqzoo.recipes.validation import Mistake, check, describe
+from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Mark, Marks, load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 
 __all__ = [
@@ -52,8 +51,8 @@ class Recipe(RecipeSections):
     """A checked recipe: the sections, each choice's `options` an instance of its plugin's Options.
 
     base: the folder that relative paths start from.
-    registry: where the plugins that it names are found, those of its own files included.
-    Two recipes are equal where they say the same, wherever they were read.
+    registry: the plugins that it can name, those of its plugin files included.
+    Two recipes are equal if their content is equal; base and registry are not compared.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -61,25 +60,25 @@ class Recipe(RecipeSections):
     registry: Registry = Field(repr=False)
 
     def to_yaml(self) -> str:
-        """The resolved recipe, every default filled in; `parse_recipe` reads back its equal."""
+        """The recipe with all defaults as YAML; `parse_recipe` makes an equal recipe of it."""
         return dump_yaml(self._plain())
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what decides the weights but the seed: recipes that share it differ by luck.
+        """Hash of everything that decides the weights, except the seed and the corpus.
 
-        The corpus is not in it: results name their corpus by its own hash.
+        Runs that share it differ by chance only. Results name their corpus by its own hash.
         """
         data = self._plain()
         for section in ("name", "description", "corpus", "sample", "trackers", "evaluate"):
             del data[section]
-        for setting in ("seed", "checkpoint", "log_every_steps"):
-            del data["train"][setting]
+        for field in ("seed", "checkpoint", "log_every_steps"):
+            del data["train"][field]
         for later in ("stream", "start_from"):  # fields that older recipes did not have
             if data["train"][later] is None:
                 del data["train"][later]
         data["runtime"] = data["runtime"]["precision"]
-        # What is written otherwise and means the same.
+        # Different ways to write the same recipe have one hash.
         stages, optimizer = data["train"]["bptt_length"], data["train"]["optimizer"]
         if isinstance(stages, list) and len(stages) == 1:
             data["train"]["bptt_length"] = stages[0]["length"]
@@ -108,7 +107,7 @@ def recipe(
     """A checked recipe from a YAML file, or from a mapping with the same content.
 
     source: relative paths in a file start from its folder, those in a mapping from the working
-    directory. A Recipe is checked again with the overrides.
+    directory. A Recipe is checked again, with the overrides.
     overrides: values by dotted path, `{"train.batch_size": 16}`, or `train.batch_size=16` as text.
     registry: the plugins that the recipe can use; None for all that are installed.
     Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
@@ -130,16 +129,16 @@ def load_recipe(path: Path, registry: Registry, *, overrides: Overrides = ()) ->
     overrides: each is checked like the file's own content.
     Raises UsageError where there is no readable YAML file, RecipeError for what it says.
     """
-    name = shown(str(path))
+    name = describe(str(path))
     try:
         if path.is_dir():
             inside = did_you_mean("", [file.name for file in path.iterdir() if _is_yaml(file)])
             raise UsageError(f"recipe {name} is a directory, expected a YAML file.{inside}")
         if path.exists() and not _is_yaml(path):
             hint = _nearest(path)
-            raise UsageError(f"recipe {name} is no YAML file; its name must end in .yaml.{hint}")
+            raise UsageError(f"recipe {name} is not a YAML file; its name must end in .yaml.{hint}")
         with path.open("rb") as file:
-            # One byte more than is allowed tells "too large" without reading it all.
+            # One byte more than is allowed shows that a file is too large without reading all.
             text = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"recipe {name} does not exist.{_nearest(path)}") from None
@@ -159,12 +158,12 @@ def parse_recipe(
 ) -> Recipe:
     """Check a recipe's text; see `load_recipe`.
 
-    source: what problems name as their file. base: the folder that relative paths start from.
-    registry: left as it is; the recipe carries a copy with its plugin files loaded.
+    source: the file that problems name. base: the folder that relative paths start from.
+    registry: is not changed; the recipe has a copy to which its plugin files are added.
     """
     data, marks = load_yaml(text, source)
     if not isinstance(data, dict):
-        message = f"a recipe is a mapping of sections, found {shown(data)}."
+        message = f"a recipe is a mapping of sections, found {describe(data)}."
         raise RecipeError([marks.value(()).problem(message)])
     if "recipes" in data and "architecture" not in data:
         raise UsageError(f"{source} is the grid of a sweep; run it with 'seqzoo sweep {source}'.")
@@ -174,7 +173,7 @@ def parse_recipe(
 def recipe_from(
     data: Mapping[str, Any], registry: Registry, *, base: Path, overrides: Overrides = ()
 ) -> Recipe:
-    """Check a recipe that is given as a mapping, which is left as it is; see `parse_recipe`.
+    """Check a recipe that is given as a mapping, which is not changed; see `parse_recipe`.
 
     Problems name the dotted path of their place.
     """
@@ -186,13 +185,13 @@ def recipe_from(
 def _checked_recipe(
     data: dict[str, Any], marks: Marks, registry: Registry, *, base: Path, overrides: Overrides
 ) -> Recipe:
-    typed, problems = apply_overrides(data, marks, overrides=overrides, rivals=[_BUDGET])
+    typed, problems = apply_overrides(data, marks, overrides=overrides, exclusive=[_BUDGET])
     registry = registry.copy()
-    file_faults = _load_plugin_files(data.get("plugins"), registry, base)
-    sections, options, faults = _check(data, registry)
-    if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
-        sections, options, faults = _check(data, registry)
-    problems += _problems(file_faults + faults, marks)
+    file_mistakes = _load_plugin_files(data.get("plugins"), registry, base)
+    sections, options, mistakes = _check(data, registry)
+    if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
+        sections, options, mistakes = _check(data, registry)
+    problems += _problems(file_mistakes + mistakes, marks)
     if problems or sections is None:
         raise RecipeError(problems)
     filled = with_options(sections, options)
@@ -201,7 +200,7 @@ def _checked_recipe(
 
 
 def plugin_options(spec: Spec, overrides: Sequence[str]) -> Any:
-    """A plugin's options from `key=value` alone, checked as in a recipe. Raises RecipeError."""
+    """A plugin's options from `key=value`, checked as in a recipe. Raises RecipeError."""
     return options_from(spec.options, overrides, source=f"{spec.kind} '{spec.name}'")
 
 
@@ -212,18 +211,18 @@ def options_from(
     source: str,
     defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Model:
-    """An instance of `model` from `key=value` alone, checked as in a recipe. Raises RecipeError.
+    """An instance of `model` from `key=value`, checked as in a recipe. Raises RecipeError.
 
-    source: what problems name where a value is not there. defaults: what no override sets.
+    source: what problems name if a value is missing. defaults: values that overrides can replace.
     """
     data = dict(defaults)
     marks = Marks()
     marks.values[()] = Mark(source, 0, 0)
     typed, problems = apply_overrides(data, marks, overrides=overrides)
-    options, faults = check(model, data)
-    if retype(data, typed, paths=[fault.path for fault in faults if fault.wants_text]):
-        options, faults = check(model, data)
-    problems += _problems(faults, marks)
+    options, mistakes = check(model, data)
+    if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
+        options, mistakes = check(model, data)
+    problems += _problems(mistakes, marks)
     if problems or options is None:
         raise RecipeError(problems)
     return options
@@ -231,43 +230,43 @@ def options_from(
 
 def _check(
     data: dict[str, Any], registry: Registry
-) -> tuple[RecipeSections | None, dict[PathInData, Options], list[Fault]]:
-    """Both phases: the core's sections, and the options of every plugin named, by its path."""
-    options: dict[PathInData, Options] = {}
-    faults: list[Fault] = []
+) -> tuple[RecipeSections | None, dict[DataPath, Options], list[Mistake]]:
+    """The core's sections, the options of every plugin by the path of its choice, and mistakes."""
+    options: dict[DataPath, Options] = {}
+    mistakes: list[Mistake] = []
     for named in named_plugins(data):
-        if isinstance(named, Fault):
-            faults.append(named)
+        if isinstance(named, Mistake):
+            mistakes.append(named)
             continue
         checked, found = check_options(named, registry)
-        faults += found
+        mistakes += found
         if checked is not None:
             options[named.path] = checked
     sections, found = check(RecipeSections, without_link_options(data))
-    return sections, options, found + faults
+    return sections, options, found + mistakes
 
 
-def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Fault]:
-    """Load a recipe's plugin files into `registry`; what is no list of text the core refuses."""
-    faults = []
+def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Mistake]:
+    """Load a recipe's plugin files into `registry`; what is not text is checked elsewhere."""
+    mistakes = []
     for index, file in enumerate(files if isinstance(files, list) else []):
         if isinstance(file, str):
             try:
                 registry.add_file(base / file)
             except PluginError as error:
-                faults.append(Fault(("plugins", index), str(error)))
-    return faults
+                mistakes.append(Mistake(("plugins", index), str(error)))
+    return mistakes
 
 
-def _problems(faults: Iterable[Fault], marks: Marks) -> list[Problem]:
+def _problems(mistakes: Iterable[Mistake], marks: Marks) -> list[Problem]:
     return [
-        (marks.key if fault.at_key else marks.value)(fault.path).problem(fault.message)
-        for fault in faults
+        (marks.key if mistake.at_key else marks.value)(mistake.path).problem(mistake.message)
+        for mistake in mistakes
     ]
 
 
 def _nearest(path: Path) -> str:
-    """A hint at the recipes beside `path`."""
+    """A hint with the closest name of a recipe in the folder of `path`."""
     try:
         beside = [entry.name for entry in path.parent.iterdir() if _is_yaml(entry)]
     except (OSError, ValueError):

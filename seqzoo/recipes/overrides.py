@@ -1,7 +1,7 @@
 """`train.budget.steps=100` -> a change of a recipe's data, before it is checked.
 
 The value of an override that is text is read as YAML. Where the field turns out to hold text, what
-was typed is taken letter by letter (`retype`), so that `name=1` needs no quotes within quotes.
+was typed is used as it is (`retype`), so that `name=1` needs no additional quotes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from seqzoo.errors import Problem, RecipeError
 from seqzoo.recipes.python_data import plain_data
-from seqzoo.recipes.validation import dotted, shown
-from seqzoo.recipes.yaml_reader import MAX_DEPTH, Mark, Marks, Path, load_yaml
+from seqzoo.recipes.validation import describe, dotted
+from seqzoo.recipes.yaml_reader import MAX_DEPTH, DataPath, Mark, Marks, load_yaml
 
 __all__ = ["Overrides", "apply_overrides", "retype"]
 
@@ -27,17 +27,17 @@ def apply_overrides(
     marks: Marks,
     *,
     overrides: Overrides,
-    rivals: Iterable[Sequence[Path]] = (),
-) -> tuple[dict[Path, str], list[Problem]]:
+    exclusive: Iterable[Sequence[DataPath]] = (),
+) -> tuple[dict[DataPath, str], list[Problem]]:
     """Change `data` and `marks` in place, in the order given.
 
-    rivals: groups of paths of which only one can be set; setting one removes the others, unless an
-    override set them too.
-    Gives what was typed for each path whose value could also be meant as text, and the problems.
+    exclusive: groups of paths that exclude each other; setting one removes the others, unless an
+    override has set them too.
+    Returns what was typed for each path whose value may be meant as text, and the problems.
     """
-    typed: dict[Path, str] = {}
+    typed: dict[DataPath, str] = {}
     problems: list[Problem] = []
-    overridden: set[Path] = set()
+    overridden: set[DataPath] = set()
     for override in _read_all(overrides, problems):
         try:
             path = _set(data, marks, parts=override.parts, value=override.value, mark=override.mark)
@@ -49,15 +49,15 @@ def apply_overrides(
         if override.typed is not None:
             typed[path] = override.typed
         overridden.add(path)
-        for group in rivals:
+        for group in exclusive:
             if path in group:
-                others = [rival for rival in group if not _is_within(rival, overridden)]
+                others = [other for other in group if not _is_within(other, overridden)]
                 _remove(data, paths=others)
     return typed, problems
 
 
 class _Override(NamedTuple):
-    """typed: what was typed, where the value could also be meant as text."""
+    """typed: what was typed, if the value may be meant as text."""
 
     parts: list[str]
     value: Any
@@ -92,12 +92,14 @@ def _read_all(overrides: Overrides, problems: list[Problem]) -> Iterator[_Overri
 _KEY_VALUE = "key=value, such as train.batch_size=16"
 
 
-def _is_within(path: Path, paths: Collection[Path]) -> bool:
+def _is_within(path: DataPath, paths: Collection[DataPath]) -> bool:
     return any(path[:length] in paths for length in range(1, len(path) + 1))
 
 
-def retype(data: dict[str, Any], typed: Mapping[Path, str], *, paths: Iterable[Path]) -> bool:
-    """Put what was typed in place of what it was read as; whether there was anything to do."""
+def retype(
+    data: dict[str, Any], typed: Mapping[DataPath, str], *, paths: Iterable[DataPath]
+) -> bool:
+    """Use what was typed instead of what it was read as. Returns whether anything changed."""
     wanted = [path for path in paths if path in typed]
     for path in wanted:
         container: Any = data
@@ -108,7 +110,7 @@ def retype(data: dict[str, Any], typed: Mapping[Path, str], *, paths: Iterable[P
 
 
 def _read(text: str) -> Any:
-    """The value as YAML, or as it stands where it is none: a prompt may be anything."""
+    """The value as YAML, or the text itself if it is not YAML: a prompt can be anything."""
     try:
         value, _ = load_yaml(text or "null", "")
     except RecipeError:
@@ -119,22 +121,22 @@ def _read(text: str) -> Any:
 
 def _set(
     data: dict[str, Any], marks: Marks, *, parts: Sequence[str], value: Any, mark: Mark
-) -> Path:
-    """Set the value, making the mappings that are missing on the way. Raises LookupError."""
+) -> DataPath:
+    """Set the value; mappings that are missing on the path are made. Raises LookupError."""
     container: Any = data
-    path: Path = ()
+    path: DataPath = ()
     for number, part in enumerate(parts):
         key: str | int = part
         if isinstance(container, list):
             if not (part.isdecimal() and len(part) < 9 and int(part) < len(container)):
                 raise LookupError(
-                    f"{dotted(path)} is a list of {len(container)}, counted from 0; there is no "
-                    f"'{part}' in it."
+                    f"{dotted(path)} is a list of {len(container)} entries, counted from 0; "
+                    f"there is no entry '{part}'."
                 )
             key = int(part)
         elif not isinstance(container, dict):
             raise LookupError(
-                f"{dotted(path)} is {shown(container)}, so there is no '{part}' in it to set."
+                f"{dotted(path)} is {describe(container)}, so '{part}' cannot be set in it."
             )
         path = (*path, key)
         if number == len(parts) - 1:
@@ -148,7 +150,7 @@ def _set(
     raise AssertionError("a path has at least one part")
 
 
-def _remove(data: dict[str, Any], *, paths: Iterable[Path]) -> None:
+def _remove(data: dict[str, Any], *, paths: Iterable[DataPath]) -> None:
     for path in paths:
         container: Any = data
         for part in path[:-1]:

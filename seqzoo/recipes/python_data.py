@@ -12,15 +12,15 @@ from typing import Any
 
 from seqzoo.errors import Problem, RecipeError
 from seqzoo.recipes.validation import dotted
-from seqzoo.recipes.yaml_reader import MAX_DEPTH, MAX_VALUES, Mark, Marks, Path
+from seqzoo.recipes.yaml_reader import MAX_DEPTH, MAX_VALUES, DataPath, Mark, Marks
 
 __all__ = ["DottedMarks", "plain_data"]
 
 
 class DottedMarks(Marks):
-    """Marks of data that is in no file: its place is a dotted path, or the override that set it."""
+    """Places of data that is not in a file: the dotted path, or the override that set the value."""
 
-    def value(self, path: Path) -> Mark:
+    def value(self, path: DataPath) -> Mark:
         known = next((p for n in range(len(path), 0, -1) if (p := path[:n]) in self.values), None)
         return Mark(dotted(path), 0, 0) if known is None else self.values[known]
 
@@ -28,8 +28,8 @@ class DottedMarks(Marks):
 def plain_data(data: Any, *, source: str = "") -> Any:
     """A copy in dicts, lists, str, int, float, bool and None.
 
-    Tuples, paths and numpy's numbers are converted. source: what problems name as their place; ""
-    for the dotted path. Raises RecipeError.
+    Tuples, paths and numbers of numpy are converted. source: the place that problems name; "" for
+    the dotted path. Raises RecipeError.
     """
     copier = _Copier(source)
     plain = copier.copy(data, ())
@@ -44,7 +44,7 @@ class _Copier:
         self.problems: list[Problem] = []
         self._count = 0
 
-    def copy(self, value: Any, path: Path) -> Any:
+    def copy(self, value: Any, path: DataPath) -> Any:
         self._count += 1
         if self._count > MAX_VALUES or len(path) > MAX_DEPTH:  # a list may contain itself
             too_many = f"there are more than {MAX_VALUES} values."
@@ -61,7 +61,7 @@ class _Copier:
             return [self.copy(inner, (*path, index)) for index, inner in enumerate(value)]
         return self._scalar(value, path)
 
-    def _mapping(self, value: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+    def _mapping(self, value: Mapping[Any, Any], path: DataPath) -> dict[str, Any]:
         copied = {}
         for key, inner in value.items():
             if isinstance(key, str):
@@ -70,7 +70,7 @@ class _Copier:
                 self._note(path, f"a key must be text, found {type(key).__name__}.")
         return copied
 
-    def _scalar(self, value: Any, path: Path) -> Any:
+    def _scalar(self, value: Any, path: DataPath) -> Any:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
@@ -92,5 +92,5 @@ class _Copier:
         )
         return None
 
-    def _note(self, path: Path, message: str) -> None:
+    def _note(self, path: DataPath, message: str) -> None:
         self.problems.append(Problem(self.source or dotted(path), 0, 0, message))

@@ -1,7 +1,7 @@
-"""JSON Schema of recipes with the plugins that are installed, so that editors complete both.
+"""JSON Schema of recipes and of the options of installed plugins, for editors and for docs/.
 
-Where a recipe loads plugin files, names that are not installed are admitted: the file may bring
-them. Everywhere else a name must be installed and its options must be its own.
+A recipe that loads plugin files may name plugins that are not installed, because the files may
+declare them. In any other recipe each name must be installed. Options must fit their plugin.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Spec
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, choice_fields
 from seqzoo.recipes.sections import RecipeSections
-from seqzoo.recipes.validation import in_words
+from seqzoo.recipes.validation import describe_schema
 
 __all__ = ["field_table", "recipe_schema"]
 
@@ -26,7 +26,7 @@ _CHOICE_FIELDS = tuple(choice_fields(RecipeSections))
 
 
 def recipe_schema(registry: Registry) -> JsonSchema:
-    """JSON Schema (draft 2020-12) of a recipe; the same for the same plugins."""
+    """JSON Schema (draft 2020-12) of a recipe; equal plugins give an equal schema."""
     schema = _without_titles(RecipeSections.model_json_schema())
     definitions: JsonSchema = schema["$defs"]
     for kind in dict.fromkeys(field.kind for field in _CHOICE_FIELDS):
@@ -50,9 +50,9 @@ def recipe_schema(registry: Registry) -> JsonSchema:
 
 
 def field_table() -> str:
-    """Every field of the core's sections as Markdown: name, what it takes, default, meaning."""
+    """Every field of the core's sections as a Markdown table: name, type, default, meaning."""
     schema = RecipeSections.model_json_schema()
-    lines = ["| field | takes | default | meaning |", "|---|---|---|---|"]
+    lines = ["| field | type | default | meaning |", "|---|---|---|---|"]
     lines += _rows(schema, "", schema["$defs"])
     return "\n".join(lines) + "\n"
 
@@ -64,12 +64,14 @@ def _options_schema(spec: Spec) -> JsonSchema:
                 ref_template=f"#/$defs/{spec.kind}.{spec.name}/$defs/{{model}}"
             )
         )
-    except PydanticUserError:  # a plugin's own types may have no schema; anything goes then
+    except (
+        PydanticUserError
+    ):  # types that a plugin defines may have no schema; then all options are accepted
         return {"type": "object"}
 
 
 def _choice_schema(kind: str, specs: list[Spec]) -> JsonSchema:
-    """Each name's options; a name and its summary for editors to offer."""
+    """The options that belong to each name; names and summaries for editors to suggest."""
     offered: list[JsonSchema] = [
         {"const": spec.name, "description": spec.summary} for spec in specs
     ]
@@ -99,7 +101,7 @@ def _link_schema(kind: str, specs: list[Spec]) -> JsonSchema:
 
 
 def _add_choice(schema: JsonSchema, field: ChoiceField) -> None:
-    """Let the field's schema admit what a choice of its kind may be."""
+    """Make the schema of the field accept what a choice of its kind can be."""
     definitions = schema["$defs"]
     section = definitions.get(field.section.__name__, schema)
     properties = section["properties"]
@@ -114,14 +116,14 @@ def _add_choice(schema: JsonSchema, field: ChoiceField) -> None:
         name = [{"type": "string"}] if field.form == "mapping or name" else []
         properties[last]["anyOf"] = [*name, choice, {"type": "null"}]
     else:
-        # A section that is a choice and more has a definition of its own.
+        # A section that is a choice with more fields has its own definition.
         is_own = field.chosen is not Choice
         target = definitions[field.chosen.__name__] if is_own else properties[last]
         target["allOf"] = [_ref(f"{field.kind}.chosen")]
 
 
 def _installed_only() -> JsonSchema:
-    """What is required in addition where no plugin file can bring further names."""
+    """What is required in addition if no plugin file can declare more names."""
     root: JsonSchema = {"properties": {}}
     for field in _CHOICE_FIELDS:
         names = _ref(f"{field.kind}.installed")
@@ -145,7 +147,7 @@ def _ref(name: str) -> JsonSchema:
 
 
 def _without_titles(schema: JsonSchema) -> JsonSchema:
-    """Pydantic titles every field with its own name, which editors would show twice."""
+    """Without the titles of pydantic: they repeat the field's name, and editors show both."""
 
     def inner(value: Any) -> Any:
         if isinstance(value, list):
@@ -166,7 +168,7 @@ def _rows(section: JsonSchema, prefix: str, definitions: JsonSchema) -> Iterator
             yield from _rows(definitions[named], f"{prefix}{name}.", definitions)
             continue
         default = "required" if name in section.get("required", []) else f"`{_yaml(field)}`"
-        takes = in_words(field, definitions).replace("|", "\\|")
+        takes = describe_schema(field, definitions).replace("|", "\\|")
         yield f"| `{prefix}{name}` | {takes} | {default} | {field['description']} |"
         for branch in field.get("anyOf", []):
             inner = definitions.get(branch.get("$ref", "").rsplit("/", 1)[-1])

@@ -1,7 +1,7 @@
 """The sections of a recipe: every field with its default, its limits and what it means.
 
-Messages, the JSON Schema and the reference in docs/ are made from these. Limits refuse what
-cannot be meant; what is merely unwise is the user's affair.
+Messages, the JSON Schema and the reference in docs/ are made from these. Limits refuse only values
+that cannot work; a value that works badly is the user's decision.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def run_name(name: str) -> str:
-    """The name, if it can name a run; raises ValueError where it cannot."""
-    # It becomes a folder's name and stands on command lines: no path parts, no leading '.' or '-'.
+    """The name, if it can name a run. Raises ValueError where it cannot."""
+    # It becomes the name of a folder and an argument of commands: no '/', no leading '.' or '-'.
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name[:40]!r} cannot name a run; use up to 100 letters, digits, '_', '.' and '-', "
-            f"beginning with no '.' or '-'"
+            f"{name[:40]!r} cannot name a run; use up to 100 letters, digits, '_', '.' and "
+            f"'-', and do not begin with '.' or '-'"
         )
     return name
 
@@ -62,13 +62,15 @@ def _or_text(schema: dict[str, Any]) -> None:
 
 
 class SplitSection(Section):
-    """Shares of a corpus, contiguous and in this order."""
+    """The shares of a corpus that are for training, validation and test, in this order."""
 
-    train: float = Field(default=0.9, gt=0, lt=1, description="share to learn from")
+    train: float = Field(default=0.9, gt=0, lt=1, description="share that the model is trained on")
     validation: float = Field(
-        default=0.05, gt=0, lt=1, description="share that choices are made on"
+        default=0.05, gt=0, lt=1, description="share that settings and checkpoints are chosen by"
     )
-    test: float = Field(default=0.05, gt=0, lt=1, description="share that the leaderboard shows")
+    test: float = Field(
+        default=0.05, gt=0, lt=1, description="share that the leaderboard is ranked by"
+    )
 
     @model_validator(mode="after")
     def _is_whole(self) -> SplitSection:
@@ -79,15 +81,15 @@ class SplitSection(Section):
 
 
 class CorpusSection(Choice):
-    """The bytes to learn from."""
+    """The bytes that the model is trained and scored on."""
 
     fallback: Annotated[Choice | None, Kind("corpus", form="mapping or name")] = Field(
         default=None,
-        description="the corpus to take, announced, where the first cannot be had: a name, or a "
-        "mapping of name and options",
+        description="the corpus to use, with a message, when this one is not available: a name, "
+        "or a mapping of name and options",
         json_schema_extra=_or_text,
     )
-    split: SplitSection = Field(default=SplitSection(), description="how the corpus is cut")
+    split: SplitSection = Field(default=SplitSection(), description="how the corpus is divided")
 
     @field_validator("fallback", mode="before")
     @classmethod
@@ -96,21 +98,24 @@ class CorpusSection(Choice):
 
 
 class AdaptiveSection(Section):
-    """Scores of a model that goes on learning, each byte scored before it is learnt from."""
+    """Scores of a model that continues to learn; each byte is scored before it is learnt from."""
 
     learning_rate: float = Field(
         default=3e-4,
         ge=0,
-        description="of dynamic evaluation; 0 leaves the weights alone, and only what the "
-        "architecture itself adapts (counts) learns",
+        description="learning rate of the updates while scoring (dynamic evaluation); 0 leaves "
+        "the weights unchanged, so that only the architecture's own counts learn",
     )
     decay: float = Field(
-        default=0.002, ge=0, le=1, description="share of the way back to the trained weights"
+        default=0.002,
+        ge=0,
+        le=1,
+        description="share by which each update moves the weights back to the trained ones",
     )
     damping: float = Field(
         default=0.1,
         gt=0,
-        description="added to each parameter's gradient scale, as a share of the mean scale",
+        description="added to the gradient scale of each parameter, as a share of the mean scale",
     )
     segment_length: int = Field(default=64, ge=1, description="tokens between updates")
 
@@ -121,79 +126,87 @@ class EvaluateSection(Section):
     lanes: int = Field(
         default=1,
         ge=1,
-        description="stretches read side by side; 1 carries the state through the split",
+        description="parts of the split that are read in parallel; 1 carries the state through "
+        "the whole split",
     )
     warmup_tokens: int = Field(
-        default=256, ge=0, description="unscored context of each lane; used only where lanes > 1"
+        default=256,
+        ge=0,
+        description="tokens that each lane reads before it is scored; used only with lanes > 1",
     )
     chunk_length: int = Field(
-        default=1024, ge=1, description="tokens per forward pass; not in the score"
+        default=1024, ge=1, description="tokens per forward pass; no effect on the score"
     )
     adaptive: AdaptiveSection | None = Field(
         default=None,
-        description="score a second time while learning; a mapping, `{}` for its defaults",
+        description="a second score, of the model while it continues to learn; `{}` for the "
+        "defaults, null for none",
     )
 
 
 class SampleSection(Section):
-    """The text that a finished run writes."""
+    """The text that is generated at the end of a run."""
 
-    prompt: str = Field(default="", description="what to go on from")
-    length: int = Field(default=400, ge=1, le=10**9, description="tokens")
-    seed: int = Field(default=1, ge=0, description="of the draws")
-    count: int = Field(default=1, ge=1, le=10_000, description="samples")
+    prompt: str = Field(default="", description="text that the sample continues")
+    length: int = Field(default=400, ge=1, le=10**9, description="tokens to generate")
+    seed: int = Field(default=1, ge=0, description="seed of the random draws")
+    count: int = Field(default=1, ge=1, le=10_000, description="number of samples")
     chain: Annotated[tuple[Choice, ...], Kind("sampler", form="link")] = Field(
         default=(),
-        description="samplers in order: `name`, `{name: {option: value}}`, or `{name: value}` for "
-        "a sampler with one obvious option",
+        description="samplers, applied in order: `name`, `{name: {option: value}}`, or "
+        "`{name: value}` for a sampler with one main option",
     )
 
 
 class RuntimeSection(Section):
-    """Where and how the model runs."""
+    """Device, threads and precision of the computation."""
 
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
-        description="where to compute; auto takes an accelerator where there is one",
+        description="device to compute on; auto uses an accelerator if there is one",
         examples=["auto", "cpu", "cuda", "cuda:1", "mps"],
     )
     threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         default=None, description="CPU threads; null for all cores"
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the forward pass; parameters stay float32"
+        default="float32", description="number format of the forward pass; parameters stay float32"
     )
-    compile: bool = Field(default=False, description="whether torch compiles the model first")
+    compile: bool = Field(
+        default=False, description="whether torch compiles the model before training"
+    )
 
 
 class RecipeSections(Section):
     """A whole recipe."""
 
     name: Annotated[str, AfterValidator(run_name)] = Field(
-        description="of the run and its folder: letters, digits, `_`, `.` and `-`",
+        description="name of the run and of its folder: letters, digits, `_`, `.` and `-`",
         examples=["my_run"],
         json_schema_extra={"pattern": f"^{_NAME.pattern}$"},
     )
-    description: str = Field(default="", description="for people")
+    description: str = Field(default="", description="free text; has no effect")
     plugins: tuple[str, ...] = Field(
-        default=(), description="plugin files to load, relative to the recipe's folder"
+        default=(), description="plugin files to load; paths are relative to the recipe's folder"
     )
-    corpus: Annotated[CorpusSection, Kind("corpus")] = Field(description="the bytes to learn from")
+    corpus: Annotated[CorpusSection, Kind("corpus")] = Field(
+        description="the bytes that the model is trained and scored on"
+    )
     tokenizer: Annotated[Choice, Kind("tokenizer")] = Field(
-        description="bytes to token ids and back"
+        description="converts bytes to token ids and back"
     )
-    architecture: Annotated[Choice, Kind("architecture")] = Field(description="the sequence model")
+    architecture: Annotated[Choice, Kind("architecture")] = Field(description="the model")
     train: TrainSection = Field(description="truncated backpropagation through time")
     evaluate: EvaluateSection = Field(
-        default=EvaluateSection(), description="how the model is scored"
+        default=EvaluateSection(), description="how the trained model is scored"
     )
     sample: SampleSection = Field(
-        default=SampleSection(), description="text that a finished run writes"
+        default=SampleSection(), description="the text that is generated at the end of a run"
     )
     trackers: Annotated[tuple[Choice, ...], Kind("tracker")] = Field(
-        default=(), description="further sinks for metrics"
+        default=(), description="additional outputs for the metrics, such as other tools"
     )
     runtime: RuntimeSection = Field(
-        default=RuntimeSection(), description="where and how the model runs"
+        default=RuntimeSection(), description="device, threads and precision"
     )

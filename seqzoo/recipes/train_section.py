@@ -21,71 +21,81 @@ __all__ = [
 
 
 class Stage(Section):
-    """A length that holds from some share of the budget on."""
+    """A length that is used from some share of the budget on."""
 
     start: float = Field(
-        alias="from", ge=0, lt=1, description="share of the budget at which it begins"
+        alias="from", ge=0, lt=1, description="share of the budget at which the stage begins"
     )
-    length: int = Field(ge=1, description="tokens")
+    length: int = Field(ge=1, description="tokens between cuts of the gradient")
 
 
 class OptimizerSection(Section):
     """AdamW for every parameter; or Muon for hidden matrices and AdamW for the others."""
 
     name: Literal["adamw", "muon"] = Field(
-        default="adamw", description="adamw, or muon for hidden matrices and adamw for the rest"
+        default="adamw",
+        description="adamw; or muon for hidden matrices and adamw for the other parameters",
     )
-    learning_rate: float = Field(default=3e-3, gt=0, description="of AdamW, before the schedule")
-    weight_decay: float = Field(default=0.01, ge=0, description="decoupled, on matrices only")
+    learning_rate: float = Field(
+        default=3e-3, gt=0, description="learning rate of AdamW, before the schedule"
+    )
+    weight_decay: float = Field(
+        default=0.01, ge=0, description="decoupled weight decay, on matrices only"
+    )
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
-        default=(0.9, 0.99), description="decay of AdamW's first and second moment"
+        default=(0.9, 0.99), description="decay of the first and second moment in AdamW"
     )
-    epsilon: float = Field(default=1e-8, gt=0, description="added to AdamW's denominator")
+    epsilon: float = Field(default=1e-8, gt=0, description="added to the denominator in AdamW")
     matrix_learning_rate: float = Field(
-        default=0.02, gt=0, description="of muon, before the schedule"
+        default=0.02, gt=0, description="learning rate of Muon, before the schedule"
     )
-    momentum: float = Field(default=0.95, ge=0, lt=1, description="of muon")
+    momentum: float = Field(default=0.95, ge=0, lt=1, description="momentum of Muon")
 
 
 class ScheduleSection(Section):
-    """The learning rate's course."""
+    """How the learning rate changes during training."""
 
-    warmup_steps: int = Field(default=0, ge=0, description="updates of linear warm-up")
+    warmup_steps: int = Field(
+        default=0, ge=0, description="updates over which the learning rate rises linearly from 0"
+    )
     decay: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="how it falls over the whole budget"
+        default="cosine", description="how the learning rate falls over the budget"
     )
     final_fraction: float = Field(
-        default=0.0, ge=0, le=1, description="of the learning rate, left at the budget's end"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="the learning rate at the end of the budget, as a share of the highest",
     )
 
 
 class BudgetSection(Section):
-    """How long to train: until the first of the given is spent."""
+    """How long to train: training ends when the first of the given limits is reached."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    steps: int | None = Field(default=None, ge=1, description="updates")
+    steps: int | None = Field(default=None, ge=1, description="updates of the weights")
     bytes: int | None = Field(
-        default=None, ge=1, description="raw bytes trained on, repeats counted"
+        default=None, ge=1, description="raw bytes that are trained on, repeats included"
     )
-    epochs: float | None = Field(
-        default=None, gt=0, description="readings of the training part; few, where a text is short"
+    epochs: float | None = Field(default=None, gt=0, description="passes over the training part")
+    seconds: float | None = Field(
+        default=None, gt=0, description="seconds of training, by the clock"
     )
-    seconds: float | None = Field(default=None, gt=0, description="wall-clock seconds of training")
 
     @model_validator(mode="after")
     def _is_some(self) -> BudgetSection:
         if all(getattr(self, unit) is None for unit in type(self).model_fields):
-            raise ValueError("give one of steps, bytes, epochs and seconds, or more; found none")
+            raise ValueError("give one or more of steps, bytes, epochs and seconds; found none")
         return self
 
     @classmethod
     def alternatives(cls) -> tuple[str, ...]:
-        """The units of which an override replaces the others; epochs limit any of them."""
+        """The units that replace each other in overrides; epochs is a limit beside any of them."""
         return tuple(unit for unit in cls.model_fields if unit != "epochs")
 
     def share(self, *, steps: float, bytes: float, epochs: float, seconds: float) -> float:
-        """How much of it so much training has spent: from 0 to 1, and beyond."""
+        """The share of the budget that this much training has used; above 1 past its end."""
         pairs = (
             (steps, self.steps),
             (bytes, self.bytes),
@@ -96,68 +106,78 @@ class BudgetSection(Section):
 
 
 class ValidationSection(Section):
-    """Scores during training, on the validation split."""
+    """Scores on the validation split during training."""
 
     every_steps: int = Field(
-        default=500, ge=0, description="updates between validations; 0 for never"
+        default=500, ge=0, description="updates between scores on the validation split; 0 for none"
     )
-    lanes: int = Field(
-        default=32, ge=1, description="stretches of the split that are read side by side"
-    )
+    lanes: int = Field(default=32, ge=1, description="parts of the split that are read in parallel")
     max_bytes: int = Field(
         default=500_000,
         ge=1,
-        description="of the split's beginning; a large corpus is scored whole only afterwards",
+        description="bytes to score, from the start of the split; the whole split is scored after "
+        "training",
     )
 
 
 class CheckpointSection(Section):
-    """What a killed run can go on from."""
+    """The saved states that an interrupted run can resume from."""
 
     every_steps: int = Field(default=500, ge=1, description="updates between checkpoints")
-    keep: int = Field(default=2, ge=1, description="newest checkpoints that stay, beside the best")
+    keep: int = Field(
+        default=2,
+        ge=1,
+        description="number of newest checkpoints that are kept; the best is always kept",
+    )
 
 
 class TrainSection(Section):
-    """Truncated backpropagation through time over contiguous lanes, state carried."""
+    """Training by truncated backpropagation through time; the state is carried between batches."""
 
-    batch_size: int = Field(default=32, ge=1, description="lanes")
+    batch_size: int = Field(default=32, ge=1, description="sequences in a batch (lanes)")
     stream: Annotated[Choice | None, Kind("stream")] = Field(
         default=None,
-        description="a plugin that orders the training text; null for contiguous lanes, which "
-        "carry the state from batch to batch",
+        description="a plugin that decides the order of the training text; null for contiguous "
+        "lanes, which carry the state from batch to batch",
     )
     start_from: str | None = Field(
         default=None,
-        description="a run folder or an exported folder whose weights training starts from, "
-        "relative to the recipe's folder; null to start from new weights",
+        description="folder of a run, or of an exported model, whose weights training starts "
+        "from, relative to the recipe's folder; null for new weights",
     )
     bptt_length: Annotated[int, Field(ge=1)] | Annotated[tuple[Stage, ...], Field(min_length=1)] = (
         Field(
             default=64,
             description="tokens per lane between cuts of the gradient; or a list of stages "
-            "`{from: share of the budget, length: tokens}`, the first from 0",
+            "`{from: share of the budget, length: tokens}`, of which the first begins at 0",
         )
     )
     optimizer: OptimizerSection = Field(
-        default=OptimizerSection(), description="how gradients are used"
+        default=OptimizerSection(), description="how gradients change the weights"
     )
     schedule: ScheduleSection = Field(
-        default=ScheduleSection(), description="the learning rate's course"
+        default=ScheduleSection(), description="how the learning rate changes"
     )
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
-        default=1.0, description="largest norm of the whole gradient; null for no clipping"
+        default=1.0, description="largest allowed norm of the whole gradient; null for no clipping"
     )
-    accumulation_steps: int = Field(default=1, ge=1, description="batches per update")
-    budget: BudgetSection = Field(description="how long to train: one of steps, bytes, seconds")
-    seed: int = Field(default=1, ge=0, description="of initialisation and dropout")
+    accumulation_steps: int = Field(
+        default=1, ge=1, description="batches per update; their gradients are averaged"
+    )
+    budget: BudgetSection = Field(
+        description="how long to train: one or more of steps, bytes, epochs and seconds"
+    )
+    seed: int = Field(default=1, ge=0, description="seed of the initial weights and of dropout")
     validation: ValidationSection = Field(
-        default=ValidationSection(), description="scores during training"
+        default=ValidationSection(), description="scores on the validation split during training"
     )
     checkpoint: CheckpointSection = Field(
-        default=CheckpointSection(), description="what a killed run can go on from"
+        default=CheckpointSection(),
+        description="saved states that an interrupted run can resume from",
     )
-    log_every_steps: int = Field(default=20, ge=1, description="updates between lines of metrics")
+    log_every_steps: int = Field(
+        default=20, ge=1, description="updates between two lines of metrics"
+    )
 
     @field_validator("bptt_length")
     @classmethod
@@ -166,11 +186,11 @@ class TrainSection(Section):
             starts = [stage.start for stage in bptt_length]
             if starts[0] != 0 or any(a >= b for a, b in pairwise(starts)):
                 found = ", ".join(f"{start:g}" for start in starts[:8])
-                raise ValueError(f"stages must begin at 0 and rise; found from: {found}")
+                raise ValueError(f"stages must begin at 0 and increase; found from: {found}")
         return bptt_length
 
     def bptt_length_at(self, progress: float) -> int:
-        """Tokens between cuts when a share `progress` of the budget is spent."""
+        """Tokens between cuts of the gradient when the share `progress` of the budget is used."""
         if isinstance(self.bptt_length, int):
             return self.bptt_length
         return next(s.length for s in reversed(self.bptt_length) if s.start <= max(progress, 0.0))

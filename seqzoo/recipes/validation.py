@@ -1,7 +1,7 @@
-"""A pydantic model's verdict on data from a recipe, in plain words with the path of each fault.
+"""Check data against a pydantic model: an instance, or every mistake with its path and a sentence.
 
-Pydantic says where something is wrong; what was expected is read from the model's JSON Schema,
-the one description that messages, editors and the reference in docs/ share.
+Pydantic says where a mistake is. What was expected is read from the model's JSON Schema, so that
+messages, editors and the reference in docs/ say the same.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
 from seqzoo.errors import did_you_mean
-from seqzoo.recipes.yaml_reader import Path
+from seqzoo.recipes.yaml_reader import DataPath
 
-__all__ = ["Fault", "check", "dotted", "in_words", "schema_at", "shown"]
+__all__ = ["Mistake", "check", "describe", "describe_schema", "dotted", "schema_at"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -27,54 +27,54 @@ _PYDANTIC_KINDS = frozenset(get_args(ErrorType))
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mistake:
     """One thing that is wrong, at a path from the recipe's root.
 
     at_key: the key is wrong, not its value.
     wants_text: the field holds text and something else was found.
     """
 
-    path: Path
+    path: DataPath
     message: str
     at_key: bool = False
     wants_text: bool = False
 
 
 def check(
-    model: type[Model], data: Any, *, prefix: Path = (), implied: str | None = None
-) -> tuple[Model | None, list[Fault]]:
-    """The model's instance, or None and every fault. Types are strict: `"64"` is no number.
+    model: type[Model], data: Any, *, prefix: DataPath = (), implied: str | None = None
+) -> tuple[Model | None, list[Mistake]]:
+    """An instance of the model, or None and every mistake. Types are strict: `"64"` is no number.
 
-    prefix: where `data` stands in the recipe.
-    implied: a key of `data` that the recipe leaves out, writing its value only.
+    prefix: the path of `data` in the recipe.
+    implied: a key of `data` that the recipe does not write; it has only the value.
     """
-    # JSON is the mode in which pydantic is strict about numbers but takes lists for tuples.
+    # In JSON mode pydantic is strict about numbers and still accepts a list for a tuple.
     text = json.dumps(data)
     try:
         return model.model_validate_json(text, strict=True), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-    except Exception as error:  # a plugin's own validator broke on what it was given
+    except Exception as error:  # a validator of a plugin raised something else
         cause = " ".join(f"{type(error).__name__}: {error}".split())
-        return None, [Fault(prefix, f"{dotted(prefix)} could not be checked ({cause}).")]
+        return None, [Mistake(prefix, f"{dotted(prefix)} could not be checked ({cause}).")]
     schema = _schema(model)
-    faults: dict[Path, Fault] = {}
+    mistakes: dict[DataPath, Mistake] = {}
     for detail in details:
         inner = _path_in(data, detail)
         outer = inner[1:] if implied is not None and inner[:1] == (implied,) else inner
-        faults.setdefault(inner, _fault(detail, schema, inner=inner, path=(*prefix, *outer)))
-    # Of a field that takes `a number or a list`, only the branch that went deepest is meant.
-    above = {path[:length] for path in faults for length in range(len(path))}
-    return None, [fault for path, fault in faults.items() if path not in above]
+        mistakes.setdefault(inner, _mistake(detail, schema, inner=inner, path=(*prefix, *outer)))
+    # Where a field accepts `a number or a list`, the longest path is the branch that was meant.
+    above = {path[:length] for path in mistakes for length in range(len(path))}
+    return None, [mistake for path, mistake in mistakes.items() if path not in above]
 
 
-def dotted(path: Path) -> str:
+def dotted(path: DataPath) -> str:
     """A path as recipes and overrides write it."""
-    return ".".join(shown(part).strip("'") for part in path) or "the recipe"
+    return ".".join(describe(part).strip("'") for part in path) or "the recipe"
 
 
-def shown(value: Any) -> str:
-    """A value as found, safe and short enough for a message."""
+def describe(value: Any) -> str:
+    """A value that was found, short and printable, for a message."""
     if isinstance(value, str):
         text = "".join(c if c.isprintable() else "\ufffd" for c in value[:60])
         return f"'{text}…'" if len(value) > 60 else f"'{text}'"
@@ -85,24 +85,24 @@ def shown(value: Any) -> str:
     return json.dumps(value)
 
 
-def in_words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """What a JSON Schema admits, e.g. "a whole number of at least 1"; "" where it cannot say."""
+def describe_schema(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """What a JSON Schema accepts, e.g. "a whole number of at least 1"; "" if there are no words."""
     if "$ref" in schema:
-        return in_words(_referred(schema, definitions), definitions)
+        return describe_schema(_referred(schema, definitions), definitions)
     if "const" in schema:
-        return shown(schema["const"])
+        return describe(schema["const"])
     if "enum" in schema:
-        return _either([shown(value) for value in schema["enum"]])
+        return _either([describe(value) for value in schema["enum"]])
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            return _either([in_words(branch, definitions) for branch in schema[union]])
+            return _either([describe_schema(branch, definitions) for branch in schema[union]])
     kind = schema.get("type")
     if kind in ("integer", "number"):
         noun = "a whole number" if kind == "integer" else "a number"
         return noun + _limits(schema, "imum", "")
     if kind == "string":
         if "examples" in schema:
-            return f"text such as {_either([shown(example) for example in schema['examples']])}"
+            return f"text such as {_either([describe(example) for example in schema['examples']])}"
         if "pattern" in schema:
             return f"text of the form {schema['pattern']}"
         if schema.get("format", "path") != "path":
@@ -110,14 +110,14 @@ def in_words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return "text" + _limits(schema, "Length", " characters")
     if kind == "array":
         if "prefixItems" in schema:
-            entries = [in_words(item, definitions) for item in schema["prefixItems"]]
+            entries = [describe_schema(item, definitions) for item in schema["prefixItems"]]
             return f"a list of {len(entries)}: " + ", ".join(entries)
         return "a list" + _limits(schema, "Items", " entries")
     return {"boolean": "true or false", "object": "a mapping", "null": "null"}.get(str(kind), "")
 
 
-def schema_at(schema: Mapping[str, Any], path: Path, root: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a JSON Schema that speaks of `path`; {} where none does."""
+def schema_at(schema: Mapping[str, Any], path: DataPath, root: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a JSON Schema that describes `path`; {} if there is none."""
     if "$ref" in schema:
         return schema_at(_referred(schema, root.get("$defs", {})), path, root)
     if not path:
@@ -135,30 +135,32 @@ def schema_at(schema: Mapping[str, Any], path: Path, root: Mapping[str, Any]) ->
     return schema_at(inner, rest, root) if isinstance(inner, dict) else {}
 
 
-def _fault(detail: ErrorDetails, schema: dict[str, Any], *, inner: Path, path: Path) -> Fault:
+def _mistake(
+    detail: ErrorDetails, schema: dict[str, Any], *, inner: DataPath, path: DataPath
+) -> Mistake:
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = schema_at(schema, inner[:-1], schema).get("properties", {})
         meant = did_you_mean(str(inner[-1])[:60], known)
-        return Fault(path, f"unknown option '{dotted(path)}'.{meant}", at_key=True)
+        return Mistake(path, f"unknown option '{dotted(path)}'.{meant}", at_key=True)
     if kind in ("value_error", "assertion_error") or kind not in _PYDANTIC_KINDS:
-        said = detail.get("ctx", {}).get("error", detail["msg"])  # in the validator's own words
-        return Fault(path, f"{dotted(path)}: {' '.join(str(said).split()).rstrip('.')}.")
-    words = in_words(schema_at(schema, inner, schema), schema.get("$defs", {}))
-    # Only of a plugin's own types there are no words; pydantic's have to do.
+        said = detail.get("ctx", {}).get("error", detail["msg"])  # the message of the validator
+        return Mistake(path, f"{dotted(path)}: {' '.join(str(said).split()).rstrip('.')}.")
+    words = describe_schema(schema_at(schema, inner, schema), schema.get("$defs", {}))
+    # There are no words only for types that a plugin defines; then pydantic's message is used.
     expected = f"expected {words}" if words else f"which does not fit ({detail['msg']})"
     if kind == "missing":
-        return Fault(path, f"{dotted(path)} is missing, {expected}.")
-    return Fault(
+        return Mistake(path, f"{dotted(path)} is missing, {expected}.")
+    return Mistake(
         path,
-        f"{dotted(path)} is {shown(detail['input'])}, {expected}.",
+        f"{dotted(path)} is {describe(detail['input'])}, {expected}.",
         wants_text=kind in ("string_type", "path_type", "literal_error", "enum"),
     )
 
 
-def _path_in(data: Any, detail: ErrorDetails) -> Path:
-    """The fault's path in `data`: pydantic puts the names of a union's branches in between."""
-    path: Path = ()
+def _path_in(data: Any, detail: ErrorDetails) -> DataPath:
+    """The path of the mistake in `data`, without the branch names that pydantic adds for unions."""
+    path: DataPath = ()
     for part in detail["loc"]:
         within = range(len(data)) if isinstance(data, list) else data
         if isinstance(within, (dict, range)) and part in within:
@@ -171,7 +173,7 @@ def _path_in(data: Any, detail: ErrorDetails) -> Path:
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     try:
         return model.model_json_schema()
-    except PydanticUserError:  # a plugin's own types may have none; its errors then say less
+    except PydanticUserError:  # types that a plugin defines may have no schema
         return {}
 
 
@@ -181,7 +183,7 @@ def _referred(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
 
 
 def _limits(schema: Mapping[str, Any], what: str, unit: str) -> str:
-    """The limits that keywords such as minimum, maximum (what: imum), minLength or maxItems set."""
+    """The limits in keywords such as minimum and maximum (what: imum), minLength or maxItems."""
     low, high = schema.get(f"min{what}"), schema.get(f"max{what}")
     if low is not None and high is not None:
         return f" from {low:g} to {high:g}{unit}"

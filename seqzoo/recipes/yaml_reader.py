@@ -1,8 +1,9 @@
 """YAML text -> plain data, and the line and column of every key and value in it.
 
-Scalars are those of the YAML 1.2 core schema, not of PyYAML's 1.1: `1e-3` is a number, `no` and
-`2024-01-01` are text. What makes YAML a trap is refused, each with one positioned problem:
-duplicate keys, aliases that contain or multiply themselves, tags, NaN, depth, size.
+Scalars follow the core schema of YAML 1.2, not PyYAML's 1.1: `1e-3` is a number, `no` and
+`2024-01-01` are text. Parts of YAML that often cause mistakes are refused, each with its line and
+column: duplicate keys, aliases that contain themselves, tags, NaN, and files that are too deep or
+too large.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from yaml.events import (
 from seqzoo.errors import Problem, RecipeError
 from seqzoo.recipes.yaml_scalars import resolve
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Mark", "Marks", "Path", "load_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "DataPath", "Mark", "Marks", "load_yaml"]
 
-Path: TypeAlias = tuple[str | int, ...]
-"""Where a value stands: keys and list indices from the root."""
+DataPath: TypeAlias = tuple[str | int, ...]
+"""The place of a value: keys and list indices from the root."""
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_VALUES = 2_000
-"""Values in a file, those that aliases repeat counted as often as they are repeated."""
+"""Values in a file; a value that aliases repeat is counted each time."""
 
 
 class Mark(NamedTuple):
@@ -53,24 +54,24 @@ class Mark(NamedTuple):
 
 
 class Marks:
-    """Where keys and values stand. What has no place of its own has its nearest ancestor's."""
+    """The places of keys and values. Without its own place, a value has that of its parent."""
 
     def __init__(self) -> None:
-        self.keys: dict[Path, Mark] = {}
-        self.values: dict[Path, Mark] = {}
+        self.keys: dict[DataPath, Mark] = {}
+        self.values: dict[DataPath, Mark] = {}
 
-    def value(self, path: Path) -> Mark:
-        """Where the value at `path` begins."""
+    def value(self, path: DataPath) -> Mark:
+        """The place where the value at `path` begins."""
         while path not in self.values:
             path = path[:-1]
         return self.values[path]
 
-    def key(self, path: Path) -> Mark:
-        """Where the key that ends `path` stands."""
+    def key(self, path: DataPath) -> Mark:
+        """The place of the last key of `path`."""
         return self.keys.get(path) or self.value(path)
 
-    def replace(self, path: Path, mark: Mark) -> None:
-        """The value at `path`, with everything below it, now comes from `mark`."""
+    def replace(self, path: DataPath, mark: Mark) -> None:
+        """Set the place of the value at `path`, and of everything inside it, to `mark`."""
         for marks in (self.keys, self.values):
             for known in [known for known in marks if known[: len(path)] == path]:
                 del marks[known]
@@ -80,12 +81,12 @@ class Marks:
 def load_yaml(text: str | bytes, source: str) -> tuple[Any, Marks]:
     """The only document of `text` as dicts, lists, str, int, float, bool and None, and its marks.
 
-    source: what problems name as their place. Raises RecipeError.
+    source: the file that problems name. Raises RecipeError.
     """
     if len(text) > MAX_BYTES:
         _refuse(source, 1, 1, f"the file is larger than {MAX_BYTES} bytes, which no recipe needs.")
     decoded = _decode(text, source) if isinstance(text, bytes) else text
-    # A byte-order mark would move every column of the first line by one.
+    # A byte-order mark would shift the columns of the first line by one.
     builder = _Builder(decoded.removeprefix("\ufeff"), source)
     data = builder.document()
     if builder.problems:
@@ -94,7 +95,7 @@ def load_yaml(text: str | bytes, source: str) -> tuple[Any, Marks]:
 
 
 class _Built(NamedTuple):
-    """A value, how many values it holds (itself counted) and how deep they go."""
+    """A value, the number of values in it (itself included) and their depth."""
 
     data: Any
     size: int
@@ -102,7 +103,7 @@ class _Built(NamedTuple):
 
 
 class _Builder:
-    """Builds data from PyYAML's events; its own composer recurses and resolves scalars by 1.1."""
+    """Builds data from PyYAML's events; PyYAML's own composer follows YAML 1.1."""
 
     def __init__(self, text: str, source: str) -> None:
         self.text = text
@@ -114,7 +115,7 @@ class _Builder:
         self._events = self._parse()
 
     def document(self) -> Any:
-        """The data of the only document. Raises RecipeError where reading cannot go on."""
+        """The data of the only document. Raises RecipeError where reading cannot continue."""
         next(self._events)  # start of the stream
         event = next(self._events)
         if isinstance(event, StreamEndEvent):
@@ -126,7 +127,7 @@ class _Builder:
             self._stop(event, "a second document begins here, expected one recipe per file.")
         return data
 
-    def _value(self, event: Event, path: Path) -> _Built:
+    def _value(self, event: Event, path: DataPath) -> _Built:
         if len(path) > MAX_DEPTH:
             self._stop(event, f"values are nested more than {MAX_DEPTH} deep.")
         self._take(event, 1)
@@ -148,13 +149,13 @@ class _Builder:
             self._anchors[event.anchor] = built
         return built
 
-    def _sequence(self, path: Path) -> _Built:
+    def _sequence(self, path: DataPath) -> _Built:
         items: list[_Built] = []
         while not isinstance(event := next(self._events), SequenceEndEvent):
             items.append(self._value(event, (*path, len(items))))
         return _collected([item.data for item in items], items)
 
-    def _mapping(self, path: Path) -> _Built:
+    def _mapping(self, path: DataPath) -> _Built:
         items: dict[str, _Built] = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             key = self._key(event)
@@ -177,13 +178,13 @@ class _Builder:
             return event.value
         return key
 
-    def _alias(self, event: AliasEvent, path: Path) -> _Built:
+    def _alias(self, event: AliasEvent, path: DataPath) -> _Built:
         name = _shown(str(event.anchor))
         if event.anchor not in self._anchors:
-            self._stop(event, f"'*{name}' stands for nothing; no '&{name}' comes before it.")
+            self._stop(event, f"'*{name}' has no meaning, because no '&{name}' comes before it.")
         built = self._anchors[event.anchor]
         if built is None:
-            self._stop(event, f"'*{name}' stands inside the very value that it repeats.")
+            self._stop(event, f"'*{name}' is inside the value that it repeats.")
         if len(path) + built.depth > MAX_DEPTH:
             self._stop(event, f"values are nested more than {MAX_DEPTH} deep.")
         self._take(event, built.size - 1)
@@ -192,7 +193,7 @@ class _Builder:
     def _scalar(self, event: ScalarEvent) -> Any:
         text = event.value
         if re.search("[\0\ud800-\udfff]", text):
-            self._note(event, "text must not hold NUL or half a surrogate pair.")
+            self._note(event, "text must not contain NUL or half a surrogate pair.")
         if event.style is not None:
             return text
         value = resolve(text)
@@ -205,20 +206,19 @@ class _Builder:
     def _parse(self) -> Iterator[Event]:
         """PyYAML's events; its errors become problems."""
         try:
-            loader = yaml.SafeLoader(self.text)
+            loader: Any = yaml.SafeLoader(self.text)  # its stubs have no types for events
         except yaml.reader.ReaderError as error:
             line, column = _place(self.text[: error.position])
             found = f"U+{ord(self.text[error.position]):04X}"
             _refuse(self.source, line, column, f"the character {found} is not allowed here.")
         try:
             while loader.check_event():
-                event: Event = loader.get_event()
-                yield event
+                yield loader.get_event()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            assert mark is not None  # the parser and the scanner always say where
+            assert mark is not None  # the parser and the scanner always set it
             _refuse(self.source, mark.line + 1, mark.column + 1, _syntax_message(error, mark.line))
-        except (ValueError, OverflowError):  # PyYAML lets chr() and int() speak for themselves
+        except (ValueError, OverflowError):  # PyYAML does not catch errors of chr() and int()
             line, column = loader.line + 1, loader.column + 1
             _refuse(self.source, line, column, "a number or an escape is too large.")
 
@@ -229,14 +229,14 @@ class _Builder:
 
     def _mark(self, event: Event) -> Mark:
         start = event.start_mark
-        assert start is not None  # events that the parser makes have one
+        assert start is not None  # all events of the parser have one
         return Mark(self.source, start.line + 1, start.column + 1)
 
     def _note(self, event: Event, message: str) -> None:
         self.problems.append(self._mark(event).problem(message))
 
     def _stop(self, event: Event, message: str) -> NoReturn:
-        """The end of reading: what comes after makes no sense without this."""
+        """End reading: what follows has no meaning without this."""
         raise RecipeError([*self.problems, self._mark(event).problem(message)])
 
 
@@ -254,7 +254,7 @@ def _decode(text: bytes, source: str) -> str:
 
 
 def _place(before: str) -> tuple[int, int]:
-    """Line and column of what follows `before`."""
+    """Line and column of the text that follows `before`."""
     lines = re.split("\r\n|\r|\n", before)
     return len(lines), len(lines[-1].removeprefix("\ufeff")) + 1
 
@@ -264,26 +264,32 @@ def _refuse(source: str, line: int, column: int, message: str) -> NoReturn:
 
 
 def _shown(text: str) -> str:
-    """Text from a file, safe and short enough for a message."""
+    """Text from a file, short and printable, for a message."""
     shown = "".join(c if c.isprintable() else "\ufffd" for c in text[:60])
     return shown + "…" if len(text) > 60 else shown
 
 
 _SENTENCES = (
-    ("mapping values are not allowed", "a ':' does not fit here; quote text that holds ': '"),
-    ("found character '\\t'", "a tab stands where only spaces may"),
+    (
+        "mapping values are not allowed",
+        "a ':' is not allowed here; put text that contains ': ' in quotes",
+    ),
+    ("found character '\\t'", "only spaces are allowed here, found a tab"),
     ("that cannot start any token", "text that begins with this character must be in quotes"),
     ("could not find expected ':'", "expected 'key: value'; the ':' is missing in the line above"),
-    ("expected ',' or ']'", "a list is opened by '[' and not closed, or a ',' is missing"),
-    ("expected ',' or '}'", "a mapping is opened by '{' and not closed, or a ',' is missing"),
-    ("found unexpected end of stream", "a quoted text is opened and not closed"),
-    ("expected <block end>", "the indentation does not fit the lines above"),
-    ("expected alphabetic or numeric character", "'&' and '*' begin names; quote such text"),
+    ("expected ',' or ']'", "a list begins with '[' and has no end ']', or a ',' is missing"),
+    ("expected ',' or '}'", "a mapping begins with '{' and has no end '}', or a ',' is missing"),
+    ("found unexpected end of stream", "a quoted text has no closing quote"),
+    ("expected <block end>", "the indentation does not match the lines above"),
+    (
+        "expected alphabetic or numeric character",
+        "'&' and '*' begin names; put such text in quotes",
+    ),
 )
 
 
 def _syntax_message(error: yaml.MarkedYAMLError, line: int) -> str:
-    """PyYAML's complaint as one sentence, with the line where the trouble began."""
+    """The error of PyYAML as one sentence, with the line where the mistake began."""
     problem = error.problem or "it cannot be read"
     for part, sentence in _SENTENCES:
         if part in problem:

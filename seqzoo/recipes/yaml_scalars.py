@@ -25,14 +25,14 @@ _NAN = re.compile(r"\.(nan|NaN|NAN)")
 def resolve(text: str) -> Any:
     """The value of a plain (unquoted) scalar: None, bool, int, float or the text itself.
 
-    A number out of range is infinite, or at least 2**63; the caller refuses it.
+    A number that is too large becomes infinite, or at least 2**63; the caller refuses both.
     """
     if _NULL.fullmatch(text):
         return None
     if _BOOLEAN.fullmatch(text):
         return text.lower() == "true"
     if _INTEGER.fullmatch(text):
-        # int() refuses thousands of digits; any number that long is too large anyway.
+        # int() refuses thousands of digits; every number of that length is too large.
         return int(text) if len(text) < 1000 else 2**63
     if _BASED.fullmatch(text):
         return int(text, 0)
@@ -40,14 +40,14 @@ def resolve(text: str) -> Any:
         return float(text.replace(".", ""))
     if _FLOAT.fullmatch(text):
         number = float(text)
-        # 1e6 steps are a whole number of steps; up to 2**53 nothing is lost by that.
+        # `steps: 1e6` is a whole number; up to 2**53 the conversion is exact.
         whole = "e" in text.lower() and number.is_integer() and abs(number) < 2**53
         return int(number) if whole else number
     return text
 
 
 def dump_yaml(data: Any) -> str:
-    """YAML that `load_yaml` reads back to equal data; short collections stand on one line."""
+    """YAML that `load_yaml` reads as equal data; innermost lists and mappings are on one line."""
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -59,7 +59,7 @@ def dump_yaml(data: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes all text that is not plainly a word, and never writes an alias."""
+    """Quotes all text that is not a simple word, and never writes an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

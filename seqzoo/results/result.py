@@ -130,7 +130,7 @@ class SplitScore(_Record):
         if self.blocks and not _is_close(math.fsum(self.blocks), total):
             raise ValueError("the blocks do not add up to the score")
         if self.interval[0] > self.interval[1]:
-            raise ValueError("the interval ends before it begins")
+            raise ValueError("the interval ends before it starts")
         return self
 
 
@@ -214,7 +214,7 @@ class Result(_Record):
         default=None, description="null where training started from new weights"
     )
     plugins: dict[str, PluginRecord] = Field(
-        default={}, description="who provided the architecture, the tokenizer and the stream"
+        default={}, description="what provided the architecture, the tokenizer and the stream"
     )
     training_bytes: Count = Field(description="raw bytes trained on, repeats counted")
     training_seconds: NonNegative = Field(description="with validation")

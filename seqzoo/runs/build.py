@@ -12,8 +12,7 @@ from seqzoo.data.corpus import Data, open_corpus, sha256_of, split
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
 from seqzoo.model.runtime import untouched
-from seqzoo.plugin.build import as_plugin_error
-from seqzoo.plugin.build import build, require
+from seqzoo.plugin.build import as_plugin_error, build, require
 from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
@@ -67,7 +66,10 @@ def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
     """
     B, T = 2, 3
     tokens = torch.zeros(B, T, dtype=torch.int64)
-    with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name), untouched(model):
+    with (
+        as_plugin_error(recipe.registry, "architecture", recipe.architecture.name),
+        untouched(model),
+    ):
         answer = model(tokens)
         is_pair = isinstance(answer, tuple) and len(answer) == 2
         require(is_pair, found=answer, expected="(logits, state)")

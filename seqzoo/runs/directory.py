@@ -14,20 +14,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-from seqzoo.storage import write_whole
-from seqzoo.errors import CheckpointError, EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
 
-if TYPE_CHECKING:  # neither torch nor a recipe's checks are needed to look at a folder
-    from seqzoo.data.corpus import Data
-    from seqzoo.recipes.load import Recipe
-
-__all__ = ["Origin", "RunDirectory", "create_run_directory", "open_run_directory", "read_origin", "write_origin"]
+__all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
 
 
 class RunDirectory:
@@ -63,39 +56,6 @@ class RunDirectory:
             file.write(f"{os.getpid()}\n")
             file.flush()
             yield
-
-
-class Origin(NamedTuple):
-    """What a run was started from that its recipe cannot say."""
-
-    base: Path
-    sha256: str
-    fell_back: bool
-
-
-def write_origin(directory: RunDirectory, recipe: Recipe, data: Data) -> None:
-    """Store the recipe, and what it cannot say: its folder, and the corpus it really opened."""
-    origin = {
-        "base": str(recipe.base.resolve()),
-        "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": data.fell_back},
-    }
-    write_whole(directory.origin, json.dumps(origin, indent=1) + "\n")
-    # Last, because a folder with a recipe is a run.
-    write_whole(directory.recipe, recipe.to_yaml())
-
-
-def read_origin(directory: RunDirectory) -> Origin:
-    """What `write_origin` stored. Raises CheckpointError where it is missing or damaged."""
-    try:
-        origin = json.loads(directory.origin.read_text(encoding="utf-8"))
-        corpus = origin["corpus"]
-        return Origin(Path(origin["base"]), str(corpus["sha256"]), bool(corpus["fell_back"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{directory.origin} is missing or damaged, and without it the run's corpus and "
-            f"relative paths are unknown; put it back from a copy, or start the run again from "
-            f"{directory.recipe}."
-        ) from error
 
 
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:

@@ -58,7 +58,7 @@ class LogLine(BaseModel):
     step: Count
 
     def values(self) -> dict[str, Any]:
-        """What the line holds, by name; what it lacks is left out."""
+        """The values of the line by name; missing ones are left out."""
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
@@ -195,7 +195,7 @@ class Log:
         size = path.stat().st_size
         if size < length:
             warn(
-                f"{path} holds {size} bytes, and {length} were written before; what is missing "
+                f"{path} has {size} bytes, and {length} were written before; the missing lines "
                 f"cannot be written again, and the file continues from here."
             )
         # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.

@@ -13,8 +13,9 @@ from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.runs.build import open_data
-from seqzoo.runs.directory import RunDirectory, open_run_directory, read_origin
+from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
+from seqzoo.runs.origin import read_origin
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Effort

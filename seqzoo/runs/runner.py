@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from seqzoo.data.tokens import encode_span
@@ -19,16 +18,17 @@ from seqzoo.runs.directory import (
     RunDirectory,
     create_run_directory,
     open_run_directory,
-    write_origin,
 )
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment, restored_tokenizer
-from seqzoo.runs.metrics import Log
 from seqzoo.runs.interruption import Interrupted, Interruption
+from seqzoo.runs.metrics import Log
+from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
 from seqzoo.runs.score import score_run
+from seqzoo.runs.start import start_of
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import Protocol, require_lanes, score_split
+from seqzoo.scoring.static import require_lanes, score_split
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
@@ -51,13 +51,14 @@ def run_recipe(
     Raises Interrupted after a signal (saved), DivergedError, and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
-    experiment = new_experiment(recipe, runtime=runtime, display=display)
+    start = start_of(recipe, display=display)
+    experiment = new_experiment(recipe, runtime=runtime, display=display, start=start)
     splits = experiment.data.splits
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)
     training = _make_training(experiment)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
-        write_origin(directory, recipe, experiment.data)
+        write_origin(directory, experiment)
         return directory, _work(directory, experiment, training)
 
 
@@ -91,9 +92,7 @@ def _make_training(experiment: Experiment) -> Training:
     stream = open_stream(recipe, experiment.training.tokens)
     model = experiment.model
     # Tried before training, so that a mistake in the chain does not wait for its end.
-    build_chain(
-        recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size
-    )
+    build_chain(recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size)
     if recipe.runtime.compile:
         model.compile()
     return Training(

@@ -20,6 +20,7 @@ from seqzoo.results.result import (
 )
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
+from seqzoo.runs.origin import plugins_of, read_origin
 from seqzoo.runs.reopen import Trained
 from seqzoo.scoring.baselines import ladder
 from seqzoo.scoring.splits import adaptive_scores, static_scores
@@ -49,6 +50,7 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
     weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
     rungs = _ladder(experiment)
     record = trained.record
+    origin = read_origin(trained.directory)
     result = Result(
         run=trained.directory.path.resolve().name,
         recipe=recipe.name,
@@ -71,6 +73,8 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
         placement=rungs.sentence(
             scores["test"].bits_per_byte, "test", num_bytes=scores["test"].bytes
         ),
+        started_from=origin.started_from,
+        plugins=dict(origin.plugins) or plugins_of(recipe),
         architecture=recipe.architecture.name,
         tokenizer=recipe.tokenizer.name,
         parameters=sum(parameter.numel() for parameter in experiment.model.parameters()),

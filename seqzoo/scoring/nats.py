@@ -14,5 +14,6 @@ def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
     """
     if logits.device.type == "mps":  # which knows no float64
         logits, targets = logits.cpu(), targets.cpu()
-    logits = logits.double()
-    return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+    # The largest logit is subtracted first, so that equal logits cost exactly log(V).
+    logarithms = logits.double().log_softmax(-1)
+    return -logarithms.gather(-1, targets[..., None]).squeeze(-1)

@@ -120,11 +120,11 @@ def _progress(meter: Meter, readers: Mapping[str, SplitReader]) -> Callable[[str
 def _split_score(tally: Tally) -> SplitScore:
     return SplitScore(
         bits_per_byte=tally.bits_per_byte,
-        nats=float(tally.block_nats.sum()),
+        nats=float(tally.block_bits.sum() * np.log(2)),
         bytes=tally.num_bytes,
         accuracy=tally.accuracy,
-        interval=bootstrap_interval(tally.block_nats / np.log(2), tally.block_bytes),
-        blocks=tuple((tally.block_nats / np.log(2)).tolist()),
+        interval=bootstrap_interval(tally.block_bits, tally.block_bytes),
+        blocks=tuple(tally.block_bits.tolist()),
         block_bytes=tally.block_size,
         by_class=_part_scores(tally.by_class()),
         by_distance=_part_scores(tally.by_distance()),
@@ -132,6 +132,4 @@ def _split_score(tally: Tally) -> SplitScore:
 
 
 def _part_scores(parts: Iterable[Part]) -> tuple[PartScore, ...]:
-    return tuple(
-        PartScore(name=part.name, bits=part.nats / np.log(2), bytes=part.bytes) for part in parts
-    )
+    return tuple(PartScore(name=part.name, bits=part.bits, bytes=part.bytes) for part in parts)

@@ -236,12 +236,13 @@ def _score_from(
 def add_costs(tallies: list[Tally], logits: Tensor, chunk: Chunk) -> None:
     """Add what the (B, T, V) logits of a chunk charge for its targets to each tally."""
     targets = torch.from_numpy(chunk.targets).to(logits.device)
-    nats = nats_of(logits, targets).cpu().numpy()
+    # In bits from here on: sums of 8 bits are exact, sums of 5.545... nats are not.
+    bits = nats_of(logits, targets).cpu().numpy() / np.log(2)
     hits = (logits.argmax(-1) == targets).cpu().numpy()
     scored = chunk.scored
     for tally in tallies:
         tally.add(
-            nats[scored],
+            bits[scored],
             hits[scored],
             positions=chunk.positions[scored],
             lengths=chunk.lengths[scored],
@@ -260,7 +261,7 @@ def require_lanes(num_bytes: int, lanes: int) -> None:
 
 def require_finite(result: Tally, remedy: str) -> None:
     """Raises DivergedError where a byte was given no probability, or none that is a number."""
-    if not np.isfinite(result.block_nats).all():
+    if not np.isfinite(result.block_bits).all():
         raise DivergedError(
             f"the model gives a byte of the split no probability, or none that is a number; "
             f"{remedy}."

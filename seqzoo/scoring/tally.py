@@ -1,6 +1,6 @@
 """What a split cost, added up: by block, by class of byte, by distance from the stream's start.
 
-Totals decide; the parts say where they come from. All are sums over the same nats and the same
+Totals decide; the parts say where they come from. All are sums over the same bits and the same
 bytes, so that each kind of part adds up to the whole.
 """
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     """Some of a split's bytes: what they cost together, and how many there are."""
 
     name: str
-    nats: float
+    bits: float
     bytes: int
 
 
@@ -34,7 +34,7 @@ class Tally:
     """Nats and right guesses of one split, each token added once, in any order.
 
     data: (N,) uint8, the split's raw bytes.
-    block_size: raw bytes of each block but a shorter last. block_nats, block_bytes: (blocks,).
+    block_size: raw bytes of each block but a shorter last. block_bits, block_bytes: (blocks,).
     """
 
     def __init__(self, data: npt.NDArray[np.uint8]) -> None:
@@ -43,16 +43,16 @@ class Tally:
         self.block_size = block_size(len(data))
         edges = np.append(np.arange(0, len(data), self.block_size), len(data))
         self.block_bytes = np.diff(edges)
-        self.block_nats = np.zeros(len(self.block_bytes))
+        self.block_bits = np.zeros(len(self.block_bytes))
         self._data = data
         self._class_of = byte_class_table()
-        self._class_nats = np.zeros(len(BYTE_CLASSES))
-        self._distance_nats = np.zeros(64)
+        self._class_bits = np.zeros(len(BYTE_CLASSES))
+        self._distance_bits = np.zeros(64)
         self._distance_bytes = np.zeros(64, dtype=np.int64)
 
     def add(
         self,
-        nats: npt.NDArray[np.float64],
+        bits: npt.NDArray[np.float64],
         hits: npt.NDArray[np.bool_],
         *,
         positions: npt.NDArray[np.int64],
@@ -65,27 +65,27 @@ class Tally:
         part of a symbol) counts at the byte that the symbol begins with. distances: bytes read
         before it by the state it was predicted from.
         """
-        self.tokens += len(nats)
+        self.tokens += len(bits)
         self.correct += int(hits.sum())
-        np.add.at(self.block_nats, positions // self.block_size, nats)
+        np.add.at(self.block_bits, positions // self.block_size, bits)
         if (lengths == 1).all():
-            shares = nats
+            shares = bits
         else:
             # A token of several bytes costs each of them the same; their classes may differ.
             spread = np.maximum(lengths, 1)
             within = np.arange(spread.sum()) - np.repeat(np.cumsum(spread) - spread, spread)
-            shares = np.repeat(nats / spread, spread)
+            shares = np.repeat(bits / spread, spread)
             positions = np.repeat(positions, spread) + within
             distances = np.repeat(distances, spread) + within
             lengths = np.minimum(np.repeat(lengths, spread), 1)
         self.add_bytes(shares, positions)
         classes = self._class_of[self._data[positions]]
-        self._class_nats += np.bincount(classes, shares, minlength=len(BYTE_CLASSES))
+        self._class_bits += np.bincount(classes, shares, minlength=len(BYTE_CLASSES))
         doublings = np.frexp(distances.astype(np.float64))[1]  # 0, 1, 2-3, 4-7, 8-15, ...
-        self._distance_nats += np.bincount(doublings, shares, minlength=64)
+        self._distance_bits += np.bincount(doublings, shares, minlength=64)
         self._distance_bytes += np.bincount(doublings, lengths, minlength=64).astype(np.int64)
 
-    def add_bytes(self, nats: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
+    def add_bytes(self, bits: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
         """Take what single bytes cost; a subclass may keep them."""
 
     @property
@@ -96,7 +96,7 @@ class Tally:
     @property
     def bits_per_byte(self) -> float:
         """Cross-entropy, comparable across tokenizers."""
-        return math.fsum(self.block_nats) / math.log(2) / self.num_bytes
+        return math.fsum(self.block_bits) / self.num_bytes
 
     @property
     def accuracy(self) -> float:
@@ -106,16 +106,16 @@ class Tally:
     def by_class(self) -> Iterator[Part]:
         """The classes that occur, in the order of BYTE_CLASSES."""
         sizes = np.bincount(self._class_of[self._data], minlength=len(BYTE_CLASSES))
-        for name, nats, size in zip(BYTE_CLASSES, self._class_nats, sizes, strict=True):
+        for name, bits, size in zip(BYTE_CLASSES, self._class_bits, sizes, strict=True):
             if size:
-                yield Part(name, float(nats), int(size))
+                yield Part(name, float(bits), int(size))
 
     def by_distance(self) -> Iterator[Part]:
         """Bytes 0, 1, 2-3, 4-7, ... from where the state was empty; named by the first of them."""
         for doubling, size in enumerate(self._distance_bytes):
             if size:
                 first = 1 << doubling - 1 if doubling else 0
-                yield Part(str(first), float(self._distance_nats[doubling]), int(size))
+                yield Part(str(first), float(self._distance_bits[doubling]), int(size))
 
 
 def block_size(num_bytes: int) -> int:

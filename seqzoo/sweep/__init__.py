@@ -1,1 +1,1 @@
-"""Many runs from one grid file: read, expand, run as processes, go on where they were stopped."""
+"""Many runs from one grid file: read, expanded, run as processes, resumed after a stop."""

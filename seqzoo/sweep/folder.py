@@ -1,9 +1,9 @@
-"""A sweep's folder: which members are finished, which can go on, and which are another's.
+"""A sweep's folder: which members are finished, which can be resumed, and what is foreign.
 
-runs/SWEEP/MEMBER/           a run like any other, see rundirectory.py
-           logs/MEMBER.log   what the member's process said
+runs/SWEEP/MEMBER/           a run like any other, see seqzoo.runs.directory
+           logs/MEMBER.log   the output of the member's process
            sweep.yaml        the grid file as it was last run
-           lock              held while a sweep works here
+           lock              held while a sweep runs here
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipes.load import Recipe, parse_recipe
-from seqzoo.recipes.validation import dotted, shown
+from seqzoo.recipes.validation import describe, dotted
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import read_result
 from seqzoo.runs.directory import RunDirectory
@@ -26,7 +26,7 @@ from seqzoo.terminal.console import note
 __all__ = ["Completion", "SweepFolder"]
 
 _PATIENCE_SECONDS = 30.0
-"""How long a member that its killed sweep left behind may take to save."""
+"""How long a member may take to save after its sweep was killed."""
 
 
 class Completion(StrEnum):
@@ -38,7 +38,7 @@ class Completion(StrEnum):
 
 
 class SweepFolder:
-    """Paths of one sweep, and what is in them."""
+    """Paths of one sweep, and the state of its members."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class SweepFolder:
         self.logs = path / "logs"
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the sweep, as RunDirectory.locked does."""
+        """Lock the sweep, as RunDirectory.locked does."""
         return RunDirectory(self.path).locked()
 
     def member(self, name: str) -> RunDirectory:
@@ -54,13 +54,13 @@ class SweepFolder:
         return RunDirectory(self.path / name)
 
     def log(self, name: str) -> Path:
-        """What a member's process said, of all its starts."""
+        """The output of a member's process, of all its starts."""
         return self.logs / f"{name}.log"
 
     def completions(self, recipes: Mapping[str, Recipe]) -> dict[str, Completion]:
-        """How far each member has come; `recipes` holds what they ought to be, by name.
+        """How far each member has come. recipes: the recipe that each should have, by name.
 
-        Changes nothing. Raises UsageError where a folder holds something else.
+        Changes nothing. Raises UsageError where a folder contains something else.
         """
         if (self.path / "recipe.yaml").exists():
             raise UsageError(f"{self.path} is a single run; give the sweep another name.")
@@ -68,19 +68,19 @@ class SweepFolder:
         for name, recipe in recipes.items():
             directory = self.member(name)
             completions[name] = completion = _completion(directory)
-            if strange := _strange(directory, recipe, completion):
-                refused.append(f"{directory.path} {strange}")
+            if reason := _foreign(directory, recipe, completion):
+                refused.append(f"{directory.path} {reason}")
         if refused:
-            others = f" (and {len(refused) - 1} more are like it)" if len(refused) > 1 else ""
+            others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
             raise UsageError(
-                f"{refused[0]}{others}; give the sweep another name, or remove what is there."
+                f"{refused[0]}{others}; give the sweep another name, or remove that folder."
             )
         return completions
 
     def settle(self, names: Iterable[str]) -> None:
-        """Wait until nobody works on an unfinished member any more, so that completions hold.
+        """Wait until no process works on an unfinished member, so that completions stay true.
 
-        Raises LockedError where another process keeps one.
+        Raises LockedError where another process keeps working on one.
         """
         for name in names:
             directory = self.member(name)
@@ -88,7 +88,7 @@ class SweepFolder:
                 _wait_until_free(directory)
 
     def clear(self, name: str) -> None:
-        """Remove what is there of a new member: it never saved, and begins anew."""
+        """Remove the files of a new member: it has not saved anything, and starts again."""
         path = self.member(name).path
         if path.exists():
             shutil.rmtree(path)
@@ -96,41 +96,41 @@ class SweepFolder:
 
 def _completion(directory: RunDirectory) -> Completion:
     if directory.result.exists():
-        with suppress(UsageError):  # one that cannot be read is made anew by going on
+        with suppress(UsageError):  # resuming writes a result that cannot be read again
             read_result(directory.result)
             return Completion.FINISHED
     saved = any(directory.checkpoints.glob("step-*[0-9]"))
     return Completion.UNFINISHED if saved and directory.recipe.exists() else Completion.NEW
 
 
-def _strange(directory: RunDirectory, recipe: Recipe, completion: Completion) -> str:
-    """What speaks against taking a folder for the member's; empty where nothing does."""
+def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) -> str:
+    """Why a folder is not this member's, for a message; empty where it is."""
     if completion is Completion.NEW:
-        return "is no run of this sweep" if _would_lose(directory) else ""
+        return "is not a run of this sweep" if _would_lose(directory) else ""
     try:
         text = directory.recipe.read_text(encoding="utf-8")
         stored = parse_recipe(text, recipe.registry, source=str(directory.recipe), base=recipe.base)
     except (OSError, SeqzooError):
-        return "holds a run whose recipe cannot be read"
-    one, other = _comparable(stored), _comparable(recipe)
-    return "" if one == other else f"holds a run of another recipe ({_difference(one, other)})"
+        return "contains a run whose recipe cannot be read"
+    one, other = _without_sweep_settings(stored), _without_sweep_settings(recipe)
+    return "" if one == other else f"contains a run of another recipe ({_difference(one, other)})"
 
 
 def _would_lose(directory: RunDirectory) -> bool:
-    """Whether a folder holds more than the first moments of a run, so that it must not go."""
+    """Whether a folder contains more than the first files of a run, so it must not be removed."""
     path = directory.path
     if not path.is_dir():
         return path.exists()
     if any(directory.checkpoints.glob("step-*[0-9]")):
         return True
     is_run = directory.recipe.exists() and directory.origin.exists()
-    begun = (directory.origin, path / "lock")
-    kept = [file for file in path.iterdir() if file not in begun and file.suffix != ".tmp"]
+    first_files = (directory.origin, path / "lock")
+    kept = [file for file in path.iterdir() if file not in first_files and file.suffix != ".tmp"]
     return bool(kept) and not is_run
 
 
-def _comparable(recipe: Recipe) -> Recipe:
-    """Without what the sweep itself chooses."""
+def _without_sweep_settings(recipe: Recipe) -> Recipe:
+    """The recipe without the settings that the sweep itself chooses."""
     runtime = recipe.runtime.model_copy(update={"threads": None})
     return recipe.model_copy(update={"name": "member", "runtime": runtime})
 
@@ -142,12 +142,12 @@ def _difference(one: Recipe, other: Recipe) -> str:
     while isinstance(found, dict) and isinstance(wanted, dict):
         key = next(key for key in {**found, **wanted} if found.get(key) != wanted.get(key))
         path, found, wanted = (*path, key), found.get(key), wanted.get(key)
-    return f"{dotted(path)} is {shown(found)}, not {shown(wanted)}"
+    return f"{dotted(path)} is {describe(found)}, not {describe(wanted)}"
 
 
 def _wait_until_free(directory: RunDirectory) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    told = False
+    is_reported = False
     while True:
         try:
             with directory.locked():
@@ -155,7 +155,7 @@ def _wait_until_free(directory: RunDirectory) -> None:
         except LockedError as error:
             if time.monotonic() > deadline:
                 raise
-            if not told:
+            if not is_reported:
                 note(f"{error} Waiting for it …")
-            told = True
+            is_reported = True
             time.sleep(0.1)

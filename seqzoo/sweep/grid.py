@@ -1,6 +1,6 @@
-"""GRID.yaml -> Grid: what a sweep varies, checked like a recipe before anything is made of it.
+"""GRID.yaml -> Grid: what a sweep varies, checked like a recipe before it is used.
 
-Whether the settings fit the recipes is told by `sweep.members`, which makes the members.
+Whether the settings fit the recipes is checked in `sweep.members`, which makes the members.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from pydantic import AfterValidator, Field
 
 from seqzoo.errors import RecipeError, UsageError, did_you_mean
 from seqzoo.recipes.sections import Section, run_name
-from seqzoo.recipes.validation import Fault, check, dotted, shown
-from seqzoo.recipes.yaml_reader import MAX_BYTES, Marks, load_yaml
-from seqzoo.recipes.yaml_reader import Path as PathInData
+from seqzoo.recipes.validation import Mistake, check, describe, dotted
+from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Marks, load_yaml
 
 __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
 
 MAX_MEMBERS = 1_000
 SEED = "train.seed"
-"""The setting that `seeds` gives."""
+"""The setting that `seeds` sets."""
 
 _Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 _Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
@@ -34,7 +33,7 @@ class GridSections(Section):
     """A whole grid file. Its members are recipes x members x grid x seeds."""
 
     name: Annotated[str, AfterValidator(run_name)] = Field(
-        description="of the folder that holds the members", examples=["my_sweep"]
+        description="name of the folder that contains the members", examples=["my_sweep"]
     )
     description: str = Field(default="", description="for people")
     recipes: tuple[str, ...] = Field(
@@ -45,10 +44,10 @@ class GridSections(Section):
         default={}, description="values of each setting; every combination is a member"
     )
     members: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = Field(
-        default=None, description="settings of single members, side by side"
+        default=None, description="a list of mappings of settings; each is a variant"
     )
     seeds: _Seeds | None = Field(
-        default=None, description=f"values of {SEED}; else each recipe's own"
+        default=None, description=f"values of {SEED}; without it each recipe's own"
     )
 
     @property
@@ -62,7 +61,7 @@ class GridSections(Section):
 
 @dataclass(frozen=True)
 class Grid:
-    """A checked grid file. text: as it was read. marks: where everything in it stands."""
+    """A checked grid file. text: as it was read. marks: the place of everything in it."""
 
     source: Path
     text: str
@@ -78,39 +77,41 @@ def read_grid(path: Path) -> Grid:
     text = _read(path)
     data, marks = load_yaml(text, str(path))
     if not isinstance(data, dict):
-        message = f"a grid file is a mapping of sections, found {shown(data)}."
+        message = f"a grid file is a mapping of sections, found {describe(data)}."
         raise RecipeError([marks.value(()).problem(message)])
     if "architecture" in data and "recipes" not in data:
         raise UsageError(f"{path} is a recipe; run it with 'seqzoo run {path}'.")
-    sections, faults = check(GridSections, data)
+    sections, mistakes = check(GridSections, data)
     if sections is not None:
-        faults = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
+        mistakes = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
         if sections.num_members > MAX_MEMBERS:
             message = f"this makes {sections.num_members} members, expected at most {MAX_MEMBERS}."
-            faults.append(Fault((), message))
-    if faults or sections is None:
-        places = [(marks.key if fault.at_key else marks.value)(fault.path) for fault in faults]
-        problems = zip(places, faults, strict=True)
-        raise RecipeError([place.problem(fault.message) for place, fault in problems])
+            mistakes.append(Mistake((), message))
+    if mistakes or sections is None:
+        places = [
+            (marks.key if mistake.at_key else marks.value)(mistake.path) for mistake in mistakes
+        ]
+        problems = zip(places, mistakes, strict=True)
+        raise RecipeError([place.problem(mistake.message) for place, mistake in problems])
     return Grid(path, text.decode(), sections, marks)
 
 
 def _read(path: Path) -> bytes:
-    name = shown(str(path))
+    name = describe(str(path))
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         folder = path.parent
-        beside = [file.name for file in folder.glob("*.yaml")] if folder.is_dir() else []
-        hint = did_you_mean(path.name, beside)
+        neighbours = [file.name for file in folder.glob("*.yaml")] if folder.is_dir() else []
+        hint = did_you_mean(path.name, neighbours)
         raise UsageError(f"grid file {name} does not exist.{hint}") from None
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"grid file {name} cannot be read: {cause}.") from error
 
 
-def _settings(sections: GridSections) -> Iterator[PathInData]:
+def _settings(sections: GridSections) -> Iterator[DataPath]:
     """The path of every setting's key; the key is its last part."""
     for section in ("set", "grid"):
         for key in getattr(sections, section):
@@ -120,42 +121,42 @@ def _settings(sections: GridSections) -> Iterator[PathInData]:
             yield ("members", index, key)
 
 
-def _wrong_keys(sections: GridSections) -> Iterator[Fault]:
+def _wrong_keys(sections: GridSections) -> Iterator[Mistake]:
     for path in _settings(sections):
         key = str(path[-1])
         if "=" in key or key != key.strip() or not all(key.split(".")):
-            message = f"{shown(key)} is no setting, expected one such as train.batch_size."
-            yield Fault(path, message, at_key=True)
+            message = f"{describe(key)} is not a setting, expected one such as train.batch_size."
+            yield Mistake(path, message, at_key=True)
         elif key in ("name", "description"):
-            message = f"'{key}' changes nothing in a run; members are named by what differs."
-            yield Fault(path, message, at_key=True)
+            message = f"'{key}' changes nothing in a run; members are named by their settings."
+            yield Mistake(path, message, at_key=True)
 
 
-def _given_twice(sections: GridSections) -> Iterator[Fault]:
-    """A setting stands in one place only: of two, one would be lost, or tell all members apart."""
-    earlier: list[PathInData] = [("seeds", SEED)] if sections.seeds else []
+def _given_twice(sections: GridSections) -> Iterator[Mistake]:
+    """A setting that is given in two places: one of them would have no effect."""
+    earlier: list[DataPath] = [("seeds", SEED)] if sections.seeds else []
     for path in _settings(sections):
         for other in earlier:
-            beside = path[:2] != other[:2] and path[0] == other[0] == "members"
-            if not beside and _overlap(str(path[-1]), str(other[-1])):
+            other_variant = path[:2] != other[:2] and path[0] == other[0] == "members"
+            if not other_variant and _overlap(str(path[-1]), str(other[-1])):
                 message = (
                     f"'{path[-1]}' is given here and as '{other[-1]}' under {dotted(other[:-1])}; "
                     f"give it once."
                 )
-                yield Fault(path, message, at_key=True)
+                yield Mistake(path, message, at_key=True)
                 break
         earlier.append(path)
 
 
 def _overlap(key: str, other: str) -> bool:
-    """Whether one setting is the other or holds it."""
+    """Whether one setting is the other or contains it."""
     short, long = sorted((key, other), key=len)
     return f"{long}.".startswith(f"{short}.")
 
 
-def _repeats(sections: GridSections) -> Iterator[Fault]:
-    """What would make two members of one name."""
-    lists: dict[PathInData, Sequence[Any]] = {
+def _repeats(sections: GridSections) -> Iterator[Mistake]:
+    """Values that would give two members the same name."""
+    lists: dict[DataPath, Sequence[Any]] = {
         ("grid", key): values for key, values in sections.grid.items()
     }
     lists[("recipes",)] = sections.recipes
@@ -166,5 +167,5 @@ def _repeats(sections: GridSections) -> Iterator[Fault]:
         for index, value in enumerate(values):
             text = json.dumps(value, sort_keys=True)
             if text in known:
-                yield Fault((*path, index), f"{shown(value)} is given a second time.")
+                yield Mistake((*path, index), f"{describe(value)} is given a second time.")
             known.add(text)

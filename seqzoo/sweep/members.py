@@ -21,14 +21,14 @@ from seqzoo.sweep.grid import SEED, Grid
 __all__ = ["RESERVED", "GivenSetting", "Member", "as_typed", "checked_recipes", "members_of"]
 
 RESERVED = frozenset({"lock", "logs", "sweep.yaml"})
-"""What stands beside the members in a sweep's folder."""
+"""Names of other files and folders in a sweep's folder."""
 
 _MAX_NAME = 80
 
 
 @dataclass(frozen=True)
 class GivenSetting:
-    """A changed setting. key_mark, mark: where its key and its value stand in the grid file."""
+    """A setting that a grid file gives. key_mark, mark: places of its key and its value there."""
 
     key: str
     value: Any
@@ -36,7 +36,7 @@ class GivenSetting:
     mark: Mark
 
     def __str__(self) -> str:
-        """As an override is typed."""
+        """As an override on the command line."""
         return f"{self.key}={as_typed(self.value)}"
 
 
@@ -44,7 +44,7 @@ class GivenSetting:
 class Member:
     """One run of a sweep.
 
-    name: of its folder. recipe_mark: where the grid file names the recipe.
+    name: of its folder. recipe_mark: the place of the recipe in the grid file.
     """
 
     name: str
@@ -54,21 +54,21 @@ class Member:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """What `seqzoo run` is given behind the recipe."""
+        """The arguments of `seqzoo run` after the recipe."""
         return tuple(map(str, self.settings))
 
 
 def as_typed(value: Any) -> str:
-    """A value as one line that an override reads back to it."""
+    """A value as one line from which an override reads the same value."""
     if isinstance(value, str) and re.fullmatch("[A-Za-z_./][A-Za-z0-9_./-]*", value):
         return value if resolve(value) == value else f'"{value}"'
     text = json.dumps(value, ensure_ascii=False)
-    # YAML refuses what cannot be printed, but takes it escaped; it only stands within quotes.
+    # YAML refuses characters that cannot be printed, but reads their escapes, inside quotes only.
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def members_of(grid: Grid) -> tuple[Member, ...]:
-    """Recipes x members x grid x seeds, the last changing fastest, each with its own name."""
+    """Recipes x members x grid x seeds, the last changing fastest; all names are different."""
     sections, marks = grid.sections, grid.marks
 
     def setting(key: str, value: Any, *path: str | int) -> GivenSetting:
@@ -114,9 +114,9 @@ def members_of(grid: Grid) -> tuple[Member, ...]:
 
 
 def checked_recipes(members: Sequence[Member], registry: Registry) -> dict[str, Recipe]:
-    """Each member's recipe by the member's name. Raises RecipeError with all that is wrong.
+    """Each member's recipe by the member's name. Raises RecipeError with every mistake.
 
-    A mistake in a setting is told where the setting stands in the grid file.
+    A mistake in a setting is reported at the place of the setting in the grid file.
     """
     recipes: dict[str, Recipe] = {}
     found: dict[Problem, Member] = {}
@@ -134,7 +134,7 @@ def checked_recipes(members: Sequence[Member], registry: Registry) -> dict[str, 
 
 
 def _placed(problems: Iterable[Problem], member: Member) -> Iterator[Problem]:
-    """Problems of an override, put where the grid file gives it; the recipe's own as they are."""
+    """Problems of an override, moved to its place in the grid file; others are not changed."""
     marks = {str(setting): setting.mark for setting in member.settings}
     for problem in problems:
         mark = None if problem.line else marks.get(problem.source)
@@ -142,9 +142,9 @@ def _placed(problems: Iterable[Problem], member: Member) -> Iterator[Problem]:
 
 
 def _once(found: Mapping[Problem, Member], members: Sequence[Member]) -> list[Problem]:
-    """Where all values of a setting meet with the same words, its key is meant: told once.
+    """Problems without repetition: what all values of a setting have in common is one, at its key.
 
-    A problem in a recipe may come from what a member changes elsewhere in it, so that is named.
+    A problem in a recipe may come from what a member changes elsewhere, so the member is named.
     """
     keys = {s.mark: s.key_mark for member in members for s in member.settings}
     grid_file = members[0].recipe_mark.source
@@ -162,7 +162,7 @@ def _once(found: Mapping[Problem, Member], members: Sequence[Member]) -> list[Pr
 
 
 def _short_keys(keys: set[str]) -> Mapping[str, str]:
-    """For each setting as many of its last words as tell it from the others."""
+    """For each setting the shortest end of its path that no other setting has."""
     short = {}
     for key in keys:
         parts = key.split(".")
@@ -178,12 +178,12 @@ def _words(value: Any) -> str:
 
 
 def _names(wanted: Sequence[str], exact: Sequence[str]) -> Iterator[str]:
-    """Names of folders, all different: what cannot be told apart or is too long gets a hash.
+    """Names of folders, all different: a name that is not unique or too long gets a hash.
 
-    exact: what each stands for; its hash is the same in every later sweep.
+    exact: the exact meaning of each name; its hash is the same in every later sweep.
     """
     plain = [re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_").lstrip(".-") for name in wanted]
-    # Case is no difference on every disk.
+    # Some file systems ignore case.
     folded = [name.lower() for name in plain]
     for name, meaning in zip(plain, exact, strict=True):
         unclear = not name or name in RESERVED or folded.count(name.lower()) > 1

@@ -1,4 +1,4 @@
-"""MemberRun: one member of a sweep as a process, followed by the metrics that it writes."""
+"""MemberRun: one member of a sweep as a process; its progress is read from its metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqzoo.terminal.console import warn
 
 __all__ = ["MemberRun", "MemberState"]
 
-# Inherited, these would have a child draw its progress bar into a file.
+# With these in its environment a child would draw its progress bar into a file.
 _TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
@@ -35,9 +35,10 @@ class MemberState(StrEnum):
 
 
 class MemberRun:
-    """A member, its process while it has one, and the newest of its metrics.
+    """A member, its process while it has one, and its latest metrics.
 
-    state: see MemberState. exit_code: once it has ended; 128 + N where signal N ended it.
+    state: see MemberState. is_resumed: it continues from a checkpoint. exit_code: after it has
+    ended; 128 + N where signal N ended it. latest: the newest value of each metric.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class MemberRun:
         self.state = (
             MemberState.SKIPPED if completion is Completion.FINISHED else MemberState.WAITING
         )
-        self.goes_on = completion is Completion.UNFINISHED
+        self.is_resumed = completion is Completion.UNFINISHED
         self.log = folder.log(member.name)
         self.exit_code = 0
         self.latest: dict[str, Any] = {}
@@ -65,9 +66,9 @@ class MemberRun:
             self.follow()
 
     def start(self, *, threads: int) -> None:
-        """Begin or go on in a process of its own; what it says goes to `log`.
+        """Start or resume in its own process; the output goes to `log`.
 
-        threads: for a new run whose recipe leaves them open; one that goes on keeps its number.
+        threads: for a new run whose recipe does not set them; a resumed run keeps its number.
         """
         command = [sys.executable, "-m", "seqzoo.cli.member", *self._arguments(threads)]
         environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
@@ -76,11 +77,11 @@ class MemberRun:
             self._log_began_at = log.tell()
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,  # never written to: closed, it tells that the sweep is gone
+                stdin=subprocess.PIPE,  # never written to; it closes when the sweep ends
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                # Ctrl-C and a closed terminal are for the sweep, which passes on one signal.
+                # Ctrl-C and a closed terminal signal the sweep, which sends one signal to members.
                 start_new_session=True,
             )
         self.state = MemberState.RUNNING
@@ -92,7 +93,7 @@ class MemberRun:
         return self._process is not None
 
     def has_ended(self) -> bool:
-        """Whether the process has just ended; then `state` says how."""
+        """Whether the process has just ended; `state` then says how."""
         if self._process is None or (code := self._process.poll()) is None:
             return False
         if self._process.stdin is not None:
@@ -110,19 +111,19 @@ class MemberRun:
         return True
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM, once: a run that trains saves first."""
+        """Send SIGTERM, once; a run that is training saves first."""
         if self._process is not None and self.state is MemberState.RUNNING:
             self._process.terminate()
             self.state = MemberState.STOPPING
 
     def kill(self) -> None:
-        """End the process now; its checkpoints are whole at any moment."""
+        """End the process now; its checkpoints are complete at any moment."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def follow(self) -> None:
-        """Read what was added to the run's metrics; a file that is damaged is reported once."""
+        """Read what was added to the run's metrics; a damaged file is reported once."""
         for follower in list(self._followers):
             try:
                 for line in follower.added():
@@ -141,28 +142,28 @@ class MemberRun:
             ours: self.latest.get(theirs, 0)
             for ours, theirs in (("steps", "step"), ("bytes", "bytes"), ("seconds", "seconds"))
         }
-        # Whole epochs are all that metrics tell; the bytes of one are known to the run alone.
+        # Metrics count whole epochs only; the bytes of an epoch are known to the run alone.
         return min(
             1.0, self._recipe.train.budget.share(epochs=self.latest.get("epoch", 0), **spent)
         )
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of the process so far, start and scoring included."""
+        """Wall-clock time of the process so far, including start and scoring."""
         end = time.monotonic() if self.is_running else self._ended_at
         return end - self._began_at
 
     def reason(self) -> str:
-        """The last error that the process told, else the last thing that it said."""
+        """The last error in the process's output, otherwise its last line."""
         with self.log.open("rb") as file:
             file.seek(self._log_began_at)
-            said = file.read().decode("utf-8", errors="replace").split("\n")
-        said = [line.strip() for line in said if line.strip()]
-        errors = [line for line in said if line.startswith("error: ")]
-        return (errors or said or ["it said nothing"])[-1].removeprefix("error: ")
+            output = file.read().decode("utf-8", errors="replace").split("\n")
+        lines = [line.strip() for line in output if line.strip()]
+        errors = [line for line in lines if line.startswith("error: ")]
+        return (errors or lines or ["it printed nothing"])[-1].removeprefix("error: ")
 
     def _arguments(self, threads: int) -> list[str]:
-        if self.goes_on:
+        if self.is_resumed:
             return ["resume", "--", str(self._directory.path)]
         overrides = list(self._member.overrides)
         if self._recipe.runtime.threads is None:

@@ -1,7 +1,7 @@
-"""run_sweep(...) -> what failed: members run as processes, N at a time, until all have ended.
+"""run_sweep(...) -> failed members: members run as processes, N at a time, until all have ended.
 
-Each member is a `seqzoo run`, or a `seqzoo resume` where an earlier sweep was stopped, so a sweep
-can do nothing that a person could not do by hand, and a member's failure is its own.
+Each member is a `seqzoo run`, or a `seqzoo resume` where an earlier sweep was stopped. So a sweep
+does nothing that a person could not do by hand, and a member that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from seqzoo.terminal.console import messages, note
 __all__ = ["run_sweep", "threads_each"]
 
 _TICK_SECONDS = 0.1
-_SAID = "\nstopping; the running members save first, and Ctrl-C again stops at once\n"
+_STOPPING = "\nstopping; the running members save first; press Ctrl-C again to stop at once\n"
 
 
 def threads_each(jobs: int) -> int:
-    """Threads for each of `jobs` members at a time, so that together they take every core."""
+    """Threads for each of `jobs` members at a time, so that together they use every core."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -42,11 +42,11 @@ def run_sweep(
     text: str,
     jobs: int,
 ) -> list[MemberRun]:
-    """Run every member that is not finished, `jobs` at a time.
+    """Run every member that is not finished, `jobs` at a time, and return those that failed.
 
-    recipes: each member's, by its name. text: of the grid file, kept in the folder.
-    Gives the members that failed. Raises Interrupted after a signal, when the members have
-    saved, and LockedError where another sweep, or a member of one, works here.
+    recipes: each member's, by its name. text: of the grid file; a copy is kept in the folder.
+    Raises Interrupted after a signal, when the members have saved, and LockedError where another
+    sweep, or a member of one, is running here.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
@@ -61,18 +61,19 @@ def run_sweep(
         if finished:
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
-        said = "" if console.is_terminal else _SAID  # a table tells it, and a line would break it
-        with Interruption(said) as interruption, sweep_display(console, runs) as display:
+        # In a terminal the table shows it, and a line would break the table.
+        message = "" if console.is_terminal else _STOPPING
+        with Interruption(message) as interruption, sweep_display(console, runs) as display:
             try:
                 _work(runs, interruption, display, jobs=jobs)
             finally:
                 for run in runs:
-                    run.kill()  # only those that nobody waited for
+                    run.kill()  # only members that have not ended
     if interruption.received is not None and not all(map(_is_settled, runs)):
         done = sum(run.state in (MemberState.FINISHED, MemberState.SKIPPED) for run in runs)
         raise Interrupted(
             interruption.received,
-            f"stopped with {done} of {len(runs)} members finished; to go on, run the same "
+            f"stopped with {done} of {len(runs)} members finished; to continue, run the same "
             f"command again",
         )
     return [run for run in runs if run.state is MemberState.FAILED]
@@ -87,7 +88,7 @@ def _work(
         for run in list(running):
             if run.has_ended():
                 running.remove(run)
-                display.tell(run)
+                display.print_change(run)
         if interruption.received is not None:
             for run in running:
                 run.ask_to_stop()
@@ -95,7 +96,7 @@ def _work(
             run = waiting.pop(0)
             run.start(threads=threads_each(jobs))
             running.append(run)
-            display.tell(run)
+            display.print_change(run)
             continue
         display.show()
         time.sleep(_TICK_SECONDS)

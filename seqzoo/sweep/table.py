@@ -1,4 +1,4 @@
-"""What a person sees while a sweep works: a live table in a terminal, plain lines elsewhere."""
+"""The display of a running sweep: a live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _STYLES = {
     MemberState.FINISHED: "green",
     MemberState.SKIPPED: "dim",
 }
-"""In the order in which rows matter where there is no room for all."""
+"""Where there is not room for all rows, states are shown in this order."""
 
 
 class SweepDisplay:
-    """Tells how the members of a sweep are doing."""
+    """Shows the state of each member of a sweep."""
 
     def __init__(self, console: Console, live: Live | None, runs: Sequence[MemberRun]) -> None:
         self._console = console
@@ -41,7 +41,10 @@ class SweepDisplay:
         self._shown_at = 0.0
 
     def show(self, *, now: bool = False) -> None:
-        """Draw the table anew, where there is one and it is time; `now` where it must be right."""
+        """Draw the table again, where there is one and the last drawing is old enough.
+
+        now: draw it in any case.
+        """
         moment = time.monotonic()
         if self._live is None or not (now or moment - self._shown_at >= _FRAME_SECONDS):
             return
@@ -51,16 +54,16 @@ class SweepDisplay:
                 run.follow()
         size = self._console.size
         table = sweep_table(self._runs, width=size.width, height=size.height)
-        with suppress(OSError):  # the terminal may have been closed; the members are what counts
+        with suppress(OSError):  # the terminal may have been closed; the members run on
             self._live.update(table, refresh=True)
 
-    def tell(self, run: MemberRun) -> None:
-        """A member began or ended: one line, where there is no table that says so."""
+    def print_change(self, run: MemberRun) -> None:
+        """Print one line for a member that started or ended, where there is no table."""
         if self._live is not None:
             return
         number = f"[{self._runs.index(run) + 1}/{len(self._runs)}]"
         words = {
-            MemberState.RUNNING: "goes on from its checkpoint" if run.goes_on else "begins",
+            MemberState.RUNNING: "continues from its checkpoint" if run.is_resumed else "starts",
             MemberState.FINISHED: f"finished in {clock(run.seconds)}{_validation(run)}",
             MemberState.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
             MemberState.STOPPED: "stopped",
@@ -72,11 +75,11 @@ class SweepDisplay:
 
 @contextmanager
 def sweep_display(console: Console, runs: Sequence[MemberRun]) -> Iterator[SweepDisplay]:
-    """A table drawn live where `console` is a terminal, a line now and then elsewhere."""
+    """A live table where `console` is a terminal, a line for each change elsewhere."""
     if not console.is_terminal:
         yield SweepDisplay(console, None, runs)
         return
-    # Drawn by `show` alone: a thread that draws would be in the way of starting processes.
+    # Only `show` draws: a thread that draws would disturb the starting of processes.
     with Live(console=console, auto_refresh=False) as live:
         display = SweepDisplay(console, live, runs)
         try:
@@ -86,7 +89,7 @@ def sweep_display(console: Console, runs: Sequence[MemberRun]) -> Iterator[Sweep
 
 
 def sweep_table(runs: Sequence[MemberRun], *, width: int, height: int) -> Group:
-    """A row for each member, or for those that matter most where `height` has no room for all.
+    """A row for each member; the most important ones where `height` has no room for all.
 
     width, height: of the terminal, in characters.
     """
@@ -107,16 +110,16 @@ def sweep_table(runs: Sequence[MemberRun], *, width: int, height: int) -> Group:
     hidden = len(runs) - len(shown)
     rest = f"; {hidden} of {len(runs)} not shown" if hidden else ""
     if counts[MemberState.STOPPING]:
-        rest += "; Ctrl-C again stops at once"
+        rest += "; press Ctrl-C again to stop at once"
     return Group(table, Text(", ".join(words) + rest, style="dim"))
 
 
 def _cells(run: MemberRun) -> list[str]:
     state = "scoring" if run.is_running and run.share >= 1 else run.state.value
-    begun = run.latest or run.is_running
+    has_started = run.latest or run.is_running
     return [
         state,
-        f"{run.share:.0%}" if begun else "",
+        f"{run.share:.0%}" if has_started else "",
         _figure(run, "bits_per_byte"),
         _figure(run, "validation_bits_per_byte"),
         clock(run.seconds) if run.seconds else "",
@@ -134,7 +137,7 @@ def _validation(run: MemberRun) -> str:
 
 
 def _distinct_parts(names: Sequence[str]) -> list[str]:
-    """The names without the words that all begin with."""
+    """The names without the words that all of them begin with."""
     if len(names) == 1:
         return list(names)
     words = [name.split("-") for name in names]
@@ -143,7 +146,7 @@ def _distinct_parts(names: Sequence[str]) -> list[str]:
 
 
 def _end(name: str, length: int) -> str:
-    """The end of a name that is too long: what was varied last stands there."""
+    """The end of a name that is too long: members differ at the end of their names."""
     return name if len(name) <= length else f"…{name[1 - length :]}"
 
 

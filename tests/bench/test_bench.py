@@ -6,19 +6,21 @@ from dataclasses import asdict
 
 import pytest
 
-from seqzoo.bench.targets import Measured
+from seqzoo.bench.targets import Measurement
 from seqzoo.cli.bench import _print_table
 
 
-def test_figures_stand_under_their_size_in_80_columns(
+def test_ratios_are_printed_below_their_size_in_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     size = "hidden_size=128, num_layers=2, B32 T64"
     found = [
-        Measured("lstm", size, "sampling, bytes/s, over bare torch, 16 streams", 12.5, 4, 1e6, 8e4),
-        Measured("lstm", size, "losses of 3 forms, 100 updates", 0.004, None, 4e-7, 1e-4),
-        Measured("gru", size, "training, bytes/s, over bare torch", 1.25, 1.2, 250.0, 200.0),
+        Measurement(
+            "lstm", size, "sampling, bytes/s, over plain torch, 16 streams", 12.5, 4, 1e6, 8e4
+        ),
+        Measurement("lstm", size, "losses of 3 forms, 100 updates", 0.004, None, 4e-7, 1e-4),
+        Measurement("gru", size, "training, bytes/s, over plain torch", 1.25, 1.2, 250.0, 200.0),
     ]
     _print_table("2 threads", [asdict(measured) for measured in found], with_targets=True)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]

@@ -1,4 +1,4 @@
-"""Prints seqzoo's speed against bare torch, taking turns; asserts no time (-m benchmark -s)."""
+"""Prints seqzoo's speed compared with plain torch; asserts no time (-m benchmark -s)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prints each architecture's ratios beside its targets; asserts no time (-m benchmark -s)."""
+"""Prints the ratios of each architecture and their targets, asserts no time (-m benchmark -s)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from small_comparison import compared, compared_pair, drawn, leave_run
 
-from seqzoo.comparison.compare import compare
+from seqzoo.comparison.compare import Axis, compare
 from seqzoo.comparison.finished import read_finished_runs
 from seqzoo.errors import UsageError
 
@@ -31,6 +31,21 @@ def test_curves_are_read_over_steps_and_over_bytes(tmp_path: Path) -> None:
     over_bytes = compare(comparison.runs, axis="bytes").curves[0]
     assert over_bytes.training == ((1000, 6.0), (3000, 5.0))
     assert over_bytes.validation == ((2000, 5.5),)
+
+
+@pytest.mark.parametrize("axis", ["steps", "bytes"])
+def test_curves_are_the_same_for_one_and_for_two_lines_of_a_step(
+    tmp_path: Path, axis: Axis
+) -> None:
+    trained = {"step": 20, "bits_per_byte": 5.0, "bytes": 3000}
+    validated = {"step": 20, "validation_bits_per_byte": 5.5, "validation_accuracy": 0.1}
+    first = {"step": 10, "bits_per_byte": 6.0, "bytes": 1000}
+    old = leave_run(tmp_path / "old", metrics=[first, trained, validated])
+    new = leave_run(tmp_path / "new", metrics=[first, trained | validated])
+    one, other = compared(old, new, axis=axis).curves
+    assert one == other
+    assert len(one.training) == 2
+    assert [y for _, y in one.validation] == [5.5]
 
 
 @pytest.mark.parametrize("metrics", [None, [], [{"step": 5, "gradient_norm": 1.0}]])

@@ -22,7 +22,7 @@ def drawn(*curves: Points, width: int = 60, height: int = 10, letters: bool = Tr
 
 
 def cells(lines: list[str]) -> list[str]:
-    """What stands behind the y axis, row by row."""
+    """The text to the right of the y axis, row by row."""
     return [re.split("[│┤]", line, maxsplit=1)[1] for line in lines if re.search("[│┤]", line)]
 
 

@@ -79,7 +79,8 @@ def test_influence_ends_at_the_end_of_the_window(seeded: None) -> None:
 
         def forward(self, tokens: Tensor) -> Tensor:
             padded = nn.functional.pad(self.embed(tokens).transpose(1, 2), (3, 0))
-            return self.mix(padded).transpose(1, 2)
+            mixed: Tensor = self.mix(padded)
+            return mixed.transpose(1, 2)
 
     found = influences(network_of(Window()), torch.randint(128, (4, 16)), [1, 3, 4, 8])
     assert [share > 0 for share in found] == [True, True, False, False]

@@ -26,16 +26,13 @@ from broken_models import (
     V,
     Windowed,
     batches,
-    causes,
-    outcome,
-    reported,
-    run_doctor,
-    subject_of,
 )
+from examined_models import causes, outcome, reported, run_doctor, subject_of
 from installed_architectures import SMALL, every_architecture, options_of
 from torch import nn
 
 from seqzoo.doctor import examine
+from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry
 
 
@@ -45,7 +42,7 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
     spec = registry.get("architecture", name)
 
     def build() -> nn.Module:
-        model = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
+        model: SequenceModel = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
         model.prepare(np.frombuffer(TEXT, np.uint8))
         return model
 
@@ -141,8 +138,8 @@ def test_the_kind_of_outputs_is_reported(function: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("model", "seen", "remedy"),
     [
-        (FirstStateDrawn, "the first state is drawn at random", "Begin with zeros"),
-        (DropoutLeftOn, "by no dropout layer", "training=self.training"),
+        (FirstStateDrawn, "the first state is drawn at random", "Start from zeros"),
+        (DropoutLeftOn, "outside dropout layers", "training=self.training"),
         (IgnoresEval, "still in training mode: drop", "nn.Dropout registered"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -24,14 +25,10 @@ from broken_models import (
     V,
     Windowed,
     batches,
-    causes,
     contiguous,
     one_at_a_time,
-    outcome,
-    reported,
-    run_all_checks,
-    run_doctor,
 )
+from examined_models import causes, outcome, reported, run_all_checks, run_doctor
 
 from seqzoo.doctor import examine
 from seqzoo.plugin.registry import Registry
@@ -62,7 +59,7 @@ def test_parameters_that_learn_nothing_are_named_with_their_share() -> None:
 def test_recurrent_weights_that_need_longer_text_are_not_reported_as_detached(
     registry: Registry,
 ) -> None:
-    given = {"batches": one_at_a_time, "carry_state": False}
+    given: dict[str, Any] = {"batches": one_at_a_time, "carry_state": False}
     gradients = outcome(run_doctor(Plain, **given), "model.gradients")
     assert gradients.status == "pass"
     assert "lstm.weight_hh_l0 on longer text" in gradients.seen

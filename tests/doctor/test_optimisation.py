@@ -251,7 +251,7 @@ def test_dead_units_are_counted(seeded: None) -> None:
     subject = trained(module, updates=0)
     assert check_of("optimisation.dead_units")(subject).numbers["share"] == 0.0
     with torch.no_grad():
-        module.rnn.bias_ih_l0[60:65] = -80.0  # the output gates of five units
+        module.rnn.get_parameter("bias_ih_l0")[60:65] = -80.0  # the output gates of five units
     found = check_of("optimisation.dead_units")(subject)
     assert found.status == "warn"
     assert found.numbers["share"] == 0.25
@@ -299,7 +299,8 @@ def test_measuring_in_pieces_equals_measuring_at_once(longest: int | None, seede
 
     def forward(module: nn.Module, part: Tensor, state: Any) -> tuple[Tensor, Any]:
         assert longest is None or part.shape[1] <= longest
-        return module(part, state)
+        logits, state = module(part, state)
+        return logits, state
 
     pieces = replace(network, forward=forward, longest=longest)
     for reset_every in (None, 40):

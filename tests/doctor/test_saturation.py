@@ -23,7 +23,7 @@ from seqzoo.doctor.checks.memory.saturation import share_stuck
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_gates_equal_those_of_a_naive_loop(
-    kind: type[nn.RNNBase], num_layers: int, seeded: None
+    kind: type[nn.LSTM | nn.GRU | nn.RNN], num_layers: int, seeded: None
 ) -> None:
     module = Plain(kind).double()
     module.rnn = kind(16, 5, num_layers, batch_first=True).double()
@@ -68,7 +68,7 @@ def test_gates_equal_those_of_a_naive_loop(
 
 def test_cells_and_sigmoids_are_recorded(seeded: None) -> None:
     module = Loop()
-    module.head = nn.Sequential(nn.Linear(24, 128), nn.Sigmoid())
+    module.add_module("head", nn.Sequential(nn.Linear(24, 128), nn.Sigmoid()))
     found = activations(network_of(module), torch.randint(128, (3, 7)))
     assert {name: tuple(values.shape) for name, values in found.items()} == {
         "cell reset": (21, 24),
@@ -82,11 +82,11 @@ def test_forget_gates_near_one_are_memory_and_output_gates_near_zero_are_stuck(
 ) -> None:
     module = Plain()
     with torch.no_grad():
-        module.rnn.bias_ih_l0[24:48] = 50.0
+        module.rnn.get_parameter("bias_ih_l0")[24:48] = 50.0
     subject = trained(module, updates=0)
     assert check_of("memory.saturation")(subject).status == "pass"
     with torch.no_grad():
-        module.rnn.bias_ih_l0[72:] = -50.0
+        module.rnn.get_parameter("bias_ih_l0")[72:] = -50.0
     found = check_of("memory.saturation")(subject)
     assert found.status == "fail"
     assert found.numbers["stuck"] == 1.0

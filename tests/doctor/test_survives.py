@@ -8,19 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broken_models import (
-    QUICK_MODEL,
-    Plain,
-    Raising,
-    batches,
-    causes,
-    cross_entropy,
-    outcome,
-    run_all_checks,
-    run_doctor,
-    run_until_error,
-    subject_of,
-)
+from broken_models import QUICK_MODEL, Plain, Raising, batches, cross_entropy
+from examined_models import causes, outcome, run_all_checks, run_doctor, run_until_error, subject_of
 from torch import Tensor, nn
 
 from seqzoo.doctor.checks import all_checks

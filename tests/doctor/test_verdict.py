@@ -171,7 +171,7 @@ def of_bigrams(text: np.ndarray, *, remember: bool) -> Network:
 def test_a_measure_is_the_mean_over_every_token_read_in_order(text: np.ndarray) -> None:
     network = of_bigrams(text, remember=True)
     found = measure(network, text, rows=1)
-    table = network.module.table.double().log_softmax(-1)  # type: ignore[union-attr,operator]
+    table = network.module.table.double().log_softmax(-1)  # type: ignore[operator]
     tokens = torch.from_numpy(text.astype(np.int64))
     before, now, after = torch.cat([tokens.new_zeros(1), tokens[:-2]]), tokens[:-1], tokens[1:]
     nats = -table[before, now, after]
@@ -196,7 +196,8 @@ def test_rows_of_a_state_are_selected_on_any_axis(kind: type[nn.Module]) -> None
     embed = nn.Embedding(9, 4)
 
     def forward(module: nn.Module, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return module(embed(tokens), state)
+        logits, state = module(embed(tokens), state)
+        return logits, state
 
     network = Network(layers, lambda: layers, forward)
     tokens, rows = torch.arange(15).reshape(3, 5) % 9, torch.tensor([2, 0, 2])

@@ -54,7 +54,8 @@ def adapted(model: SequenceModel, learning_rate: float, segment_length: int = 32
 
 @pytest.fixture
 def spec(registry: Registry, name: str) -> ArchitectureSpec:
-    return registry.get("architecture", name)
+    spec: ArchitectureSpec = registry.get("architecture", name)
+    return spec
 
 
 @every_architecture

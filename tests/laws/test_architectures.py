@@ -48,7 +48,8 @@ def floating(state: State) -> Iterator[Tensor]:
 
 @pytest.fixture
 def spec(registry: Registry, name: str) -> ArchitectureSpec:
-    return registry.get("architecture", name)
+    spec: ArchitectureSpec = registry.get("architecture", name)
+    return spec
 
 
 @every_architecture

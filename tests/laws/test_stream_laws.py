@@ -25,7 +25,8 @@ def opened(registry: Registry, name: str) -> Stream:
     if not name:
         return Lanes(TOKENS, batch_size=BATCH_SIZE)
     spec = registry.get("stream", name)
-    return spec.open(spec.options(), TOKENS, batch_size=BATCH_SIZE)
+    stream: Stream = spec.open(spec.options(), TOKENS, batch_size=BATCH_SIZE)
+    return stream
 
 
 @every_stream

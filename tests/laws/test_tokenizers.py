@@ -26,7 +26,8 @@ def as_array(data: bytes) -> np.ndarray:
 
 def untaught(name: str, registry: Registry) -> Tokenizer:
     spec = registry.get("tokenizer", name)
-    return spec.build(spec.options())
+    tokenizer: Tokenizer = spec.build(spec.options())
+    return tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,16 @@ def test_decode_inverts_encode_for_all_bytes(
     learnt: dict[str, Tokenizer], name: str, data: bytes
 ) -> None:
     assert learnt[name].decode(learnt[name].encode(as_array(data))) == data
+
+
+@every_tokenizer
+def test_bytes_are_encoded_as_their_array_is_and_text_is_refused(
+    learnt: dict[str, Tokenizer], name: str
+) -> None:
+    expected = learnt[name].encode(as_array(TRAINING))
+    np.testing.assert_array_equal(learnt[name].encode(TRAINING), expected, strict=True)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"encodes bytes, found a str; use text\.encode\(\)"):
+        learnt[name].encode("text")  # type: ignore[arg-type]
 
 
 @every_tokenizer

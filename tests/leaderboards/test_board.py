@@ -31,7 +31,7 @@ def ranks(board: Board, kind: str = "static") -> dict[str, tuple[int, bool]]:
     }
 
 
-def test_rows_are_sorted_by_score_and_those_without_stand_behind(tmp_path: Path) -> None:
+def test_rows_are_sorted_by_score_and_those_without_one_come_last(tmp_path: Path) -> None:
     leave(tmp_path, "worse", test=2.9)
     leave(tmp_path, "better", test=2.2, learnt=2.1)
     (group,) = read_board(tmp_path).groups
@@ -49,7 +49,7 @@ def test_rows_are_sorted_by_score_and_those_without_stand_behind(tmp_path: Path)
     ]  # fmt: skip
 
 
-def test_a_rung_that_is_static_and_adaptive_is_one_row(tmp_path: Path) -> None:
+def test_a_baseline_that_is_static_and_adaptive_is_one_row(tmp_path: Path) -> None:
     leave(tmp_path, "run")
     (group,) = read_board(tmp_path).groups
     (second,) = [row for row in group.rows if row.name == "second"]
@@ -77,7 +77,9 @@ def test_static_and_adaptive_scores_are_ranked_apart(tmp_path: Path) -> None:
         {"blocks": [2.9, 2.9, 2.9]},
     ],
 )
-def test_unlike_results_are_never_ranked_together(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_results_that_are_not_comparable_are_never_ranked_together(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
     leave(tmp_path, "one", test=2.2)
     leave(tmp_path, "other", **({"test": 2.9} | other))
     board = read_board(tmp_path)
@@ -123,14 +125,14 @@ def test_a_repeated_seed_never_counts_as_another(tmp_path: Path) -> None:
     assert all(len({result.seed for result in row.results}) == len(row.results) for row in rows)
 
 
-def test_results_without_a_fingerprint_stand_alone(tmp_path: Path) -> None:
+def test_each_result_without_a_fingerprint_is_its_own_row(tmp_path: Path) -> None:
     leave(tmp_path, "a", seed=1)
     leave(tmp_path, "b", seed=2)
     assert set(run_rows(read_board(tmp_path))) == {"a", "b"}
 
 
 @pytest.mark.parametrize("other", ["none", "another way"])
-def test_an_adaptive_mean_is_over_all_seeds_made_alike_or_is_not_there(
+def test_an_adaptive_mean_is_over_all_seeds_made_in_one_way_or_is_not_there(
     tmp_path: Path, other: str
 ) -> None:
     leave(tmp_path, "x-seed_1", fingerprint="f", seed=1, learnt=2.0)
@@ -204,7 +206,7 @@ def test_sweeps_folders_are_read_and_named(tmp_path: Path) -> None:
     assert set(run_rows(read_board(tmp_path))) == {"alone", "sweep/member"}
 
 
-def test_rungs_stand_once_in_each_group_and_none_is_lost(tmp_path: Path) -> None:
+def test_each_baseline_is_once_in_each_group_and_none_is_lost(tmp_path: Path) -> None:
     newer = make_result().created.replace(year=2027)
     leave(tmp_path, "a")
     few = (Rung("first", {"test": 7.9}), Rung("fourth", failure="not installed"))
@@ -237,19 +239,19 @@ def test_a_score_without_blocks_is_refused(tmp_path: Path) -> None:
     assert "kept in blocks" in board.warnings[0]
 
 
-def test_a_score_below_the_floor_by_more_than_luck_is_told(tmp_path: Path) -> None:
+def test_a_score_below_the_floor_by_more_than_luck_is_reported(tmp_path: Path) -> None:
     leave(tmp_path, "lucky", test=1.5 - 19 / 2000)
     leave(tmp_path, "leaking", test=1.5 - 21 / 2000)
     leave(tmp_path, "learning", learnt=1.0)
     cheat = (Rung("cheat", dict.fromkeys(("test",), 1.0), adaptive=True),)
     leave(tmp_path, "beside", rungs=cheat)
     board = read_board(tmp_path)
-    told = {warning.split(":")[0] for warning in board.warnings}
-    assert told == {"leaking", "learning", "cheat"}
+    warned = {warning.split(":")[0] for warning in board.warnings}
+    assert warned == {"leaking", "learning", "cheat"}
     assert "21 bits below the true source" in next(w for w in board.warnings if "leaking" in w)
 
 
-def test_rows_that_are_kept_keep_their_rank_among_all(tmp_path: Path) -> None:
+def test_rows_that_are_shown_keep_their_rank_among_all(tmp_path: Path) -> None:
     for name, test in (("a", 2.0), ("b", 2.1), ("c", 2.2)):
         leave(tmp_path, name, test=test)
     board = read_board(tmp_path, keep=lambda group, row: row.name in ("b", "c"))
@@ -268,7 +270,7 @@ def test_another_split_can_be_ranked_on(tmp_path: Path) -> None:
 
 
 @given(seeds=st.lists(st.integers(0, 3), min_size=1, max_size=8))
-def test_every_run_stands_in_exactly_one_row(
+def test_every_run_is_in_exactly_one_row(
     tmp_path_factory: pytest.TempPathFactory, seeds: list[int]
 ) -> None:
     runs = tmp_path_factory.mktemp("runs")

@@ -73,7 +73,7 @@ def test_a_difference_within_the_spread_over_seeds_is_a_tie() -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_equal_models_are_told_apart_as_seldom_as_the_interval_says(seeds: int) -> None:
+def test_equal_models_get_different_ranks_as_rarely_as_the_interval_says(seeds: int) -> None:
     generator = np.random.default_rng(2)
     trials, apart = 200, 0
     for trial in range(trials):
@@ -89,12 +89,12 @@ def test_equal_models_are_told_apart_as_seldom_as_the_interval_says(seeds: int) 
         assert apart >= 2
 
 
-def test_same_draws_give_the_same_rankings_and_no_rows_give_none() -> None:
+def test_the_same_draws_give_the_same_rankings_and_no_rows_give_none() -> None:
     assert rankings(rows(0.0, 0.01, seeds=2), SIZES) == rankings(rows(0.0, 0.01, seeds=2), SIZES)
     assert rankings([], SIZES) == []
 
 
-def test_a_verdict_depends_on_no_third_row() -> None:
+def test_a_verdict_does_not_depend_on_a_third_row() -> None:
     generator = np.random.default_rng(3)
     pair = [hard() + generator.normal(0, 60, size=(2, 60)) + shift for shift in (0.0, 40.0)]
     alone = rankings(pair, SIZES)

@@ -46,7 +46,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_table_keeps_to_the_width_and_cuts_no_number(runs: Path, width: int) -> None:
+def test_a_table_is_not_wider_than_the_terminal_and_cuts_no_number(runs: Path, width: int) -> None:
     text = drawn(read_board(runs), width)
     assert max(map(len, text.splitlines())) <= width
     for expected in ("2.345", "2.461", "2.100", "1 ±?", "2 ±0.007", "shakespeare_transformer-12"):
@@ -62,7 +62,7 @@ def test_wider_terminals_show_no_fewer_columns(runs: Path) -> None:
     assert shown == sorted(shown)
 
 
-def test_a_gap_stands_before_the_rows_that_have_no_score_of_the_kind(runs: Path) -> None:
+def test_an_empty_line_comes_before_the_rows_without_a_score_of_the_kind(runs: Path) -> None:
     lines = drawn(read_board(runs), 80).splitlines()
     gap = next(number for number, line in enumerate(lines) if not line.strip())
     assert "first" in lines[gap - 1]
@@ -120,7 +120,7 @@ class Tables(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
-def test_html_stands_alone_and_escapes_what_others_wrote(tmp_path: Path) -> None:
+def test_html_loads_nothing_and_escapes_text(tmp_path: Path) -> None:
     leave(tmp_path, "run", corpus_name="<script>alert(1)</script>")
     leave(tmp_path, "b&b")
     board = read_board(tmp_path)
@@ -134,7 +134,7 @@ def test_html_stands_alone_and_escapes_what_others_wrote(tmp_path: Path) -> None
     assert {"run", "b&b"} <= {row[1] for row in tables.rows}
 
 
-def test_columns_can_be_chosen_and_a_wrong_one_is_told(runs: Path) -> None:
+def test_columns_can_be_chosen_and_an_unknown_one_is_refused(runs: Path) -> None:
     columns = chosen_columns(["run", "seed", "static"])
     header, *_ = board_to_csv(read_board(runs), columns).splitlines()
     assert header.endswith("run,seed,static")
@@ -162,13 +162,13 @@ def test_rows_are_kept_where_every_condition_matches(
     assert {row.name for group in board.groups for row in group.rows} == kept
 
 
-def test_a_condition_that_is_none_is_told() -> None:
+def test_a_condition_without_a_pattern_is_refused() -> None:
     with pytest.raises(UsageError, match="COLUMN=PATTERN"):
         row_filter(["quick"], kind="static")
 
 
 @pytest.mark.parametrize("folder", ["empty", "runs"])
-def test_no_results_is_one_friendly_sentence(
+def test_a_folder_without_results_is_one_sentence(
     tmp_path: Path,
     folder: str,
     capsys: pytest.CaptureFixture[str],
@@ -185,7 +185,7 @@ def test_no_results_is_one_friendly_sentence(
     assert json.loads(capsys.readouterr().out)["groups"] == []
 
 
-def test_command_prints_table_to_stdout_and_warnings_to_stderr(
+def test_the_command_prints_the_table_to_stdout_and_warnings_to_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leave(tmp_path, "good")
@@ -218,18 +218,18 @@ def test_a_wrong_option_is_one_sentence(
         leaderboard(runs=tmp_path, **arguments)  # type: ignore[arg-type]
 
 
-def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+def test_a_file_is_not_a_folder_of_runs(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(UsageError, match="is not a folder"):
         leaderboard(tmp_path / "runs")
 
 
-def test_a_folder_that_cannot_be_meant_is_told(runs: Path) -> None:
+def test_a_folder_that_cannot_be_meant_is_refused(runs: Path) -> None:
     with pytest.raises(UsageError, match=f"Did you mean '{runs.name}'"):
         leaderboard(runs.with_name(runs.name + "x"))
     one = runs / "shakespeare_transformer-12"
     (one / "recipe.yaml").touch()
-    with pytest.raises(UsageError, match="is a run; give the folder that holds it"):
+    with pytest.raises(UsageError, match="is a run; give the folder that contains it"):
         leaderboard(one)
 
 
@@ -244,7 +244,7 @@ def test_chosen_columns_never_cut_a_number(runs: Path) -> None:
         assert number in text
 
 
-def test_notes_are_of_the_columns_that_are_there(runs: Path) -> None:
+def test_notes_are_about_the_columns_that_are_shown(runs: Path) -> None:
     board = read_board(runs)
     assert len(notes(board, None)) == 4
     assert notes(board, chosen_columns(["run", "seeds"])) == [notes(board, None)[-1]]

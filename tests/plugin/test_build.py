@@ -127,7 +127,7 @@ def test_what_a_plugin_raises_is_reported_with_plugin_exception_file_and_line() 
 
 
 @pytest.mark.parametrize("error", [CorpusUnavailable("not here"), UsageError("wrong option")])
-def test_an_error_that_the_plugin_words_for_the_user_passes_unchanged(error: Exception) -> None:
+def test_an_error_of_seqzoo_that_the_plugin_raises_passes_unchanged(error: Exception) -> None:
     def refuse(options: Options, base: Path) -> Corpus:
         raise error
 

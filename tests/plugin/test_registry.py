@@ -1,4 +1,4 @@
-"""A plugin can break in many ways, and none of them takes anything else down."""
+"""A plugin can be broken in many ways; the others still work."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         )
         with (information / "entry_points.txt").open("a") as entry_points:
             entry_points.write(f"[{ENTRY_POINT_GROUP}]\n{plugin} = {module}\n")
-        # Forgotten afterwards, whether or not the import went through.
+        # Removed after the test, whether the import succeeded or not.
         monkeypatch.setitem(sys.modules, module, None)
         del sys.modules[module]
         return module
@@ -117,7 +117,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("source", "cause"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_reported_with_its_owner_and_cause_and_nothing_else_is_lost(
+def test_a_broken_plugin_is_reported_with_its_owner_and_cause_and_the_others_work(
     install: Install, registry: Registry, source: str | None, cause: str
 ) -> None:
     install(source, plugin="brittle", distribution="seqzoo-brittle", version="0.2")
@@ -137,7 +137,7 @@ def test_a_broken_plugin_is_reported_with_its_owner_and_cause_and_nothing_else_i
 
 
 @pytest.mark.parametrize(("source", "cause"), BROKEN.values(), ids=BROKEN)
-def test_strict_mode_makes_any_of_them_fatal(
+def test_strict_mode_raises_for_any_broken_plugin(
     install: Install, monkeypatch: pytest.MonkeyPatch, source: str | None, cause: str
 ) -> None:
     install(source, plugin="brittle")
@@ -165,7 +165,7 @@ def test_a_half_uninstalled_distribution_is_reported_by_its_entry_point(
 
 
 @pytest.mark.parametrize("table", [b"[seqzoo]\nno equals sign\n", b"\xff\xfe\x00"])
-def test_an_unreadable_table_of_one_distribution_hides_no_other(
+def test_a_damaged_table_of_one_distribution_leaves_the_others_usable(
     install: Install, tmp_path: Path, table: bytes
 ) -> None:
     before = everything(load_registry())
@@ -179,7 +179,7 @@ def test_an_unreadable_table_of_one_distribution_hides_no_other(
 
 
 @pytest.mark.parametrize("value", ["", "0"])
-def test_strict_mode_is_off_unless_asked_for(
+def test_strict_mode_is_off_by_default(
     install: Install, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     install("1 / 0", plugin="brittle")
@@ -187,13 +187,13 @@ def test_strict_mode_is_off_unless_asked_for(
     assert "brittle" in {broken.owner.plugin for broken in load_registry().broken}
 
 
-def test_an_interrupt_while_loading_is_not_taken_for_a_broken_plugin(install: Install) -> None:
+def test_an_interrupt_while_loading_is_not_reported_as_a_broken_plugin(install: Install) -> None:
     install("raise KeyboardInterrupt", plugin="slow")
     with pytest.raises(KeyboardInterrupt):
         load_registry()
 
 
-def test_what_a_plugin_prints_stays_out_of_stdout(
+def test_what_a_plugin_prints_while_loading_goes_to_stderr(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install("print('importing')\n" + hook("print('calling')\n    return []"), plugin="chatty")
@@ -208,7 +208,7 @@ def test_a_plugin_that_declares_nothing_is_not_broken(install: Install) -> None:
     assert "modest" not in {broken.owner.plugin for broken in load_registry().broken}
 
 
-def test_a_name_claimed_by_two_plugins_belongs_to_neither_and_both_are_named(
+def test_a_name_that_two_plugins_declare_is_unusable_and_both_are_named(
     install: Install,
 ) -> None:
     install(declares("contested", "mine"), plugin="one", version="1.0")
@@ -226,7 +226,7 @@ def test_a_name_claimed_by_two_plugins_belongs_to_neither_and_both_are_named(
         assert "'one' (seqzoo-one 1.0) and 'two' (seqzoo-two 2.0)" in message
 
 
-def test_one_name_may_stand_for_two_kinds(install: Install) -> None:
+def test_two_kinds_can_use_the_same_name(install: Install) -> None:
     tokenizer = (
         "@hookimpl\ndef register_tokenizers():\n"
         "    return [TokenizerSpec(name='shared', summary='', build=dict)]\n"
@@ -237,13 +237,13 @@ def test_one_name_may_stand_for_two_kinds(install: Install) -> None:
     assert loaded.get("tokenizer", "shared").kind == "tokenizer"
 
 
-def test_two_plugins_of_one_name_are_both_loaded(install: Install) -> None:
+def test_two_plugins_with_the_same_name_are_both_loaded(install: Install) -> None:
     install(declares("first-cell"), plugin="cell", distribution="seqzoo-first")
     install(declares("second-cell"), plugin="cell", distribution="seqzoo-second")
     assert {"first-cell", "second-cell"} <= set(load_registry().names("architecture"))
 
 
-def test_strict_mode_refuses_a_name_claimed_twice(
+def test_strict_mode_refuses_a_name_that_is_declared_twice(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(declares("contested"), plugin="one")
@@ -300,8 +300,18 @@ def test_a_plugin_file_adds_what_it_declares(tmp_path: Path) -> None:
     assert str(registered.owner) == f"'my cell.py' ({path})"
 
 
+def test_a_plugin_file_that_is_loaded_again_replaces_what_it_declared(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(declares("first", "both"))
+    registry = Registry()
+    registry.add_file(path)
+    path.write_text(declares("both", "second-name"))
+    registry.add_file(path)
+    assert registry.names("architecture") == ["both", "second-name"]
+
+
 def test_a_plugin_file_can_define_its_options(tmp_path: Path) -> None:
-    """pydantic looks annotations up in the module, which has to be findable by its name."""
+    """pydantic looks annotations up in the module, so it must be able to find the module."""
     path = tmp_path / "with_options.py"
     path.write_text(
         "from __future__ import annotations\n"
@@ -319,7 +329,7 @@ def test_a_plugin_file_can_define_its_options(tmp_path: Path) -> None:
     [(source, cause) for source, cause in BROKEN.values() if source is not None],
     ids=[name for name, (source, _) in BROKEN.items() if source is not None],
 )
-def test_a_broken_plugin_file_is_refused_by_name_and_leaves_nothing_behind(
+def test_a_broken_plugin_file_is_refused_by_name_and_adds_nothing(
     tmp_path: Path, source: str, cause: str
 ) -> None:
     path = tmp_path / "broken.py"
@@ -335,14 +345,16 @@ def test_a_broken_plugin_file_is_refused_by_name_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("name", ["absent.py", "folder", "notes.txt"])
-def test_a_plugin_file_that_is_no_python_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_plugin_file_that_is_not_a_python_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "notes.txt").write_text("not Python")
     with pytest.raises(PluginError, match="no such Python file"):
         Registry().add_file(tmp_path / name)
 
 
-def test_a_plugin_file_cannot_take_a_name_that_is_taken(tmp_path: Path, install: Install) -> None:
+def test_a_plugin_file_cannot_declare_a_name_that_is_in_use(
+    tmp_path: Path, install: Install
+) -> None:
     install(declares("healthy"), plugin="healthy", version="1.2")
     registry = load_registry()
     path = tmp_path / "pretender.py"

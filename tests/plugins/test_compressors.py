@@ -5,6 +5,7 @@ import gzip
 import lzma
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def write_zstd(path: Path, data: bytes) -> None:
 
 
 def write_brotli(path: Path, data: bytes) -> None:
-    import brotli
+    brotli = import_module("brotli")
 
     path.write_bytes(brotli.compress(data, quality=11, lgwin=24))
     assert brotli.decompress(path.read_bytes()) == data
@@ -107,8 +108,9 @@ def test_bits_are_the_difference_of_two_files_on_disk(name: str, tmp_path: Path)
     data = as_array(TEXT)
     spans = {"a": Span(data, cut, cut + 3000), "b": Span(data, cut + 3000, end)}
     sizes = {}
-    for split, content in (("", b""), *((split, span.bytes) for split, span in spans.items())):
-        WRITERS[name](tmp_path / "file", TEXT[:cut] + bytes(content))
+    contents = {"": b""} | {split: span.bytes.tobytes() for split, span in spans.items()}
+    for split, content in contents.items():
+        WRITERS[name](tmp_path / "file", TEXT[:cut] + content)
         sizes[split] = (tmp_path / "file").stat().st_size
     assert primed_bits(name, data[:cut], spans) == {
         split: 8 * (sizes[split] - sizes[""]) for split in spans

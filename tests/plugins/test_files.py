@@ -69,7 +69,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         ("hamlte.txt", "does not exist. Did you mean 'hamlet.txt'?"),
         ("absent/x.txt", "does not exist."),
         ("empty.txt", "is empty"),
-        ("folder", "is not a file; the corpus 'directory'"),
+        ("folder", "is not a file; for a folder use the corpus 'directory'"),
     ],
 )
 def test_file_names_the_mistake(registry: Registry, tmp_path: Path, path: str, says: str) -> None:
@@ -150,7 +150,7 @@ def test_a_changed_file_is_read_again(registry: Registry, tmp_path: Path) -> Non
     assert open_(registry, "directory", tmp_path, separator="").data.tobytes() == b"newerb"
 
 
-def test_a_cut_joined_file_is_made_anew(registry: Registry, tmp_path: Path) -> None:
+def test_a_truncated_joined_file_is_written_again(registry: Registry, tmp_path: Path) -> None:
     write(tmp_path, {"a": b"first", "b": b"second"})
     open_(registry, "directory", tmp_path)
     for joined in (cache_directory() / "directory").iterdir():
@@ -164,15 +164,15 @@ def test_links_to_folders_are_not_followed(registry: Registry, tmp_path: Path) -
     assert open_(registry, "directory", tmp_path).data.tobytes() == b"x"
 
 
-def test_a_pattern_without_files_says_how_many_there_are(
+def test_a_pattern_without_matches_reports_the_number_of_files(
     registry: Registry, tmp_path: Path
 ) -> None:
     write(tmp_path, {"a.md": b"x", ".b.txt": b"y"})
-    with pytest.raises(UsageError, match=r"matches '\*\.txt' \(it holds 1,"):
+    with pytest.raises(UsageError, match=r"matches '\*\.txt' \(.*not hidden: 1\)"):
         open_(registry, "directory", tmp_path, pattern="*.txt")
 
 
 def test_a_file_is_no_directory(registry: Registry, tmp_path: Path) -> None:
     write(tmp_path, {"a.md": b"x"})
-    with pytest.raises(UsageError, match="the corpus 'file' takes a single file"):
+    with pytest.raises(UsageError, match="for a single file use the corpus 'file'"):
         open_(registry, "directory", tmp_path, path="a.md")

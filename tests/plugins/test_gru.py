@@ -13,7 +13,14 @@ from torch.nn import functional as F
 from seqzoo_plugins.gru import GRUOptions, build
 
 
-def cell(x, hidden, W, U, b, c):
+def cell(
+    x: np.ndarray,
+    hidden: np.ndarray,
+    W: np.ndarray,
+    U: np.ndarray,
+    b: np.ndarray,
+    c: np.ndarray,
+) -> tuple[np.ndarray]:
     (Wr, Wz, Wn), (Ur, Uz, Un) = np.split(W @ x + b, 3), np.split(U @ hidden + c, 3)
     r, z = sigmoid(Wr + Ur), sigmoid(Wz + Uz)
     n = np.tanh(Wn + r * Un)
@@ -28,7 +35,7 @@ def test_logits_follow_the_equations(num_layers: int) -> None:
 
 def test_recurrent_matrices_start_orthogonal_gate_by_gate() -> None:
     model = build(GRUOptions(hidden_size=7), vocab_size=11)
-    for gate in model.layers.weight_hh_l0.chunk(3):
+    for gate in model.layers.all_weights[0][1].chunk(3):
         torch.testing.assert_close(gate @ gate.T, torch.eye(7), atol=1e-5, rtol=0)
 
 

@@ -14,7 +14,15 @@ from torch.nn import functional as F
 from seqzoo_plugins.lstm import LSTMOptions, build
 
 
-def cell(x, hidden, memory, W, U, b, c):
+def cell(
+    x: np.ndarray,
+    hidden: np.ndarray,
+    memory: np.ndarray,
+    W: np.ndarray,
+    U: np.ndarray,
+    b: np.ndarray,
+    c: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     i, f, g, o = np.split(W @ x + b + U @ hidden + c, 4)
     memory = sigmoid(f) * memory + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(memory), memory
@@ -65,7 +73,7 @@ def test_the_first_loss_is_near_that_of_a_uniform_guess(tied: bool) -> None:
 
 @pytest.mark.parametrize("field", ["dropout", "input_dropout"])
 def test_each_dropout_acts_in_training_and_not_in_evaluation(field: str) -> None:
-    model = build(LSTMOptions(hidden_size=16, **{field: 0.5}), vocab_size=11)
+    model = build(LSTMOptions.model_validate({"hidden_size": 16, field: 0.5}), vocab_size=11)
     tokens = torch.arange(10).unsqueeze(0)
     assert not torch.equal(model(tokens)[0], model(tokens)[0])
     model.eval()

@@ -21,12 +21,12 @@ from seqzoo.recipes.sections import TrainSection
 from seqzoo.scoring.adaptive import prepared_again
 from seqzoo.training import checkpoint
 from seqzoo.training.loop import Training
-from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm import learned as learned_module
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT, context_keys
 from seqzoo_plugins.ngram_lstm.experts import witten_bell
 from seqzoo_plugins.ngram_lstm.learned import BLOCK, Learned
 from seqzoo_plugins.ngram_lstm.model import NgramLSTM
+from seqzoo_plugins.ngram_lstm.options import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm.table import FOLDS, NgramTable
 from seqzoo_plugins.ngram_lstm.window import add_window_counts
 
@@ -164,8 +164,8 @@ def test_what_was_read_is_counted_up_to_the_last_block(length: int, random: Any)
 
 
 def test_what_was_read_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learned_module, "_LONGEST_STRETCH", 2 * BLOCK)
-    monkeypatch.setattr(learned_module, "_MOST_TOKENS", 4 * BLOCK)
+    monkeypatch.setattr(learned_module, "_LARGEST_SEGMENT", 2 * BLOCK)
+    monkeypatch.setattr(learned_module, "_MAX_TOKENS", 4 * BLOCK)
     text = np.random.default_rng(0).integers(0, V, 7 * BLOCK).tolist()
     learned = Learned(lambda: NgramTable(V, (1, 3)))
     for start in range(0, len(text), BLOCK):
@@ -275,6 +275,6 @@ def test_a_restored_training_goes_on_with_the_same_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orders", [(2, 1), (1, 1)])
-def test_orders_have_to_ascend(orders: tuple[int, ...]) -> None:
-    with pytest.raises(ValidationError, match="has to ascend"):
+def test_orders_must_be_ascending(orders: tuple[int, ...]) -> None:
+    with pytest.raises(ValidationError, match="must be ascending"):
         NgramLSTMOptions(orders=orders)

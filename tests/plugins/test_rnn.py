@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,14 +12,19 @@ import torch
 from naive_stack import assert_equals_naive
 from torch.nn import functional as F
 
-from seqzoo_plugins.rnn import RNNOptions, build
+from seqzoo_plugins.recurrent.options import RNNOptions
+from seqzoo_plugins.rnn import build
 
-FUNCTIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}
+Nonlinearity = Literal["tanh", "relu"]
+FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+}
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("nonlinearity", FUNCTIONS)
-def test_logits_follow_the_equation(nonlinearity: str, num_layers: int) -> None:
+def test_logits_follow_the_equation(nonlinearity: Nonlinearity, num_layers: int) -> None:
     options = RNNOptions(
         hidden_size=6, embedding_size=4, num_layers=num_layers, nonlinearity=nonlinearity
     )
@@ -29,7 +36,9 @@ def test_logits_follow_the_equation(nonlinearity: str, num_layers: int) -> None:
 
 
 @pytest.mark.parametrize("nonlinearity", FUNCTIONS)
-def test_the_first_loss_is_near_that_of_a_uniform_guess(nonlinearity: str) -> None:
+def test_the_first_loss_is_near_that_of_a_uniform_guess(
+    nonlinearity: Nonlinearity,
+) -> None:
     torch.manual_seed(0)
     tokens = torch.randint(256, (8, 65))
     logits, _ = build(RNNOptions(nonlinearity=nonlinearity), vocab_size=256)(tokens[:, :-1])

@@ -24,14 +24,16 @@ Reference = Callable[[np.ndarray, Sequence[int]], np.ndarray]
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     weights = np.exp(logits - logits.max())
-    return weights / weights.sum()
+    probabilities: np.ndarray = weights / weights.sum()
+    return probabilities
 
 
 def renormalised(probabilities: np.ndarray, kept: Sequence[int]) -> np.ndarray:
     out = np.zeros_like(probabilities)
     for token in kept:
         out[token] = probabilities[token]
-    return out / out.sum()
+    out /= out.sum()
+    return out
 
 
 def until(mass: float, order: Sequence[int], probabilities: np.ndarray) -> list[int]:

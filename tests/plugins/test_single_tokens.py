@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,32 +16,61 @@ from naive_stack import shake
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
+import seqzoo_plugins.recurrent.kernels.derived as derived_module
 import seqzoo_plugins.recurrent.kernels.step as step_module
 from seqzoo_plugins.recurrent.stack import RecurrentStack
 
 CHANGES: dict[str, Callable[[RecurrentStack], None]] = {
     "optimizer": lambda m: _optimize(m, torch.optim.SGD(m.parameters(), lr=0.1)),
-    "fused optimizer": lambda m: _optimize(
-        m, torch.optim.AdamW(m.parameters(), lr=0.1, fused=True)
-    ),
+    "fused optimizer": lambda m: _optimize(m, _fused(m)),
+    "fused optimizer, then no gradients": lambda m: _optimize(m, _fused(m), forget=True),
     "in place": lambda m: _in_place(m, 0.9),
     "load_state_dict": lambda m: _load(m, assign=False),
     "assigned state_dict": lambda m: _load(m, assign=True),
     "a new parameter": lambda m: setattr(
-        m.layers, "weight_hh_l0", torch.nn.Parameter(m.layers.weight_hh_l0.detach() * 0.5)
+        m.layers, "weight_hh_l0", torch.nn.Parameter(_recurrent(m).detach() * 0.5)
     ),
     "another type and back": lambda m: _in_place(m.to(torch.float32).to(torch.float64), 0.9),
-    "data, then train": lambda m: (
-        m.layers.weight_hh_l0.data.mul_(0.5) is not None and m.train() and m.eval()
+    "data": lambda m: _halve_data(m),
+    "data at another address": lambda m: setattr(
+        _recurrent(m), "data", _recurrent(m).detach() * 0.5
     ),
+    "data, then train": lambda m: _halve_data(m, then_train=True),
 }
 
 
-def _optimize(model: RecurrentStack, optimizer: torch.optim.Optimizer) -> None:
+def _recurrent(model: RecurrentStack) -> torch.nn.Parameter:
+    """The recurrent matrix of the first layer."""
+    return model.layers.get_parameter("weight_hh_l0")
+
+
+def _fused(model: RecurrentStack) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+
+
+def _make_gradients(model: RecurrentStack) -> None:
     model(torch.zeros(1, 12, dtype=torch.int64))[0].square().sum().backward()
+
+
+def _read_one(model: RecurrentStack) -> None:
     with torch.inference_mode():
         model(torch.zeros(1, 1, dtype=torch.int64))
+
+
+def _optimize(
+    model: RecurrentStack, optimizer: torch.optim.Optimizer, *, forget: bool = False
+) -> None:
+    _make_gradients(model)
+    _read_one(model)
     optimizer.step()
+    if forget:
+        model.zero_grad(set_to_none=True)
+
+
+def _halve_data(model: RecurrentStack, *, then_train: bool = False) -> None:
+    _recurrent(model).data.mul_(0.5)
+    if then_train:
+        model.train().eval()
 
 
 def _in_place(model: RecurrentStack, factor: float) -> None:
@@ -66,7 +97,8 @@ def test_single_tokens_never_use_weights_of_the_past(
 
     def step() -> Tensor:
         with torch.inference_mode():
-            return model(token, state)[0]
+            logits: Tensor = model(token, state)[0]
+        return logits
 
     before = step()
     CHANGES[change](model)
@@ -75,6 +107,75 @@ def test_single_tokens_never_use_weights_of_the_past(
     with torch.no_grad():
         expected, _ = by_the_cell(model, token, state)
         torch.testing.assert_close(after, model.head(expected), atol=1e-12, rtol=0)
+
+
+def _forget(model: RecurrentStack) -> None:
+    model.zero_grad(set_to_none=True)
+
+
+def _make_gradients_from_weights_alone(model: RecurrentStack) -> None:
+    torch.stack([weight.square().sum() for weight in model.parameters()]).sum().backward()
+
+
+EVENTS_IN_A_TEXT: dict[str, list[Callable[[RecurrentStack], None] | None]] = {
+    "gradients, step": [_make_gradients, None],
+    "gradients, step, no gradients": [_make_gradients, None, _forget],
+    "gradients, token, step": [_make_gradients, _read_one, None],
+    "gradients, token, step, no gradients": [_make_gradients, _read_one, None, _forget],
+    "gradients of the weights alone, step": [_make_gradients_from_weights_alone, None],
+    "two steps with one gradient": [_make_gradients, None, _read_one, None],
+}
+"""None: a step of a fused optimizer."""
+
+
+@every_kind
+@pytest.mark.parametrize("change", EVENTS_IN_A_TEXT)
+def test_fused_optimizers_that_step_inside_a_text_are_noticed(kind: str, change: str) -> None:
+    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    optimizer = _fused(model)
+    token = torch.full((1, 1), 3)
+    with torch.no_grad():
+        state = model(token)[1]
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for event in EVENTS_IN_A_TEXT[change]:
+        if event is None:
+            optimizer.step()
+        else:
+            event(model)
+    assert not any(map(torch.equal, before, model.parameters()))
+    with torch.no_grad():
+        found = model(token, state)[0]
+        expected, _ = by_the_cell(model, token, state)
+        torch.testing.assert_close(found, model.head(expected), atol=1e-12, rtol=0)
+
+
+def test_a_text_that_continues_compares_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = BUILD["lstm"](hidden_size=6).eval()
+    token, state = torch.zeros(1, 1, dtype=torch.int64), None
+    compared: list[int] = []
+
+    def equal(one: Tensor, other: Tensor) -> bool:
+        compared.append(1)
+        return torch.equal(one, other)
+
+    monkeypatch.setattr(derived_module, "torch", SimpleNamespace(equal=equal))
+    with torch.no_grad():
+        for _ in range(4):
+            _, state = model(token, state)
+        assert not compared
+        model(token)
+        assert compared
+
+
+def test_no_model_hooks_onto_the_optimizers_of_the_process() -> None:
+    program = (
+        "import torch.optim.optimizer as optimizer\n"
+        "from seqzoo_plugins.lstm import LSTMOptions, build\n"
+        "build(LSTMOptions(), vocab_size=5)\n"
+        "assert not optimizer._global_optimizer_post_hooks\n"
+        "assert not optimizer._global_optimizer_pre_hooks\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @every_kind
@@ -106,7 +207,7 @@ def test_threads_that_share_a_model_get_their_own_states(
     model = shake(BUILD[kind](hidden_size=6, num_layers=2))
 
     def last_logits(token: int) -> Tensor:
-        tokens, state = torch.tensor([[token]]), None
+        tokens, state, logits = torch.tensor([[token]]), None, torch.empty(0)
         with torch.no_grad():
             for _ in range(300):
                 logits, state = model(tokens, state)
@@ -156,7 +257,7 @@ def test_single_tokens_of_a_diverged_model_warn_of_nothing(
 ) -> None:
     model = BUILD[kind](hidden_size=5).eval()
     with torch.no_grad():
-        model.layers.weight_hh_l0.fill_(torch.inf)
+        model.layers.all_weights[0][1].fill_(torch.inf)
         logits, _ = model(torch.zeros(1, 1, dtype=torch.int64))
     assert logits.isnan().any()
     assert not recwarn.list

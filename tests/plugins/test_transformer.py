@@ -10,8 +10,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from seqzoo_plugins.transformer import TransformerOptions, build
+from seqzoo_plugins.transformer import build
 from seqzoo_plugins.transformer.model import Transformer
+from seqzoo_plugins.transformer.options import TransformerOptions
 
 V = 11
 
@@ -28,7 +29,8 @@ def shaken(options: TransformerOptions) -> Transformer:
 
 def normalised(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
     centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * gain
+    result: np.ndarray = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * gain
+    return result
 
 
 def rotated(x: np.ndarray, position: int) -> np.ndarray:
@@ -67,7 +69,8 @@ def naive_logits(
         inner = normalised(x, w["mlp_norm.weight"]) @ w["mlp_in.weight"].T
         inner = inner * 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
         x = x + inner @ w["mlp_out.weight"].T
-    return normalised(x, weights["norm.weight"]) @ weights["head.weight"].T
+    logits: np.ndarray = normalised(x, weights["norm.weight"]) @ weights["head.weight"].T
+    return logits
 
 
 @pytest.mark.parametrize("window", [2, 5, 16, 64])
@@ -154,10 +157,11 @@ def test_what_evaluation_computes_first_can_be_trained_through_afterwards() -> N
 def test_what_is_added_to_the_stream_starts_smaller_with_more_layers() -> None:
     torch.manual_seed(0)
     model = build(TransformerOptions(hidden_size=128, num_layers=8), vocab_size=V)
+    expected = {"attention_in": 0.02, "attention_out": 0.02 / 4, "mlp_out": 0.02 / 4}
     for block in model.blocks:
-        assert block.attention_in.weight.std().item() == pytest.approx(0.02, rel=0.05)
-        for added in (block.attention_out, block.mlp_out):
-            assert added.weight.std().item() == pytest.approx(0.02 / 4, rel=0.05)
+        for name, std in expected.items():
+            weight = block.get_parameter(f"{name}.weight")
+            assert weight.std().item() == pytest.approx(std, rel=0.05)
 
 
 @pytest.mark.parametrize("tied", [False, True])

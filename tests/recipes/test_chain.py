@@ -1,4 +1,4 @@
-"""Links of the chain: read from the command line, built in their order."""
+"""Links of the sampling chain: read from the command line, built in their order."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from small_recipe import GOOD, parse, small_registry
 
 from seqzoo.errors import RecipeError, UsageError
+from seqzoo.recipes.choices import chain_of
 from seqzoo.recipes.load import Recipe, load_recipe, recipe, recipe_from
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection
@@ -50,7 +51,7 @@ def test_a_mapping_gives_the_same_recipe_as_a_file() -> None:
     assert made(MappingProxyType(good())) == parse()
 
 
-def test_the_mapping_is_left_as_it_is() -> None:
+def test_the_mapping_is_not_changed() -> None:
     data = good()
     before = copy.deepcopy(data)
     made(data, {"train.budget.seconds": 3, "architecture.options.hidden_size": 9})
@@ -81,7 +82,7 @@ def test_tuples_paths_and_numbers_of_numpy_are_converted() -> None:
         ("sample.prompt", "a\0", "sample.prompt: text must not contain NUL or half a surrogate pair."),
         ("description", b"x", "description: found bytes, expected text, a number, true or false, null, a list or a mapping."),
         ("architecture.options", {1: 2}, "architecture.options: a key must be text, found int."),
-        ("train.budget", {}, "train.budget: give one of steps, bytes, epochs and seconds, or more; found none."),
+        ("train.budget", {}, "train.budget: give one or more of steps, bytes, epochs and seconds; found none."),
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_dotted_path_once(path: str, value: Any, expected: str) -> None:
@@ -107,7 +108,7 @@ def test_a_list_that_contains_itself_is_refused() -> None:
     assert problem.endswith(f"values are nested more than {MAX_DEPTH} deep.")
 
 
-def test_overrides_by_path_are_taken_with_their_types() -> None:
+def test_overrides_by_path_keep_their_types() -> None:
     values = {
         "train.batch_size": 8,
         "train.bptt_length": [{"from": 0, "length": 9}],
@@ -133,7 +134,7 @@ def test_overrides_by_path_are_taken_with_their_types() -> None:
     assert made(good(), values) == made(good(), typed) == expected
 
 
-def test_budgets_that_are_given_together_stay_together() -> None:
+def test_budgets_that_are_set_together_are_all_kept() -> None:
     both = made(good(), {"train.budget": {"steps": 5}, "train.budget.bytes": 7})
     assert both.train.budget == BudgetSection(steps=5, bytes=7)
     assert parse(GOOD, "train.budget={steps: 5}", "train.budget.bytes=7") == both
@@ -145,7 +146,7 @@ def test_budgets_that_are_given_together_stay_together() -> None:
         ("train.batch_size", "8", "train.batch_size is '8', expected a whole number of at least 1."),
         ("train.batch_size=8", 8, "train.batch_size=8: expected a dotted path, such as train.batch_size."),
         ("train..seed", 8, "train..seed: expected a dotted path, such as train.batch_size."),
-        ("sample.chain.9", "greedy", "sample.chain.9: sample.chain is a list of 4, counted from 0; there is no '9' in it."),
+        ("sample.chain.9", "greedy", "sample.chain.9: sample.chain is a list of 4 entries, counted from 0; there is no entry '9'."),
         ("architecture.name", "lsmt", "architecture.name: architecture 'lsmt' is not installed. Did you mean 'lstm'?"),
         ("train.seed", object(), "train.seed: found object, expected text, a number, true or false, null, a list or a mapping."),
     ],
@@ -171,7 +172,41 @@ def test_the_public_function_reads_files_and_mappings(
         recipe("absent.yaml", registry=registry)
 
 
-def test_the_public_function_finds_what_is_installed(tmp_path: Path) -> None:
+def test_a_recipe_with_plugin_files_can_be_checked_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from seqzoo import TrackerSpec, hookimpl\n"
+        "@hookimpl\n"
+        "def register_trackers():\n"
+        "    return [TrackerSpec(name='mine', summary='', open=lambda *_: None)]\n"
+    )
+    data = {**good(), "plugins": ["mine.py"], "trackers": [{"name": "mine"}]}
+    first = recipe_from(data, small_registry(), base=tmp_path)
+    second = recipe(first, {"train.seed": 4})
+    assert second.train.seed == 4
+    assert second.trackers == first.trackers
+    assert second.base == first.base
+
+
+def test_links_from_python_have_the_forms_of_a_recipe() -> None:
+    chain = chain_of(["greedy", {"temperature": np.float64(0.5)}, {"top_k": {"k": 3}}],
+                     small_registry())  # fmt: skip
+    assert [link.name for link in chain] == ["greedy", "temperature", "top_k"]
+    assert (chain[1].options.value, chain[2].options.k) == (0.5, 3)
+    with pytest.raises(UsageError, match=r"'gredy' is not installed(.|\n)*chain\.1\.top_k is 'x'"):
+        chain_of(["gredy", {"top_k": "x"}], small_registry())
+
+
+def test_the_example_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Path(__file__).parents[2]
+    page = (repository / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (example,) = [block.partition("```")[0] for block in page.split("```py\n")[1:]]
+    monkeypatch.chdir(repository)
+    names: dict[str, Any] = {"seqzoo": SimpleNamespace(recipe=recipe)}
+    exec(example, names)
+    assert names["recipe"].train.budget.steps == 200
+
+
+def test_the_public_function_uses_installed_plugins_by_default(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("text")
     data = {
         "name": "smallest",

@@ -1,4 +1,4 @@
-"""Whatever is thrown at a recipe, it is read or has positioned problems, and soon."""
+"""Any text is read as a recipe or has problems with line and column, in a short time."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ ANY = st.recursive(
 
 @settings(max_examples=200)
 @given(st.lists(KEYS, min_size=1, max_size=4), ANY)
-def test_any_override_is_taken_or_told(parts: list[str], value: Any) -> None:
+def test_any_override_is_applied_or_reported(parts: list[str], value: Any) -> None:
     parse_anything(GOOD, f"{'.'.join(parts)}={value}")
 
 
@@ -85,6 +85,6 @@ def test_any_override_is_taken_or_told(parts: list[str], value: Any) -> None:
     ],
     ids=["many keys", "long name", "long key", "deep", "long chain"],
 )
-def test_large_nonsense_is_told_quickly_and_shortly(text: str) -> None:
+def test_large_nonsense_is_reported_quickly_and_briefly(text: str) -> None:
     parse_anything(text)
     assert all(len(problem.message) < 400 for problem in problems_of(text))

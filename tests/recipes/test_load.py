@@ -1,4 +1,4 @@
-"""Recipes: every mistake at its place, overrides typed by their field, what is dumped read back."""
+"""Recipes: mistakes with their place, plugin files, fingerprints, dumping and reading."""
 
 # ruff: noqa: E501 (tables of mistakes read best with one on a line)
 
@@ -69,7 +69,7 @@ def test_a_recipe_cannot_be_changed() -> None:
             setattr(section, field, 1)
 
 
-def test_stages_hold_from_their_share_of_the_budget() -> None:
+def test_each_stage_begins_at_its_share_of_the_budget() -> None:
     train = parse().train
     assert [train.bptt_length_at(share) for share in (0.0, 0.49, 0.5, 1.2)] == [32, 32, 64, 64]
     assert TrainSection(bptt_length=7, budget=BudgetSection(steps=1)).bptt_length_at(0.9) == 7
@@ -87,14 +87,14 @@ MISTAKES: list[tuple[str, str, str]] = [  # what is replaced, by what (^ the pla
     ("batch_size: 16", "batch_size: ^[1]", "train.batch_size is a list, expected a whole number of at least 1."),
     ("hidden_size: 64", "hidden_size: ^65537", "architecture.options.hidden_size is 65537, expected a whole number from 1 to 65536."),
     ("dropout: 0.1", "dropout: ^1", "architecture.options.dropout is 1, expected a number of at least 0 and below 1."),
-    ("name: tiny", "name: ^../tiny", "name: '../tiny' cannot name a run; use up to 100 letters, digits, '_', '.' and '-', beginning with no '.' or '-'."),
-    ("name: tiny", "name: ^..", "name: '..' cannot name a run; use up to 100 letters, digits, '_', '.' and '-', beginning with no '.' or '-'."),
+    ("name: tiny", "name: ^../tiny", "name: '../tiny' cannot name a run; use up to 100 letters, digits, '_', '.' and '-', and do not begin with '.' or '-'."),
+    ("name: tiny", "name: ^..", "name: '..' cannot name a run; use up to 100 letters, digits, '_', '.' and '-', and do not begin with '.' or '-'."),
     ("name: tiny", "name: ^1", "name is 1, expected text such as 'my_run'."),
     ("name: tiny\n", "^", "name is missing, expected text such as 'my_run'."),
     ("train:", "^trian:", "unknown option 'trian'. Did you mean 'train'?"),
-    ("budget: {steps: 1e3}", "budget: ^{}", "train.budget: give one of steps, bytes, epochs and seconds, or more; found none."),
-    ("[{from: 0.0", "^[{from: 0.1", "train.bptt_length: stages must begin at 0 and rise; found from: 0.1, 0.5."),
-    ("[{from: 0.0, length: 32}, {from: 0.5", "^[{from: 0.0, length: 32}, {from: 0.0", "train.bptt_length: stages must begin at 0 and rise; found from: 0, 0."),
+    ("budget: {steps: 1e3}", "budget: ^{}", "train.budget: give one or more of steps, bytes, epochs and seconds; found none."),
+    ("[{from: 0.0", "^[{from: 0.1", "train.bptt_length: stages must begin at 0 and increase; found from: 0.1, 0.5."),
+    ("[{from: 0.0, length: 32}, {from: 0.5", "^[{from: 0.0, length: 32}, {from: 0.0", "train.bptt_length: stages must begin at 0 and increase; found from: 0, 0."),
     ("length: 64", "length: ^x", "train.bptt_length.1.length is 'x', expected a whole number of at least 1."),
     ("length: 64", "^lenth: 64", "unknown option 'train.bptt_length.1.lenth'. Did you mean 'length'?"),
     ("name: muon", "name: ^sgd", "train.optimizer.name is 'sgd', expected 'adamw' or 'muon'."),
@@ -129,19 +129,17 @@ MISTAKES: list[tuple[str, str, str]] = [  # what is replaced, by what (^ the pla
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), MISTAKES)
-def test_a_mistake_is_told_once_in_plain_words_at_its_place(
-    old: str, new: str, expected: str
-) -> None:
+def test_a_mistake_is_reported_once_at_its_place(old: str, new: str, expected: str) -> None:
     text = with_change(old, new)
     before = text.partition("^")[0].split("\n")
-    told = problems_of(text.replace("^", "", 1))
-    # What a renamed key leaves missing is told too; it is another mistake.
-    (problem,) = [p for p in told if " is missing, " not in p.message or p.message == expected]
+    reported = problems_of(text.replace("^", "", 1))
+    # The key that a renamed one leaves missing is reported too, as a second mistake.
+    (problem,) = [p for p in reported if " is missing, " not in p.message or p.message == expected]
     assert problem.message == expected
     assert (problem.line, problem.column) == (len(before), len(before[-1]) + 1)
 
 
-def test_all_mistakes_of_both_phases_are_told_in_the_order_of_the_file() -> None:
+def test_all_mistakes_in_sections_and_options_are_reported_in_the_order_of_the_file() -> None:
     text = (
         GOOD.replace("hidden_size", "hiden_size").replace("16", "many").replace("greedy", "gredy")
     )
@@ -149,7 +147,7 @@ def test_all_mistakes_of_both_phases_are_told_in_the_order_of_the_file() -> None
     assert [problem.line for problem in found] == [5, 9, 12, 20]
 
 
-def test_options_of_an_unknown_plugin_are_not_judged() -> None:
+def test_options_of_an_unknown_plugin_are_not_checked() -> None:
     text = with_change("name: lstm", "name: lsmt").replace("hidden_size", "hiden_size")
     assert len(problems_of(text)) == 1
 
@@ -176,17 +174,19 @@ def test_a_union_of_types_names_them_all() -> None:
     )
 
 
-def test_a_recipe_that_is_no_mapping_says_so() -> None:
+def test_a_recipe_that_is_not_a_mapping_is_refused() -> None:
     assert (
         str(problems_of("- a")[0])
         == "tiny.yaml:1:1: a recipe is a mapping of sections, found a list."
     )
 
 
-# Overrides
+# Plugin files
 
 
-def test_plugin_files_are_loaded_beside_the_recipe_and_into_it_alone(tmp_path: Path) -> None:
+def test_plugin_files_are_relative_to_the_recipe_and_change_no_other_registry(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "mine.py").write_text(PLUGIN_FILE)
     registry = small_registry()
     text = re.sub(r"  name: lstm\n.*\n.*\n.*\n", "  name: own\n  options: {width: 5}\n", GOOD)
@@ -199,7 +199,7 @@ def test_plugin_files_are_loaded_beside_the_recipe_and_into_it_alone(tmp_path: P
     assert again == recipe
 
 
-def test_a_plugin_file_that_breaks_is_a_problem_in_its_line(tmp_path: Path) -> None:
+def test_a_plugin_file_that_cannot_be_loaded_is_a_problem_at_its_line(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
     text = "plugins:\n  - broken.py\n" + GOOD
     with pytest.raises(RecipeError) as caught:
@@ -212,7 +212,7 @@ def test_a_plugin_file_that_breaks_is_a_problem_in_its_line(tmp_path: Path) -> N
 # Files
 
 
-def test_what_is_no_recipe_file_is_a_usage_error_in_one_sentence(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_recipe_file_is_a_usage_error_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "quick.yaml").write_text(GOOD)
     (tmp_path / "notes.txt").write_text(GOOD)
     (tmp_path / "empty").mkdir()
@@ -236,7 +236,7 @@ def test_what_is_no_recipe_file_is_a_usage_error_in_one_sentence(tmp_path: Path)
 # Dumping
 
 
-def test_the_resolved_recipe_is_read_back_equal_with_every_default() -> None:
+def test_a_dumped_recipe_has_every_default_and_is_read_as_an_equal_one() -> None:
     recipe = parse(GOOD, "train.seed=7", "sample.prompt=no: '\"\\ é\n1e3")
     text = recipe.to_yaml()
     assert parse(text) == recipe
@@ -248,12 +248,12 @@ def test_the_resolved_recipe_is_read_back_equal_with_every_default() -> None:
 
 @settings(max_examples=50)
 @given(prompt=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
-def test_any_prompt_survives_being_dumped(prompt: str) -> None:
+def test_any_prompt_is_unchanged_after_dumping_and_reading(prompt: str) -> None:
     recipe = parse(GOOD, f"sample.prompt={prompt}")
     assert parse(recipe.to_yaml()) == recipe
 
 
-# Anything at all
+# Imports, fingerprints and grids
 
 
 def test_checking_a_recipe_never_imports_torch() -> None:
@@ -288,13 +288,13 @@ def test_every_plugin_of_these_tests_is_reachable() -> None:
         ("train.start_from=runs/other", False),
     ],
 )
-def test_a_fingerprint_is_of_what_decides_the_weights_but_the_seed(
+def test_a_fingerprint_depends_on_what_decides_the_weights_except_the_seed(
     override: str, is_same: bool
 ) -> None:
     assert (parse(GOOD, override).fingerprint == parse(GOOD).fingerprint) == is_same
 
 
-def test_fields_that_older_recipes_lack_are_not_in_a_fingerprint_unless_set() -> None:
+def test_a_new_field_changes_a_fingerprint_only_when_it_is_set() -> None:
     """The value is that of the version before `train.start_from`: old results keep their group."""
     assert parse(GOOD).fingerprint.startswith("e6e9a169df6d8d5a")
 
@@ -310,6 +310,6 @@ def test_a_fingerprint_does_not_depend_on_how_a_setting_is_written() -> None:
     assert plain.fingerprint == staged.fingerprint
 
 
-def test_a_grid_file_is_no_recipe_and_says_what_runs_it() -> None:
+def test_a_grid_file_is_refused_with_the_command_that_runs_it() -> None:
     with pytest.raises(UsageError, match=r"seqzoo sweep tiny\.yaml"):
         parse("name: sizes\nrecipes: [a.yaml]\ngrid: {}\n")

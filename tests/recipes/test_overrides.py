@@ -1,4 +1,4 @@
-"""Overrides: typed by their field, checked like the recipe, told as they were typed."""
+"""Overrides: converted to the type of their field, checked like the recipe, reported as typed."""
 
 # ruff: noqa: E501 (tables of mistakes read best with one on a line)
 
@@ -63,7 +63,7 @@ def test_quotes_and_escapes_in_an_override_are_those_of_yaml() -> None:
     assert parse(GOOD, "description='12'").description == "12"
 
 
-def test_another_architecture_gets_the_options_that_stand_there() -> None:
+def test_another_architecture_gets_the_options_of_the_file() -> None:
     assert parse(GOOD, "architecture.name=gru").architecture.options.hidden_size == 64
     (problem,) = problems_of(GOOD, ["architecture.name=former"])
     assert problem.message.startswith("unknown option 'architecture.options.dropout'.")
@@ -89,10 +89,10 @@ BAD_OVERRIDES: list[tuple[str, str]] = [
     ("trian.batch_size=3", "unknown option 'trian'. Did you mean 'train'?"),
     ("architecture.options.hiden=3", "unknown option 'architecture.options.hiden'. Did you mean 'hidden_size'?"),
     ("architecture.name=lsmt", "architecture 'lsmt' is not installed. Did you mean 'lstm'?"),
-    ("name.first=3", "name is 'tiny', so there is no 'first' in it to set."),
-    ("sample.chain.9=greedy", "sample.chain is a list of 4, counted from 0; there is no '9' in it."),
-    ("sample.chain.x=greedy", "sample.chain is a list of 4, counted from 0; there is no 'x' in it."),
-    ("sample.chain.-1=greedy", "sample.chain is a list of 4, counted from 0; there is no '-1' in it."),
+    ("name.first=3", "name is 'tiny', so 'first' cannot be set in it."),
+    ("sample.chain.9=greedy", "sample.chain is a list of 4 entries, counted from 0; there is no entry '9'."),
+    ("sample.chain.x=greedy", "sample.chain is a list of 4 entries, counted from 0; there is no entry 'x'."),
+    ("sample.chain.-1=greedy", "sample.chain is a list of 4 entries, counted from 0; there is no entry '-1'."),
     ("sample.chain.0=gredy", "sampler 'gredy' is not installed. Did you mean 'greedy'?"),
     ("train.optimizer.learning_rate=.nan", "train.optimizer.learning_rate is '.nan', expected a number above 0."),
     ("train", "expected key=value, such as train.batch_size=16."),
@@ -104,12 +104,12 @@ BAD_OVERRIDES: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("override", "message"), BAD_OVERRIDES)
-def test_a_wrong_override_is_told_as_it_was_typed(override: str, message: str) -> None:
+def test_a_wrong_override_is_reported_as_it_was_typed(override: str, message: str) -> None:
     (problem,) = problems_of(GOOD, [override])
     assert (problem.source, problem.line, problem.message) == (override, 0, message)
 
 
-def test_missing_mappings_on_an_overrides_way_are_made() -> None:
+def test_mappings_that_are_missing_on_the_path_of_an_override_are_made() -> None:
     recipe = parse(GOOD, "train.checkpoint.keep=5", "tokenizer.options={}")
     assert recipe.train.checkpoint.keep == 5
 
@@ -119,6 +119,3 @@ def test_options_can_be_given_without_a_recipe() -> None:
     assert plugin_options(spec, ["hidden_size=9"]) == LSTMOptions(hidden_size=9)
     with pytest.raises(RecipeError, match=r"hiden=9: unknown option 'hiden'\. Did you mean"):
         plugin_options(spec, ["hiden=9"])
-
-
-# Plugin files

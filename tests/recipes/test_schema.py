@@ -1,4 +1,4 @@
-"""The JSON Schema admits what the loader admits and refuses what it refuses."""
+"""The JSON Schema accepts and refuses the same recipes as the loader."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def changed(path: str, value: Any) -> Any:
     return data
 
 
-ADMITTED: list[tuple[str, Any]] = [
+ACCEPTED: list[tuple[str, Any]] = [
     ("description", ""),
     ("corpus.fallback", {"name": "file", "options": {"path": "x"}}),
     ("corpus.fallback", None),
@@ -94,7 +94,7 @@ def loads(data: Any) -> bool:
     return True
 
 
-def test_a_shipped_recipe_and_its_resolved_form_are_admitted(
+def test_a_recipe_and_its_dumped_form_are_accepted(
     validator: Draft202012Validator,
 ) -> None:
     for text in (GOOD, parse().to_yaml()):
@@ -102,8 +102,8 @@ def test_a_shipped_recipe_and_its_resolved_form_are_admitted(
         assert [error.message for error in validator.iter_errors(data)] == []
 
 
-@pytest.mark.parametrize(("path", "value"), ADMITTED)
-def test_what_the_loader_admits_the_schema_admits(
+@pytest.mark.parametrize(("path", "value"), ACCEPTED)
+def test_the_schema_accepts_what_the_loader_accepts(
     validator: Draft202012Validator, path: str, value: Any
 ) -> None:
     data = changed(path, value)
@@ -112,7 +112,7 @@ def test_what_the_loader_admits_the_schema_admits(
 
 
 @pytest.mark.parametrize(("path", "value"), REFUSED)
-def test_what_the_loader_refuses_the_schema_refuses(
+def test_the_schema_refuses_what_the_loader_refuses(
     validator: Draft202012Validator, path: str, value: Any
 ) -> None:
     data = changed(path, value)
@@ -120,7 +120,7 @@ def test_what_the_loader_refuses_the_schema_refuses(
     assert not validator.is_valid(data)
 
 
-def test_a_recipe_with_plugin_files_may_name_what_is_not_installed(
+def test_a_recipe_with_plugin_files_can_name_plugins_that_are_not_installed(
     validator: Draft202012Validator,
 ) -> None:
     data = changed("architecture", {"name": "own", "options": {"width": 3}})
@@ -141,7 +141,7 @@ def test_the_schema_of_everything_installed_is_valid(registry: Registry) -> None
     Draft202012Validator.check_schema(recipe_schema(Registry()))
 
 
-def test_every_field_says_what_it_means() -> None:
+def test_every_field_has_a_description() -> None:
     def described(section: dict[str, Any]) -> bool:
         return all(field.get("description") for field in section.get("properties", {}).values())
 

@@ -1,4 +1,4 @@
-"""YAML in, data and marks out; every trap refused with one problem at its place."""
+"""YAML text becomes data and marks; hostile text is refused with its line and column."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_scalars_follow_the_core_schema_of_yaml_1_2(text: str, value: Any) -> No
     assert type(data["key"]) is type(value)
 
 
-def test_marks_point_at_keys_and_values() -> None:
+def test_marks_give_line_and_column_of_keys_and_values() -> None:
     text = "name: a\ntrain:\n  sizes: [1, {from: 2}]\n  'quoted': x\n"
     data, marks = load_yaml(text, "x.yaml")
     assert data == {"name": "a", "train": {"sizes": [1, {"from": 2}], "quoted": "x"}}
@@ -77,7 +77,7 @@ def test_a_byte_order_mark_and_carriage_returns_change_neither_data_nor_marks() 
     assert (moved.keys, moved.values) == (marks.keys, marks.values)
 
 
-def test_aliases_repeat_values_and_share_nothing() -> None:
+def test_aliases_repeat_values_as_independent_copies() -> None:
     data, marks = load_yaml("a: &x {b: [1]}\nc: *x\n", "x.yaml")
     data["a"]["b"].append(2)
     assert data["c"] == {"b": [1]}
@@ -89,9 +89,9 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
 HOSTILE: list[tuple[str, str | bytes, int, int, str]] = [
     ("duplicate key", "a: 1\nb: 2\na: 3\n", 3, 1, "already given in line 1"),
     ("duplicate key in flow", "a: {b: 1, b: 2}", 1, 11, "already given in line 1"),
-    ("self reference", "a: &a [1, *a]", 1, 11, "inside the very value"),
-    ("self reference by mapping", "a: &a\n  b: *a", 2, 6, "inside the very value"),
-    ("unknown alias", "a: *b", 1, 4, "stands for nothing"),
+    ("self reference", "a: &a [1, *a]", 1, 11, "inside the value that it repeats"),
+    ("self reference by mapping", "a: &a\n  b: *a", 2, 6, "inside the value that it repeats"),
+    ("unknown alias", "a: *b", 1, 4, "has no meaning, because no '&b'"),
     ("alias bomb", BOMB, 9, 15, "more than"),
     ("deep flow", "[" * 100_000, 1, MAX_DEPTH + 2, "nested more than"),
     ("deep flow mappings", "{a: " * 25_000, 1, 4 * (MAX_DEPTH + 1) + 1, "nested more than"),
@@ -141,9 +141,9 @@ HOSTILE: list[tuple[str, str | bytes, int, int, str]] = [
     ("two documents", "a: 1\n---\nb: 2", 2, 1, "second document"),
     ("empty", "", 1, 1, "empty"),
     ("comment only", "# nothing\n", 1, 1, "empty"),
-    ("unclosed list", "a: [1, 2\nb: 3", 2, 2, "not closed"),
-    ("unclosed mapping", "a: {b: 1", 1, 9, "not closed"),
-    ("unclosed quote", 'a: "b\nc: d', 2, 5, "not closed"),
+    ("unclosed list", "a: [1, 2\nb: 3", 2, 2, "has no end ']'"),
+    ("unclosed mapping", "a: {b: 1", 1, 9, "has no end '}'"),
+    ("unclosed quote", 'a: "b\nc: d', 2, 5, "no closing quote"),
     ("tab", "a:\n\tb: 1", 2, 1, "tab"),
     ("bad indentation", "a:\n    b: 1\n  c: 2", 3, 3, "indentation"),
     ("colon in text", "a: b: c", 1, 5, "':'"),
@@ -167,13 +167,13 @@ def test_hostile_text_is_refused_at_its_place(
     assert words in problem.message
     assert "\n" not in problem.message
     assert problem.message.endswith(".")
-    # Where PyYAML gives up in an escape is its affair; the line is ours.
+    # PyYAML decides at which column of an escape it stops; only the line is checked there.
     assert problem.line == line
     assert problem.column == column or "too large" in problem.message
     assert len(problem.message) < 200
 
 
-def test_problems_that_do_not_stop_reading_are_told_together() -> None:
+def test_problems_that_do_not_stop_reading_are_reported_together() -> None:
     problems = refusal("a: .nan\na: !x 1\n2: y\n")
     assert [problem.line for problem in problems] == [1, 2, 2, 3]
 
@@ -222,16 +222,16 @@ PLAIN = st.recursive(
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal with equal types: 1, 1.0 and True are three things."""
+    """Equal, with equal types: 1, 1.0 and True are different."""
     return repr(one) == repr(other)
 
 
 @settings(max_examples=200)
 @given(st.dictionaries(TEXTS, PLAIN, min_size=1, max_size=4))
-def test_what_is_dumped_is_loaded_back(data: dict[str, Any]) -> None:
+def test_dumped_data_is_read_as_equal_data(data: dict[str, Any]) -> None:
     assert same(load_yaml(dump_yaml(data), "x.yaml")[0], data)
 
 
-def test_a_float_never_comes_back_as_another_type() -> None:
+def test_a_float_is_read_as_a_float_after_dumping() -> None:
     for value in (1.0, 1e15, 1e16, 1e22, 1e-8, 5e-324, math.pi):
         assert same(load_yaml(dump_yaml({"a": value}), "x.yaml")[0], {"a": value})

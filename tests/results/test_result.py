@@ -130,7 +130,7 @@ def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], mess
         ({"nats": 1.0}, "not the same score"),
         ({"blocks": [2500.0]}, "1 blocks, expected 2"),
         ({"blocks": [2500.0, 2400.0]}, "do not add up"),
-        ({"interval": [9, 1]}, "ends before it begins"),
+        ({"interval": [9, 1]}, "ends before it starts"),
     ],
 )
 @pytest.mark.parametrize("kind", ["static", "adaptive"])

@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics.jsonl"
 
 
-def test_a_log_cut_back_tells_its_true_length(path: Path) -> None:
+def test_a_log_that_was_cut_back_reports_its_true_length(path: Path) -> None:
     log = Log(path, length=0, warn=print)
     log.append({"step": 1})
     kept = log.sync()
@@ -60,12 +60,12 @@ def test_a_line_can_be_read_as_soon_as_it_is_added(path: Path) -> None:
 
 
 def test_a_lost_log_is_reported_and_not_filled_with_zeros(path: Path) -> None:
-    said: list[str] = []
-    log = Log(path, length=100, warn=said.append)
+    warnings: list[str] = []
+    log = Log(path, length=100, warn=warnings.append)
     log.append({"step": 9})
     log.close()
     assert path.read_text() == '{"step": 9}\n'
-    assert "holds 0 bytes, and 100 were written" in said[0]
+    assert "has 0 bytes, and 100 were written" in warnings[0]
 
 
 def test_reading_inverts_writing(path: Path) -> None:

@@ -70,19 +70,19 @@ def test_parts_equal_a_loop_over_bytes() -> None:
     classes: dict[str, list[float]] = defaultdict(list)
     distances: dict[int, list[float]] = defaultdict(list)
     for place in range(start, len(TEXT)):
-        nats = -table[TEXT[place - 1], TEXT[place]]
-        classes[naive_class(TEXT[place])].append(nats)
-        distances[int(math.log2(place - start)) + 1 if place > start else 0].append(nats)
+        bits = -table[TEXT[place - 1], TEXT[place]] / math.log(2)
+        classes[naive_class(TEXT[place])].append(bits)
+        distances[int(math.log2(place - start)) + 1 if place > start else 0].append(bits)
     assert {part.name: part.bytes for part in tally.by_class()} == {
         name: len(costs) for name, costs in classes.items()
     }
     for part in tally.by_class():
-        assert part.nats == pytest.approx(math.fsum(classes[part.name]), rel=1e-6)
+        assert part.bits == pytest.approx(math.fsum(classes[part.name]), rel=1e-6)
     found = list(tally.by_distance())
     assert [part.name for part in found[:4]] == ["0", "1", "2", "4"]
     for part, (_, costs) in zip(found, sorted(distances.items()), strict=True):
         assert part.bytes == len(costs)
-        assert part.nats == pytest.approx(math.fsum(costs), rel=1e-6)
+        assert part.bits == pytest.approx(math.fsum(costs), rel=1e-6)
 
 
 @pytest.mark.parametrize("tokenizer", [ByteTokenizer(), Nibbles(), Pairs()])
@@ -96,9 +96,9 @@ def test_parts_add_up_to_the_whole_for_any_token(tokenizer: Tokenizer, lanes: in
         runtime=RUNTIME,
         protocol=Protocol(lanes=lanes, warmup_tokens=4, chunk_length=50),
     )
-    whole = tally.block_nats.sum()
+    whole = tally.block_bits.sum()
     for parts in (list(tally.by_class()), list(tally.by_distance())):
-        assert sum(part.nats for part in parts) == pytest.approx(whole, rel=1e-12)
+        assert sum(part.bits for part in parts) == pytest.approx(whole, rel=1e-12)
         assert sum(part.bytes for part in parts) == len(span)
     sizes = {part.name: part.bytes for part in tally.by_class()}
     assert sizes == {name: sum(naive_class(byte) == name for byte in span.bytes) for name in sizes}
@@ -128,6 +128,6 @@ def test_a_long_tokens_cost_is_shared_by_its_bytes(sizes: list[int], seed: int) 
     for token, size in enumerate(sizes):
         for byte in data[first[token] : first[token] + size]:
             expected[naive_class(byte)] += nats[token] / size
-    found = {part.name: part.nats for part in tally.by_class()}
+    found = {part.name: part.bits for part in tally.by_class()}
     assert found == {name: pytest.approx(cost) for name, cost in expected.items()}
     assert isinstance(next(tally.by_class()), Part)

@@ -1,4 +1,4 @@
-"""Modules with one fault each, healthy ones, and helpers that examine them."""
+"""Modules with one fault each, healthy modules, and batches for them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqzoo.doctor import examine
-from seqzoo.doctor.checks import all_checks, select_checks
-from seqzoo.doctor.diagnosis import Diagnosis, diagnose
-from seqzoo.doctor.subject import Settings, Subject
-from seqzoo.doctor.subjects.code import Code, subject_of_code
-from seqzoo.plugin.check import Outcome
-from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.doctor.checks import all_checks
+from seqzoo.plugin.registry import load_registry
 
 B, T, V, H = 6, 32, 256, 12
 
@@ -292,32 +287,6 @@ def contiguous() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield rows[:, start : start + T], rows[:, start + 1 : start + T + 1]
 
 
-def run_doctor(model: Any, **further: Any) -> Diagnosis:
-    given = {
-        "batches": batches,
-        "corpus": TEXT,
-        "carry_state": False,
-        "only": ["model"],
-        "show": False,
-    }
-    return examine(model=model, **(given | further))
-
-
-def outcome(diagnosis: Diagnosis, name: str) -> Outcome:
-    (found,) = [each.outcome for each in diagnosis.examined if each.check.name == name]
-    return found
-
-
-def causes(diagnosis: Diagnosis) -> list[str]:
-    return [each.check.name for each in diagnosis.causes]
-
-
-def reported(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
-    return [
-        (each.check.name, each.outcome.status, each.outcome.seen) for each in diagnosis.findings
-    ]
-
-
 FAULTS: dict[str, tuple[Any, str]] = {
     "softmax": (lambda: Ending(lambda y: y.softmax(-1)), "model.logits"),
     "softmax over time": (lambda: Ending(lambda y: y.softmax(1)), "model.logits"),
@@ -326,17 +295,17 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "log softmax over rows": (lambda: Ending(lambda y: y.log_softmax(0)), "model.logits"),
     "sigmoid": (lambda: Ending(torch.sigmoid), "model.logits"),
     "relu": (lambda: Ending(torch.relu), "model.logits"),
-    "sure": (Overconfident, "model.initial_loss"),
-    "sure instance": (Overconfident(), "model.initial_loss"),
-    "clairvoyant": (SeesTargets, "model.causality"),
+    "overconfident": (Overconfident, "model.initial_loss"),
+    "overconfident instance": (Overconfident(), "model.initial_loss"),
+    "sees the targets": (SeesTargets, "model.causality"),
     "bidirectional": (Bidirectional, "model.causality"),
-    "peeking in training": (PeekingInTraining, "model.causality"),
+    "reads ahead in training": (PeekingInTraining, "model.causality"),
     "batch norm": (BatchNormed, "model.rows"),
     "time first": (TimeFirst, "model.rows"),
     "dropout left on": (DropoutLeftOn, "model.eval_mode"),
-    "drops by numpy": (DropsByNumpy, "model.eval_mode"),
+    "dropout by numpy": (DropsByNumpy, "model.eval_mode"),
     "first state drawn": (FirstStateDrawn, "model.eval_mode"),
-    "deaf to eval": (IgnoresEval, "model.eval_mode"),
+    "ignores eval": (IgnoresEval, "model.eval_mode"),
     "forgetful": (Forgetful, "model.state"),
     "keeps its graph": (KeepsItsGraph, "model.detached"),
     "keeps its state": (KeepsItsState, "model.untouched"),
@@ -344,7 +313,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "cut off": (CutOff, "model.gradients"),
     "zero by zero": (ZeroByZero, "model.finite"),
     "counting": (Counting, "model.untouched"),
-    "tires of reading": (ForgetsAfterSixty, "model.evaluation"),
+    "forgets after 60 tokens": (ForgetsAfterSixty, "model.evaluation"),
 }
 
 
@@ -377,25 +346,3 @@ class Raising(Plain):
         if self.calls[0] < 0:
             raise self.error("no more")
         return super().forward(tokens, state)
-
-
-def subject_of(registry: Registry, *, quick: bool = False, **given: Any) -> Subject:
-    """The plain model on contiguous batches, or what is given; the short training is shorter."""
-    usual = {"model": Plain, "batches": contiguous, "corpus": TEXT}
-    settings = Settings(quick=quick, seconds=0.2)
-    return subject_of_code(Code(**(usual | given)), registry, settings=settings)
-
-
-def run_all_checks(registry: Registry, *, quick: bool = True, **given: Any) -> Diagnosis:
-    """Every check that is quick, or all."""
-    return diagnose(subject_of(registry, quick=quick, **given), select_checks(registry))
-
-
-def run_until_error(registry: Registry, calls: int, error: type[BaseException], **how: Any) -> None:
-    left = [calls]
-    found = run_all_checks(registry, model=lambda: Raising(left, error), **how)
-    assert len(found.examined) == len(all_checks(registry))
-    assert left[0] < 0
-    assert any(f"{error.__name__}: no more" in each.outcome.seen for each in found.findings)
-    if calls < 4:
-        assert causes(found) == ["model.contract"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from seqzoo.plugin.contracts import SequenceModel
+
+Model = TypeVar("Model", bound=SequenceModel)
 
 Cell = Callable[..., tuple[np.ndarray, ...]]
 """(x, *memories, input matrix, recurrent matrix, input bias, recurrent bias) -> memories."""
@@ -41,7 +44,7 @@ def naive_logits(
     return np.stack(logits)
 
 
-def shake(model: SequenceModel, *, seed: int = 0) -> SequenceModel:
+def shake(model: Model, *, seed: int = 0) -> Model:
     """Random weights everywhere, so that no bias is zero and no matrix is special."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from torch import Tensor
 
 from seqzoo_plugins import gru, lstm, rnn
+from seqzoo_plugins.recurrent.options import RNNOptions
 from seqzoo_plugins.recurrent.stack import RecurrentStack
 
 V = 11
 
-BUILD: dict[str, Callable[..., Any]] = {
+BUILD: dict[str, Callable[..., RecurrentStack]] = {
     "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), vocab_size=V),
     "gru": lambda **o: gru.build(gru.GRUOptions(**o), vocab_size=V),
-    "rnn-tanh": lambda **o: rnn.build(rnn.RNNOptions(**o), vocab_size=V),
-    "rnn-relu": lambda **o: rnn.build(rnn.RNNOptions(nonlinearity="relu", **o), vocab_size=V),
+    "rnn-tanh": lambda **o: rnn.build(RNNOptions(**o), vocab_size=V),
+    "rnn-relu": lambda **o: rnn.build(RNNOptions(nonlinearity="relu", **o), vocab_size=V),
 }
 every_kind = pytest.mark.parametrize("kind", BUILD)
 

@@ -38,7 +38,7 @@ def make_score(seed: int, *, size: int = 20_500, block: int = 1000, shift: float
     generator = np.random.default_rng(seed)
     sizes = np.full(-(-size // block), block)
     sizes[-1] = size - block * (len(sizes) - 1)
-    # What blocks have in common is large beside what tells two scores apart.
+    # The part that blocks share is large compared with the difference of two scores.
     common = np.random.default_rng(99).uniform(1, 4, len(sizes))
     bits = sizes * (common + shift + generator.uniform(-0.1, 0.1, len(sizes)))
     total = float(bits.sum())

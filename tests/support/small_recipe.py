@@ -1,4 +1,4 @@
-"""A small registry of plugins that declare and build nothing, and a recipe that names them."""
+"""A small registry of plugins that only declare, and a recipe that names them."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ SPECS: list[Spec] = [
     ArchitectureSpec(name="fragile", summary="breaks", options=FragileOptions, build=unused),
     TokenizerSpec(name="bytes", summary="256 ids", build=unused),
     CorpusSpec(name="file", summary="a file", options=FileOptions, open=unused),
-    CorpusSpec(name="plays", summary="made up", open=unused),
-    SamplerSpec(name="greedy", summary="the best", build=unused),
+    CorpusSpec(name="plays", summary="generated", open=unused),
+    SamplerSpec(name="greedy", summary="the most probable", build=unused),
     SamplerSpec(name="temperature", summary="flat", options=TemperatureOptions, build=unused),
     SamplerSpec(name="top_k", summary="few", options=TopKOptions, build=unused),
     SamplerSpec(name="stop", summary="ends", options=StopOptions, build=unused),
@@ -95,7 +95,7 @@ SPECS: list[Spec] = [
 
 
 def small_registry() -> Registry:
-    """Every spec above, declared through the hooks as plugins do."""
+    """Every spec above, declared through the hooks as a plugin does."""
 
     def of(kind: type[Spec]) -> Any:
         return hookimpl(lambda: [spec for spec in SPECS if isinstance(spec, kind)])
@@ -114,7 +114,7 @@ def small_registry() -> Registry:
 
 
 GOOD = """\
-# What a shipped recipe looks like.
+# Like a recipe that is part of seqzoo.
 name: tiny
 description: "for tests: small"
 corpus: {name: file, options: {path: ../text.txt}, fallback: plays}
@@ -145,7 +145,7 @@ def parse(text: str | bytes = GOOD, *overrides: str, base: Path = Path()) -> Rec
 
 
 def problems_of(text: str | bytes = GOOD, overrides: Iterable[str] = ()) -> tuple[Problem, ...]:
-    """The problems of a recipe; none where it is good."""
+    """The problems of a recipe; none if it is correct."""
     try:
         parse(text, *overrides)
     except RecipeError as error:

@@ -1,4 +1,4 @@
-"""Grid files: every combination once and in order, named; every mistake at its place."""
+"""Grid files: every combination once, in order, with a name; every mistake at its place."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_members_are_the_product_of_recipes_members_grid_and_seeds(tmp_path: Pat
     assert members(tmp_path, FULL) == found
 
 
-def test_names_tell_what_varies_and_are_all_different(tmp_path: Path) -> None:
+def test_names_show_what_varies_and_are_all_different(tmp_path: Path) -> None:
     names = [member.name for member in members(tmp_path, FULL)]
     assert names[0] == "small-hidden_size_8-learning_rate_0.003-seed_1"
     assert names[-1] == (
@@ -98,7 +98,7 @@ def test_a_grid_that_grows_keeps_the_names_it_had(tmp_path: Path) -> None:
     assert members(tmp_path, one)[0].name == names[0] == "small-batch_size_2-seed_1"
 
 
-def test_settings_with_the_same_last_word_are_told_apart(tmp_path: Path) -> None:
+def test_settings_with_the_same_last_word_get_longer_names(tmp_path: Path) -> None:
     text = "name: x\nrecipes: [small.yaml]\ngrid: {sample.seed: [1], sample.prompt: [A]}\n"
     (member,) = members(tmp_path, text + "seeds: [3]\n")
     assert member.name == "small-sample.seed_1-prompt_A-train.seed_3"
@@ -125,7 +125,7 @@ def test_any_values_make_different_names_of_runs(
     assert not RESERVED & set(names)
 
 
-def test_what_stands_beside_the_members_names_none(tmp_path: Path) -> None:
+def test_no_member_has_the_name_of_another_file_of_the_sweep(tmp_path: Path) -> None:
     for reserved in RESERVED:
         (tmp_path / f"{reserved}.yaml").write_text(SMALL)
     listed = ", ".join(f"{reserved}.yaml" for reserved in sorted(RESERVED))
@@ -167,7 +167,9 @@ def test_each_member_is_checked_as_run_would_check_it(tmp_path: Path, registry: 
     assert (last.train.seed, last.train.budget.steps) == (3, 7)
 
 
-def test_every_mistake_of_the_file_is_told_at_its_place(tmp_path: Path, registry: Registry) -> None:
+def test_every_mistake_of_the_file_is_reported_at_its_place(
+    tmp_path: Path, registry: Registry
+) -> None:
     text = """\
 name: two words
 recipes: []
@@ -176,29 +178,31 @@ grid: {train.batch_size: []}
 members: [3]
 seeds: [1, x]
 """
-    told = problems(tmp_path, text, registry)
-    places = [problem.partition(": ")[0] for problem in told]
+    found = problems(tmp_path, text, registry)
+    places = [problem.partition(": ")[0] for problem in found]
     assert places == [
         f"grid.yaml:{line}" for line in ("1:7", "2:10", "3:1", "4:26", "5:11", "6:12")
     ]
-    assert "Did you mean 'set'?" in told[2]
-    assert "is an empty list" in told[3]
+    assert "Did you mean 'set'?" in found[2]
+    assert "is an empty list" in found[3]
 
 
-def test_names_and_descriptions_are_no_settings(tmp_path: Path, registry: Registry) -> None:
+def test_names_and_descriptions_are_not_settings(tmp_path: Path, registry: Registry) -> None:
     text = "name: x\nrecipes: [small.yaml]\nset: {description: y}\ngrid: {name: [a, b]}\n"
-    told = problems(tmp_path, text, registry)
-    assert [problem.partition(": ")[0] for problem in told] == ["grid.yaml:3:7", "grid.yaml:4:8"]
-    assert all("changes nothing" in problem for problem in told)
+    found = problems(tmp_path, text, registry)
+    assert [problem.partition(": ")[0] for problem in found] == ["grid.yaml:3:7", "grid.yaml:4:8"]
+    assert all("changes nothing" in problem for problem in found)
 
 
-def test_a_recipe_is_no_grid_and_says_what_runs_it(tmp_path: Path) -> None:
+def test_a_recipe_is_not_a_grid_and_the_message_says_what_runs_it(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     with pytest.raises(UsageError, match=r"is a recipe; run it with 'seqzoo run "):
         read_grid(tmp_path / "small.yaml")
 
 
-def test_what_is_given_twice_is_refused(tmp_path: Path, registry: Registry) -> None:
+def test_a_setting_or_value_that_is_given_twice_is_refused(
+    tmp_path: Path, registry: Registry
+) -> None:
     text = """\
 name: x
 recipes: [small.yaml, small.yaml]
@@ -207,8 +211,8 @@ grid: {train.budget.steps: [3, 4, 3]}
 members: [{train.batch_size: 1}, {train.batch_size: 2}, {train.batch_size: 1}]
 seeds: [1, 1]
 """
-    told = problems(tmp_path, text, registry)
-    places = [problem.partition(": ")[0] for problem in told]
+    found = problems(tmp_path, text, registry)
+    places = [problem.partition(": ")[0] for problem in found]
     assert places == [
         f"grid.yaml:{line}" for line in ("2:23", "3:33", "3:43", "4:8", "4:35", "5:57", "6:12")
     ]
@@ -220,7 +224,7 @@ def test_too_many_members_are_refused(tmp_path: Path) -> None:
         grid_of(tmp_path, f"name: x\nrecipes: [small.yaml]\nseeds: {seeds}\n")
 
 
-def test_every_mistake_of_every_member_is_told_once_at_its_place(
+def test_every_mistake_of_every_member_is_reported_once_at_its_place(
     tmp_path: Path, registry: Registry
 ) -> None:
     text = """\
@@ -256,7 +260,7 @@ def test_a_mistake_in_the_recipe_names_the_first_member_that_meets_it(
     assert "(In member 'small-name_lstm-seed_1'.)" in caught.value.problems[0].message
 
 
-def test_a_missing_file_is_guessed(tmp_path: Path) -> None:
+def test_a_missing_file_gets_a_suggestion(tmp_path: Path) -> None:
     grid_of(tmp_path, FULL)
     with pytest.raises(UsageError, match=re.escape("Did you mean 'grid.yaml'?")):
         read_grid(tmp_path / "gird.yaml")

@@ -1,4 +1,4 @@
-"""Sweeps from outside: processes that are finished, killed, stopped and failing, each by itself."""
+"""Sweeps from outside: processes that finish, are killed, are stopped, and fail."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def started(folder: Path, *options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever runs the tests in the background may have them ignored; children inherit that.
+        # Signals may be ignored where tests run in the background, and children inherit that.
         preexec_fn=lambda: [
             signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)
         ],
@@ -74,7 +74,7 @@ def is_alive(process_id: int) -> bool:
     except ProcessLookupError:
         return False
     status = Path(f"/proc/{process_id}/stat")
-    # In a container nobody may be there to bury an orphan; it is dead all the same.
+    # In a container there may be no parent to wait for an orphan; it is dead all the same.
     return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
@@ -109,9 +109,9 @@ def test_a_sweep_leaves_runs_that_the_leaderboard_compares(swept: tuple[Path, st
 
 
 def test_two_at_a_time_share_the_threads(swept: tuple[Path, str, str]) -> None:
-    folder, _, told = swept
-    begun = [line.split()[-1] for line in told.splitlines() if line.startswith("[")]
-    assert begun[:2] == ["begins", "begins"]
+    folder, _, messages = swept
+    changes = [line.split()[-1] for line in messages.splitlines() if line.startswith("[")]
+    assert changes[:2] == ["starts", "starts"]
     assert threads_each(1) == len(os.sched_getaffinity(0))
     assert threads_each(10**6) == 1
     for recipe in (folder / "runs" / "sizes").glob("*/recipe.yaml"):
@@ -123,7 +123,7 @@ def test_a_finished_sweep_runs_nothing_again(swept: tuple[Path, str, str]) -> No
     folder, printed, _ = swept
     results = sorted((folder / "runs" / "sizes").glob("*/result.json"))
     before = list(map(identity, results))
-    # How many at a time is no setting of the recipe.
+    # How many members run at a time is not a setting of the recipe.
     again = sweep(folder, "--jobs", "1", "--json")
     assert again.returncode == 0, again.stderr
     assert again.stderr == "2 of 2 members are finished already\n"
@@ -145,7 +145,7 @@ def test_a_dry_run_lists_members_and_states_and_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
-def test_another_recipes_member_is_refused_before_anything_runs(
+def test_a_member_of_another_recipe_is_refused_before_anything_runs(
     swept: tuple[Path, str, str],
 ) -> None:
     folder, _, _ = swept
@@ -153,7 +153,7 @@ def test_another_recipes_member_is_refused_before_anything_runs(
     (folder / "other.yaml").write_text(grid.replace("grid:", "set: {train.batch_size: 4}\ngrid:"))
     done = seqzoo("sweep", "other.yaml", folder=folder)
     assert done.returncode == 2
-    assert "(train.batch_size is 8, not 4) (and 1 more are like it)" in done.stderr
+    assert "(train.batch_size is 8, not 4) (and 1 more)" in done.stderr
     assert "give the sweep another name" in done.stderr
     assert (folder / "runs" / "sizes" / "sweep.yaml").read_text() == grid
 
@@ -167,7 +167,7 @@ def test_nothing_trains_where_one_member_is_wrong(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_killed_sweep_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+def test_a_killed_sweep_continues_to_the_same_bits(tmp_path: Path) -> None:
     write_grid(tmp_path, "killed", LONG + "seeds: [1, 2, 3]\n")
     runs = tmp_path / "runs" / "killed"
     first, second, third = (RunDirectory(runs / f"small-seed_{seed}") for seed in (1, 2, 3))
@@ -184,8 +184,8 @@ def test_a_killed_sweep_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     again = sweep(tmp_path)
     assert again.returncode == 0, again.stderr
     assert "1 of 3 members are finished already" in again.stderr
-    assert "small-seed_2 goes on from its checkpoint" in again.stderr
-    assert "small-seed_3 begins" in again.stderr
+    assert "small-seed_2 continues from its checkpoint" in again.stderr
+    assert "small-seed_3 starts" in again.stderr
     assert identity(first.result) == finished
     assert "resuming" in (runs / "logs" / "small-seed_2.log").read_text()
     assert third.result.exists()
@@ -208,22 +208,22 @@ def test_a_killed_sweep_goes_on_to_the_same_bits(tmp_path: Path) -> None:
         pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
     ],
 )
-def test_a_stopped_sweep_saves_says_how_to_go_on_and_starts_no_more(
+def test_a_stopped_sweep_saves_says_how_to_continue_and_starts_no_more(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     write_grid(tmp_path, "stopped", "set: {train.budget.steps: 1000000}\nseeds: [1, 2, 3]\n")
     runs = tmp_path / "runs" / "stopped"
-    begun = [runs / f"small-seed_{seed}" for seed in (1, 2)]
+    started_runs = [runs / f"small-seed_{seed}" for seed in (1, 2)]
     with started(tmp_path, "--jobs", "2") as process:
         try:
-            wait_until(lambda: all(has_lines(RunDirectory(run), 2) for run in begun))
+            wait_until(lambda: all(has_lines(RunDirectory(run), 2) for run in started_runs))
             process.send_signal(number)
             _, messages = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 128 + number, messages
-    assert "stopped with 0 of 3 members finished; to go on, run the same command" in messages
-    for run in begun:
+    assert "stopped with 0 of 3 members finished; to continue, run the same command" in messages
+    for run in started_runs:
         assert "stopped and saved at step" in (runs / "logs" / f"{run.name}.log").read_text()
     assert not (runs / "small-seed_3").exists()
     listed = json.loads(sweep(tmp_path, "--dry-run", "--json").stdout)
@@ -257,7 +257,7 @@ def test_two_sweeps_exclude_each_other(tmp_path: Path) -> None:
     assert not (folder.path / "small").exists()
 
 
-def test_a_page_without_a_place_for_the_tables_stops_a_sweep_before_it_begins(
+def test_a_page_without_a_place_for_the_tables_stops_a_sweep_before_it_starts(
     tmp_path: Path,
 ) -> None:
     write_grid(tmp_path, "paged", "")
@@ -276,7 +276,9 @@ def recipes(tmp_path: Path, registry: Registry) -> dict[str, Recipe]:
     return checked_recipes(members_of(read_grid(tmp_path / "grid.yaml")), registry)
 
 
-def test_only_what_a_run_begins_with_is_removed(tmp_path: Path, recipes: dict[str, Recipe]) -> None:
+def test_only_the_first_files_of_a_run_are_removed(
+    tmp_path: Path, recipes: dict[str, Recipe]
+) -> None:
     folder = SweepFolder(tmp_path / "runs")
     member = folder.member("small")
     member.path.mkdir(parents=True)
@@ -288,7 +290,7 @@ def test_only_what_a_run_begins_with_is_removed(tmp_path: Path, recipes: dict[st
     assert not member.path.exists()
     member.path.mkdir()
     (member.path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is no run of this sweep"):
+    with pytest.raises(UsageError, match="is not a run of this sweep"):
         folder.completions(recipes)
 
 
@@ -306,7 +308,7 @@ def test_a_result_that_cannot_be_read_is_not_finished(
     assert folder.completions(recipes) == {"small": Completion.UNFINISHED}
 
 
-def test_a_member_that_still_saves_is_waited_for(
+def test_a_sweep_waits_for_a_member_that_still_saves(
     tmp_path: Path, recipes: dict[str, Recipe]
 ) -> None:
     folder = SweepFolder(tmp_path / "runs")
@@ -320,10 +322,50 @@ def test_a_member_that_still_saves_is_waited_for(
         waiting.result(timeout=10)
 
 
-def test_a_single_run_is_no_folder_of_a_sweep(tmp_path: Path, recipes: dict[str, Recipe]) -> None:
+def test_a_single_run_is_not_a_folder_of_a_sweep(
+    tmp_path: Path, recipes: dict[str, Recipe]
+) -> None:
     (tmp_path / "recipe.yaml").touch()
     with pytest.raises(UsageError, match="is a single run"):
         SweepFolder(tmp_path).completions(recipes)
+
+
+VALIDATED = {"step": 30, "validation_bits_per_byte": 2.75, "validation_accuracy": 0.5}
+TRAINED = {"step": 30, "bits_per_byte": 2.5, "bytes": 100}
+
+
+@pytest.fixture
+def unfinished(tmp_path: Path, recipes: dict[str, Recipe]) -> tuple[MemberRun, RunDirectory]:
+    """The only member, which a sweep may resume."""
+    folder = SweepFolder(tmp_path / "runs")
+    directory = folder.member("small")
+    directory.path.mkdir(parents=True)
+    (member,) = members_of(read_grid(tmp_path / "grid.yaml"))
+    return MemberRun(member, recipes["small"], folder, Completion.UNFINISHED), directory
+
+
+@pytest.mark.parametrize("lines", [[TRAINED, VALIDATED], [TRAINED | VALIDATED]])
+def test_progress_is_the_same_for_one_and_for_two_lines_of_a_step(
+    unfinished: tuple[MemberRun, RunDirectory], lines: list[dict[str, float]]
+) -> None:
+    run, directory = unfinished
+    directory.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run.follow()
+    assert run.latest == TRAINED | VALIDATED
+
+
+def test_damaged_metrics_are_reported_once_and_the_member_runs_on(
+    unfinished: tuple[MemberRun, RunDirectory], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, directory = unfinished
+    directory.metrics.write_text("nonsense\n")
+    directory.timing.write_text('{"step": 30, "seconds": 2.0}\n')
+    for _ in range(2):
+        run.follow()
+    warning = capsys.readouterr().err
+    assert warning.count("metrics.jsonl:1: the line is damaged") == 1
+    assert "The progress of small is not shown." in warning
+    assert run.latest == {"step": 30, "seconds": 2.0}
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -1,4 +1,4 @@
-"""Tokenizer `bytes`: every byte is a token, nothing is learnt, nothing is copied."""
+"""Tokenizer `bytes`: every byte is a token; it learns nothing and copies nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokenizer `chars`: the byte values that the training part uses, and an escape for the rest."""
+"""Tokenizer `chars`: the byte values of the training part, and an escape for all others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def register_tokenizers() -> Iterable[TokenizerSpec]:
     yield TokenizerSpec(
         name="chars",
-        summary="the byte values of the training part; others are escaped, so nothing is lost",
+        summary="byte values of the training part; other bytes are escaped, so nothing is lost",
         build=_build,
     )
 

@@ -1,4 +1,4 @@
-"""A learnt alphabet of byte values, with an escape that keeps every file encodable."""
+"""An alphabet of byte values learned from the text, and an escape that encodes all other bytes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy.typing as npt
 from seqzoo import Tokenizer
 
 _BLOCK = 1 << 20
-"""Bytes worked on at a time: what a file of any size costs in memory beyond its ids."""
+"""Bytes processed at once. This bounds the memory that encoding needs besides the ids."""
 
 _FEWEST_SYMBOLS = 16
-"""With 16 symbols or more, two digits write any byte value."""
+"""With at least 16 symbols, two digits can express any byte value."""
 
 
 class CharTokenizer(Tokenizer):
-    """Ids 0 to n-1 are the n learnt byte values in ascending order; id n is the escape.
+    """Ids 0 to n-1 are the n learned byte values in ascending order; id n is the escape.
 
-    A byte that was not learnt is written as the escape and two digits, its value in base n, high
-    digit first. A digit is the id of that number, thus of some learnt byte: no id but the escape
-    is foreign to the training part, and the byte's cost is simply that of its three tokens.
+    Any other byte is written as the escape and two digits: its value in base n, high digit first.
+    A digit is the id with that number, so it is the id of a learned byte. The escape is the only id
+    that does not occur in the training part, and the cost of such a byte is that of three tokens.
 
-    Where the training part has fewer than 16 values, the lowest absent ones are added.
+    If the training part has fewer than 16 values, the lowest missing ones are added.
     """
 
     def __init__(self) -> None:
@@ -50,19 +50,19 @@ class CharTokenizer(Tokenizer):
         return tokens
 
     def decode(self, tokens: npt.NDArray[Any]) -> bytes:
-        """What the ids stand for, also where no encoder wrote them, as a model may.
+        """The bytes of the ids, also of ids that no encoder wrote, such as a model's samples.
 
-        An escape takes the next two ids as digits. It gives nothing where they make more than
-        255, where the ids end first, or where another escape stands in their place and starts
-        anew.
+        An escape takes the next two ids as digits. It gives no byte if their value is above 255, if
+        the ids end first, or if another escape follows, which then starts again.
         """
         completes, last_digits = self._completes_byte(tokens)
         values = self._byte_of[tokens]
         values[last_digits] = self._written_values(tokens, last_digits)
-        return values[completes].tobytes()
+        text: bytes = values[completes].tobytes()
+        return text
 
     def byte_lengths(self, tokens: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """An escaped byte counts at its last digit: the escape and the first digit are 0."""
+        """An escaped byte counts at its last digit; escape and first digit have length 0."""
         return self._completes_byte(tokens)[0].astype(np.int64)
 
     def state(self) -> Mapping[str, Any]:
@@ -87,14 +87,14 @@ class CharTokenizer(Tokenizer):
         self._symbols = list(symbols)
         self._escape = len(self._symbols)
         self.vocab_size = self._escape + 1
-        self._byte_of = np.array([*self._symbols, 0], dtype=np.uint8)  # the escape's is not used
+        self._byte_of = np.array([*self._symbols, 0], dtype=np.uint8)  # the last is unused
         self._id_of = np.full(256, self._escape, dtype=np.min_scalar_type(self._escape))
         self._id_of[self._symbols] = np.arange(self._escape)
 
     def _insert_digits(
         self, ids: npt.NDArray[Any], block: npt.NDArray[np.uint8]
     ) -> npt.NDArray[Any]:
-        """The ids of a block with two digits behind every escape."""
+        """The ids of a block with two digits after every escape."""
         escapes = np.flatnonzero(ids == self._escape)
         lengths = np.ones(len(ids), dtype=np.intp)
         lengths[escapes] = 3
@@ -109,7 +109,7 @@ class CharTokenizer(Tokenizer):
     def _completes_byte(
         self, tokens: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-        """Which ids complete a byte, (M,) bool, and where among them the last digits stand."""
+        """Which ids complete a byte, (M,) bool, and the positions of the last digits."""
         escape = tokens == self._escape
         if not escape.any():
             return ~escape, np.empty(0, dtype=np.intp)
@@ -125,11 +125,12 @@ class CharTokenizer(Tokenizer):
         self, tokens: npt.NDArray[Any], last_digits: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.intp]:
         high = tokens[last_digits - 1].astype(np.intp)
-        return high * self._escape + tokens[last_digits]
+        values: npt.NDArray[np.intp] = high * self._escape + tokens[last_digits]
+        return values
 
 
 def _after(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """True where the entry before is."""
+    """True where the previous entry is True."""
     return np.concatenate([np.zeros(1, dtype=bool), mask[:-1]])
 
 
@@ -139,7 +140,7 @@ def _blocks(data: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
 
 
 def _histogram(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    """(256,) how often each byte value occurs."""
+    """(256,) number of occurrences of each byte value."""
     counts = np.zeros(256, dtype=np.intp)
     for block in _blocks(data):
         counts += np.bincount(block, minlength=256)

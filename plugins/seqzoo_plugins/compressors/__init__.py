@@ -1,4 +1,4 @@
-"""Baselines that are compressors, each primed: it has compressed the training part before.
+"""Baselines that are compressors. Each is primed: it compresses the training part first.
 
 `gzip`, `bzip2` and `xz` come with Python; `zstd`, `brotli` and `ppmd` need `seqzoo[baselines]`.
 """
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 _SUMMARIES = {
-    "gzip": "gzip -9 after the training part; sees 32 kB back",
-    "bzip2": "bzip2 -9 after the training part; sorts blocks of 900 kB",
-    "xz": "xz -9e after the training part; sees up to 64 MB back",
-    "zstd": "zstd --ultra -22 after the training part; sees up to 128 MB back",
-    "brotli": "brotli -q 11 after the training part; sees 16 MB back",
-    "ppmd": "PPMd variant H of order 6 after the training part, with 256 MB",
+    "gzip": "gzip -9, given the training part; looks 32 kB back",
+    "bzip2": "bzip2 -9, given the training part; sorts blocks of 900 kB",
+    "xz": "xz -9e, given the training part; looks up to 64 MB back",
+    "zstd": "zstd --ultra -22, given the training part; looks up to 128 MB back",
+    "brotli": "brotli -q 11, given the training part; looks 16 MB back",
+    "ppmd": "PPMd variant H of order 6, given the training part, with 256 MB of memory",
 }
 
 

@@ -1,4 +1,4 @@
-"""A fresh compressor of each format, set to its strongest; formats from packages are optional."""
+"""A new compressor for each format at its strongest level; some formats need optional packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PPMD_MEMORY = 256 << 20
 
 
 class Compressor(Protocol):
-    """What zlib, bz2, lzma and zstandard share."""
+    """The common interface of zlib, bz2, lzma and zstandard."""
 
     def compress(self, data: bytes, /) -> bytes: ...
     def flush(self) -> bytes: ...
@@ -32,9 +32,9 @@ def bzip2_compressor(num_bytes: int) -> Compressor:
 
 
 def xz_compressor(num_bytes: int) -> Compressor:
-    """xz -9e with a dictionary that holds num_bytes, up to the 64 MiB that -9 has.
+    """xz -9e with a dictionary of num_bytes, at most the 64 MiB of -9.
 
-    It takes eleven times its dictionary in memory, so one no larger than the text is used.
+    It needs eleven times its dictionary in memory, so the dictionary is not larger than the text.
     """
     size = min(max(num_bytes, 4096), _LARGEST_XZ_DICTIONARY)
     lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
@@ -42,9 +42,9 @@ def xz_compressor(num_bytes: int) -> Compressor:
 
 
 def zstd_compressor(num_bytes: int) -> Compressor:
-    """zstd --ultra -22 as it is for a file of num_bytes; its window holds up to 128 MiB.
+    """zstd --ultra -22 with its settings for a file of num_bytes; its window is at most 128 MiB.
 
-    Long-distance matching is off: the binary tree of this level finds what lies in the window.
+    Long-distance matching is off: the binary tree of this level finds all matches in the window.
     """
     zstandard = _import("zstandard")
     parameters = zstandard.ZstdCompressionParameters.from_level(22, source_size=num_bytes)
@@ -53,7 +53,7 @@ def zstd_compressor(num_bytes: int) -> Compressor:
 
 
 def brotli_compressor(num_bytes: int) -> Compressor:
-    """brotli -q 11 -w 24: 16 MiB are the largest window without the "large window" extension,
+    """brotli -q 11 -w 24. 16 MiB is the largest window without the "large window" extension,
     which the Python binding does not offer.
     """
     brotli = _import("brotli")
@@ -62,9 +62,9 @@ def brotli_compressor(num_bytes: int) -> Compressor:
 
 
 def ppmd_compressor(num_bytes: int) -> Compressor:
-    """PPMd variant H, the one of 7z, of order 6 with 256 MiB, which hold the model of 100 MB.
+    """PPMd variant H, as in 7z, of order 6, with 256 MiB, enough for the model of 100 MB of text.
 
-    The bare stream, without the constant header that a .7z file has around it.
+    The plain stream, without the constant header of a .7z file.
     """
     encoder = _import("pyppmd").Ppmd7Encoder(_PPMD_ORDER, _PPMD_MEMORY)
     return _Renamed(encoder.encode, encoder.flush)
@@ -78,14 +78,14 @@ COMPRESSORS: Mapping[str, Callable[[int], Compressor]] = {
     "brotli": brotli_compressor,
     "ppmd": ppmd_compressor,
 }
-"""Given the number of bytes it is to see at most, a fresh compressor.
+"""The largest number of bytes it will read to a new compressor.
 
-Raises ImportError where the format's package is not installed.
+Raises ImportError if the format's package is not installed.
 """
 
 
 class _Renamed:
-    """A compressor whose methods go by other names."""
+    """A compressor whose methods have other names."""
 
     def __init__(self, compress: Callable[[bytes], bytes], flush: Callable[[], bytes]) -> None:
         self.compress = compress

@@ -1,4 +1,4 @@
-"""What a split adds to the size of the compressed training part, without holding either.
+"""The bytes that a split adds to the compressed training part; neither is kept in memory.
 
 Sizes are those of the files that the command-line tools write: a split's bits are
 8 * (size(training + split) - size(training)), so that headers cancel.
@@ -24,24 +24,24 @@ def primed_bits(
 ) -> dict[str, float]:
     """Bits that each split adds to the compressed training part.
 
-    Raises ImportError where the compressor's package is not installed.
+    Raises ImportError if the compressor's package is not installed.
     """
     most = len(training) + max(map(len, splits.values()), default=0)
 
     def size(split: npt.NDArray[np.uint8]) -> int:
-        # No format lets a compressor that has read the training part be used twice, but for gzip's.
+        # Only gzip can copy a compressor that has read the training part; the others start again.
         compressor = COMPRESSORS[name](most)
         written = _feed(compressor, training) + _feed(compressor, split)
         return written + len(compressor.flush())
 
-    # All compressors release Python's lock. On large texts each may hold 0.8 GB, so fewer at once.
+    # All compressors release Python's lock. Large texts need up to 0.8 GB each: fewer at once.
     with ThreadPoolExecutor(2 if most > _LARGE_BYTES else 4) as threads:
         alone, *together = threads.map(size, [training[:0], *(s.bytes for s in splits.values())])
     return {split: 8.0 * (total - alone) for split, total in zip(splits, together, strict=True)}
 
 
 def _feed(compressor: Compressor, data: npt.NDArray[np.uint8]) -> int:
-    """Compress block by block; the number of bytes that came out so far."""
+    """Compress block by block; returns the number of bytes written so far."""
     return sum(
         len(compressor.compress(data[start : start + _BLOCK].tobytes()))
         for start in range(0, len(data), _BLOCK)

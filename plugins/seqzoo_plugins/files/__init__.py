@@ -1,4 +1,4 @@
-"""Corpora `file` and `directory`: the user's own bytes."""
+"""Corpora `file` and `directory`: the bytes of the user's own files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 class FileOptions(Options):
     shorthand: ClassVar[str | None] = "path"
-    path: str = Field(default="corpus.txt", min_length=1, description="the file")
+    path: str = Field(default="corpus.txt", min_length=1, description="path of the file")
 
 
 class DirectoryOptions(Options):
     shorthand: ClassVar[str | None] = "path"
-    path: str = Field(default=".", min_length=1, description="the folder")
-    pattern: str = Field(default="**/*", min_length=1, description="glob of the files to take")
-    separator: str = Field(default="\n\n", description="text between two files, as UTF-8")
+    path: str = Field(default=".", min_length=1, description="path of the folder")
+    pattern: str = Field(default="**/*", min_length=1, description="glob pattern of the files")
+    separator: str = Field(default="\n\n", description="text between two files, in UTF-8")
 
 
 @hookimpl
@@ -33,7 +33,7 @@ def register_corpora() -> Iterable[CorpusSpec]:
     )
     yield CorpusSpec(
         name="directory",
-        summary="the files of a folder, sorted by path, joined with a separator",
+        summary="the files of a folder, sorted by path and joined with a separator",
         options=DirectoryOptions,
         open=_open_directory,
     )

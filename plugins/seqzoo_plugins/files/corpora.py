@@ -1,4 +1,4 @@
-"""Files as corpora: mapped where they lie, or joined once into the cache and mapped there."""
+"""Files as corpora: memory-mapped in place, or joined once in the cache and mapped there."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BLOCK = 1 << 20
 
 
 def open_file(base: Path, name: str) -> Corpus:
-    """A file, memory-mapped. Raises UsageError where it cannot be read or is empty."""
+    """A file, memory-mapped. Raises UsageError if it cannot be read or is empty."""
     path = base / Path(name).expanduser()
-    _require(path, path.is_file(), "a file", "the corpus 'directory' takes a folder")
+    _require(path, path.is_file(), "a file", "for a folder use the corpus 'directory'")
     try:
         size = path.stat().st_size
         with path.open("rb"):
@@ -29,24 +29,24 @@ def open_file(base: Path, name: str) -> Corpus:
     except OSError as error:
         raise UsageError(f"corpus file {path} cannot be read: {error.strerror}.") from error
     if size == 0:
-        raise UsageError(f"corpus file {path} is empty; name one with text in it.")
+        raise UsageError(f"corpus file {path} is empty; choose a file with text in it.")
     return Corpus(name=path.name, data=map_bytes(path), origin=str(path))
 
 
 def open_directory(base: Path, name: str, *, pattern: str, separator: bytes) -> Corpus:
     """The files below a folder that match, sorted by path, joined into one mapped file.
 
-    Hidden files and links to folders are left out. The joined file is made anew when a file
-    appears, goes, or changes in size or time. Raises UsageError where there is nothing to read.
+    Hidden files and links to folders are skipped. The joined file is written again when a file is
+    added, removed, or changes in size or time. Raises UsageError if there is nothing to read.
     """
     folder = base / Path(name).expanduser()
-    _require(folder, folder.is_dir(), "a folder", "the corpus 'file' takes a single file")
+    _require(folder, folder.is_dir(), "a folder", "for a single file use the corpus 'file'")
     found = {path.relative_to(folder).as_posix(): path for path in _visible_files(folder)}
     paths = [found[relative] for relative in sorted(found) if _matches(relative, pattern)]
     if not paths:
         raise UsageError(
-            f"no file in {folder} matches '{pattern}' (it holds {len(found)}, hidden ones not "
-            f"counted); change the pattern or the path."
+            f"no file in {folder} matches '{pattern}' (files in it that are not hidden: "
+            f"{len(found)}); change the pattern or the path."
         )
     try:
         stats = [path.stat() for path in paths]
@@ -89,7 +89,7 @@ def _require(path: Path, is_so: bool, expected: str, otherwise: str) -> None:
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:
-    """Regular files; os.walk does not follow links to folders, so there are no loops."""
+    """Regular files that are not hidden; os.walk does not follow links to folders, so no loops."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
@@ -99,7 +99,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 
 def _matches(relative: str, pattern: str) -> bool:
-    """Whether a glob matches a path; `**` stands for any number of folders, none included."""
+    """Whether a glob matches a path; `**` matches any number of folders, also none."""
     return _match_parts(relative.split("/"), pattern.removeprefix("./").split("/"))
 
 

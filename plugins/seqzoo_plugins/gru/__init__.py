@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class GRUOptions(StackOptions):
-    """The stack's options and nothing more."""
+    """The options of the stack."""
 
 
 def build(options: GRUOptions, *, vocab_size: int) -> GRU:
@@ -25,7 +25,7 @@ def build(options: GRUOptions, *, vocab_size: int) -> GRU:
 
 
 def reference(options: GRUOptions, *, vocab_size: int) -> PlainStack:
-    """The same network in torch's own words."""
+    """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
@@ -35,7 +35,7 @@ def reference(options: GRUOptions, *, vocab_size: int) -> PlainStack:
 
 
 def naive(options: GRUOptions, *, vocab_size: int) -> GRU:
-    """The same network, one step of its equations after the other."""
+    """The same network, computed step by step from its equations."""
     model = build(options, vocab_size=vocab_size)
     model.by_the_cell = True
     return model

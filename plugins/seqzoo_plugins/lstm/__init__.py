@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 
 class LSTMOptions(StackOptions):
-    """The stack's options and the bias that the forget gates start with."""
+    """The options of the stack, and the initial bias of the forget gates."""
 
     forget_bias: float = Field(
-        1.0, ge=-16.0, le=16.0, description="initial bias of the forget gates; 1 keeps memory open"
+        default=1.0,
+        ge=-16.0,
+        le=16.0,
+        description="initial bias of the forget gates; 1 keeps the memory at first",
     )
 
 
@@ -31,7 +34,7 @@ def build(options: LSTMOptions, *, vocab_size: int) -> LSTM:
 
 
 def reference(options: LSTMOptions, *, vocab_size: int) -> PlainStack:
-    """The same network in torch's own words."""
+    """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
@@ -41,7 +44,7 @@ def reference(options: LSTMOptions, *, vocab_size: int) -> PlainStack:
 
 
 def naive(options: LSTMOptions, *, vocab_size: int) -> LSTM:
-    """The same network, one step of its equations after the other."""
+    """The same network, computed step by step from its equations."""
     model = build(options, vocab_size=vocab_size)
     model.by_the_cell = True
     return model

@@ -1,4 +1,4 @@
-"""Contexts as numbers: the k latest tokens of a text, hashed to one key for each order k."""
+"""Contexts as numbers: the k latest tokens, hashed to one key for each order k."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 __all__ = ["ABSENT", "context_keys"]
 
 ABSENT = -1
-"""A token that is not there, before a text begins; also the key of a context that is not whole."""
+"""Stands for a token before the start of a text, and for the key of an incomplete context."""
 
-# Odd, and with powers that look random (2**64 / golden ratio, and another), as int64.
+# Odd numbers whose powers look random (2**64 / golden ratio, and another one), as int64.
 _MULTIPLIER = -7046029254386353131
 _MIXER = -4658895280553007687
 
@@ -23,8 +23,8 @@ def context_keys(
 ) -> Int[Tensor, "B T K"]:
     """Keys in [0, 2**bits) of the contexts that end at each of the last `length` = T tokens.
 
-    tokens: the last T and those before them; ABSENT, or none, where the text begins.
-    orders: K lengths of contexts, ascending. Keys of contexts that are not whole are ABSENT.
+    tokens: the last T and those before them; ABSENT or missing before the start of the text.
+    orders: K context lengths, ascending. Keys of incomplete contexts are ABSENT.
     """
     B, N = tokens.shape
     missing = length + orders[-1] - 1 - N
@@ -38,7 +38,7 @@ def context_keys(
     for distance in range(orders[-1]):
         token = tokens[:, N - length - distance : N - distance]
         power = _wrapped(power * _MULTIPLIER)
-        sums = sums + (token + 1) * power  # int64 wraps, as a hash may
+        sums = sums + (token + 1) * power  # int64 overflow is harmless in a hash
         is_whole = is_whole & (token != ABSENT)
         if distance + 1 in orders:
             key = _mixed(sums + (distance + 1), bits)
@@ -47,12 +47,12 @@ def context_keys(
 
 
 def _mixed(sums: Tensor, bits: int) -> Tensor:
-    """Every bit of a sum spread over its `bits` highest, which a product's best bits are."""
+    """Mix every bit of a sum into its `bits` highest, which are the best bits of a product."""
     folded = (sums ^ (sums >> 32)) * _MIXER
     folded = (folded ^ (folded >> 29)) * _MULTIPLIER
     return (folded >> (64 - bits)) & ((1 << bits) - 1)
 
 
 def _wrapped(number: int) -> int:
-    """As int64 arithmetic would have it."""
+    """The number after int64 overflow."""
     return (number + 2**63) % 2**64 - 2**63

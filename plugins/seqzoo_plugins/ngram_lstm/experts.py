@@ -1,4 +1,4 @@
-"""From counts to distributions: Witten-Bell smoothing, order upon order, and what a gate sees."""
+"""From counts to distributions by Witten-Bell smoothing, and the features for the gate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FLOOR = 1e-10
 
 
 class Experts(NamedTuple):
-    """probabilities: (N, K, V) of K experts. features: (N, K, FEATURES) of how sure each is."""
+    """probabilities: (N, K, V) of K experts. features: (N, K, FEATURES) of their certainty."""
 
     probabilities: Tensor
     log_probabilities: Tensor
@@ -25,14 +25,14 @@ class Experts(NamedTuple):
 def witten_bell(
     counts: Float[Tensor, "N K V"], lowest: Float[Tensor, "N V"]
 ) -> tuple[Float[Tensor, "N K V"], Float[Tensor, "N K 3"]]:
-    """Each order's distribution, interpolated with that of the order before it.
+    """Each order's distribution, interpolated with that of the order before.
 
         p_k(s) = (c_k(s) + t_k p_{k-1}(s)) / (n_k + t_k)
 
-    (Witten and Bell 1991, method C.) n: sum of an order's counts; t: how many symbols have one.
-    A context without counts has the lower order's distribution.
+    (Witten and Bell 1991, method C.) n: sum of an order's counts; t: number of its symbols.
+    Without counts a context has the lower order's.
 
-    lowest: p_{-1}. Gives the distributions, and log(1 + n), log(1 + t) and t / (n + t) of each.
+    lowest: p_{-1}. Returns the distributions, and log(1 + n), log(1 + t) and t / (n + t) of each.
     """
     totals = counts.sum(-1)
     kinds = (counts > 0).sum(-1).to(counts.dtype)
@@ -46,9 +46,9 @@ def witten_bell(
 
 
 def experts_of(distributions: Float[Tensor, "N K V"], evidence: Float[Tensor, "N K 3"]) -> Experts:
-    """The experts with these distributions; entropy and highest log-probability join `evidence`.
+    """The experts with these distributions; entropy and highest log-probability are added features.
 
-    No probability is below a floor, as after a thousand equal bytes all others would be.
+    Probabilities have a floor, because after a thousand equal bytes all others would be near zero.
     """
     distributions = distributions.clamp(min=_FLOOR)
     logs = distributions.log()

@@ -1,9 +1,9 @@
-"""The LSTM, the counts beside it, and the gate that weighs them."""
+"""The LSTM, the n-gram counts, and the gate that combines them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 import torch
@@ -15,20 +15,18 @@ from seqzoo import SequenceModel
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 from seqzoo_plugins.ngram_lstm.experts import FEATURES, Experts, experts_of, witten_bell
 from seqzoo_plugins.ngram_lstm.learned import Learned
+from seqzoo_plugins.ngram_lstm.options import NgramLSTMOptions
 from seqzoo_plugins.ngram_lstm.table import NgramTable
 from seqzoo_plugins.ngram_lstm.window import add_window_counts
 from seqzoo_plugins.recurrent.lstm import LSTM
 
-if TYPE_CHECKING:
-    from seqzoo_plugins.ngram_lstm import NgramLSTMOptions
-
 __all__ = ["NgramLSTM"]
 
-_NUMBERS = 1 << 23  # of distributions at a time: 33 MB, and a few times that while they are made
+_NUMBERS = 1 << 23  # elements of distributions at once: 33 MB, and several times that meanwhile
 
 
 class NgramLSTMState(NamedTuple):
-    """history: (B, W) latest tokens, ABSENT where there are none. hidden, cell: (B, L, H)."""
+    """history: (B, W) latest tokens, ABSENT before the text. hidden, cell: (B, L, H)."""
 
     history: Tensor
     hidden: Tensor
@@ -36,22 +34,22 @@ class NgramLSTMState(NamedTuple):
 
 
 class NgramLSTM(SequenceModel):
-    """A long short-term memory whose logits are corrected by what n-grams know.
+    """A long short-term memory whose logits are corrected by n-gram counts.
 
         logits  = W h + b + sum over experts k of g_k log p_k + g_m log(sum over k of m_k p_k)
         g, g_m, log m + const = V silu(U [h; features of all p_k])
 
-    h: the LSTM's output. p_k: one distribution for each order of context, smoothed by Witten-Bell:
+    h: the LSTM's output. p_k: one distribution for each context length, smoothed by Witten-Bell:
     first those counted in the training part (`NgramTable`), then, continuing the chain, those
-    counted in the latest W tokens (`add_window_counts`), which carry what this very text is about.
+    counted in the latest W tokens (`add_window_counts`), which depend on the topic of the text.
 
-    A product of experts (Hinton 1999) with learnt, context-dependent exponents, as context mixing
-    compressors have it (Mahoney 2005, "Adaptive weighing of context models for lossless data
-    compression"), beside a network. One of the experts is a mixture of the others: a product lets
-    every expert veto a symbol, a mixture lets any of them propose one.
+    A product of experts (Hinton 1999) with learned exponents that depend on the context, as in
+    compressors with context mixing (Mahoney 2005, "Adaptive weighing of context models for lossless
+    data compression"), combined with a network. One of the experts is a mixture of the others: in a
+    product every expert can exclude a symbol, in a mixture any of them can propose one.
 
-    In training the counts of the fold being read are left out (`forward_in_training`). In
-    adaptive scoring all tokens that are read are counted as well (`adapt`).
+    In training the counts of the current fold are left out (`forward_in_training`). In adaptive
+    scoring all tokens that are read are also counted (`adapt`).
     """
 
     def __init__(self, options: NgramLSTMOptions, *, vocab_size: int) -> None:
@@ -64,7 +62,7 @@ class NgramLSTM(SequenceModel):
         self.learned: Learned | None = None
         num_experts = len(options.orders) + len(options.window_orders)
         self.gate_in = nn.Linear(options.hidden_size + FEATURES * num_experts, options.gate_size)
-        # Exponents of the experts, logits of their shares in the mixture, the mixture's exponent.
+        # Exponents of the experts, logits of their shares in the mixture, exponent of the mixture.
         self.gate_out = nn.Linear(options.gate_size, 2 * num_experts + 1)
         nn.init.normal_(self.gate_out.weight, std=0.01)
         with torch.no_grad():
@@ -73,7 +71,7 @@ class NgramLSTM(SequenceModel):
             self.gate_out.bias[-1] = 0.5
 
     def hidden_matrices(self) -> Iterator[nn.Parameter]:
-        """Those of the LSTM and the gate's first; the second's few rows are no hidden units."""
+        """Those of the LSTM and the gate's first; the rows of its second are not hidden units."""
         yield from self.lstm.hidden_matrices()
         yield from (matrix for matrix in self.gate_in.parameters() if matrix.ndim == 2)
 
@@ -82,11 +80,11 @@ class NgramLSTM(SequenceModel):
         self.table.count(tokens)
 
     def adapt(self) -> None:
-        """Count what is read from now on."""
+        """Count all tokens that are read from now on."""
         self.learned = Learned(self._empty_table)
 
     def initial_state(self, batch_size: int) -> NgramLSTMState:
-        """Nothing read."""
+        """The state before the first token."""
         memories = self.lstm.initial_state(batch_size)
         history = torch.full(
             (batch_size, self.window), ABSENT, dtype=torch.int64, device=memories[0].device
@@ -104,7 +102,7 @@ class NgramLSTM(SequenceModel):
         state: NgramLSTMState | None = None,
         positions: Int[Tensor, " B"] | None = None,
     ) -> tuple[Float[Tensor, "B T V"], NgramLSTMState]:
-        """Without the counts of the folds that the next tokens lie in, where it is known."""
+        """Without the counts of the folds of the next tokens, if their positions are known."""
         if positions is None:
             return self._read(tokens, state, None)
         following = positions[:, None] + 1 + torch.arange(tokens.shape[1], device=tokens.device)
@@ -116,7 +114,7 @@ class NgramLSTM(SequenceModel):
         state: NgramLSTMState | None,
         folds: Int[Tensor, "B T"] | None,
     ) -> tuple[Float[Tensor, "B T V"], NgramLSTMState]:
-        """folds: that each next token lies in, and whose counts are left out."""
+        """folds: of each next token; their counts are left out."""
         if state is None:
             state = self.initial_state(tokens.shape[0])
         outputs, (hidden, cell) = self.lstm.hidden(tokens, (state.hidden, state.cell))
@@ -138,7 +136,7 @@ class NgramLSTM(SequenceModel):
         return logits, NgramLSTMState(history.contiguous(), hidden, cell)
 
     def _piece_length(self, rows: int) -> int:
-        """Tokens whose distributions are made at once; up to the next block that is learnt."""
+        """Tokens whose distributions are computed at once, at most up to the next counted block."""
         num_experts = len(self.table.orders) + len(self.window_orders)
         length = max(1, _NUMBERS // (num_experts * self.vocab_size * rows))
         if self.learned is None:
@@ -151,7 +149,7 @@ class NgramLSTM(SequenceModel):
     def _experts(
         self, history: Int[Tensor, "B W"], tokens: Int[Tensor, "B T"], folds: Tensor | None
     ) -> Experts:
-        """What all n-grams say after each of `tokens`; N = B * T."""
+        """The distributions of all n-grams after each of `tokens`; N = B * T."""
         B, T = tokens.shape
         zeros = self.lstm.head.weight.new_zeros
         with torch.autocast(tokens.device.type, enabled=False):
@@ -182,7 +180,8 @@ class NgramLSTM(SequenceModel):
         with torch.autocast(outputs.device.type, enabled=False):
             product = torch.bmm(gates[..., :K], logs)
             mixture = torch.bmm(gates[..., K:-1].softmax(-1), experts.probabilities).log()
-            return (product + gates[..., -1:] * mixture).view(B, T, -1)
+            correction: Tensor = (product + gates[..., -1:] * mixture).view(B, T, -1)
+            return correction
 
     def _empty_table(self) -> NgramTable:
         return NgramTable(self.vocab_size, self.table.orders).to(self.lstm.head.weight.device)

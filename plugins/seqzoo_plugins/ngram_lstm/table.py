@@ -1,4 +1,4 @@
-"""How often each symbol followed each context: sorted keys, and each context's symbols in a row."""
+"""Counts of each symbol after each context: sorted keys, and the symbols of each context."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo_plugins.ngram_lstm.contexts import context_keys
-from seqzoo_plugins.ngram_lstm.stretches import places_of
+from seqzoo_plugins.ngram_lstm.ranges import places_of
 
 __all__ = ["FOLDS", "NgramTable"]
 
@@ -22,18 +22,18 @@ _BLOCK = 1 << 20
 
 
 class NgramTable(nn.Module):
-    """Counts of the symbols after contexts of K orders, and how many of them each fold holds.
+    """Counts of the symbols after contexts of K orders, in total and for each fold.
 
-    The counted text is cut into folds, contiguous and equally long, so that a model that is
-    trained on the text can be told what the rest of it says: all counts less those of the fold
-    that it reads. Leaving out the one place that it reads would not do. A text resembles itself
-    nearby, and a held-out text is not near: on Shakespeare's bytes counts of order 5 without the
-    place itself predict half a bit better than the same counts predict another play.
+    The counted text is divided into contiguous folds of equal length. A model that is trained on
+    the text gets the counts of the rest: all counts minus those of the current fold. It is not
+    enough to leave out the current place only, because a text is similar to its neighbourhood and
+    a held-out text is not near: on Shakespeare's bytes, counts of order 5 without the place itself
+    predict half a bit better than the same counts predict another play.
 
     Buffers, C contexts and E entries (a symbol after a context):
-    contexts: (C,) keys, ascending. starts, sizes: (C,) each one's stretch of the entries.
+    contexts: (C,) keys, ascending. starts, sizes: (C,) its range of the entries.
     symbols, counts: (E,). least: (K,) entries below this count were dropped, by order.
-    fold_counts: (E, FOLDS); only training needs it, and no checkpoint holds it.
+    fold_counts: (E, FOLDS), used in training only and not saved in checkpoints.
     """
 
     contexts: Tensor
@@ -47,7 +47,7 @@ class NgramTable(nn.Module):
     def __init__(
         self, vocab_size: int, orders: Sequence[int], *, max_entries: int = 1 << 23
     ) -> None:
-        """max_entries: beyond it the rarest entries of each order are dropped."""
+        """max_entries: above it the rarest entries of each order are dropped."""
         super().__init__()
         self.vocab_size = vocab_size
         self.orders = tuple(orders)
@@ -56,12 +56,12 @@ class NgramTable(nn.Module):
         self._symbol_bits = max(1, (vocab_size - 1).bit_length())
         self.register_buffer("least", torch.ones(len(orders), dtype=torch.int64))
         self._fill(_Entries.none(), np.ones(len(orders), dtype=np.int64))
-        self.register_load_state_dict_pre_hook(_take_sizes)
+        nn.Module.register_load_state_dict_pre_hook(self, _take_sizes)
 
     def count(self, tokens: npt.NDArray[Any], *, first: int = 0) -> None:
-        """Count (N,) tokens, in place of what was counted before.
+        """Count (N,) tokens and replace all earlier counts.
 
-        first: tokens before this one are contexts only.
+        first: tokens before this one are used as contexts only.
         """
         self.length = len(tokens)
         budget = max(1, self.max_entries // len(self.orders))
@@ -75,11 +75,11 @@ class NgramTable(nn.Module):
         self._fill(entries.sorted(), np.array(least))
 
     def keys(self, tokens: Int[Tensor, "B N"], length: int) -> Int[Tensor, "B T K"]:
-        """Of the contexts that end at each of the last `length` tokens."""
+        """Keys of the contexts that end at each of the last `length` tokens."""
         return context_keys(tokens, length, self.orders, bits=self._key_bits)
 
     def folds(self, places: Tensor) -> Tensor:
-        """The fold in which the token at each of these places of the counted text lies."""
+        """The fold of the token at each of these places of the counted text."""
         return (places * FOLDS // max(self.length, 1)).clamp(0, FOLDS - 1)
 
     def add_counts(
@@ -92,7 +92,7 @@ class NgramTable(nn.Module):
         if not len(self.contexts):
             return
         if folds is not None and len(self.fold_counts) != len(self.counts):
-            raise RuntimeError("a table that was loaded knows no folds; count its text again")
+            raise RuntimeError("a loaded table has no counts by fold; count its text again")
         wanted = keys.reshape(-1)
         place = torch.searchsorted(self.contexts, wanted).clamp_(max=len(self.contexts) - 1)
         found = (self.contexts[place] == wanted).nonzero().squeeze(1)
@@ -104,7 +104,7 @@ class NgramTable(nn.Module):
         if folds is not None:
             K = len(self.orders)
             counts = counts - self.fold_counts[entry, folds[query // K]]
-            # As if the rest had been counted alone: what is this rare would not be in the table.
+            # As if only the rest had been counted: entries this rare would not be in the table.
             counts = counts * (counts >= self.least[query % K])
         at = query * self.vocab_size + self.symbols[entry]
         total.view(-1).index_add_(0, at, counts.to(total.dtype))
@@ -114,9 +114,9 @@ class NgramTable(nn.Module):
         return 63 - self._symbol_bits - _FOLD_BITS
 
     def _count_order(self, tokens: npt.NDArray[Any], order: int, first: int) -> _Entries:
-        """Every occurrence as one number, key | symbol | fold; sorted, and equal ones counted.
+        """Every occurrence is one number, key | symbol | fold; sorted, and equal ones counted.
 
-        Holds 8 bytes per token beside its result and its copy of the distinct ones.
+        Needs 8 bytes per token besides its result and the copy of the distinct numbers.
         """
         N, begin = len(tokens), max(first, order)
         occurrences = np.empty(max(0, N - begin), dtype=np.int64)
@@ -190,12 +190,12 @@ class _Entries(NamedTuple):
 
 
 def _starts(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Where each run of equal values begins."""
+    """The start of each run of equal values."""
     return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])[: len(values)])
 
 
 def _smallest_count(counts: npt.NDArray[np.int32], budget: int) -> int:
-    """The least count such that at most `budget` entries have it or more."""
+    """The smallest count that at most `budget` entries reach."""
     if len(counts) <= budget:
         return 1
     return int(np.partition(counts, len(counts) - budget - 1)[len(counts) - budget - 1]) + 1
@@ -204,8 +204,8 @@ def _smallest_count(counts: npt.NDArray[np.int32], budget: int) -> int:
 def _take_sizes(
     module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Before weights are loaded: make room for a table of their size, and if it is another one,
-    forget the folds, which were those of this one.
+    """Before weights are loaded: allocate a table of their size; if it is another table, drop the
+    counts by fold, which belong to the old one.
     """
     for name, buffer in list(module.named_buffers(recurse=False)):
         stored = state_dict.get(prefix + name)

@@ -1,4 +1,4 @@
-"""What followed each context in the latest tokens: the model's memory of the text itself."""
+"""The symbols that followed each context in the latest tokens."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
-from seqzoo_plugins.ngram_lstm.stretches import places_of
+from seqzoo_plugins.ngram_lstm.ranges import places_of
 
 __all__ = ["add_window_counts"]
 
-_MOST_PLACES = 256
-_MOST_AT_ONCE = 3  # tokens in one int64, beside the row: any vocabulary of up to 500,000
+_MAX_PLACES = 256
+_MAX_AT_ONCE = 3  # tokens in one int64 with the row: enough for a vocabulary of 500,000
 
 
 def add_window_counts(
@@ -25,16 +25,16 @@ def add_window_counts(
 ) -> None:
     """Add to `total` (N = B * T) how often each symbol followed a context in the latest W tokens.
 
-    A context of each of K orders ends at each of `tokens`; counted is what followed where the same
-    tokens stood earlier in the same row, all of them among the W tokens before the context's last.
-    Where its last three tokens (or fewer, as the first order has) stood at more than 256 places,
-    the latest 256 are looked at: prose has tens of them, and one byte repeated would have W.
-    history: the W tokens before `tokens`, ABSENT where the text begins.
+    A context of each of K orders ends at each of `tokens`. Counted are the symbols after earlier
+    occurrences of the context in the same row, inside the W tokens before the context's last token.
+    If its last three tokens (or fewer, for a shorter first order) occur at more than 256 places,
+    only the latest 256 are used: prose has tens of them, but one repeated byte would have W.
+    history: the W tokens before `tokens`, ABSENT before the start of the text.
     """
     W, T = history.shape[1], tokens.shape[1]
     L = W + T
     text = torch.cat([history, tokens], dim=1)  # (B, L)
-    matched = min(orders[0], _MOST_AT_ONCE)
+    matched = min(orders[0], _MAX_AT_ONCE)
     earlier, later = _pairs(text, matched, span=W - (matched - 1), queries=T)
     flat = text.reshape(-1)
     K, V = total.shape[1:]
@@ -54,11 +54,11 @@ def add_window_counts(
 
 def _pairs(text: Tensor, order: int, *, span: int, queries: int) -> tuple[Tensor, Tensor]:
     """Pairs of places (b * L + t) of one row, at most `span` apart, where the same `order` tokens
-    end, the later one among the last `queries` of its row, the earlier one of its latest.
+    end. The later place is among the last `queries` of its row; the earlier ones are the latest.
     """
     B, L = text.shape
     places = torch.arange(B * L, device=text.device)
-    # Which tokens end at each place, as one number; rows are apart because they differ in it.
+    # The tokens that end at each place, and the row, as one number.
     symbols = int(text.max()) + 1
     number = places // L
     is_whole = places % L >= order - 1
@@ -70,7 +70,7 @@ def _pairs(text: Tensor, order: int, *, span: int, queries: int) -> tuple[Tensor
     places = places[is_whole]
     number, by_number = number[is_whole].sort(stable=True)
     places = places[by_number]
-    # Within a run of equal numbers places ascend: each later place's partners stand before it.
+    # In a run of equal numbers the places ascend, so the partners of a place are before it.
     starts_run = torch.ones_like(number, dtype=torch.bool)
     starts_run[1:] = number[1:] != number[:-1]
     run = starts_run.cumsum(0)
@@ -79,6 +79,6 @@ def _pairs(text: Tensor, order: int, *, span: int, queries: int) -> tuple[Tensor
     first = torch.searchsorted(
         ordered, run[later] * (2 * B * L) + (places[later] - span).clamp_(min=0)
     )
-    first = torch.maximum(first, later - _MOST_PLACES)
+    first = torch.maximum(first, later - _MAX_PLACES)
     sizes = later - first
     return places[places_of(first, sizes)], places[later.repeat_interleave(sizes)]

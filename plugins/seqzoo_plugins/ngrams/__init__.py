@@ -1,4 +1,4 @@
-"""Baselines `uniform`, `ngrams` and `adaptive_ngrams`: the lower rungs of the ladder."""
+"""Baselines `uniform`, `ngrams` and `adaptive_ngrams`, the lower rungs of the ladder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ _SOURCE = "Chen and Goodman 1999, doi:10.1006/csla.1999.0128, section 4.1.6"
 class NgramOptions(Options):
     """Options of `ngrams` and `adaptive_ngrams`."""
 
-    max_order: int = Field(6, ge=0, le=7, description="longest context, in bytes")
+    max_order: int = Field(default=6, ge=0, le=7, description="longest context, in bytes")
 
 
 @hookimpl
 def register_baselines() -> Iterable[BaselineSpec]:
     yield BaselineSpec(
-        name="uniform", summary="knows nothing: 8 bits for every byte", score=_score_uniform
+        name="uniform",
+        summary="assumes nothing about the text: 8 bits for every byte",
+        score=_score_uniform,
     )
     yield BaselineSpec(
         name="ngrams",
@@ -38,7 +40,7 @@ def register_baselines() -> Iterable[BaselineSpec]:
     )
     yield BaselineSpec(
         name="adaptive_ngrams",
-        summary="the same n-grams, which count every byte after it is scored",
+        summary="the same n-grams; each byte is counted after it is scored",
         options=NgramOptions,
         score=_score_adaptive_ngrams,
         source=_SOURCE,

@@ -1,13 +1,13 @@
-"""N-grams that go on counting: every byte is scored, then learnt, before the next one is.
+"""N-grams that continue to count: every byte is scored, then counted, before the next one.
 
-The distributions are those of `kneser_ney`, with counts that grow. Learning the byte at t is one
-event for each order j: the string data[t - j .. t] occurs once more. It raises the string's raw
-count by one, and, only if the string occurs for the first time, the continuation count of the
-string without its first byte. Discounts are estimated anew before each byte.
+The distributions are those of `kneser_ney`, with counts that grow. Counting the byte at t is one
+event for each order j: the string data[t - j .. t] occurs once more. This adds one to the string's
+raw count and, only if the string occurs for the first time, to the continuation count of the string
+without its first byte. Discounts are estimated again before each byte.
 
-Nothing of it depends on what is predicted, so all counts at all times are known beforehand: what
-the training part gives, plus the sum of the changes at earlier places of the same string or
-context, plus for the counts of counts those at all earlier places.
+No count depends on a prediction, so all counts at all times can be computed in advance: the count
+in the training part, plus the sum of the changes at earlier places of the same string or context;
+for the counts of counts, plus the changes at all earlier places.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from seqzoo_plugins.ngrams.kneser_ney import (
 )
 from seqzoo_plugins.ngrams.occurrences import Occurrences
 
-_BLOCK = 1 << 16  # some twenty arrays of it fit the processor's cache
+_BLOCK = 1 << 16  # about twenty arrays of this size fit into the processor's cache
 
 
 def score(
@@ -36,20 +36,20 @@ def score(
 ) -> Iterator[BaselineScore]:
     """A rung for each order from 0 to max_order; each split begins with the training part's counts.
 
-    Strings that are counted may reach back into the bytes before the split, never before the file.
+    Counted strings may begin in the bytes before the split, but not before the file.
     """
-    # Of splits that begin together the longest comes last and stays.
+    # If splits begin at the same place, the longest comes last and is kept.
     readings = {_origin(span): _Reading(span) for span in sorted(splits.values(), key=len)}
     longest = count(training, max_order + 1)
     grams = prefixes(longest, training, longest_length=max_order + 1, length=1)
     for order in range(max_order + 1):
         tree = make_tree(grams.keys, order=order, lower=None)
-        raw = _Taught(tree, grams.counts)
+        raw = _Initial(tree, grams.counts)
         continuation = None
         if order < max_order:
             grams = prefixes(longest, training, longest_length=max_order + 1, length=order + 2)
             preceded = predecessors(grams, tree.keys, length=order + 1)
-            continuation = _Taught(tree, preceded)
+            continuation = _Initial(tree, preceded)
         for reading in readings.values():
             reading.read(order, tree, raw, continuation, longer=grams.keys)
         yield BaselineScore(
@@ -64,12 +64,12 @@ def score(
 
 
 def _origin(span: Span) -> tuple[int, int]:
-    """Splits that begin together are one reading: the shorter is the longer's beginning."""
+    """Splits that begin at the same place share one reading; one is a prefix of the other."""
     return id(span.data), span.start
 
 
-class _Taught:
-    """What one order's (U,) counts are at the beginning, and their statistics.
+class _Initial:
+    """The (U,) counts of one order after the training part, and their statistics.
 
     totals: (C,) sum over each context. symbols: three times (C,) how many symbols have a count of
     1, of 2, and of 3 or more there. counts_of_counts: (4,) how many strings have 1, 2, 3 and 4.
@@ -86,10 +86,10 @@ class _Taught:
 
 
 class _Reading:
-    """N bytes read in order, beginning with what the training part taught.
+    """N bytes read in order, starting with the counts of the training part.
 
-    bits: (N,) what each costs under the order that was read last. below: (N,) each byte's
-    probability under the continuation model of the order before.
+    bits: (N,) code length of each under the latest order. below: (N,) each byte's probability under
+    the continuation model of the order before.
     """
 
     def __init__(self, span: Span) -> None:
@@ -104,18 +104,18 @@ class _Reading:
         self,
         order: int,
         tree: Tree,
-        raw: _Taught,
-        continuation: _Taught | None,
+        raw: _Initial,
+        continuation: _Initial | None,
         *,
         longer: Keys,
     ) -> None:
-        """Score with the raw counts, then move `below` on to the continuation counts.
+        """Score with the raw counts, then update `below` with the continuation counts.
 
         longer: the training part's strings of order + 2 bytes, where there is a continuation.
         """
         strings = self._inside(self._strings, order + 1)
         places = _Places(tree, strings, self._shorter.without_last())
-        # Bytes before which the file has no context of this length keep the lower order's.
+        # Bytes without a context of this length, at the start of the file, keep the lower order's.
         reached = slice(len(self.span) - len(strings), None)
         probability = self.below.copy()
         always = np.ones(len(strings), dtype=np.bool_)
@@ -129,7 +129,7 @@ class _Reading:
             )
 
     def _extended(self, strings: Occurrences, length: int) -> Occurrences:
-        """From the strings of that length to those of one byte more."""
+        """From the strings of that length to the strings with one byte more."""
         stop = self.span.stop - length
         if len(strings) > stop:  # the first has nothing before it
             strings = strings.without_first()
@@ -155,8 +155,10 @@ class _Places:
         self._string_found = find(tree.keys, strings.keys)
         self._context_found = find(tree.contexts, contexts.keys)
 
-    def probability(self, taught: _Taught, counted: npt.NDArray[np.bool_], below: Floats) -> Floats:
-        """(N,) of each byte after its context, at its time.
+    def probability(
+        self, initial_counts: _Initial, counted: npt.NDArray[np.bool_], below: Floats
+    ) -> Floats:
+        """(N,) probability of each byte after its context, with the counts at that time.
 
         counted: (N,) whether the count of a byte's string rises by one after the byte.
         below: (N,) the lower order's probability.
@@ -165,15 +167,15 @@ class _Places:
         def of_context(initial: Counts, changes: npt.NDArray[np.int8]) -> Counts:
             return self._contexts.running(_pick(initial, *self._context_found), changes)
 
-        counts = self._strings.running(_pick(taught.counts, *self._string_found), counted)
-        totals = of_context(taught.totals, counted.view(np.int8))
+        counts = self._strings.running(_pick(initial_counts.counts, *self._string_found), counted)
+        totals = of_context(initial_counts.totals, counted.view(np.int8))
         symbols = [
-            of_context(taught.symbols[0], _change(counts, counted, 1)),
-            of_context(taught.symbols[1], _change(counts, counted, 2)),
-            of_context(taught.symbols[2], (counted & (counts == 2)).view(np.int8)),
+            of_context(initial_counts.symbols[0], _change(counts, counted, 1)),
+            of_context(initial_counts.symbols[1], _change(counts, counted, 2)),
+            of_context(initial_counts.symbols[2], (counted & (counts == 2)).view(np.int8)),
         ]
         probability = np.empty(len(counts))
-        counts_of_counts = taught.counts_of_counts
+        counts_of_counts = initial_counts.counts_of_counts
         for start in range(0, len(counts), _BLOCK):
             at = slice(start, start + _BLOCK)
             change = np.stack([_change(counts[at], counted[at], k) for k in (1, 2, 3, 4)])
@@ -190,12 +192,14 @@ class _Places:
 
 
 def _pick(values: Counts, place: npt.NDArray[np.intp], is_there: npt.NDArray[np.bool_]) -> Counts:
-    """The values at those places, 0 where there is none."""
+    """The values at those places, 0 where a place is absent."""
     picked = np.zeros(len(place), dtype=np.int64)
     picked[is_there] = values[place[is_there]]
     return picked
 
 
 def _change(counts: Counts, counted: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int8]:
-    """(N,) by how many more strings have a count of k after each byte than before it."""
-    return (counted & (counts == k - 1)).astype(np.int8) - (counted & (counts == k))
+    """(N,) change in the number of strings with count k by each byte."""
+    change: npt.NDArray[np.int8] = (counted & (counts == k - 1)).astype(np.int8)
+    change -= counted & (counts == k)
+    return change

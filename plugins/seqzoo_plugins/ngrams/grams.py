@@ -1,4 +1,4 @@
-"""Distinct byte strings and how often they occur, as sorted arrays: no table of 256**k entries.
+"""Distinct byte strings and their counts as sorted arrays, without a table of 256**k entries.
 
 A string of up to eight bytes is one uint64, its first byte the most significant, so that sorting
 the numbers sorts the strings and the prefixes of sorted strings are sorted too.
@@ -35,7 +35,7 @@ def pack(data: npt.NDArray[np.uint8], length: int) -> Keys:
 
 
 def count(data: npt.NDArray[np.uint8], length: int) -> Grams:
-    """All strings of that length in (N,) bytes; beside its result it holds one block at a time."""
+    """All strings of that length in (N,) bytes; needs memory for one block besides the result."""
     total = Grams(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
     for start in range(0, len(data), _BLOCK):
         block = np.unique(
@@ -50,7 +50,7 @@ def prefixes(
 ) -> Grams:
     """`count(data, length)` from the counts of a greater length, without another pass."""
     shift = np.uint64(8 * (longest_length - length))
-    # The last few starts have no room for a long string, but for a short one.
+    # At the last few positions a long string does not fit, but a short one does.
     tail = pack(data[max(0, len(data) - longest_length + 1) :], length)
     return _merged(
         Grams(longest.keys >> shift, longest.counts),
@@ -64,7 +64,7 @@ def suffix(keys: Keys, length: int) -> Keys:
 
 
 def predecessors(longer: Grams, keys: Keys, *, length: int) -> Counts:
-    """By how many distinct bytes each of the strings `keys` is preceded.
+    """The number of distinct bytes that precede each of the strings `keys`.
 
     longer: the strings that are one byte longer than `length`.
     """
@@ -75,7 +75,7 @@ def predecessors(longer: Grams, keys: Keys, *, length: int) -> Counts:
 
 
 def find(sorted_keys: Keys, wanted: Keys) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Where each wanted key stands (0 where it does not), and whether it does."""
+    """The position of each wanted key (0 if it is absent), and whether it is present."""
     place = np.searchsorted(sorted_keys, wanted)
     place[place == len(sorted_keys)] = 0
     if not len(sorted_keys):
@@ -85,7 +85,7 @@ def find(sorted_keys: Keys, wanted: Keys) -> tuple[npt.NDArray[np.intp], npt.NDA
 
 def _merged(one: Grams, other: Grams) -> Grams:
     keys = np.concatenate([one.keys, other.keys])
-    order = np.argsort(keys, kind="stable")  # linear on what is sorted already
+    order = np.argsort(keys, kind="stable")  # linear for sorted parts
     keys = keys[order]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
     if not len(starts):

@@ -9,9 +9,9 @@ down to the empty context, below which every byte has 1/256, so that no probabil
 unseen context has the shorter context's distribution. Only the longest context uses how often a
 string occurs; the shorter ones use how many distinct bytes precede it (Chen and Goodman 1999).
 
-Only strings that occur in the training part get a number of their own. That is enough to know
-every probability, and the most probable symbol: a symbol that does not follow h has the shorter
-context's probability times backoff(h), so none of those can pass the shorter context's best.
+Only strings that occur in the training part are stored. They are enough to compute every
+probability and the most probable symbol: a symbol that does not follow h has the shorter context's
+probability times backoff(h), so none of them exceeds the shorter context's best.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Tree:
-    """How the U strings (context + symbol) of one order hang together.
+    """How the U strings (context + symbol) of one order are linked.
 
-    contexts: (C,) the distinct contexts, ascending; starts, sizes: (C,) their stretch of `keys`.
-    parents: (U,) where each string without its first byte stands in the lower order's keys.
+    contexts: (C,) the distinct contexts, ascending; starts, sizes: (C,) their range in `keys`.
+    parents: (U,) position of each string without its first byte in the lower order's keys.
     context_parents: (C,) the same for contexts. Both are empty for order 0.
     """
 
@@ -47,9 +47,9 @@ class Tree:
 class Level:
     """One order's distributions.
 
-    probability: (U,) of each seen string's symbol after its context. backoff: (C,) what the lower
-    order's probability of every other symbol is multiplied by. best, best_probability: (C,) the
-    most probable symbol after each context; of equals the smallest.
+    probability: (U,) of each seen string's symbol after its context. backoff: (C,) factor for
+    the lower order's probability of every other symbol. best, best_probability: (C,) the
+    most probable symbol after each context; the smallest of equal ones.
     """
 
     probability: Floats
@@ -75,11 +75,11 @@ def make_tree(keys: Keys, *, order: int, lower: Tree | None) -> Tree:
 
 
 def make_level(tree: Tree, counts: Counts, lower: Level | None) -> Level:
-    """The distributions that (U,) counts give, interpolated with the lower order's."""
+    """The distributions of (U,) counts, interpolated with those of the lower order."""
     discounts = estimate_discounts(count_counts(counts))[np.minimum(counts, 3)]
     totals = np.add.reduceat(counts, tree.starts)
-    # A context that was counted nowhere (strings at the file's start have no predecessor) leaves
-    # all to the lower order.
+    # A context without counts (a string at the start of the file has no predecessor) uses only the
+    # lower order.
     share = 1.0 / np.maximum(totals, 1)
     backoff = np.where(totals > 0, np.add.reduceat(discounts, tree.starts) * share, 1.0)
 
@@ -104,16 +104,16 @@ def make_level(tree: Tree, counts: Counts, lower: Level | None) -> Level:
 
 
 def count_counts(counts: Counts) -> Counts:
-    """(4,) how many counts are 1, 2, 3 and 4."""
+    """(4,) number of counts equal to 1, 2, 3 and 4."""
     return np.array([np.count_nonzero(counts == k) for k in (1, 2, 3, 4)], dtype=np.int64)
 
 
 def estimate_discounts(counts_of_counts: Counts) -> Floats:
-    """What is taken from counts of 0, 1, 2 and 3 or more; eq. 26 where it can be estimated.
+    """Discounts of counts 0, 1, 2 and 3 or more; equation 26 where it can be estimated.
 
-    counts_of_counts: (4, ...) how many counts are 1, 2, 3 and 4. Gives the same shape.
-    Each lies above 0 (else unseen symbols got nothing) and takes no more than there is. Where too
-    few counts are small, as in a file of one symbol, the next lower discount serves; 0.5 at last.
+    counts_of_counts: (4, ...) number of counts equal to 1, 2, 3 and 4. Returns the same shape.
+    Discounts are above 0, because unseen symbols need a share, and at most the count itself. If
+    too few counts are small, as in a file of one symbol, the next lower discount is used, or 0.5.
     """
     ones, twos, threes, fours = counts_of_counts
     discounts = np.zeros(np.shape(counts_of_counts))
@@ -121,7 +121,7 @@ def estimate_discounts(counts_of_counts: Counts) -> Floats:
         ratio = ones / (ones + 2 * twos)
         discounts[1] = np.where(ones > 0, ratio, 0.5)
         for at, below, above in ((2, twos, threes), (3, threes, fours)):
-            # Where `below` is 0 this is not a number or minus infinity, and not taken either.
+            # If `below` is 0 this is NaN or minus infinity, and is not used either.
             estimate = at - (at + 1) * ratio * above / below
             discounts[at] = np.where((ones > 0) & (estimate > 0), estimate, discounts[at - 1])
     return discounts

@@ -1,4 +1,4 @@
-"""Where in a text each string stands, and what happened there earlier: no loop over bytes."""
+"""The places of each string in a text, and sums over earlier places, without a loop over bytes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class Occurrences:
 
     @classmethod
     def of_nothing(cls, size: int) -> Occurrences:
-        """The string of no bytes at each of that many places."""
+        """The empty string at each of that many places."""
         return cls(np.arange(size), np.zeros(size, dtype=np.uint64))
 
     def __len__(self) -> int:
         return len(self._order)
 
     def extended(self, front: npt.NDArray[np.uint8], length: int) -> Occurrences:
-        """With one byte more before each string. front: (N,) it. length: of the strings so far."""
+        """With one more byte before each string. front: (N,) bytes. length: of the old strings."""
         front = front[self._order]
-        # A stable sort by the new first byte, linear in N, is all that the longer strings need.
+        # A stable sort by the new first byte, linear in N, sorts the longer strings.
         order = np.argsort(front, kind="stable")
         strings = front[order].astype(np.uint64) << np.uint64(8 * length)
         strings |= self._strings[order]
         return Occurrences(self._order[order], strings)
 
     def without_first(self) -> Occurrences:
-        """Without the first place; the second is the first then."""
+        """Without the first place; the second becomes the first."""
         kept = self._order != 0
         return Occurrences(self._order[kept] - 1, self._strings[kept])
 
@@ -53,9 +53,9 @@ class Occurrences:
         return Occurrences(self._order[kept], self._strings[kept])
 
     def running(self, initial: npt.NDArray[Any], changes: npt.NDArray[Any]) -> Counts:
-        """What a string's value is at each place, before the change there.
+        """The value of the string at each place, before the change there.
 
-        initial: (G,) of each string at the beginning. changes: (N,) what each place adds to it.
+        initial: (G,) value of each string at the start. changes: (N,) what each place adds.
         """
         values = changes[self._order].astype(np.int64)
         before = np.cumsum(values)

@@ -1,7 +1,7 @@
 """Code lengths and guesses of all orders on a split, from the split's distinct strings.
 
-A static model costs a byte the same wherever its context recurs, so a split is scored as a
-weighted sum over its distinct strings of context + byte.
+A static model gives a byte the same cost wherever its context occurs again, so a split is scored as
+a weighted sum over its distinct strings of context + byte.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def score(
 ) -> Iterator[BaselineScore]:
     """A rung for each order from 0 to max_order, all from one count of the training part.
 
-    Accuracy is exact: of the interpolated distribution's most probable symbol, smallest of equals.
-    An order that the training part is too short for is the longest that it is not too short for.
+    Accuracy is exact: the guess is the most probable symbol, the smallest of equal ones. If the
+    training part is too short for an order, the longest possible order is used instead.
     """
     pieces = [_Piece(span, max_order) for span in _cut(splits)]
     longest = count(training, max_order + 1)
@@ -59,19 +59,19 @@ def score(
 
 
 class _Piece:
-    """A stretch of the corpus: its Q distinct strings of max_order + 1 bytes, and their state.
+    """A part of the corpus: its Q distinct strings of max_order + 1 bytes, and their state.
 
-    weights: (Q,) how often each occurs. reach: (Q,) how many of its bytes are context that exists;
-    fewer than max_order at the corpus's very beginning. below, best: (Q,) the last byte's
-    probability and the most probable byte under the continuation model of the order before.
-    bits, correct: of the order that was read last.
+    weights: (Q,) number of occurrences. reach: (Q,) number of context bytes that exist, fewer than
+    max_order at the start of the corpus. below, best: (Q,) the last byte's probability and the most
+    probable byte under the continuation model of the order before. bits, correct: of the latest
+    order.
     """
 
     def __init__(self, span: Span, max_order: int) -> None:
         self.span = span
         grams = count(span.data[max(0, span.start - max_order) : span.stop], max_order + 1)
-        # Sorted from the last byte backwards: strings that look up the same suffix stand together,
-        # and a lookup finds what the one before it brought into the processor's cache.
+        # Sorted from the last byte backwards: strings with the same suffix are neighbours, so a
+        # lookup uses what the previous one loaded into the processor's cache.
         order = np.argsort(grams.keys.byteswap())
         early = range(span.start, min(span.stop, max_order))
         opening = [pack(span.data[: index + 1], index + 1) for index in early]
@@ -84,7 +84,7 @@ class _Piece:
         self.correct = int(self.weights[suffix(self.keys, 1) == 0].sum())
 
     def read(self, order: int, tree: Tree, top: Level, level: Level | None) -> None:
-        """Score with `top`, then move `below` and `best` on to `level`."""
+        """Score with `top`, then update `below` and `best` with `level`."""
         self.bits, self.correct = 0.0, 0
         for start in range(0, len(self.keys), _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -99,7 +99,7 @@ class _Piece:
 
 
 class _Found(NamedTuple):
-    """Where Q strings and their contexts stand in a tree, and whether they do; (Q,) each."""
+    """Positions of Q strings and their contexts in a tree, and if they are in it; (Q,) each."""
 
     string: npt.NDArray[np.intp]
     is_seen: npt.NDArray[np.bool_]
@@ -118,14 +118,14 @@ class _Found(NamedTuple):
 
 
 def _look_up(tree: Tree, keys: Keys, *, reaches: npt.NDArray[np.bool_]) -> _Found:
-    """reaches: (Q,) False where the file begins after the context would."""
+    """reaches: (Q,) False where the context would begin before the file."""
     string, is_seen = find(tree.keys, keys)
     context, is_context_seen = find(tree.contexts, keys >> np.uint64(8))
     return _Found(string, is_seen & reaches, context, is_context_seen & reaches)
 
 
 def _cut(splits: Mapping[str, Span]) -> list[Span]:
-    """The splits cut where any of them begins or ends, so that shared bytes are scored once."""
+    """The splits, cut at every start and end of a split, so that shared bytes are scored once."""
     pieces = []
     for data in {id(span.data): span.data for span in splits.values()}.values():
         spans = [span for span in splits.values() if span.data is data and len(span)]

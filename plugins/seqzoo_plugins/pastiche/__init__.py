@@ -1,4 +1,4 @@
-"""Corpus `pastiche`: play-like text, made here, whose entropy is known byte by byte."""
+"""Corpus `pastiche`: generated play-like text whose entropy is known for every byte."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class PasticheOptions(Options):
-    seed: int = Field(default=1, ge=0, lt=1 << 64, description="which text")
+    seed: int = Field(default=1, ge=0, lt=1 << 64, description="seed of the text")
     size_bytes: int = Field(
         default=1_000_000,
         ge=1,
         le=100_000_000_000,
-        description="how much of it; a smaller size is the beginning of a larger one",
+        description="size of the text; a smaller text is the beginning of a larger one",
     )
 
 
@@ -28,7 +28,7 @@ class PasticheOptions(Options):
 def register_corpora() -> Iterable[CorpusSpec]:
     yield CorpusSpec(
         name="pastiche",
-        summary="seeded play-like text of any size, made for seqzoo; its entropy is known exactly",
+        summary="generated play-like text of any size; its entropy is known exactly",
         options=PasticheOptions,
         open=_open,
         source="docs/pastiche.md",

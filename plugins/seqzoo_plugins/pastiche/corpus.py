@@ -1,4 +1,4 @@
-"""Pastiche as a corpus: plays one after another in a file, their code lengths made when asked."""
+"""Pastiche as a corpus: plays in one file; code lengths are computed on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["open_pastiche"]
 def open_pastiche(seed: int, size_bytes: int) -> Corpus:
     """The first size_bytes bytes of a seed's plays, memory-mapped from the cache.
 
-    Raises CorpusUnavailable where the cache cannot be written.
+    Raises CorpusUnavailable if the cache cannot be written.
     """
     name = f"pastiche-seed{seed}-{size_bytes}-{_grammar_version()}.bin"
     path = cache_directory() / "pastiche" / name
@@ -45,7 +45,7 @@ def open_pastiche(seed: int, size_bytes: int) -> Corpus:
 
 @cache
 def _grammar_version() -> str:
-    """Changes whenever grammar or vocabulary do, so that no stale text is taken from the cache."""
+    """Changes with the code and the vocabulary, so that no old text is read from the cache."""
     digest = hashlib.sha256()
     folder = resources.files("seqzoo_plugins.pastiche")
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -55,7 +55,7 @@ def _grammar_version() -> str:
 
 
 def _text_and_starts(seed: int, size_bytes: int) -> Iterator[bytes]:
-    """The text, then where each play starts, then how many plays there are (int64)."""
+    """The text, then the start of each play, then the number of plays (int64)."""
     starts: list[int] = []
     written = 0
     while written < size_bytes:
@@ -68,7 +68,7 @@ def _text_and_starts(seed: int, size_bytes: int) -> Iterator[bytes]:
 
 
 def _play_starts(path: Path, size_bytes: int) -> list[int] | None:
-    """Where the plays start, read from the end of a cached file; None where it is not whole."""
+    """The starts of the plays, read from the end of a cached file; None if it is not complete."""
     try:
         with path.open("rb") as file:
             file.seek(size_bytes)
@@ -83,7 +83,7 @@ def _play_starts(path: Path, size_bytes: int) -> list[int] | None:
 
 
 def _code_lengths(seed: int, starts: list[int], start: int, stop: int) -> npt.NDArray[np.float64]:
-    """Bits of the bytes [start, stop): their plays are performed again, which stores nothing."""
+    """Bits of the bytes [start, stop). Their plays are generated again; nothing is stored."""
     if not 0 <= start <= stop:
         raise ValueError(f"no bytes [{start}, {stop}) in this corpus")
     parts = [np.empty(0)]

@@ -1,7 +1,7 @@
-"""The vocabulary as tables: which words may stand at each place of a sentence.
+"""The vocabulary as tables: the possible words at each place of a sentence.
 
-A place is known from the text so far, and so are the arguments of every function here. Words are
-weighted by their rank in a list, by what the scene is about, and by how the speaker is tempered.
+The place follows from the text so far, and so do the arguments of every function here. Words are
+weighted by their rank in a list, by the topic of the scene, and by the temper of the speaker.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DETERMINED = {
     "these": "plural",
     "some": "plural",
 }
-"""Determiners that settle the number of their noun; after the others it may be either."""
+"""Determiners that fix the number of their noun; after the others both numbers are possible."""
 
 MODALS = ["will", "shall", "must", "may", "can", "would", "should", "could", "might"]
 PREPOSITIONS = {"thing": 6, "abstract": 3, "person": 1}
@@ -50,7 +50,7 @@ VERBS = (("thing", 30), ("person", 24), ("abstract", 16), ("alone", 22), ("that"
 
 @cache
 def vocabulary() -> dict[str, list[str]]:
-    """The lists of vocabulary.txt by name; those of places, trades and rhymes hold phrases."""
+    """The lists of vocabulary.txt by name; those of places, trades and rhymes contain phrases."""
     lists: dict[str, list[str]] = {}
     name = ""
     text = resources.files("seqzoo_plugins.pastiche").joinpath("vocabulary.txt").read_text("utf-8")
@@ -65,7 +65,7 @@ def vocabulary() -> dict[str, list[str]]:
 
 
 def ranked(words: Sequence[str], tag: Any = None, *, scale: int = 1) -> list[Entry]:
-    """Entries whose weights fall with rank, to about half from first to last."""
+    """Entries whose weights decrease with rank, from first to last by about half."""
     flat = 8 + len(words)
     return [(word, scale * 60000 // (flat + rank), tag) for rank, word in enumerate(words)]
 
@@ -76,7 +76,7 @@ def nouns(kind: str, number: str, topic: str, *, adjectives: bool, article: str 
 
     The first half of a compound is tagged "joined".
 
-    number: "singular", "plural" or "either". article: "a" and "an" admit what may follow them.
+    number: "singular", "plural" or "either". article: after "a" and "an", only words that fit.
     """
     singular, plural = _noun_entries(kind, topic)
     forms = {"singular": ((1, singular),), "plural": ((1, plural),)}.get(
@@ -107,7 +107,7 @@ def _noun_entries(kind: str, topic: str) -> tuple[list[Entry], list[Entry]]:
     lists = vocabulary()
     sources = [(f"{kind}s", 5)]
     if kind == "thing":
-        # Half of the things belong to the scene's topic; a few wander in from other scenes.
+        # Half of the things belong to the topic of the scene; a few belong to other topics.
         sources += [(f"things {name}", 12 if name == topic else 1) for name in lists["topics"]]
     weighted = [entry for name, scale in sources for entry in ranked(lists[name], scale=scale)]
     singular = [(_base(word), weight, (kind, "singular")) for word, weight, _ in weighted]
@@ -115,7 +115,7 @@ def _noun_entries(kind: str, topic: str) -> tuple[list[Entry], list[Entry]]:
         return singular, []
     same = {word for word, _, _ in singular}
     plural = [(_plural(word), weight, (kind, "plural")) for word, weight, _ in weighted]
-    # "deer" stays singular: one spelling must not mean two things.
+    # "deer" is singular only: one spelling must not have two meanings.
     return singular, [entry for entry in plural if entry[0] not in same]
 
 
@@ -142,7 +142,7 @@ def _fits(article: str) -> Callable[[list[Entry]], list[Entry]]:
 
 @cache
 def _first_halves() -> list[Entry]:
-    """Short things with a hyphen: the first halves of compounds, "joined" to a second."""
+    """Short things with a hyphen: the first halves of compounds, tagged "joined"."""
     lists = vocabulary()
     words = [word for name in lists if name.startswith("things") for word in lists[name]]
     return ranked([_base(word) + "-" for word in words if len(_base(word)) <= 4], "joined")
@@ -150,7 +150,7 @@ def _first_halves() -> list[Entry]:
 
 @cache
 def joined_nouns(number: str, topic: str) -> Table:
-    """The second halves of compounds, tagged as `nouns` are."""
+    """The second halves of compounds, with the tags of `nouns`."""
     singular, plural = _noun_entries("thing", topic)
     if number == "either":
         return Table(blend((3, singular), (1, plural)))
@@ -159,7 +159,7 @@ def joined_nouns(number: str, topic: str) -> Table:
 
 @cache
 def bare_nouns(kind: str, topic: str) -> list[Entry]:
-    """Nouns that stand without a determiner: plurals, abstracts; perhaps an adjective before."""
+    """Nouns without a determiner: plurals and abstracts, perhaps with an adjective before."""
     singular, plural = _noun_entries(kind, topic)
     number = "singular" if kind == "abstract" else "plural"
     nouns = [(word, weight, ("done",)) for word, weight, _ in plural or singular]
@@ -169,7 +169,7 @@ def bare_nouns(kind: str, topic: str) -> list[Entry]:
 
 @cache
 def determiners(kind: str) -> list[Entry]:
-    """Words that open a noun phrase, tagged ("noun phrase", kind, word)."""
+    """Words that begin a noun phrase, tagged ("noun phrase", kind, word)."""
     weights = {"the": 34, "my": 12, "your": 10, "this": 6, "his": 5, "her": 5, "our": 4, "no": 3}
     if kind == "abstract":
         weights |= {"such": 4, "all": 4}
@@ -194,7 +194,7 @@ def _participle(word: str) -> str:
 
 
 def _classes(subject: str, nested: bool) -> list[tuple[int, str]]:
-    """Shares of the verbs that a subject can have; a nested clause nests no further."""
+    """Shares of the verbs that a subject can have; a nested clause contains no other one."""
     if subject == "thing":
         return [(1, "matter")]
     return [(share, name) for name, share in VERBS if not (nested and name == "that")]
@@ -214,7 +214,7 @@ def _base(word: str) -> str:
 
 @cache
 def bare_verbs(subject: str, *, nested: bool, particles: bool) -> Table:
-    """Infinitives, tagged with what they take; `particles`: also not, never and be."""
+    """Infinitives, tagged with their objects; `particles`: also not, never and be."""
     parts = [(80, _verbs(subject, nested, _base))]
     if particles:
         parts += [(9, [("not", 1, "not")]), (4, [("never", 1, "not")]), (8, [("be", 1, "so")])]
@@ -223,7 +223,7 @@ def bare_verbs(subject: str, *, nested: bool, particles: bool) -> Table:
 
 @cache
 def participles(subject: str, *, nested: bool) -> Table:
-    """Past participles, tagged with what they take."""
+    """Past participles, tagged with their objects."""
     return Table(_verbs(subject, nested, _participle))
 
 
@@ -258,10 +258,10 @@ def finite_verbs(agreement: str, subject: str, *, nested: bool) -> Table:
 
 @cache
 def complements(temper: str, *, plural: bool, particles: bool) -> Table:
-    """What follows to be: how one is, or who (where one is one); `particles`: also "not"."""
+    """Words after "to be": adjectives, or persons in the singular; `particles`: also "not"."""
     lists = vocabulary()
     moods = lists["predicates"]
-    # Every temper has six words of its own, which it uses far more often than others do.
+    # Every temper has six words of its own, which it uses much more often than the others do.
     place = lists["tempers"].index(temper)
     own = moods[place :: len(lists["tempers"])][:6]
     rest = [word for word in moods if word not in own]

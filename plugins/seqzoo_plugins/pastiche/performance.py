@@ -1,7 +1,7 @@
-"""A play from random bits: its bytes, and what each of them costs.
+"""A play from random bits: its bytes, and the code length of each.
 
 The bits are SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195) over a counter,
-written out here, so that they are the same on every machine and with every version of NumPy.
+implemented here, so that they are the same on every machine and with every version of NumPy.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def draws(seed: int, play: int) -> Iterator[int]:
 
 
 def perform(seed: int, play: int) -> tuple[bytes, npt.NDArray[np.float64]]:
-    """The text of a play, N bytes, and (N,) bits that each byte costs given all before it."""
+    """The text of a play, N bytes, and (N,) code lengths in bits given all earlier bytes."""
     return perform_script(Play().script(), draws(seed, play))
 
 
 def perform_script(script: Script, source: Iterator[int]) -> tuple[bytes, npt.NDArray[np.float64]]:
-    """Draw every choice of a script; where a table holds one text, nothing is drawn."""
+    """Draw every choice of a script; a table with one text needs no draw."""
     parts: list[bytes] = []
     bits: list[float] = []
-    pending = 0.0  # what it costs that the last text ended where it did
+    pending = 0.0  # code length of the end of the previous text
     index: int | None = None
     while True:
         try:
@@ -70,5 +70,5 @@ def perform_script(script: Script, source: Iterator[int]) -> tuple[bytes, npt.ND
         bits.extend(rest)
         pending = end
     if pending:
-        raise ValueError("a script must close with a text that no other text continues")
+        raise ValueError("a script must end with a text that is not the beginning of another text")
     return b"".join(parts), np.array(bits)

@@ -1,4 +1,4 @@
-"""Plays: a title, a cast, fifteen scenes; who is on stage, who speaks next, and what is sung."""
+"""Plays: a title, a cast and fifteen scenes, with the choice of the next speaker and the songs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from seqzoo_plugins.pastiche import lexicon
 from seqzoo_plugins.pastiche.sentence import Sentences
 from seqzoo_plugins.pastiche.slots import Person
-from seqzoo_plugins.pastiche.table import Table
+from seqzoo_plugins.pastiche.table import Entry, Table
 from seqzoo_plugins.pastiche.verse import Script, fixed
 
 __all__ = ["Play"]
@@ -22,7 +22,7 @@ _PLURAL = {"man": "men", "woman": "women"}
 
 @cache
 def _everybody() -> tuple[Person, ...]:
-    """All persons of all plays, each with a temper and an oath that never change."""
+    """All persons of all plays, each with a fixed temper and oath."""
     lists = lexicon.vocabulary()
     adjectives = lists["adjectives things"]
     people = []
@@ -63,7 +63,7 @@ def _places() -> Table:
 
 @cache
 def _entering(count: int) -> Table:
-    """What follows a name in a stage direction, `count` names in: two to five may enter."""
+    """The text after a name in a stage direction with `count` names so far: two to five enter."""
     return Table([(", ", 5 - count, False), (" and ", count, True)])
 
 
@@ -75,8 +75,8 @@ def _turns(
     stage: tuple[Person, ...],
     late: bool,
 ) -> Table:
-    """Who speaks next, or who comes and goes: the one addressed, or the one before, mostly."""
-    entries: list = []
+    """The next speaker, entry or exit: most often the person addressed or the one before."""
+    entries: list[Entry] = []
     for person in stage:
         if person != speaker:
             weight = 200 * (12 if person == called else 5 if person == before else 1)
@@ -92,7 +92,7 @@ def _turns(
 
 @cache
 def _rhymes(first: str = "") -> Table:
-    """Words that have a rhyme, or the rhymes of the first."""
+    """Words that have a rhyme, or the rhymes of the first word."""
     families = [family.split() for family in lexicon.vocabulary()["rhymes"]]
     if first:
         (family,) = (family for family in families if first in family)
@@ -111,7 +111,7 @@ def _modals() -> Table:
 
 
 class Play(Sentences):
-    """One play; `script` is its text in the making. Nothing is remembered from other plays."""
+    """One play; `script` generates its text. Nothing depends on other plays."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class Play(Sentences):
         return left[(yield _choice(left))]
 
     def _scene(self) -> Script:
-        """A place, those who enter, and their speeches until a couplet closes the scene."""
+        """A place, the persons who enter, and their speeches until a couplet ends the scene."""
         place = _places()
         self.topic = place.tags[(yield place)]
         yield fixed(".\n\n[Enter ")
@@ -182,7 +182,7 @@ class Play(Sentences):
         yield fixed("\n[Exeunt.]\n\n")
 
     def _song(self) -> Script:
-        """A couplet and the refrain, which is invented once and then always the same."""
+        """A couplet and the refrain, which is chosen once and then repeated."""
         self.addressed = None
         yield from self._couplet()
         if not self._refrain:
@@ -195,14 +195,14 @@ class Play(Sentences):
             yield fixed(self._refrain)
 
     def _couplet(self) -> Script:
-        """Two lines that rhyme, each sentence cut to one line."""
+        """Two lines that rhyme, each a short sentence."""
         first = yield from self._rhymed("The ", "thing", _rhymes())
         yield fixed(",\n")
         yield from self._rhymed("And my ", "abstract", _rhymes(first))
         yield fixed(".\n")
 
     def _rhymed(self, opening: str, kind: str, rhymes: Table) -> Script:
-        """A line of verse; returns the word that it ends with."""
+        """A line of verse; returns its last word."""
         yield fixed(opening)
         nouns = lexicon.nouns(kind, "singular", self.topic, adjectives=False)
         if nouns.tags[(yield nouns)] == "joined":

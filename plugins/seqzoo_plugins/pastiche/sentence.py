@@ -1,7 +1,7 @@
-"""Sentences: subjects that agree with their verbs, verbs with their objects, and clauses joined.
+"""Sentences: subjects that agree with their verbs, verbs with their objects, and joined clauses.
 
-Each method adds words to the text and returns what later words have to agree with. Every choice
-shows in the words themselves, so that a reader can tell which one was made.
+Each method adds words to the text and returns what later words must agree with. Every choice can be
+read from the words themselves.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ COMMA: tuple[Mark, ...] = ((",", 40, "on"),)
 CRY: tuple[Mark, ...] = ((",", 3, "on"), ("!", 1, "cried"))
 QUOTED: tuple[Mark, ...] = (('."', 3, "end"), ('!"', 2, "end"))
 ENDS = (1, 3, 4, 5, 7, 9, 11)
-"""Sixteenths in which a speech ends after its first, second, ... sentence."""
+"""Probability that a speech ends after its first, second, ... sentence, in sixteenths."""
 
 
 class Sentences(Verse):
-    """A speaker's sentences, given who speaks, who listens, who is spoken of, and the topic."""
+    """The sentences of a speaker, given the listeners, the last named person and the topic."""
 
     topic: str
     speaker: Person
@@ -50,7 +50,7 @@ class Sentences(Verse):
             sentences += 1
 
     def _sentence(self, ends: int) -> Script:
-        """One sentence, its full stop included; returns "over" where the speech ends with it."""
+        """One sentence with its full stop; returns "over" if the speech ends with it."""
         self.begins = True
         table = slots.openers(self.speaker, self.last_sex, self.others)
         kind, *rest = yield from self.say(table)
@@ -85,7 +85,7 @@ class Sentences(Verse):
         return (yield from self._close(marks, ends))
 
     def _exclaim(self, kind: str, rest: list[Person]) -> Script:
-        """What a sentence opens with before its first clause: a name, an oath, a cry."""
+        """The words before the first clause: a name, an oath, a cry."""
         marks = COMMA
         if kind == "cry":
             marks = CRY
@@ -134,7 +134,7 @@ class Sentences(Verse):
         tag = yield from self.next(slots.subjects(agreement, self.last_sex, self.cast))
         return (yield from self._subject_rest(tag, agreement))
 
-    def _subject_rest(self, tag: tuple, agreement: str) -> Script:
+    def _subject_rest(self, tag: tuple[Any, ...], agreement: str) -> Script:
         match tag:
             case ("pronoun", agrees, word):
                 return agrees, "person", word
@@ -147,7 +147,7 @@ class Sentences(Verse):
                 return ("third" if number == "singular" else "plural"), kind, ""
 
     def _noun(self, kind: str, determiner: str, number: str) -> Script:
-        """What follows a determiner, an adjective perhaps and a noun: (kind, number)."""
+        """A noun after a determiner, perhaps with an adjective: (kind, number)."""
         number = lexicon.DETERMINED.get(determiner, number)
         article = determiner if determiner in ("a", "an") else ""
         tag = yield from self.next(
@@ -168,7 +168,7 @@ class Sentences(Verse):
         *,
         nested: bool = False,
     ) -> Script:
-        """A finite verb and all it takes; returns the marks that may follow."""
+        """A finite verb with its objects; returns the marks that may follow."""
         person = "I" if word == "I" else "base" if agreement == "plural" else agreement
         table = lexicon.finite_verbs(person, slots.verb_subject(subject), nested=nested)
         tag = yield from self.say(table)
@@ -184,7 +184,7 @@ class Sentences(Verse):
     def _complete(
         self, tag: Any, agreement: str, subject: str, word: str, *, nested: bool
     ) -> Script:
-        """Whatever a verb, auxiliary or particle still needs behind it."""
+        """The words that must follow a verb, an auxiliary or a particle."""
         verbs = slots.verb_subject(subject)
         match tag:
             case "thing" | "person" | "abstract":
@@ -221,7 +221,7 @@ class Sentences(Verse):
             case "so":
                 table = self._complements(agreement, particles=False)
             case _:
-                return  # an intransitive verb or an adjective: nothing is missing
+                return  # an intransitive verb or an adjective needs no more words
         tag = yield from self.next(table)
         yield from self._complete(tag, agreement, subject, word, nested=nested)
 
@@ -246,7 +246,7 @@ class Sentences(Verse):
                 self.last_sex = person.sex
 
     def _close(self, marks: tuple[Mark, ...], ends: int, *, tails: int = 2) -> Script:
-        """Tails, further clauses and the last mark; returns what that leads to."""
+        """Tails, further clauses and the last mark; returns what follows the mark."""
         joints = 2
         while True:
             leads_to = yield from self.stop((TAIL, *marks) if tails else marks, ends=ends)

@@ -1,4 +1,4 @@
-"""What may stand in each slot of a sentence, given who speaks, who listens and what it is about."""
+"""The choices for each slot of a sentence, given the speaker, the listeners and the topic."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Person:
-    """A character: temper and oath go with the name, in every play."""
+    """A character; temper and oath belong to the name, in every play."""
 
     name: str
     sex: str
@@ -59,7 +59,7 @@ AUXILIARIES = {
 
 
 def _pronouns(agreement: str, last_sex: str) -> list[Entry]:
-    """Pronouns that can be subjects; whoever was named last is likely to be meant."""
+    """Pronouns that can be subjects; the one for the last named person is more likely."""
     meant = {"man": "he", "woman": "she"}.get(last_sex)
     return [
         (word, weight * (5 if word == meant else 1), ("pronoun", agrees, word))
@@ -69,7 +69,7 @@ def _pronouns(agreement: str, last_sex: str) -> list[Entry]:
 
 
 def _subject_phrases(agreement: str) -> list[Entry]:
-    """Determiners of subjects: "base" and "plural" take those of plurals, "third" the others."""
+    """Determiners of subjects: those of plurals for "base" and "plural", the others for "third"."""
     return [
         entry
         for entry in lexicon.determiners("any")
@@ -135,7 +135,7 @@ def joints(temper: str, others: tuple[Person, ...]) -> Table:
 
 @lru_cache(128)
 def objects(kind: str, excluded: str, cast: tuple[Person, ...], topic: str) -> Table:
-    """Openings of an object; only persons depend on the cast, and only things on the topic."""
+    """First words of an object; only persons depend on the cast, and only things on the topic."""
     parts = [(60, lexicon.determiners(kind)), (50, lexicon.bare_nouns(kind, topic))]
     if kind == "person":
         pronouns = ["me", "you", "him", "them", "us"]

@@ -1,4 +1,4 @@
-"""One point of choice: words that may come next, their integer weights, and what they cost."""
+"""One choice: the words that can come next, their integer weights, and their code lengths."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 __all__ = ["Code", "Entry", "Table", "blend"]
 
 Entry = tuple[str, int, Any]
-"""A text, its weight, and a tag that tells the grammar what was chosen."""
+"""A text, its weight, and a tag that identifies the choice for the grammar."""
 
 
 class Code(NamedTuple):
-    """Bits that each byte of a text costs, and the bits that its end costs.
+    """Bits of each byte of a text, and the bits of its end.
 
-    That the text ends here is learnt from the byte that follows, so `end` is charged to it.
+    A reader sees from the following byte that the text ended, so `end` is added to that byte.
     """
 
     first: float
@@ -29,9 +29,9 @@ class Code(NamedTuple):
 class Table:
     """Texts of which one comes next, each with a probability that is a ratio of integers.
 
-    No text may stand twice. A text may begin another ("the", "them") where what follows the
-    table can never continue the longer one; the grammar keeps to that by following words, which
-    are letters, with blanks and punctuation, and the tests hold it to that.
+    No text may occur twice. A text may be the beginning of another ("the", "them") if the text
+    after the table can never continue the longer one. The grammar ensures this: words are letters
+    and are followed by blanks or punctuation. The tests check it.
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
@@ -40,13 +40,13 @@ class Table:
         self.weights = tuple(weight for _, weight, _ in kept)
         self.tags = tuple(tag for _, _, tag in kept)
         if not kept or b"" in self.texts:
-            raise ValueError("a table needs at least one text, and none may be empty")
+            raise ValueError("a table needs at least one text, and no text may be empty")
         if len(set(self.texts)) < len(self.texts):
             twice = sorted({text for text in self.texts if self.texts.count(text) > 1})
-            raise ValueError(f"texts stand twice in one table: {twice}")
+            raise ValueError(f"texts occur twice in one table: {twice}")
         self.cumulative = list(accumulate(self.weights))
         self.total = total = self.cumulative[-1]
-        # Draws of 64 bits from here on would favour the first texts; they are drawn again.
+        # 64-bit draws from this value on would favour the first texts; they are drawn again.
         self.limit = (1 << 64) // total * total
         self._codes: dict[int, Code] = {}
 
@@ -55,7 +55,7 @@ class Table:
         return bisect_right(self.cumulative, draw % self.total)
 
     def code(self, index: int) -> Code:
-        """What a text costs byte by byte: a ratio of the weights that share a prefix, in bits."""
+        """Code length of each byte of a text, from ratios of the weights that share a prefix."""
         if (known := self._codes.get(index)) is not None:
             return known
         text = self.texts[index]
@@ -63,7 +63,7 @@ class Table:
         first, last = 0, len(ordered)
         shared = [log2(self.total)]
         for length in range(1, len(text) + 1):
-            # Texts that share a prefix are neighbours; 0xff stands behind every byte of UTF-8.
+            # Texts that share a prefix are neighbours; 0xff is above every byte of UTF-8.
             prefix = text[:length]
             first = bisect_left(ordered, prefix, first, last)
             last = bisect_left(ordered, prefix + b"\xff", first, last)
@@ -75,14 +75,14 @@ class Table:
 
     @cached_property
     def _ordered(self) -> tuple[list[bytes], list[int]]:
-        """The texts in alphabetical order, and the weight of all texts before each."""
+        """The texts in byte order, and the weight of all texts before each."""
         pairs = sorted(zip(self.texts, self.weights, strict=True))
         below = [0, *accumulate(weight for _, weight in pairs)]
         return [text for text, _ in pairs], below
 
     @cached_property
     def capitalised(self) -> Table:
-        """The same choice where a line or a sentence begins."""
+        """The same choice at the beginning of a line or sentence, with a capital letter."""
         texts = (text.decode() for text in self.texts)
         return Table(
             (text[0].upper() + text[1:], weight, tag)
@@ -91,11 +91,11 @@ class Table:
 
 
 def blend(*parts: tuple[int, Sequence[Entry]]) -> list[Entry]:
-    """Entries of several lists in one, each list with its share of the whole."""
+    """Entries of several lists in one list; each list has its share of the total weight."""
     entries: list[Entry] = []
     for share, part in parts:
         total = sum(weight for _, weight, _ in part)
-        # Rounded down to an integer, which then *is* the weight: nothing is approximated.
+        # Rounded down to an integer, which is then the exact weight.
         entries += [
             (text, max(1, (share * weight << 12) // total), tag) for text, weight, tag in part
         ]

@@ -1,4 +1,4 @@
-"""Words set in lines: where a line breaks, where a sentence stops, what is a capital."""
+"""Words in lines: line breaks, punctuation and capital letters."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from seqzoo_plugins.pastiche.table import Table
 __all__ = ["Mark", "Script", "Verse", "fixed"]
 
 Script = Generator[Table, int, Any]
-"""A text in the making: yields the table of what may come next, is sent the index that came."""
+"""A text while it is generated: yields the table of the next choice, receives the chosen index."""
 
 Mark = tuple[str, int, str]
-"""Punctuation, its weight, and what it leads to; "end" may also end the speech."""
+"""Punctuation, its weight, and what follows it; "end" may also end the speech."""
 
 BREAKS = ((28, 0), (32, 2), (36, 5), (40, 9), (44, 13))
-"""Sixteenths in which a line is broken before the given column; beyond the last, always."""
+"""Probability of a line break before each column, in sixteenths; after the last, always."""
 
 
 @lru_cache(4096)  # every play has a refrain of its own
 def fixed(text: str) -> Table:
-    """A text that costs nothing, because nothing else can stand here."""
+    """A text with code length 0, because it is the only one possible here."""
     return Table([(text, 1, None)])
 
 
@@ -37,7 +37,7 @@ def _blanks(breaks: int) -> Table:
 
 @cache
 def _stops(marks: tuple[Mark, ...], breaks: int, ends: int) -> Table:
-    """Every mark with the blank or break behind it; `ends`: sixteenths in which the speech ends."""
+    """Every mark with the blank or break after it; `ends`: sixteenths, probability of the end."""
     entries = []
     for mark, weight, leads_to in marks:
         last = 16 if leads_to == "last" else ends if leads_to == "end" else 0
@@ -50,14 +50,14 @@ def _stops(marks: tuple[Mark, ...], breaks: int, ends: int) -> Table:
 
 
 class Verse:
-    """Keeps count of the line; every word and every blank of a speech goes through here."""
+    """Counts the column; every word and every blank of a speech is written here."""
 
     def __init__(self) -> None:
         self._column = 0
         self.begins = True  # the next word begins a line or a sentence
 
     def say(self, table: Table) -> Script:
-        """One text of the table, its first letter a capital at a beginning; returns its tag."""
+        """One text of the table, with a capital letter at a beginning; returns its tag."""
         if self.begins:
             table = table.capitalised
             self.begins = False
@@ -66,11 +66,11 @@ class Verse:
         return table.tags[index]
 
     def word(self, text: str) -> Script:
-        """A word that must come here."""
+        """A word without an alternative."""
         yield from self.say(fixed(text))
 
     def gap(self) -> Script:
-        """The blank between two words: a space, or a line break where the line is long."""
+        """The blank between two words: a space, or a line break if the line is long."""
         table = _blanks(_breaks(self._column))
         index = yield table
         self._advance(1, broken=table.tags[index])
@@ -81,7 +81,7 @@ class Verse:
         return (yield from self.say(table))
 
     def stop(self, marks: tuple[Mark, ...], *, ends: int = 0) -> Script:
-        """Punctuation and the blank behind it; returns what it leads to, "over" ends a speech."""
+        """Punctuation and the blank after it; returns what follows; "over" ends a speech."""
         table = _stops(marks, _breaks(self._column), ends)
         index = yield table
         leads_to, broken = table.tags[index]

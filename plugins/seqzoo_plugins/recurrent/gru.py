@@ -1,18 +1,15 @@
-"""The GRU's equations."""
+"""The equations of the GRU."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from seqzoo_plugins.recurrent.kernels.gru import GRURecurrence
+from seqzoo_plugins.recurrent.options import StackOptions
 from seqzoo_plugins.recurrent.stack import Memories, RecurrentStack, fused_layers
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.gru import GRUOptions
 
 __all__ = ["GRU"]
 
@@ -28,7 +25,7 @@ class GRU(RecurrentStack):
     State: hidden, (B, L, H).
     """
 
-    def __init__(self, options: GRUOptions, *, vocab_size: int) -> None:
+    def __init__(self, options: StackOptions, *, vocab_size: int) -> None:
         layers = fused_layers(nn.GRU, options)
         super().__init__(layers, GRURecurrence(), vocab_size=vocab_size, options=options)
 

@@ -1,4 +1,4 @@
-"""The LSTM's equations and its initialisation; apart from `lstm`, for whoever builds on it."""
+"""The equations and the initialisation of the LSTM, for `lstm` and for models that use one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LSTM(RecurrentStack):
         h'      = o * tanh(c')
 
     The forget gates start at bias `forget_bias` (Jozefowicz et al. 2015), all of it
-    in torch's first bias. State: hidden and cell, (B, L, H) each.
+    in the first of torch's two biases. State: hidden and cell, (B, L, H) each.
     """
 
     num_memories = 2

@@ -1,23 +1,20 @@
-"""The simple recurrent network's equation and its initialisation."""
+"""The equation and the initialisation of the simple recurrent network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from seqzoo_plugins.recurrent.kernels.rnn import RNNRecurrence
+from seqzoo_plugins.recurrent.options import RNNOptions
 from seqzoo_plugins.recurrent.stack import Memories, RecurrentStack, fused_layers
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.rnn import RNNOptions
 
 __all__ = ["RNN"]
 
-# Le et al. 2015 start relu units at the identity. Over a stream that never ends their sum grows
-# without bound, so half the identity: what a unit holds then stays within twice its input.
+# Le et al. 2015 start relu units at the identity. In an endless stream the sum of a unit then grows
+# without bound. Half the identity keeps the value of a unit below twice its input.
 _RELU_IDENTITY = 0.5
 
 
@@ -26,7 +23,7 @@ class RNN(RecurrentStack):
 
         h' = f(W x + U h + b)                 f = tanh or relu
 
-    relu units start at U = I / 2, after the scaled identity of Le et al. 2015, arXiv:1504.00941.
+    relu units start at U = I / 2, like the scaled identity of Le et al. 2015, arXiv:1504.00941.
     State: hidden, (B, L, H).
     """
 

@@ -1,4 +1,4 @@
-"""What the recurrent architectures share: embedding, stacked layers, dropout, head, state."""
+"""The common parts of recurrent architectures: embedding, layers, dropout, head and state."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo import SequenceModel
+from seqzoo_plugins.recurrent.autocast import autocast_that_runs
 from seqzoo_plugins.recurrent.kernels.derived import Derived
 from seqzoo_plugins.recurrent.kernels.layers import run_layers
 from seqzoo_plugins.recurrent.kernels.recurrence import Memories, Recurrence
 from seqzoo_plugins.recurrent.kernels.sizes import kernel_is_faster
 from seqzoo_plugins.recurrent.kernels.step import Step
+from seqzoo_plugins.recurrent.kernels.torch_internals import (
+    direct_parameters,
+    is_tracing,
+    is_watched,
+)
 from seqzoo_plugins.recurrent.options import StackOptions
 
 __all__ = ["Memories", "PlainStack", "RecurrentStack", "fused_layers"]
@@ -26,7 +32,7 @@ __all__ = ["Memories", "PlainStack", "RecurrentStack", "fused_layers"]
 def fused_layers(
     kind: type[nn.LSTM] | type[nn.GRU] | type[nn.RNN], options: StackOptions, **particular: Any
 ) -> nn.RNNBase:
-    """torch's own layers of a kind, batch first, with dropout between them."""
+    """torch's own layers, batch first, with dropout between them."""
     return kind(
         options.embedding_size or options.hidden_size,
         options.hidden_size,
@@ -41,20 +47,21 @@ class RecurrentStack(SequenceModel):
     """Embedding -> L recurrent layers -> linear head, dropout between them (Zaremba et al. 2014,
     arXiv:1409.2329: on the way up, never along time).
 
-    A subclass names torch's fused `layers`, whose weights it has, its one-step `cell`, the kernel
-    of the same equations (`_kernels`), which takes the layers' place where it is the faster, and
-    the number of memories. For a head of its own it overrides `forward` and calls `hidden`.
+    A subclass passes torch's fused `layers`, which hold the weights, and the kernel of the same
+    equations (`kernels`), which is used instead of the layers where it is faster. It defines
+    `cell`, one step of one layer, and the number of memories. A subclass with another head
+    overrides `forward` and calls `hidden`.
 
     Initialisation: recurrent matrices orthogonal gate by gate (Saxe et al. 2014, arXiv:1312.6120),
     input matrices uniform gate by gate (Glorot and Bengio 2010), biases zero, embedding N(0, 1)
     and head N(0, 1/H), so that the first loss is near ln V. Tied, both matrices are the head's
     and the embedding is scaled up by sqrt(H) (Vaswani et al. 2017, arXiv:1706.03762, section 3.4).
-    torch keeps two biases for each gate where one would do; both stay, and both start at zero.
+    torch has two biases for each gate although one is enough; both are kept and start at zero.
     """
 
     num_memories = 1
     by_the_cell = False
-    """Whether the equations are followed one by one: slow, and what the rest is held against."""
+    """Whether `cell` computes every step. It is slow; the other forms are compared with it."""
 
     def __init__(
         self,
@@ -64,7 +71,7 @@ class RecurrentStack(SequenceModel):
         vocab_size: int,
         options: StackOptions,
     ) -> None:
-        """layers: `fused_layers`; their dropout acts between them, ours on both ends."""
+        """layers: from `fused_layers`, which have dropout between layers."""
         super().__init__()
         self.recurrence = recurrence
         self._derived_step: Derived[Step | None] = Derived()
@@ -89,18 +96,18 @@ class RecurrentStack(SequenceModel):
     ) -> Memories:
         """One step of one layer: memories (B, H) to memories (B, H).
 
-        weights: input matrix, recurrent matrix and their biases, as torch orders them.
+        weights: input matrix, recurrent matrix and their biases, in torch's order.
         """
 
     def initial_state(self, batch_size: int) -> Memories:
-        """Zeros, `num_memories` leaves of (B, L, H), hidden units first."""
+        """`num_memories` tensors of zeros, (B, L, H) each, the hidden units first."""
         shape = (batch_size, self.layers.num_layers, self.layers.hidden_size)
         return tuple(self.head.bias.new_zeros(shape) for _ in range(self.num_memories))
 
     def forward(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
     ) -> tuple[Float[Tensor, "B T V"], Memories]:
-        step = self._step(tokens)
+        step = self._step(tokens, state)
         if step is None:
             outputs, state = self.hidden(tokens, state)
             return self.head(self.dropout(outputs)), state
@@ -109,31 +116,32 @@ class RecurrentStack(SequenceModel):
     def hidden(
         self, tokens: Int[Tensor, "B T"], state: Memories | None = None
     ) -> tuple[Float[Tensor, "B T H"], Memories]:
-        """What the highest layer gives, before dropout and head; the state after the last token."""
+        """Output of the last layer before dropout and head, and the state after the last token."""
         if state is None:
             state = self.initial_state(tokens.shape[0])
         if self.by_the_cell:
             return self._by_the_cell(tokens, state)
-        step = self._step(tokens)
+        step = self._step(tokens, state)
         if step is not None:
             return step.hidden(tokens, state)
         if self._may_use_kernels() and kernel_is_faster(
             self.layers.mode, self.layers.hidden_size, len(tokens)
         ):
             return self._kernel_layers(tokens, state)
-        if self._is_step(tokens) and not _is_watched(self.layers):
-            # torch's fused LSTM lays out its weights anew on every call, which costs more than
-            # the step itself; the plain cells do not.
+        if self._is_step(tokens) and not is_watched(self.layers):
+            # torch's fused LSTM rearranges its weights in every call, which takes longer than the
+            # step itself; its cells do not.
             return self._by_the_cell(tokens, state)
         x = self._embedded(tokens)  # (B, T, D)
         layers_first = tuple(leaf.transpose(0, 1).contiguous() for leaf in state)
-        outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
+        with autocast_that_runs(self.layers):
+            outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
         if len(state) == 1:
             last = (last,)
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
 
     def train(self, mode: bool = True) -> RecurrentStack:
-        """As ever; afterwards what single tokens derive from the weights is held against them."""
+        """As in `nn.Module`; the values derived from the weights are compared with them next."""
         self._derived_step.doubt()
         return super().train(mode)
 
@@ -141,18 +149,25 @@ class RecurrentStack(SequenceModel):
         one_each = tokens.shape[1] == 1 and len(tokens) > 0
         return one_each and not self.training and not torch.is_grad_enabled()
 
-    def _step(self, tokens: Int[Tensor, "B T"]) -> Step | None:
-        """What takes single tokens, or None where it may not."""
-        if not self._is_step(tokens) or self.by_the_cell or _torch_is_elsewhere():
+    def _step(self, tokens: Int[Tensor, "B T"], state: Memories | None) -> Step | None:
+        """The fast form for single tokens, or None where it cannot be used."""
+        if self.training or torch.is_grad_enabled():
+            # A graph leads to gradients, and a fused optimizer then changes the weights uncounted.
+            self._derived_step.doubt()
             return None
-        weights: list[Any] = []
-        for module in self._modules.values():
-            assert module is not None
-            if module._forward_hooks or module._forward_pre_hooks:
-                return None
-            weights += module._parameters.values()
-        # What does not change without the weights changing is looked at when they do.
-        return self._derived_step.get(weights, len(tokens), lambda: self._made_step(len(tokens)))
+        if tokens.shape[1] != 1 or len(tokens) == 0 or self.by_the_cell or _torch_is_elsewhere():
+            return None
+        weights = direct_parameters(self)
+        if weights is None:
+            return None
+        latest = self._derived_step.value
+        # What cannot change unless a weight does is examined in `_made_step` only.
+        return self._derived_step.get(
+            weights,
+            len(tokens),
+            lambda: self._made_step(len(tokens)),
+            recheck=latest is None or not latest.returned(state),
+        )
 
     def _made_step(self, batch_size: int) -> Step | None:
         # Of their own class they are not if anything is parametrised.
@@ -169,15 +184,16 @@ class RecurrentStack(SequenceModel):
         )
 
     def _may_use_kernels(self) -> bool:
-        """On the CPU and in full precision, and where nobody waits for the layers to be called."""
+        """On the CPU, in full precision, and where no hook waits for a call of the layers."""
         weight = self.head.weight
         return (
-            len(self.layers._parameters) == 4 * self.layers.num_layers  # none is parametrised
+            len(list(self.layers.parameters(recurse=False)))
+            == 4 * self.layers.num_layers  # none is parametrised
             and weight.device.type == "cpu"
             and weight.dtype in (torch.float32, torch.float64)
             and not _torch_is_elsewhere()
-            and not _is_watched(self.embed)
-            and not _is_watched(self.layers)
+            and not is_watched(self.embed)
+            and not is_watched(self.layers)
         )
 
     def _kernel_layers(
@@ -198,7 +214,9 @@ class RecurrentStack(SequenceModel):
 
     def _embedded(self, tokens: Int[Tensor, "R C"]) -> Float[Tensor, "R C D"]:
         x = self.embed(tokens)
-        return self.input_dropout(x * self.embedding_scale if self.embedding_scale != 1.0 else x)
+        x = x * self.embedding_scale if self.embedding_scale != 1.0 else x
+        embedded: Tensor = self.input_dropout(x)
+        return embedded
 
     def _symbols(self) -> Float[Tensor, "V D"]:
         symbols = self.embed.weight
@@ -207,7 +225,7 @@ class RecurrentStack(SequenceModel):
     def _by_the_cell(
         self, tokens: Int[Tensor, "B T"], state: Memories
     ) -> tuple[Float[Tensor, "B T H"], Memories]:
-        """The naive form: token by token, layer by layer."""
+        """The naive form: `cell` for each token and layer."""
         memories = [tuple(leaf[:, layer] for leaf in state) for layer in range(state[0].shape[1])]
         outputs = []
         for x in self._embedded(tokens).unbind(1):
@@ -222,8 +240,8 @@ class RecurrentStack(SequenceModel):
 
 
 class PlainStack(nn.Module):
-    """The same network as anyone would write it in torch, its state as torch orders it: what
-    `seqzoo bench` and the tests hold a `RecurrentStack` against.
+    """The same network in ordinary torch, with the state in torch's order. `seqzoo bench` and the
+    tests compare a `RecurrentStack` with it.
     """
 
     def __init__(self, layers: nn.RNNBase, *, vocab_size: int, options: StackOptions) -> None:
@@ -245,26 +263,12 @@ class PlainStack(nn.Module):
 
 
 def _torch_is_elsewhere() -> bool:
-    """Whether torch wants other numbers, or to see the operations rather than their results."""
-    return (
-        torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-    )
-
-
-def _is_watched(module: nn.Module) -> bool:
-    """Whether somebody hooked on to the module's calls; then it has to be called."""
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
+    """Whether torch uses another precision, or records the operations (compilation, tracing)."""
+    return torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or is_tracing()
 
 
 def _typed_as(state: Memories, new_state: Memories) -> Memories:
-    """Under autocast layers give half precision; the state keeps the type that it began with."""
+    """The new state in the type of the old one; under autocast layers return half precision."""
     return tuple(new.to(old.dtype) for new, old in zip(new_state, state, strict=True))
 
 

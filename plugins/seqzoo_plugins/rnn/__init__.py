@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins.recurrent.options import StackOptions
+from seqzoo_plugins.recurrent.options import RNNOptions
 
 if TYPE_CHECKING:
     from seqzoo_plugins.recurrent.rnn import RNN
     from seqzoo_plugins.recurrent.stack import PlainStack
-
-
-class RNNOptions(StackOptions):
-    """The stack's options and the nonlinearity of the units."""
-
-    nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="what the units apply")
 
 
 def build(options: RNNOptions, *, vocab_size: int) -> RNN:
@@ -29,7 +21,7 @@ def build(options: RNNOptions, *, vocab_size: int) -> RNN:
 
 
 def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
-    """The same network in torch's own words."""
+    """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
@@ -39,7 +31,7 @@ def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
 
 
 def naive(options: RNNOptions, *, vocab_size: int) -> RNN:
-    """The same network, one step of its equations after the other."""
+    """The same network, computed step by step from its equations."""
     model = build(options, vocab_size=vocab_size)
     model.by_the_cell = True
     return model

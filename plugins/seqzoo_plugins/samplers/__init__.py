@@ -1,4 +1,4 @@
-"""The usual links of a sampling chain, each with its options and the paper it comes from."""
+"""The usual samplers of a chain, each with its options and its paper."""
 
 from __future__ import annotations
 
@@ -16,48 +16,51 @@ if TYPE_CHECKING:
 class TemperatureOptions(Options):
     shorthand: ClassVar[str | None] = "value"
     value: float = Field(
-        1.0, ge=0, allow_inf_nan=False, description="divides the logits; 0 is greedy"
+        default=1.0, ge=0, allow_inf_nan=False, description="divides the logits; 0 is greedy"
     )
 
 
 class TopKOptions(Options):
     shorthand: ClassVar[str | None] = "k"
-    k: int = Field(40, ge=1, description="how many tokens stay")
+    k: int = Field(default=40, ge=1, description="number of tokens to keep")
 
 
 class TopPOptions(Options):
     shorthand: ClassVar[str | None] = "p"
-    p: float = Field(0.95, gt=0, le=1, description="probability that the kept tokens reach")
+    p: float = Field(default=0.95, gt=0, le=1, description="total probability of the kept tokens")
 
 
 class MinPOptions(Options):
     shorthand: ClassVar[str | None] = "p"
     p: float = Field(
-        0.05, gt=0, le=1, description="least probability, as a share of the most probable token's"
+        default=0.05,
+        gt=0,
+        le=1,
+        description="smallest probability to keep, relative to the most probable token",
     )
 
 
 class TypicalOptions(Options):
     shorthand: ClassVar[str | None] = "p"
-    p: float = Field(0.95, gt=0, le=1, description="probability that the kept tokens reach")
+    p: float = Field(default=0.95, gt=0, le=1, description="total probability of the kept tokens")
 
 
 class RepetitionPenaltyOptions(Options):
     shorthand: ClassVar[str | None] = "penalty"
-    penalty: float = Field(1.2, ge=1, le=100, description="1 changes nothing")
-    window: int = Field(64, ge=1, description="how many of the latest tokens are penalised")
+    penalty: float = Field(default=1.2, ge=1, le=100, description="strength; 1 changes nothing")
+    window: int = Field(default=64, ge=1, description="number of latest tokens that are penalised")
 
 
 @hookimpl
 def register_samplers() -> Iterable[SamplerSpec]:
     yield SamplerSpec(
         name="greedy",
-        summary="the most probable token, the lowest id of equals",
+        summary="takes the most probable token; of equal ones the lowest id",
         build=_build_greedy,
     )
     yield SamplerSpec(
         name="temperature",
-        summary="divides the logits: below 1 safer, above 1 wilder, 0 greedy",
+        summary="divides the logits: below 1 less random, above 1 more random, 0 greedy",
         source="Ackley, Hinton and Sejnowski 1985",
         options=TemperatureOptions,
         build=_build_temperature,
@@ -71,21 +74,21 @@ def register_samplers() -> Iterable[SamplerSpec]:
     )
     yield SamplerSpec(
         name="top_p",
-        summary="keeps the fewest most probable tokens that together reach p (nucleus)",
+        summary="keeps the smallest set of most probable tokens that together reach p (nucleus)",
         source="Holtzman et al. 2020, arXiv:1904.09751, section 3.1",
         options=TopPOptions,
         build=_build_top_p,
     )
     yield SamplerSpec(
         name="min_p",
-        summary="keeps the tokens at least p times as probable as the most probable",
+        summary="keeps tokens at least p times as probable as the most probable one",
         source="Nguyen et al. 2024, arXiv:2407.01082",
         options=MinPOptions,
         build=_build_min_p,
     )
     yield SamplerSpec(
         name="typical",
-        summary="keeps the tokens whose information is nearest to the entropy, until they reach p",
+        summary="keeps the tokens whose information is nearest to the entropy, up to probability p",
         source="Meister et al. 2022, arXiv:2202.00666",
         options=TypicalOptions,
         build=_build_typical,

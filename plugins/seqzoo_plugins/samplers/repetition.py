@@ -1,4 +1,4 @@
-"""Fewer repetitions: what was said lately becomes less probable."""
+"""Fewer repetitions: recent tokens become less probable."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from seqzoo import Sampler
 class RepetitionPenalty(Sampler):
     """Penalised sampling, Keskar et al. 2019, CTRL, arXiv:1909.05858, section 4.1.
 
-    The paper divides every seen logit, which would favour a negative one; those are multiplied.
-    A token counts once, however often the window holds it.
+    The paper divides every logit of a recent token, which would make a negative logit larger; here
+    negative logits are multiplied. A token counts once, however often it is in the window.
     """
 
     def __init__(self, penalty: float, window: int) -> None:

@@ -1,4 +1,4 @@
-"""How sharp the distribution is: from the argmax alone to the model's own and beyond."""
+"""Samplers that make the distribution sharper or flatter."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from seqzoo import Sampler
 
 
 class Greedy(Sampler):
-    """Only the most probable token, the lowest id of equals."""
+    """Only the most probable token; of equal ones the lowest id."""
 
     def __call__(
         self, logits: Float[Tensor, "B V"], history: Int[Tensor, "B N"]
     ) -> Float[Tensor, "B V"]:
-        best = logits.argmax(-1, keepdim=True)  # the first of equals, and a NaN before all
+        best = logits.argmax(-1, keepdim=True)  # the first of equals, and a NaN before any number
         return torch.full_like(logits, -math.inf).scatter_(-1, best, logits.gather(-1, best))
 
 

@@ -1,6 +1,6 @@
-"""Links that exclude tokens and leave the odds among the kept ones as they were.
+"""Samplers that exclude tokens and keep the ratios of the other probabilities.
 
-Of equally probable tokens the lower id is kept first. A row with a NaN stays a row with a NaN.
+Of equally probable tokens the lower id is kept first. A row with a NaN keeps its NaN.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class TopK(Sampler):
     def __call__(
         self, logits: Float[Tensor, "B V"], history: Int[Tensor, "B N"]
     ) -> Float[Tensor, "B V"]:
-        # Not topk: it breaks ties as it likes.
+        # Not topk: the order of its ties is undefined.
         order = logits.argsort(dim=-1, descending=True, stable=True)
         return logits.scatter_(-1, order[:, self._k :], -math.inf)
 
@@ -44,7 +44,7 @@ class MinP(Sampler):
 class TopP(Sampler):
     """The nucleus, Holtzman et al. 2020, arXiv:1904.09751, section 3.1.
 
-    It is the fewest most probable tokens whose probabilities sum to at least p.
+    It is the smallest set of most probable tokens whose probabilities sum to at least p.
     """
 
     def __init__(self, p: float) -> None:
@@ -61,8 +61,8 @@ class TopP(Sampler):
 class Typical(Sampler):
     """Locally typical sampling, Meister et al. 2022, arXiv:2202.00666, section 4.
 
-    The fewest tokens that sum to at least p, in the order of how far their information content
-    is from the entropy of the whole distribution.
+    The smallest set of tokens that sums to at least p, taken in the order of the distance between
+    their information content and the entropy of the whole distribution.
     """
 
     def __init__(self, p: float) -> None:
@@ -81,7 +81,7 @@ class Typical(Sampler):
 def _beyond_mass(
     probabilities: Float[Tensor, "B V"], order: Int[Tensor, "B V"], mass: float
 ) -> Bool[Tensor, "B V"]:
-    """The tokens before which, in that order, `mass` is reached already: never the first."""
+    """The tokens before which the sum, in that order, has reached `mass`; never the first token."""
     ordered = probabilities.gather(-1, order)
     before = ordered.cumsum(-1).sub_(ordered)
     return torch.empty_like(order, dtype=torch.bool).scatter_(-1, order, before >= mass)

@@ -17,7 +17,7 @@ URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshake
 
 
 class TinyShakespeareOptions(Options):
-    download: bool = Field(default=True, description="fetch it where it is not on this machine")
+    download: bool = Field(default=True, description="download it if it is not on this machine")
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Where the text is looked for: the user's data, the cache, the network; never taken unchecked."""
+"""Finds the text in the user's data, in the cache or on the network, and always checks it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TIMEOUT_S = (4.0, 15.0)  # to connect, and between two packets
 def open_tinyshakespeare(url: str, *, download: bool) -> Corpus:
     """$SEQZOO_DATA/tinyshakespeare.txt, else the cached copy, else a download.
 
-    Raises UsageError where the user's own copy is another text, CorpusUnavailable where there is
-    none and it cannot be fetched.
+    Raises UsageError if the user's own copy is another text, CorpusUnavailable if there is no copy
+    and it cannot be downloaded.
     """
     folder = data_directory()
     if folder is not None and (kept := folder / FILE_NAME).is_file():
@@ -55,39 +55,39 @@ def _sha256(path: Path) -> str:
 
 
 def _download(url: str, path: Path, looked: str) -> None:
-    """Fetch into a temporary folder, check, then move into place whole. One try."""
+    """Download into a temporary folder, check, then write into the cache. One attempt."""
     import tempfile
 
     import pooch
 
-    pooch.get_logger().setLevel(logging.ERROR)  # its notes go to stderr, which has our own
+    pooch.get_logger().setLevel(logging.ERROR)  # it would log to stderr beside our own messages
     fetch = pooch.HTTPDownloader(progressbar=_can_show_progress(), timeout=TIMEOUT_S)
     with tempfile.TemporaryDirectory() as folder:
         try:
             arrived = pooch.retrieve(
                 url, known_hash=f"sha256:{SHA256}", fname=FILE_NAME, path=folder, downloader=fetch
             )
-        except OSError as error:  # what requests raises is one, too
+        except OSError as error:  # the exceptions of requests are OSErrors too
             raise CorpusUnavailable(
                 f"tinyshakespeare could not be downloaded ({_reason(error)}), and {looked}."
             ) from error
         except ValueError as error:
             raise CorpusUnavailable(
                 f"tinyshakespeare was downloaded from {url} with the wrong sha256 (expected "
-                f"{SHA256[:12]}), so it was thrown away; {looked}."
+                f"{SHA256[:12]}), so it was deleted; {looked}."
             ) from error
         keep(path, [Path(arrived).read_bytes()])
 
 
 def _can_show_progress() -> bool:
-    """pooch draws its bar with tqdm, which is not a dependency of ours."""
+    """pooch draws its progress bar with tqdm, which is not one of our dependencies."""
     from importlib.util import find_spec
 
     return sys.stderr.isatty() and find_spec("tqdm") is not None
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause in a few words; requests wraps it in a paragraph."""
+    """The innermost cause in a few words; the messages of requests are long."""
     while (inner := error.__cause__ or error.__context__) is not None:
         if not isinstance(inner, Exception):
             break

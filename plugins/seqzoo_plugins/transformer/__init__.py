@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
-
-from seqzoo import ArchitectureSpec, Options, hookimpl
+from seqzoo import ArchitectureSpec, hookimpl
+from seqzoo_plugins.transformer.options import TransformerOptions
 
 if TYPE_CHECKING:
     from seqzoo_plugins.transformer.model import Transformer
-
-
-class TransformerOptions(Options):
-    """Size, reach and regularisation."""
-
-    hidden_size: int = Field(128, ge=2, le=16384, description="width of the residual stream")
-    num_layers: int = Field(4, ge=1, le=256, description="blocks of attention and feed-forward")
-    num_heads: int = Field(4, ge=1, le=256, description="attention heads; must divide hidden_size")
-    window: int = Field(
-        128, ge=2, le=65536, description="tokens that each one attends to, itself included"
-    )
-    mlp_ratio: int = Field(4, ge=1, le=16, description="feed-forward units per hidden unit")
-    dropout: float = Field(
-        0.1, ge=0.0, lt=1.0, description="on the embedding and on what each layer adds"
-    )
-    tied_embeddings: bool = Field(True, description="share the head's matrix with the embedding")
-
-    @model_validator(mode="after")
-    def _heads_are_even_sized(self) -> Self:
-        if self.hidden_size % (2 * self.num_heads):
-            raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of {2 * self.num_heads}, twice "
-                f"num_heads (rotary positions turn pairs); "
-                f"use {-(-self.hidden_size // (2 * self.num_heads)) * 2 * self.num_heads}"
-            )
-        return self
 
 
 def build(options: TransformerOptions, *, vocab_size: int) -> Transformer:

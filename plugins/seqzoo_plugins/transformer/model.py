@@ -1,4 +1,4 @@
-"""The transformer: rotary positions, attention within a window, the cache that carries it on.
+"""The transformer: rotary positions, attention inside a window, and the cache of keys and values.
 
 B batch, T time, D width, W window, C = W - 1 cached tokens, V vocabulary.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqzoo import SequenceModel
-
-if TYPE_CHECKING:
-    from seqzoo_plugins.transformer import TransformerOptions
+from seqzoo_plugins.transformer.options import TransformerOptions
 
 __all__ = ["Cache", "Transformer"]
 
@@ -25,9 +23,9 @@ _ROTARY_BASE = 10_000.0
 
 
 class Cache(NamedTuple):
-    """The last W - 1 tokens, as the next one will see them; the newest stands last.
+    """The last W - 1 tokens, as the next token sees them; the newest is last.
 
-    length: (B,) how many of them have been read; the others are empty and masked.
+    length: (B,) number of tokens in the cache; the other places are empty and masked.
     keys, values: for each layer (B, heads, C, D / heads); keys are not yet rotated.
     """
 
@@ -44,11 +42,12 @@ class Transformer(SequenceModel):
 
     Each token attends to itself and the W - 1 before it, in training too, so that a cache of W - 1
     keys and values continues a stream exactly. Positions are rotary (Su et al. 2021,
-    arXiv:2104.09864): logits depend on distances only. Keys are cached unrotated and turned by
-    their distance from the chunk's start, so there is no position to run out of or to lose digits.
+    arXiv:2104.09864): logits depend on distances only. Keys are cached before rotation and
+    rotated by their distance from the start of the chunk, so positions do not grow and no precision
+    is lost.
 
-    Initialisation: GPT-2's (Radford et al. 2019, section 2.3): N(0, 0.02²), and what is added to
-    the residual stream divided by sqrt(2 L), L layers adding twice each.
+    Initialisation: GPT-2's (Radford et al. 2019, section 2.3): N(0, 0.02²), with
+    matrices that add to the residual stream divided by sqrt(2 L), because L layers add twice each.
     """
 
     def __init__(self, options: TransformerOptions, *, vocab_size: int) -> None:
@@ -96,7 +95,7 @@ class Transformer(SequenceModel):
         cached = []
         for block, keys, values in zip(self.blocks, state.keys, state.values, strict=True):
             x, *seen = block(x, keys, values, masks, rotation)
-            # A view of the last W - 1: copying it would cost more than it holds on to.
+            # A view of the last W - 1: a copy would take more time than the memory is worth.
             cached.append([leaf[:, :, T:] for leaf in seen])
         length = (state.length + T).clamp(max=self.window - 1)
         return self.head(self.norm(x)), Cache(length, *map(tuple, zip(*cached, strict=True)))
@@ -105,8 +104,8 @@ class Transformer(SequenceModel):
 class _Block(nn.Module):
     """Attention, then two layers of feed-forward, each added to the residual stream.
 
-    Dropout acts on what is added and not on the attention weights, which the fast kernels of
-    scaled_dot_product_attention never lay out.
+    Dropout acts on the added outputs and not on the attention weights, which the fast kernels of
+    scaled_dot_product_attention do not store.
     """
 
     def __init__(self, options: TransformerOptions) -> None:
@@ -130,7 +129,7 @@ class _Block(nn.Module):
         masks: list[Tensor],
         rotation: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The stream after this block, and the cached keys and values with T new ones behind."""
+        """The residual stream after this block, and the cached keys and values with T new ones."""
         projected = self.attention_in(self.attention_norm(x))
         queries, new_keys, new_values = (
             projected.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
@@ -146,7 +145,7 @@ class _Block(nn.Module):
     def _attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, masks: list[Tensor], rotation: Tensor
     ) -> Tensor:
-        """W queries at a time, each piece with the 2 W - 1 keys that it can reach, so that cost
+        """W queries at a time, each piece with the 2 W - 1 keys that it can attend to, so that time
         and memory grow with T W and not with T².
         """
         pieces = []
@@ -164,9 +163,9 @@ class _Block(nn.Module):
 
 
 def _masks(num_tokens: int, length: Int[Tensor, " B"], window: int) -> list[Bool[Tensor, "*shape"]]:
-    """What each query may see, one mask for each W queries: (n, n + C), the first (B, 1, n, n + C).
+    """The keys of each query, one mask for each W queries: (n, n + C), the first (B, 1, n, n + C).
 
-    Query i stands at key i + C and sees keys i ... i + C, but no empty place of the cache.
+    Query i is at key i + C and attends to keys i ... i + C, except empty places of the cache.
     """
     size = min(num_tokens, window)
     key = torch.arange(size + window - 1, device=length.device)
@@ -174,7 +173,7 @@ def _masks(num_tokens: int, length: Int[Tensor, " B"], window: int) -> list[Bool
     band = (key >= query) & (key < query + window)
     filled = key >= window - 1 - length.view(-1, 1, 1, 1)
     masks = [band & filled]
-    # The cache reaches no further than the first piece.
+    # Only the first piece attends to the cache.
     for start in range(window, num_tokens, window):
         size = min(num_tokens - start, window)
         masks.append(band[:size, : size + window - 1])
@@ -187,9 +186,9 @@ def _rotation(
 ) -> Float[Tensor, "2 positions head_size"]:
     """Cosines, and sines signed for `_rotate`, of position times base^(-2 i / head_size).
 
-    In float64 before they are rounded: in float32 the angles themselves would be off by 1e-4.
+    Computed in float64 and then rounded: in float32 the angles would have errors of 1e-4.
     """
-    with torch.inference_mode(False):  # what evaluation makes first, training uses afterwards
+    with torch.inference_mode(False):  # training also uses what evaluation creates first
         frequencies = _ROTARY_BASE ** -torch.arange(0, 1, 2 / head_size, dtype=torch.float64)
         angles = torch.outer(torch.arange(num_positions, dtype=torch.float64), frequencies)
         cosines, sines = angles.cos(), angles.sin()
@@ -200,7 +199,7 @@ def _rotation(
 def _rotate(
     x: Float[Tensor, "B heads n head_size"], rotation: Tensor, first: int
 ) -> Float[Tensor, "B heads n head_size"]:
-    """Turn each pair of x by its angle at positions first, first + 1, ... (Su et al. 2021, eq. 34).
+    """Rotate each pair of x by its angle at positions first, first + 1, ... (Su et al., eq. 34).
 
     A pair is (i, i + head_size / 2), so that a roll swaps the two.
     """

@@ -75,7 +75,7 @@ def without_dropout(network: Network) -> Network:
 def adam_update(network: Network, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """One update, the gradient's norm at most 1."""
     optimizer.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(network.module.parameters(), 1.0)
     optimizer.step()
 

@@ -65,9 +65,11 @@ def measure(
     length = max(1, min(_TOKENS_PER_PASS // slab, network.longest or _TOKENS_PER_PASS))
     nats, hits = 0.0, 0
     with untouched(network.module):
-        for part, wanted in zip(inputs.split(slab), targets.split(slab), strict=True):
+        for part, wanted in zip(torch.split(inputs, slab), torch.split(targets, slab), strict=True):
             state = None
-            for now, next_ones in zip(part.split(length, 1), wanted.split(length, 1), strict=True):
+            for now, next_ones in zip(
+                torch.split(part, length, 1), torch.split(wanted, length, 1), strict=True
+            ):
                 logits, state = network(now, state)
                 state = None if state is None else states.detach(state)
                 part_nats, part_hits = _sums(logits, next_ones)

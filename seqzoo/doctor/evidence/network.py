@@ -35,7 +35,7 @@ def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-    """`module(tokens, state)`, or `module(tokens)` where it takes no state.
+    """`module(tokens, state)`, or `module(tokens)` if it takes no state.
 
     An answer that is not a pair is taken as logits of a module without a state.
     """

@@ -18,7 +18,7 @@ class Pipeline(ABC):
     """Where batches come from, and how updates are made with them.
 
     numbered: whether `source` reads numbered tokens (see Recording).
-    bptt_length: tokens between cuts of the gradient, the longest where it is scheduled.
+    bptt_length: tokens between cuts of the gradient, the longest if a schedule changes it.
     longest_pass: how many tokens the model can certainly read at once, None for any number.
     is_flat: whether batches are given without a time axis, as B rows of one token.
     """
@@ -36,7 +36,7 @@ class Pipeline(ABC):
 
     @abstractmethod
     def source(self) -> Source:
-        """The batches from their beginning, numbered where that is possible."""
+        """The batches from their beginning, numbered if that is possible."""
 
     @abstractmethod
     def real_source(self) -> Source:

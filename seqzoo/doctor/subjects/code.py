@@ -258,7 +258,7 @@ def _data(text: CorpusBytes, held_out: CorpusBytes | None) -> Data:
         return Data(corpus, sha256_of(corpus.data), splits)
     apart = _bytes(held_out)
     if not len(training) or len(apart) < 2:
-        raise UsageError("corpus and held_out must hold text.")
+        raise UsageError("corpus and held_out must not be empty.")
     both = np.concatenate([training, apart])
     bounds = (0, len(training), len(training) + len(apart) // 2, len(both))
     training_span, validation, test = (Span(both, a, b) for a, b in pairwise(bounds))

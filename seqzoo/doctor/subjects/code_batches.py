@@ -64,7 +64,9 @@ def _array(given: Any, what: str) -> Tensor:
     """A copy as int64, or as float64 if it is floating point."""
     if isinstance(given, Tensor):
         given = given.detach().cpu()
-        return given.to(torch.float64 if given.is_floating_point() else torch.int64, copy=True)
+        dtype = torch.float64 if given.is_floating_point() else torch.int64
+        copied: Tensor = given.to(dtype, copy=True)
+        return copied
     try:
         array = np.array(given)
     except ValueError as error:

@@ -57,7 +57,7 @@ class CodeTrainer(Trainer):
         self._state = None if state is None else states.detach(state)
         self._rows = len(batch.inputs)
         loss = self.network.loss(logits, batch.targets.to(logits.device))
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = self._gradient_norm()
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(norm)):

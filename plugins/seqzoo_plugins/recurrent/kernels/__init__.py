@@ -1,6 +1,6 @@
-"""Recurrent layers over a whole sequence, their loop over time and its backward pass by hand.
+"""Recurrent layers over a whole sequence: a loop over time with a hand-written backward pass.
 
-Read `lstm`, `gru` or `rnn` for the equations, `product` for what is done T times, `recurrence` for
-what the kinds share, `sizes` for when a kernel is taken and when torch's own layers are, `step` for
-single tokens, which are no loop and have no backward pass.
+`lstm`, `gru` and `rnn` have the equations, `product` the matrix product of each step, `recurrence`
+the common parts. `sizes` says when a kernel is used and when torch's layers are. `step` computes
+single tokens, without a backward pass. `torch_internals` holds the undocumented parts of torch.
 """

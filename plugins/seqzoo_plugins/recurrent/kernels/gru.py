@@ -1,7 +1,7 @@
 """A GRU layer over time, forward and backward.
 
-The candidate is a sigmoid too (see `lstm`): its sums come doubled. With x (B, 3H) the inputs' part
-of the sums and u = h U^T + b the recurrent one, a step is
+The candidate is a sigmoid too (see `lstm`): its sums are doubled. Let x (B, 3H) be the part of the
+sums from the inputs and u = h U^T + b the recurrent part. Then a step is
 
     r, z = sigmoid(x + u)
     n    = 2 sigmoid(x_n + r u_n) - 1
@@ -16,7 +16,7 @@ Backward, with d. the loss's derivative by each, from the last step to the first
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,9 @@ from seqzoo_plugins.recurrent.kernels.recurrence import (
     doubled,
     to_sigmoid,
 )
+from seqzoo_plugins.recurrent.kernels.torch_internals import sigmoid_backward, tanh_backward
 
 __all__ = ["GRURecurrence"]
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class GRURecurrence(Recurrence):
@@ -54,7 +53,7 @@ class GRURecurrence(Recurrence):
     ) -> tuple[Tensor, Memories]:
         recurrent, bias = self.recurrent_map(weights)
         if differentiable((inputs.rows, recurrent, bias, *memories)):
-            outputs, last = _Loop.apply(*inputs, recurrent, bias, *memories)
+            outputs, last = _loop(*inputs, recurrent, bias, *memories)
             return outputs, (last,)
         hiddens, *_ = _forward(inputs, recurrent, bias, *memories, saving=False)
         return hiddens[1:], (hiddens[-1],)
@@ -132,20 +131,20 @@ class _Loop(torch.autograd.Function):
     def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor) -> tuple[Tensor | None, ...]:
         rows, tokens, recurrent, hiddens, candidates, *gates = ctx.saved_tensors
         _, B, H = candidates.shape
-        # What the hidden units before each step owe to the output there; before the first, nothing.
+        # The derivative of each output by the hidden units before the next step; zero at the start.
         earlier = (torch.zeros_like(d_hidden), *d_outputs.contiguous().unbind(0))
         product = repeated_product(recurrent.t(), B)
         dh, carry = d_hidden + d_outputs[-1], torch.empty_like(d_hidden)
         gathered = Gathered(Inputs(rows, tokens), hiddens, apart=True)
         for start, stop, dx, du in gathered.spans():
-            # First what each sum is multiplied by, for all steps at once; then along time.
+            # First the local derivatives of all steps at once; then the loop over time.
             n = candidates[start:stop]
             r, z, u_n = torch.stack(gates[start:stop]).unflatten(2, (3, H)).unbind(2)
-            slope = torch.ops.aten.tanh_backward(1 - z, n).mul_(0.5)
+            slope = tanh_backward(1 - z, n, out=torch.empty_like(n)).mul_(0.5)
             d_gates = du.unflatten(2, (3, H))
             d_r, d_z, d_n = d_gates.unbind(2)
-            _sigmoid_backward(u_n, r, grad_input=d_r).mul_(slope)
-            _sigmoid_backward(hiddens[start:stop] - n, z, grad_input=d_z)
+            sigmoid_backward(u_n, r, out=d_r).mul_(slope)
+            sigmoid_backward(hiddens[start:stop] - n, z, out=d_z)
             torch.mul(slope, r, out=d_n)
             steps = zip(du, d_gates.unbind(0), z.unbind(0), slope, earlier[start:stop], strict=True)
             for d_sums, by_gate, keep, d_candidate, d_earlier in reversed(list(steps)):
@@ -155,3 +154,6 @@ class _Loop(torch.autograd.Function):
             dx[:, :, : 2 * H] = du[:, :, : 2 * H]
             dx[:, :, 2 * H :] = slope
         return gathered.rows, None, gathered.recurrent, gathered.recurrent_bias, dh
+
+
+_loop: Callable[..., tuple[Tensor, ...]] = _Loop.apply

@@ -1,4 +1,4 @@
-"""Embedded tokens through layers of one kind, by the kernels."""
+"""Several recurrent layers over embedded tokens, computed by the kernels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqzoo_plugins.recurrent.kernels.recurrence import Inputs, Memories, Recurr
 __all__ = ["Weights", "run_layers"]
 
 Weights: TypeAlias = Sequence[Tensor]
-"""Of a layer, as `nn.RNNBase.all_weights` has them."""
+"""Of one layer, as in `nn.RNNBase.all_weights`."""
 
 
 def run_layers(
@@ -29,10 +29,11 @@ def run_layers(
 ) -> tuple[Tensor, Memories]:
     """Outputs of the highest layer (T, B, H), and memories (B, L, H).
 
-    tokens: (T, B). memories: (B, L, H) each. symbols: (V, D), every symbol embedded; what the first
-    layer makes of them is then a table of V rows, shorter than the sequence. embedded: takes its
-    place, tokens to (T, B, D), where one symbol is not embedded alike everywhere or V is large.
-    between: from layer to layer, (T, B, H) to (T, B, H).
+    tokens: (T, B). memories: (B, L, H) each. symbols: (V, D), the embedding of every symbol. The
+    first layer's inputs are then rows of a table of V rows, which is shorter than the sequence.
+    embedded: tokens to (T, B, D), used instead of symbols where a symbol's embedding is not the
+    same everywhere (dropout) or V is large. between: applied between layers, (T, B, H) to
+    (T, B, H).
     """
     x, last = tokens, []
     for layer, weights in enumerate(all_weights):

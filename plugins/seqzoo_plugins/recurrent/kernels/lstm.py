@@ -1,8 +1,8 @@
 """An LSTM layer over time, forward and backward.
 
 Every gate is a sigmoid, because tanh(x) = 2 sigmoid(2x) - 1 and torch's tanh takes eight times as
-long: one call covers all four. With a (B, 4H) the sums, those of the candidate doubled, and the
-cell carried doubled, C = 2c, a step is
+long: one call computes all four. Let a (B, 4H) be the sums, with those of the candidate doubled,
+and C = 2c the doubled cell. Then a step is
 
     i, f, s, o = sigmoid(a)             a = inputs + h U^T
     g  = 2s - 1                         the candidate
@@ -21,7 +21,7 @@ Backward, with d. the loss's derivative by each, from the last step to the first
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,11 +41,9 @@ from seqzoo_plugins.recurrent.kernels.recurrence import (
     doubled,
     to_sigmoid,
 )
+from seqzoo_plugins.recurrent.kernels.torch_internals import sigmoid_backward, tanh_backward
 
 __all__ = ["LSTMRecurrence"]
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class LSTMRecurrence(Recurrence):
@@ -60,7 +58,7 @@ class LSTMRecurrence(Recurrence):
     ) -> tuple[Tensor, Memories]:
         recurrent, _ = self.recurrent_map(weights)
         if differentiable((inputs.rows, recurrent, *memories)):
-            outputs, *last = _Loop.apply(*inputs, recurrent, *memories)
+            outputs, *last = _loop(*inputs, recurrent, *memories)
             return outputs, tuple(last)
         hiddens, cells, *_ = _forward(inputs, recurrent, *memories, saving=False)
         return hiddens[1:], (hiddens[-1], cells[-1] / 2)
@@ -105,7 +103,7 @@ def _forward(
         squashed.expand(T, B, H).unbind(0),
         strict=True,
     ):
-        # In place on what the product has just written: a buffer of all steps would not be cached.
+        # In place on the result of the product: a buffer for all steps would not be in the cache.
         a = product(h, x).sigmoid_()
         i, f, g, o = a.view(B, 4, H).unbind(1)
         add(minus_one, g, alpha=2, out=g)
@@ -140,8 +138,8 @@ class _Loop(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         rows, tokens, recurrent, hiddens, cells, squashed, *gates = ctx.saved_tensors
         _, B, H = squashed.shape
-        # Each step ends with the derivative by the hidden units before it, what it owes to the
-        # output there included; before the first step there is none.
+        # Each step ends with the derivative by the hidden units before it, which includes that of
+        # the output there; before the first step there is no output.
         earlier = (torch.zeros_like(d_hidden), *d_outputs.contiguous().unbind(0))
         product = repeated_product(recurrent.t(), B)
         dc = torch.empty_like(d_cell)
@@ -149,20 +147,20 @@ class _Loop(torch.autograd.Function):
         dh, carry = d_hidden + d_outputs[-1], d_cell / 2
         gathered = Gathered(Inputs(rows, tokens), hiddens)
         for start, stop, da, _ in gathered.spans():
-            # First what each sum is multiplied by, for all steps at once; then along time.
+            # First the local derivatives of all steps at once; then the loop over time.
             i, f, g, o = torch.stack(gates[start:stop]).unflatten(2, (4, H)).unbind(2)
             d_gates, y = da.unflatten(2, (4, H)), squashed[start:stop]
             d_i, d_f, d_g, d_o = d_gates.unbind(2)
-            _sigmoid_backward(g, i, grad_input=d_i).mul_(2)
-            _sigmoid_backward(cells[start:stop], f, grad_input=d_f)
-            _tanh_backward(i, g, grad_input=d_g)
-            _sigmoid_backward(y, o, grad_input=d_o)
+            sigmoid_backward(g, i, out=d_i).mul_(2)
+            sigmoid_backward(cells[start:stop], f, out=d_f)
+            tanh_backward(i, g, out=d_g)
+            sigmoid_backward(y, o, out=d_o)
             steps = zip(
                 da,
                 d_gates[:, :, :3].unbind(0),
                 d_o.unbind(0),
                 f.unbind(0),
-                torch.ops.aten.tanh_backward(o, y).unbind(0),
+                tanh_backward(o, y, out=torch.empty_like(y)).unbind(0),
                 earlier[start:stop],
                 strict=True,
             )
@@ -173,3 +171,6 @@ class _Loop(torch.autograd.Function):
                 torch.mul(dc, forget, out=carry)
                 dh = product(d_sums, d_earlier)
         return gathered.rows, None, gathered.recurrent, dh, carry * 2
+
+
+_loop: Callable[..., tuple[Tensor, ...]] = _Loop.apply

@@ -1,4 +1,4 @@
-"""The product that a recurrent layer repeats for every time step, its matrix laid out once."""
+"""The matrix product of every time step, with the matrix arranged once for all steps."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from seqzoo_plugins.recurrent.kernels.torch_internals import packed_product
+
 __all__ = ["Product", "repeated_product"]
 
 Product: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(x (B, K), onto (B, N)) -> onto + x @ matrix.T, a tensor of its own."""
+"""(x (B, K), onto (B, N)) -> onto + x @ matrix.T, a new tensor."""
 
 _SMALL = 1 << 16
-"""Numbers of a matrix; for 32 rows, (128, 128) takes oneDNN 25 us and the general product 14,
-(512, 128) 56 and 50, (1024, 256) 172 and 199."""
+"""Elements of a matrix. For 32 rows oneDNN and the general product take: (128, 128) 25 and 14 us,
+(512, 128) 56 and 50 us, (1024, 256) 172 and 199 us."""
 
 
 def repeated_product(matrix: Tensor, batch_size: int) -> Product:
     """matrix: (N, K), which must not change while the product is in use.
 
-    A general matrix product lays its large operand out anew each time, which for 32 rows costs
-    nearly as much as the product. oneDNN, which torch's own linear layers use on x86, can keep
-    that layout; where it cannot be had (float64, other processors) the general product serves.
-    So it does for small matrices, with which oneDNN takes longer to start than to multiply.
+    A general matrix product rearranges its large operand in every call, which for 32 rows takes
+    nearly as long as the product itself. oneDNN, which torch's linear layers use on x86, keeps the
+    rearranged matrix. The general product is used where oneDNN is not available (float64, other
+    processors), and for small matrices, where starting oneDNN takes longer than multiplying.
     """
-    is_small = matrix.numel() <= _SMALL
-    if is_small or matrix.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
-        transposed = matrix.t()
-        return lambda x, onto: torch.addmm(onto, x, transposed)
-    laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix.contiguous(), batch_size)
-    multiply = torch.ops.mkldnn._linear_pointwise.binary
-    return lambda x, onto: multiply(x, onto, laid_out, None, "add")
+    packed = None
+    if matrix.dtype == torch.float32 and matrix.numel() > _SMALL:
+        packed = packed_product(matrix, batch_size)
+    if packed is not None:
+        return packed
+    transposed = matrix.t()
+    return lambda x, onto: torch.addmm(onto, x, transposed)

@@ -1,4 +1,4 @@
-"""What the kinds of recurrent layers share: the form of a kernel, its inputs, their gradients.
+"""The common parts of the kernels: their interface, their inputs and the gradients of these.
 
 T time, B batch, G gates, H hidden units, V vocabulary.
 """
@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from seqzoo_plugins.recurrent.kernels.torch_internals import add_embedding_gradient
+
 __all__ = [
     "Array",
     "Gathered",
@@ -27,26 +29,26 @@ __all__ = [
 ]
 
 Memories: TypeAlias = tuple[Tensor, ...]
-"""What a layer remembers, hidden units first, (B, H) each."""
+"""The state of a layer, hidden units first, (B, H) each."""
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 
 StepProduct: TypeAlias = Callable[[Array, Array | None], Array]
-"""(x (B, K), onto (B, N) or None for the bias) -> onto + x @ matrix.T, an array of its own"""
+"""(x (B, K), onto (B, N) or None for the bias) -> onto + x @ matrix.T, a new array."""
 
 _BLOCK = 16
-"""Steps whose derivatives are kept at a time where no one wants them all; a buffer of all T would
-be new memory in every update, and to have the system hand that out cost a tenth of the update."""
+"""Steps whose derivatives are kept at once where not all of them are needed. A buffer for all T
+would be new memory in every update, and its allocation took a tenth of the update."""
 
 _SPAN_UNITS = 1 << 16
-"""Hidden units, over steps and rows, whose derivatives by one another are made in one call."""
+"""Hidden units, over steps and rows, whose local derivatives are computed in one call."""
 
 
 class Inputs(NamedTuple):
-    """What a layer's inputs add to the sums of its gates, (B, G H) for each step.
+    """The part of the gates' sums that comes from the inputs, (B, G H) for each step.
 
-    rows: (T, B, G H); or, where the inputs are embedded tokens, (V, G H) for each symbol.
-    tokens: then (T, B), else None.
+    rows: (T, B, G H); or (V, G H), one row for each symbol, where the inputs are embedded tokens.
+    tokens: (T, B) in that case, else None.
     """
 
     rows: Tensor
@@ -59,7 +61,7 @@ class Inputs(NamedTuple):
         return sizes[0], sizes[1]
 
     def steps(self) -> Iterator[Tensor]:
-        """(B, G H) for each step, to be read only."""
+        """(B, G H) for each step, read-only."""
         if self.tokens is None:
             yield from self.rows.unbind(0)
         else:
@@ -74,11 +76,12 @@ class Recurrence(ABC):
     """
 
     step_scale = 0.5
-    """The maps are for sigmoids; `step` calls NumPy's tanh, the faster of the two, of the half."""
+    """Factor of the maps in `step`. The maps are made for sigmoids; `step` uses NumPy's tanh, which
+    is faster, of half the sum."""
 
     @abstractmethod
     def input_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Matrix (G H, D) and bias (G H,) that make `Inputs.rows` of what the layer reads."""
+        """Matrix (G H, D) and bias (G H,) that map a layer's inputs to `Inputs.rows`."""
 
     @abstractmethod
     def run(
@@ -88,7 +91,7 @@ class Recurrence(ABC):
 
     @abstractmethod
     def recurrent_map(self, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
-        """Matrix (G H, H) of a step's product, and its bias (G H,) where it has its own."""
+        """Matrix (G H, H) of the product in each step, and its bias (G H,) where it has one."""
 
     @abstractmethod
     def step(
@@ -96,13 +99,13 @@ class Recurrence(ABC):
     ) -> None:
         """One step without a graph, written to `after`.
 
-        x: (B, G H), to be read only. product: of the hidden units. Both by `step_maps`.
+        x: (B, G H), read-only. product: of the hidden units. Both are made by `step_maps`.
         """
 
     def step_maps(
         self, weights: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """`input_map` and `recurrent_map` as `step` wants them."""
+        """`input_map` and `recurrent_map`, scaled for `step`."""
         inputs, bias = self.input_map(weights)
         recurrent, own_bias = self.recurrent_map(weights)
         if own_bias is not None:
@@ -116,10 +119,10 @@ class Recurrence(ABC):
 
 
 class Gathered:
-    """The derivatives by the gates' sums, gathered into those by inputs and recurrent weights.
+    """Adds up the derivatives by the gates' sums: by the inputs and by the recurrent weights.
 
-    hiddens: (T + 1, B, H), the first before the first step. apart: the recurrent product's part
-    of a sum has a derivative, and the recurrent weights a bias, of their own.
+    hiddens: (T + 1, B, H), the first before the first step. apart: the recurrent product has its
+    own derivative and its own bias (GRU).
     """
 
     def __init__(self, inputs: Inputs, hiddens: Tensor, *, apart: bool = False) -> None:
@@ -134,9 +137,9 @@ class Gathered:
         self._by_recurrent = torch.empty_like(self._by_inputs) if apart else self._by_inputs
 
     def spans(self) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-        """Steps start to stop, the last first, as many as fit into a cache; and what has to be
-        filled before the next: (stop - start, B, G H) by the inputs and by the recurrent product,
-        which are one unless they are apart.
+        """Steps start to stop, last ones first, as many as fit into a cache, and two buffers that
+        the caller fills before the next span: (stop - start, B, G H), the derivatives by the inputs
+        and by the recurrent product. They are one buffer unless they are apart.
         """
         T, B, H = len(self._hiddens) - 1, *self._hiddens.shape[1:]
         length = min(self._length, max(1, _SPAN_UNITS // (B * H)))
@@ -157,25 +160,26 @@ class Gathered:
         if self._tokens is None:
             self.rows = self._by_inputs
         else:
-            self.rows += torch.ops.aten.embedding_dense_backward(
-                self._by_inputs[: stop - start], self._tokens[start:stop], len(self.rows), -1, False
+            add_embedding_gradient(
+                self.rows, self._by_inputs[: stop - start], self._tokens[start:stop]
             )
 
 
 def differentiable(tensors: Iterable[Tensor]) -> bool:
-    """Whether a graph is being made, and one of these is in it."""
+    """Whether a graph is recorded and one of these tensors is in it."""
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def doubled(weights: Tensor, gate: int, num_gates: int) -> Tensor:
-    """The rows of one gate times two, for a tanh that is computed as a sigmoid."""
+    """The weights with the rows of one gate doubled, for a tanh that is computed as a sigmoid."""
     scale = weights.new_ones(num_gates, 1, *[1] * (weights.ndim - 1))
     scale[gate] = 2
-    return (weights.unflatten(0, (num_gates, -1)) * scale).flatten(0, 1)
+    scaled: Tensor = (weights.unflatten(0, (num_gates, -1)) * scale).flatten(0, 1)
+    return scaled
 
 
 def to_sigmoid(squashed: Array, out: Array | None = None) -> Array:
-    """sigmoid(2x) of tanh(x)."""
+    """sigmoid(2x), computed from tanh(x)."""
     gates = np.multiply(squashed, 0.5, out=out)
     gates += 0.5
     return gates

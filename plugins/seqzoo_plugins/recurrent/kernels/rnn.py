@@ -13,7 +13,7 @@ Backward, with d. the loss's derivative by each, from the last step to the first
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -52,7 +52,7 @@ class RNNRecurrence(Recurrence):
     ) -> tuple[Tensor, Memories]:
         recurrent, _ = self.recurrent_map(weights)
         if differentiable((inputs.rows, recurrent, *memories)):
-            outputs, last = _Loop.apply(*inputs, recurrent, *memories, self._is_tanh)
+            outputs, last = _loop(*inputs, recurrent, *memories, self._is_tanh)
             return outputs, (last,)
         hiddens = _forward(inputs, recurrent, *memories, is_tanh=self._is_tanh)
         return hiddens[1:], (hiddens[-1],)
@@ -106,13 +106,13 @@ class _Loop(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor) -> tuple[Tensor | None, ...]:
         rows, tokens, recurrent, hiddens = ctx.saved_tensors
-        # What the hidden units before each step owe to the output there; before the first, nothing.
+        # The derivative of each output by the hidden units before the next step; zero at the start.
         earlier = (torch.zeros_like(d_hidden), *d_outputs.contiguous().unbind(0))
         product = repeated_product(recurrent.t(), len(d_hidden))
         dh = d_hidden + d_outputs[-1]
         gathered = Gathered(Inputs(rows, tokens), hiddens)
         for start, stop, da, _ in gathered.spans():
-            # First what each sum is multiplied by, for all steps at once; then along time.
+            # First the local derivatives of all steps at once; then the loop over time.
             h = hiddens[start + 1 : stop + 1]
             if ctx.is_tanh:
                 torch.addcmul(h.new_tensor(0.5), h, h, value=-0.5, out=da)
@@ -121,3 +121,6 @@ class _Loop(torch.autograd.Function):
             for d_sums, d_earlier in reversed(list(zip(da, earlier[start:stop], strict=True))):
                 dh = product(d_sums.mul_(dh), d_earlier)
         return gathered.rows, None, gathered.recurrent, dh, None
+
+
+_loop: Callable[..., tuple[Tensor, ...]] = _Loop.apply

@@ -1,8 +1,8 @@
-"""One token in each lane, in NumPy.
+"""One token in each lane, computed in NumPy.
 
-A token is a few numbers, and what takes the time is to start an operation on them: for NumPy a
-third of what it is for torch. Its tanh takes a quarter of the time of torch's, and its product of
-a matrix and a vector two thirds.
+A single token needs little arithmetic; most of the time is the start of each operation, and NumPy
+needs a third of torch's time for it. Its tanh takes a quarter of the time of torch's, and its
+product of a matrix and a vector two thirds.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from seqzoo_plugins.recurrent.kernels.recurrence import Array, Memories, Recurre
 __all__ = ["Step"]
 
 _BLOCK_NUMBERS = 1 << 18
-"""Of a matrix, for one product with a vector. OpenBLAS shares larger ones among threads, whatever
-torch was told, and then waits for a second thread at every step."""
+"""Elements of a matrix for one product with a vector. OpenBLAS splits larger ones between threads,
+whatever torch's setting is, and then waits for a second thread at every step."""
 
 
 class _Layer(NamedTuple):
-    """inputs: from the layer below; None in the first, which looks its symbols up."""
+    """inputs: product of the layer below; None in the first layer, which looks up its symbols."""
 
     inputs: StepProduct | None
     recurrent: StepProduct
 
 
 _ByLayer: TypeAlias = list[tuple[Array, ...]]
-"""A layer's memories, (B, H) each."""
+"""For each layer its memories, (B, H) each."""
 
 
 class Step:
-    """Layers and head, laid out once for many tokens in as many lanes.
+    """Layers and head, arranged once for many steps with the same number of lanes.
 
-    symbols: (V, D), every symbol embedded. head: its matrix and bias.
+    symbols: (V, D), the embedding of every symbol. head: its matrix and bias.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Step:
         # One attribute, set and read at once: threads may share a model.
         self._latest: tuple[Memories, _ByLayer] = ((), [])
 
-    # A model that diverged is found out by its logits; torch does not warn of them either.
+    # The logits of a model that diverged show it; torch does not warn about them either.
     @np.errstate(all="ignore")
     def logits(self, tokens: Tensor, memories: Memories) -> tuple[Tensor, Memories]:
         """(B, 1, V) after (B, 1) tokens, and memories (B, L, H)."""
@@ -81,10 +81,14 @@ class Step:
         highest, memories = self._run(tokens, memories)
         return torch.from_numpy(highest[:, None].copy()), memories
 
+    def returned(self, memories: Memories | None) -> bool:
+        """Whether these are the memories of the latest call, so that the same text continues."""
+        return memories is not None and _are_same(memories, self._latest[0])
+
     def _run(self, tokens: Tensor, memories: Memories) -> tuple[Array, Memories]:
         """Hidden units (B, H) of the highest layer, and memories (B, L, H)."""
         latest, before = self._latest
-        if len(memories) != len(latest) or not all(map(is_, memories, latest)):
+        if not _are_same(memories, latest):
             before = _by_layer(leaf.detach().numpy() for leaf in memories)
         leaves = [
             np.empty(leaf.shape, old.dtype) for leaf, old in zip(memories, before[0], strict=True)
@@ -101,13 +105,18 @@ class Step:
         return x, memories
 
     def _looked_up(self, tokens: Tensor) -> Array:
-        """(B, G H), to be read only."""
+        """(B, G H), read-only."""
         if len(tokens) > 1:
             return self._table.index_select(0, tokens[:, 0]).numpy()
         symbol: Any = tokens.item()
-        if symbol < 0:  # which NumPy would count from the end
+        if symbol < 0:  # NumPy would count it from the end
             raise IndexError(f"token {symbol} is not in 0 ... {len(self._table) - 1}")
         return self._rows[symbol, None]
+
+
+def _are_same(memories: Memories, others: Memories) -> bool:
+    """Whether these are the same tensors, not only equal ones."""
+    return memories is others or (len(memories) == len(others) and all(map(is_, memories, others)))
 
 
 def _by_layer(leaves: Iterable[Array]) -> _ByLayer:
@@ -133,7 +142,7 @@ def _product(matrix: Tensor, bias: Tensor | None, batch_size: int) -> StepProduc
 
     def of_vector(x: Array, onto: Array | None) -> Array:
         if len(blocks) == 1:
-            sums = x.dot(blocks[0])
+            sums: Array = x.dot(blocks[0])
         else:
             sums = np.concatenate([x.dot(block) for block in blocks], axis=1)
         sums += starting if onto is None else onto

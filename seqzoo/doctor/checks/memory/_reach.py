@@ -36,14 +36,15 @@ def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
     logits, _ = still(inputs)
     if not (embedded and logits.requires_grad):
         return None
-    still.loss(logits[:, -1:], targets[:, -1:].to(logits.device)).backward()
+    torch.autograd.backward(still.loss(logits[:, -1:], targets[:, -1:].to(logits.device)))
     slices = [torch.zeros_like(part) if part.grad is None else part.grad for part in embedded]
     # A loop over time embeds one token at a time.
     by_time = [part if part.ndim == 3 else part[:, None] for part in slices]
     if sum(part.shape[1] for part in by_time) != inputs.shape[1]:
         return None
     norms = torch.cat(by_time, dim=1).double().norm(dim=2).mean(dim=0)
-    return norms.flip(0).tolist()
+    nearest_first: list[float] = norms.flip(0).tolist()
+    return nearest_first
 
 
 @torch.no_grad()
@@ -53,7 +54,7 @@ def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[f
     """
     still = network.copied()
     still.module.eval()
-    known, places = inputs.unique(return_inverse=True)
+    known, places = torch.unique(inputs, return_inverse=True)
     others = known[(places + 1) % len(known)]
 
     def last(tokens: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ is not the fault.
 
 from __future__ import annotations
 
+import torch
+
 from seqzoo.doctor.checks._shared import advice, real_text
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
 from seqzoo.doctor.checks.memory._tuned import TUNED
@@ -30,7 +32,7 @@ _CHANGES = (*TUNED, "train.budget={seconds: 150}")
 def examine(subject: Subject) -> Outcome:
     network = subject.network
     inputs, targets = real_text(subject, 8, 64)
-    if inputs.shape[1] < 2 or len(inputs.unique()) < 2:
+    if inputs.shape[1] < 2 or len(torch.unique(inputs)) < 2:
         length = min(64, network.longest or 64)
         inputs, targets = subject.random_tokens(8, length), subject.random_tokens(8, length)
     distances = [k for k in _DISTANCES if k < inputs.shape[1]]

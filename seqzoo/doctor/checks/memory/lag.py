@@ -41,7 +41,7 @@ def examine(subject: Subject) -> Outcome:
     lags = [lag for lag, share in zip(lags, seen_at, strict=True) if share]
     if not lags:
         return Outcome.skipped("the logits depend on no earlier token, see memory.horizon")
-    alphabet = text.unique()[:_ALPHABET]
+    alphabet = torch.unique(text)[:_ALPHABET]
     if len(alphabet) < 2:
         raise Missing("the text has only one token, so there is nothing to remember")
     chance = 1 / len(alphabet)

@@ -69,7 +69,7 @@ def _examine(subject: Subject) -> Outcome:
     network.module.train()
     logits, _ = _read(network, tokens, None, "reading text in training mode")
     if any(p.requires_grad for p in network.module.parameters()):
-        _trying("the gradient", lambda: logits.float().square().mean().backward())
+        _trying("the gradient", lambda: torch.autograd.backward(logits.float().square().mean()))
     others = subject.random_tokens(2 * _ROWS, length)[_ROWS:]
     if not torch.equal(tokens, others) and any(True for _ in given.module.parameters()):
         _expect_a_difference(without_zeros(given), tokens, others)

@@ -57,7 +57,7 @@ def examine(subject: Subject) -> Outcome:
     }
     figures = {f"bits_{how.replace(' ', '_')}": value for how, value in bits.items()}
     figures |= {f"difference_{how.replace(' ', '_')}": value for how, value in worst.items()}
-    tolerance = amplified_rounding(network, inputs.split(length, 1))
+    tolerance = amplified_rounding(network, torch.split(inputs, length, 1))
     others = [how for how, value in worst.items() if value > tolerance]
     if not others:
         return Outcome.passed(
@@ -91,7 +91,7 @@ def _text(subject: Subject, length: int) -> tuple[Tensor, Tensor]:
 
 def _nats(network: Network, inputs: Tensor, targets: Tensor, length: int) -> Tensor:
     """(B, T) code lengths, read in pieces of `length`."""
-    return nats_of(logits_of(network, inputs.split(length, 1)), targets)
+    return nats_of(logits_of(network, torch.split(inputs, length, 1)), targets)
 
 
 CHECK = Check(

@@ -44,7 +44,7 @@ def examine(subject: Subject) -> Outcome:
             logits, _ = network(inputs[:, :length])
             loss = network.loss(logits, targets[:, :length].to(logits.device))
         if loss.requires_grad:
-            loss.backward()
+            torch.autograd.backward(loss)
         faults = _faults(logits, loss, network.module)
         found += [f"{what} on {name}" for what in faults]
         largest = max(largest, float(logits.detach().float().nan_to_num().abs().max()))

@@ -134,7 +134,7 @@ def _adam_updates(
         network.module.train()
         optimizer.zero_grad()
         logits, _ = network(inputs)
-        network.loss(logits, targets.to(logits.device)).backward()
+        torch.autograd.backward(network.loss(logits, targets.to(logits.device)))
         optimizer.step()
 
     return update

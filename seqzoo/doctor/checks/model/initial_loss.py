@@ -52,7 +52,7 @@ def examine(subject: Subject) -> Outcome:
             why=f"{sure[0].upper()}{sure[1:]}undo the initialisation.",
             remedy=("" if network.builds_new else "If it is untrained: ")
             + "Initialise the last layer smaller, e.g. its weights by "
-            "torch.nn.init.normal_(std=0.02) and its bias by 0; where it shares the embedding's "
+            "torch.nn.init.normal_(std=0.02) and its bias by 0; if it shares the embedding's "
             "weights, scale those or divide the logits by sqrt(D).",
             numbers=figures,
         )

@@ -105,7 +105,7 @@ def _compare(
     figures = {"loss": found, "cross_entropy": expected, "cosine": cosine, "steepness": steepness}
     seen = f"{found:.4f} for a mean cross-entropy of {expected:.4f}, gradients' cosine {cosine:.3f}"
     if not (math.isfinite(found) and math.isfinite(length)) or cosine < 0.9:
-        return _failed(f"{seen}: it is a different function", _REMEDY, figures)
+        return _failed(f"{seen}: it is something else", _REMEDY, figures)
     if cosine < 0.99999:
         seen += ": near it, as with label smoothing or weights"
         if cosine >= 0.99:

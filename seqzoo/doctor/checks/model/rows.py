@@ -9,6 +9,8 @@ the loss. Source: `SequenceModel` in seqzoo/plugin/contracts.py, row independenc
 
 from __future__ import annotations
 
+import torch
+
 from seqzoo.doctor.checks.model._passes import (
     MODES,
     difference,
@@ -37,7 +39,7 @@ def examine(subject: Subject) -> Outcome:
     within, carried = slice(half), slice(half, None)
     for mode, training in MODES.items():
         before, after = (
-            logits_of(network, text.split(half, 1), training=training)[_KEPT]
+            logits_of(network, torch.split(text, half, 1), training=training)[_KEPT]
             for text in (tokens[:4], others)
         )
         for what, part in (("", within), (" with the state carried", carried)):

@@ -12,6 +12,8 @@ only if its batches continue each other row by row, which has no other purpose. 
 
 from __future__ import annotations
 
+import torch
+
 from seqzoo.doctor.checks._shares import share_of_continued_rows
 from seqzoo.doctor.checks.model._passes import (
     amplified_rounding,
@@ -42,7 +44,7 @@ def examine(subject: Subject) -> Outcome:
         "token by token": [1] * length,
     }
     differences = {
-        how: difference(logits_of(network, tokens.split(lengths, 1)), whole)
+        how: difference(logits_of(network, torch.split(tokens, lengths, 1)), whole)
         for how, lengths in cuts.items()
     }
     how, largest = max(differences.items(), key=lambda item: item[1])

@@ -45,7 +45,7 @@ def across_rows(recording: Recording) -> tuple[str, str] | None:
         return (
             f"each row's targets are the inputs of the row below: ({rows}, {length}) is time "
             f"before batch",
-            "Give batches as (batch, time), x.T and y.T; where the model reads time first "
+            "Give batches as (batch, time), x.T and y.T; if the model reads time first "
             "(batch_first=False), give a forward that transposes tokens and logits.",
         )
     return None

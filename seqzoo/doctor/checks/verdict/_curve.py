@@ -32,7 +32,8 @@ class Curve:
 
 def run_curve(subject: Subject, *, least: int = 2) -> Curve:
     """Of a run. Raises Missing if there is none, or it has fewer than `least` validations."""
-    subject.run  # noqa: B018 (raises where there is none)
+    if not subject.has("run"):
+        raise Missing("there is no run yet")
     lines = [line for line in subject.metrics if "validation_bits_per_byte" in line]
     if len(lines) < least:
         raise Missing(f"the run has logged {len(lines)} validations, and {least} are needed")

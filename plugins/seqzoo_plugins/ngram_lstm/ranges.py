@@ -1,4 +1,4 @@
-"""Stretches of different lengths, one behind the other: no loop over them."""
+"""Ranges of different lengths, concatenated without a loop over them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["places_of"]
 
 
 def places_of(starts: Int[Tensor, " N"], sizes: Int[Tensor, " N"]) -> Int[Tensor, " M"]:
-    """The places of N stretches, one after the other; M is the sum of their sizes."""
+    """The indices of N ranges, concatenated; M is the sum of their sizes."""
     begins = sizes.cumsum(0) - sizes
     places = (starts - begins).repeat_interleave(sizes)
     places += torch.arange(len(places), device=places.device)

@@ -1,0 +1,173 @@
+"""Experiment: a recipe with everything that it names, made once and passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from seqzoo.data.corpus import Data
+from seqzoo.data.tokens import EncodedTraining
+from seqzoo.errors import CheckpointError
+from seqzoo.model.generate import generate
+from seqzoo.model.runtime import Runtime
+from seqzoo.plugin.build import as_plugin_error
+from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.sections import Choice
+from seqzoo.results.result import StartRecord
+from seqzoo.runs.build import build_chain, build_model, build_tokenizer, open_data, try_model
+from seqzoo.terminal.display import Display
+from seqzoo.training.checkpoint import Checkpoint
+
+__all__ = [
+    "Experiment",
+    "Start",
+    "load_weights",
+    "new_experiment",
+    "new_model",
+    "restored_tokenizer",
+]
+
+
+class Start(NamedTuple):
+    """What training starts from: weights and tokenizer of another run, and what records them."""
+
+    checkpoint: Checkpoint
+    record: StartRecord
+
+
+class Experiment:
+    """A recipe, where it runs, its data, its tokenizer and its model.
+
+    recipe, runtime, display: as given. tokenizer: it has learnt what it learns.
+    weights: the checkpoint that the model's weights come from; None for a new model.
+    start: what a new model starts from; None for its own initialisation.
+    The corpus, the encoded training part and the model are made when they are first used, once.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        runtime: Runtime,
+        display: Display,
+        tokenizer: Tokenizer,
+        open_data: Callable[[], Data],
+        weights: Checkpoint | None = None,
+        start: Start | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.runtime = runtime
+        self.display = display
+        self.tokenizer = tokenizer
+        self.weights = weights
+        self.start = start
+        self._open_data = open_data
+
+    @property
+    def registry(self) -> Registry:
+        """Where the recipe's plugins are found."""
+        return self.recipe.registry
+
+    @cached_property
+    def data(self) -> Data:
+        """The corpus and its splits."""
+        return self._open_data()
+
+    @cached_property
+    def training(self) -> EncodedTraining:
+        """The training part as tokens, encoded once."""
+        with as_plugin_error(self.registry, "tokenizer", self.recipe.tokenizer.name):
+            return EncodedTraining(self.tokenizer, self.data.splits.training.bytes)
+
+    @cached_property
+    def model(self) -> SequenceModel:
+        """The trained model, in eval mode; or a new one, which has seen the training part."""
+        if self.weights is None:
+            model = new_model(self.recipe, self.tokenizer, self.training, start=self.start)
+            return model.to(self.runtime.device)
+        model = build_model(self.recipe, vocab_size=self.tokenizer.vocab_size)
+        load_weights(model, self.weights)
+        return model.to(self.runtime.device).eval()
+
+    def generate(
+        self, prompt: bytes, *, length: int, chain: Iterable[Choice], seed: int
+    ) -> Iterator[bytes]:
+        """The bytes that the model writes after a prompt, token by token; the prompt left out."""
+        return generate(
+            self.model,
+            self.tokenizer,
+            chain=build_chain(chain, self.registry, vocab_size=self.tokenizer.vocab_size),
+            prompt=prompt,
+            num_tokens=length,
+            seed=seed,
+        )
+
+
+def new_experiment(
+    recipe: Recipe, *, runtime: Runtime, display: Display, start: Start | None = None
+) -> Experiment:
+    """An experiment that has not been trained: corpus opened, tokenizer ready.
+
+    The display shows a fallback of the corpus. start: its tokenizer is taken as it is.
+    """
+    data = open_data(recipe, announce=lambda text: display.panel(text, title="another corpus"))
+    if start is not None:
+        tokenizer = restored_tokenizer(recipe, start.checkpoint)
+    else:
+        tokenizer = build_tokenizer(recipe)
+        with as_plugin_error(recipe.registry, "tokenizer", recipe.tokenizer.name):
+            tokenizer.learn(data.splits.training.bytes)
+    return Experiment(
+        recipe,
+        runtime=runtime,
+        display=display,
+        tokenizer=tokenizer,
+        open_data=lambda: data,
+        start=start,
+    )
+
+
+def new_model(
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    training: EncodedTraining,
+    *,
+    start: Start | None = None,
+) -> SequenceModel:
+    """The recipe's architecture, which has seen the training part.
+
+    start: its weights replace the initialisation from the recipe's seed.
+    """
+    model = build_model(recipe, vocab_size=tokenizer.vocab_size)
+    if start is not None:
+        load_weights(model, start.checkpoint)
+    # After the weights: what a model counts of the training part is of this run's own text.
+    with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
+        model.prepare(training.tokens)
+    try_model(recipe, model, vocab_size=tokenizer.vocab_size)
+    return model
+
+
+def restored_tokenizer(recipe: Recipe, checkpoint: Checkpoint) -> Tokenizer:
+    """The recipe's tokenizer with what it had learnt; raises CheckpointError where it misfits."""
+    tokenizer = build_tokenizer(recipe)
+    try:
+        tokenizer.restore(checkpoint.state["tokenizer"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"step {checkpoint.step} holds no state of tokenizer '{recipe.tokenizer.name}': {error}"
+        ) from error
+    return tokenizer
+
+
+def load_weights(model: SequenceModel, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError where the weights are another architecture's."""
+    try:
+        model.load_state_dict(dict(checkpoint.model))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights of step {checkpoint.step} do not fit the recipe's architecture: {error}"
+        ) from error

@@ -1,0 +1,92 @@
+"""origin.json: what a run was started from that its recipe cannot say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from seqzoo.errors import CheckpointError
+from seqzoo.results.result import PluginRecord, StartRecord
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.storage import write_whole
+from seqzoo.version import __version__
+
+if TYPE_CHECKING:  # a run's origin can be read without torch
+    from seqzoo.recipes.load import Recipe
+    from seqzoo.runs.experiment import Experiment
+
+__all__ = ["Origin", "plugins_of", "read_origin", "write_origin"]
+
+
+class Origin(NamedTuple):
+    """base: the recipe's folder. sha256: of the corpus. fell_back: that corpus is the fallback.
+
+    plugins: what provided architecture, tokenizer and stream; empty for runs of older versions.
+    started_from: the weights that training started from, if they were another run's.
+    """
+
+    base: Path
+    sha256: str
+    fell_back: bool
+    plugins: Mapping[str, PluginRecord]
+    started_from: StartRecord | None
+
+
+def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
+    """Store the recipe, and what it cannot say."""
+    recipe, data, start = experiment.recipe, experiment.data, experiment.start
+    origin = {
+        "base": str(recipe.base.resolve()),
+        "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": data.fell_back},
+        "plugins": {part: record.model_dump() for part, record in plugins_of(recipe).items()},
+        "started_from": start and start.record.model_dump(),
+    }
+    write_whole(directory.origin, json.dumps(origin, indent=1) + "\n")
+    # Last, because a folder with a recipe is a run.
+    write_whole(directory.recipe, recipe.to_yaml())
+
+
+def read_origin(directory: RunDirectory) -> Origin:
+    """What `write_origin` stored. Raises CheckpointError where it is missing or damaged."""
+    try:
+        origin = json.loads(directory.origin.read_text(encoding="utf-8"))
+        corpus, start = origin["corpus"], origin.get("started_from")
+        return Origin(
+            Path(origin["base"]),
+            str(corpus["sha256"]),
+            bool(corpus["fell_back"]),
+            {
+                part: PluginRecord.model_validate(record)
+                for part, record in origin.get("plugins", {}).items()
+            },
+            None if start is None else StartRecord.model_validate(start),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{directory.origin} is missing or damaged, and without it the run's corpus and "
+            f"relative paths are unknown; put it back from a copy, or start the run again from "
+            f"{directory.recipe}."
+        ) from error
+
+
+def plugins_of(recipe: Recipe) -> dict[str, PluginRecord]:
+    """The plugins that provide a recipe's architecture, tokenizer and stream."""
+    choices = {
+        "architecture": recipe.architecture,
+        "tokenizer": recipe.tokenizer,
+        "stream": recipe.train.stream,
+    }
+    records = {}
+    for part, choice in choices.items():
+        if choice is None:  # contiguous lanes are seqzoo's own
+            records[part] = PluginRecord(
+                plugin="seqzoo", distribution="seqzoo", version=__version__
+            )
+            continue
+        owner = recipe.registry.owner(part, choice.name)
+        records[part] = PluginRecord(
+            plugin=owner.plugin, distribution=owner.distribution, version=owner.version
+        )
+    return records

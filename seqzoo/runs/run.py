@@ -1,0 +1,297 @@
+"""The Python API of a run: `seqzoo.run`, `open_run`, `resume`, and what a `Run` can do.
+
+    run = seqzoo.run("recipes/quick.yaml", {"train.budget.steps": 200})
+    run.score(b"To be, or not to be").bits_per_byte
+
+Nothing is printed unless it is asked for with `show_progress`; warnings go through `warnings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from seqzoo.errors import UsageError
+from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.recipes.load import Recipe
+from seqzoo.results.result import Result, read_result
+from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.terminal.display import Display, TerminalDisplay
+
+if TYPE_CHECKING:
+    from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+    from seqzoo.runs.reopen import Trained
+
+__all__ = ["Run", "TextScore", "open_run", "resume", "run"]
+
+Text: TypeAlias = "bytes | str | os.PathLike[str]"
+"""Bytes as they are, a str as its UTF-8 bytes, a path as the bytes of its file."""
+
+Link: TypeAlias = "str | Mapping[str, Any]"
+"""A sampler of the chain: its name, or its name with its options."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextScore:
+    """What a text costs a model that is not changed by it.
+
+    bits: (N,) float64, the cost of each byte. bits_per_byte: their mean.
+    accuracy: share of tokens whose most probable prediction was right.
+    """
+
+    bits: npt.NDArray[np.float64]
+    bits_per_byte: float
+    accuracy: float
+
+
+def run(
+    recipe: str | os.PathLike[str] | Mapping[str, Any] | Recipe,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    *,
+    root: str | os.PathLike[str] = "runs",
+    name: str | None = None,
+    device: str | None = None,
+    show_progress: bool = False,
+) -> Run:
+    """Train, score and sample a recipe, as `seqzoo run` does; gives the finished run.
+
+    recipe: a file, a dict, or what `seqzoo.recipe` gives. overrides: dotted path -> value.
+    root: the folder of the new run's folder. name: of that folder, which must be free; None takes
+    the recipe's name, numbered where it is taken. device: overrides the recipe's.
+    show_progress: report on stderr, as the command line does.
+
+    Sets torch's number of threads, as the recipe says. Ctrl-C stops after the current update with
+    everything saved, and raises Interrupted. Raises RecipeError, PluginError, CorpusUnavailable,
+    DivergedError and the other errors of seqzoo.errors.
+    """
+    from seqzoo.recipes.load import recipe as make_recipe
+    from seqzoo.runs.runner import run_recipe
+
+    checked = make_recipe(recipe, overrides)
+    display = _display(show_progress)
+    directory, _ = run_recipe(checked, root=Path(root), name=name, device=device, display=display)
+    return Run(directory, registry=checked.registry, device=device, display=display)
+
+
+def resume(
+    path: str | os.PathLike[str], *, device: str | None = None, show_progress: bool = False
+) -> Run:
+    """Continue a stopped or killed run; gives the finished run.
+
+    The result is bit-for-bit the same as that of an uninterrupted run. Raises UsageError where
+    there is no run or its corpus has changed, CheckpointError where no checkpoint is whole,
+    LockedError where another process works on it.
+    """
+    from seqzoo.runs.runner import resume_run
+
+    registry, display = load_registry(), _display(show_progress)
+    directory, _ = resume_run(Path(path), registry, device=device, display=display)
+    return Run(directory, registry=registry, device=device, display=display)
+
+
+def open_run(
+    path: str | os.PathLike[str], *, device: str | None = None, show_progress: bool = False
+) -> Run:
+    """An existing run, finished or not. Nothing heavy is loaded before it is used.
+
+    Raises UsageError, with the nearest name, where there is no run.
+    """
+    return Run(open_run_directory(Path(path)), device=device, display=_display(show_progress))
+
+
+def _display(show_progress: bool) -> Display:
+    return TerminalDisplay() if show_progress else Display()
+
+
+class Run:
+    """A run: its folder, its results, and its model with the best weights.
+
+    Made by `seqzoo.run`, `seqzoo.open_run` and `seqzoo.resume`. The model is loaded when it is
+    first used, and once.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        *,
+        registry: Registry | None = None,
+        device: str | None = None,
+        step: int | None = None,
+        display: Display | None = None,
+    ) -> None:
+        self._directory = directory
+        self._given_registry = registry
+        self._device = device
+        self._step = step
+        self._display = display or Display()
+
+    def __repr__(self) -> str:
+        at = "" if self._step is None else f", step={self._step}"
+        return f"Run({str(self.path)!r}{at})"
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._directory.path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that the run was started with, every default filled in."""
+        from seqzoo.runs.reopen import stored_recipe
+
+        return stored_recipe(self._directory, self._registry)
+
+    @property
+    def result(self) -> Result | None:
+        """What result.json says; None while there is none. Raises UsageError if it is damaged."""
+        return read_result(self._directory.result) if self._directory.result.exists() else None
+
+    def metrics(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The columns of metrics.jsonl by name, one row per logged step; NaN where a step has none.
+
+        `pandas.DataFrame(run.metrics())` makes a table of it.
+        """
+        from seqzoo.runs.metrics import columns, read_metrics
+
+        return columns(read_metrics(self._directory.metrics))
+
+    def at(self, *, step: int) -> Run:
+        """The same run with the weights of another checkpoint.
+
+        Raises UsageError, with the steps that there are, where there is no such checkpoint.
+        """
+        from seqzoo.training.checkpoint import checkpoint_steps
+
+        known = checkpoint_steps(self._directory.checkpoints)
+        if step not in known:
+            raise UsageError(
+                f"{self.path} has no checkpoint of step {step}; it has "
+                f"{', '.join(map(str, known)) or 'none'}."
+            )
+        return Run(
+            self._directory,
+            registry=self._given_registry,
+            device=self._device,
+            step=step,
+            display=self._display,
+        )
+
+    @property
+    def step(self) -> int:
+        """The update whose weights `model` has."""
+        return self.trained.step
+
+    @property
+    def model(self) -> SequenceModel:
+        """The model in eval mode, with the best weights on validation or those of `at`."""
+        return self.trained.experiment.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, with what it learnt."""
+        return self.trained.experiment.tokenizer
+
+    def score(self, text: Text) -> TextScore:
+        """The cost of every byte of any text, not only of the corpus, from an empty state."""
+        from seqzoo.runs.text import score_text
+
+        return TextScore(*score_text(self.trained.experiment, _bytes_of(text)))
+
+    def predict(self, text: Text) -> npt.NDArray[np.float64]:
+        """(256,) probabilities of the byte that follows a text.
+
+        They are the ones that `score` charges for: predict(text[:i])[text[i]] is
+        2 ** -score(text).bits[i] where every token is a byte.
+        """
+        from seqzoo.runs.text import next_byte
+
+        return next_byte(self.trained.experiment, _bytes_of(text))
+
+    def states(self, text: Text) -> dict[str, npt.NDArray[Any]]:
+        """The carried state after each of the N bytes of a text: leaf -> (N, ...).
+
+        After a byte that does not complete a token, it is the state before that token.
+        Leaves are named by their place in the state, "0.1" or by their own names.
+        """
+        from seqzoo.runs.text import states_after
+
+        return states_after(self.trained.experiment, _bytes_of(text))
+
+    def generate(
+        self,
+        prompt: bytes | str | None = None,
+        *,
+        length: int | None = None,
+        chain: Iterable[Link] | None = None,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """The text that the model writes after a prompt, piece by piece; the prompt left out.
+
+        length: in tokens. chain: samplers in order, such as [{"temperature": 0.8}, "greedy"].
+        What is None is taken from the recipe. Bytes that are not UTF-8 become U+FFFD.
+        """
+        from seqzoo.model.generate import Utf8Stream
+
+        text = Utf8Stream()
+        for piece in self.generate_bytes(prompt, length=length, chain=chain, seed=seed):
+            if characters := text.feed(piece):
+                yield characters
+        if rest := text.flush():
+            yield rest
+
+    def generate_bytes(
+        self,
+        prompt: bytes | str | None = None,
+        *,
+        length: int | None = None,
+        chain: Iterable[Link] | None = None,
+        seed: int | None = None,
+    ) -> Iterator[bytes]:
+        """`generate`, as the very bytes: one piece for each token."""
+        from seqzoo.recipes.choices import chain_of
+
+        section = self.recipe.sample
+        start = section.prompt if prompt is None else prompt
+        return self.trained.experiment.generate(
+            start.encode() if isinstance(start, str) else start,
+            length=section.length if length is None else length,
+            chain=section.chain if chain is None else chain_of(chain, self.recipe.registry),
+            seed=section.seed if seed is None else seed,
+        )
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The loaded checkpoint, for the command line and the doctor; not part of the API."""
+        from seqzoo.runs.reopen import load_trained
+
+        return load_trained(
+            self.path, self._registry, device=self._device, step=self._step, display=self._display
+        )
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return self._given_registry or load_registry()
+
+
+def _bytes_of(text: Text) -> npt.NDArray[np.uint8]:
+    """(N,) uint8. Raises UsageError where a path cannot be read, TypeError for anything else."""
+    if isinstance(text, str):
+        data: bytes | bytearray | memoryview = text.encode()
+    elif isinstance(text, os.PathLike):
+        path = Path(text)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    elif isinstance(text, (bytes, bytearray, memoryview)):
+        data = text
+    else:
+        raise TypeError(f"expected bytes, a str or a path, found {type(text).__name__}")
+    return np.frombuffer(data, dtype=np.uint8)

@@ -1,0 +1,145 @@
+"""What a trained model makes of any text: the cost of each byte, the next byte, the states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seqzoo.data.tokens import encode_span
+from seqzoo.errors import UsageError
+from seqzoo.model import state as states
+from seqzoo.model.runtime import Runtime, untouched
+from seqzoo.plugin.contracts import SequenceModel, State
+from seqzoo.plugin.specs import Span
+from seqzoo.runs.experiment import Experiment
+from seqzoo.scoring.chunks import SplitReader
+from seqzoo.scoring.static import score_split
+from seqzoo.scoring.tally import Tally
+
+__all__ = ["next_byte", "score_text", "states_after"]
+
+_CHUNK_LENGTH = 1024
+_MOST_PARTS = 3
+"""Tokens that one symbol may be made of, such as an escape and two digits."""
+
+
+class _CostOfEachByte(Tally):
+    """A tally that keeps the cost of every byte."""
+
+    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
+        super().__init__(data)
+        self.bits = np.zeros(len(data))
+
+    def add_bytes(self, bits: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
+        np.add.at(self.bits, positions, bits)
+
+
+def score_text(
+    experiment: Experiment, data: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.float64], float, float]:
+    """Bits of each of the (N,) bytes, bits per byte, and accuracy; read in one lane.
+
+    A token of several bytes costs each of them the same; one of none, which is part of a symbol,
+    counts at the byte that the symbol begins with. Raises UsageError where there is no byte.
+    """
+    if not len(data):
+        raise UsageError("the text is empty; a score needs at least one byte.")
+    split = SplitReader(encode_span(experiment.tokenizer, Span(data, 0, len(data))))
+    tally = _CostOfEachByte(data)
+    score_split(
+        experiment.model,
+        split,
+        runtime=experiment.runtime,
+        chunk_length=_CHUNK_LENGTH,
+        tally=tally,
+    )
+    return tally.bits, tally.bits_per_byte, tally.accuracy
+
+
+def next_byte(experiment: Experiment, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(256,) probabilities of the byte after (N,) bytes, all tokens that begin with it together.
+
+    They add up to 1, less what the model gives to tokens that can begin no byte.
+    """
+    model, tokenizer, runtime = experiment.model, experiment.tokenizer, experiment.runtime
+    # As in scoring, the first token is predicted from token 0: there is no byte before it.
+    tokens = np.concatenate([[0], tokenizer.encode(data).astype(np.int64)])
+    probabilities = np.zeros(256)
+    with untouched(model):
+        state: State = None
+        for chunk in torch.from_numpy(tokens).unsqueeze(0).split(_CHUNK_LENGTH, dim=1):
+            logits, state = _step(model, chunk, state, runtime)
+        # Row by row: the tokens of a symbol that is not complete yet, and their probability.
+        begun: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
+        for _ in range(_MOST_PARTS):
+            shares = torch.softmax(logits[:, -1].double().cpu(), dim=-1).numpy()
+            rows, longer = [], []
+            for row, (parts, weight) in enumerate(begun):
+                for token, share in enumerate(shares[row] * weight):
+                    if symbol := tokenizer.decode(np.array([*parts, token])):
+                        probabilities[symbol[0]] += share
+                    elif share:
+                        rows.append(row)
+                        longer.append(((*parts, token), float(share)))
+            if not longer:
+                break
+            begun = longer
+            last = torch.tensor([[parts[-1]] for parts, _ in begun])
+            chosen = states.select_rows(state, torch.tensor(rows))
+            logits, state = _step(model, last, chosen, runtime)
+    return probabilities
+
+
+def states_after(
+    experiment: Experiment, data: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[Any]]:
+    """Each leaf of the state after each of the (N,) bytes: name -> (N, ...).
+
+    Raises UsageError where there is no byte, or a leaf changes its shape from token to token.
+    """
+    if not len(data):
+        raise UsageError("the text is empty; there is no state to show.")
+    model, runtime = experiment.model, experiment.runtime
+    text = encode_span(experiment.tokenizer, Span(data, 0, len(data)))
+    found: dict[str, list[npt.NDArray[Any]]] = {}
+    read = 0
+    ends = np.cumsum(text.lengths)
+    with untouched(model):
+        # The state that the first token is predicted from has read the input before it.
+        _, state = _step(model, torch.tensor([[text.first_input]]), None, runtime)
+        for position in range(len(data)):
+            while read < len(ends) and ends[read] <= position + 1:
+                token = torch.tensor([[int(text.tokens[read])]])
+                _, state = _step(model, token, state, runtime)
+                read += 1
+            for name, leaf in states.flatten(state).items():
+                # A copy: a model may write its next state into the same memory.
+                found.setdefault(name, []).append(np.array(_plain(leaf)[0]))
+    return {name: _stacked(name, leaves) for name, leaves in found.items()}
+
+
+def _stacked(name: str, leaves: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    shapes = {leaf.shape for leaf in leaves}
+    if len(shapes) > 1:
+        raise UsageError(
+            f"state leaf '{name}' has {len(shapes)} shapes while it reads, and cannot be shown as "
+            f"one array; read a shorter text."
+        )
+    return np.stack(leaves)
+
+
+def _plain(leaf: Tensor) -> npt.NDArray[Any]:
+    leaf = leaf.detach().cpu()
+    return (leaf.float() if leaf.dtype == torch.bfloat16 else leaf).numpy()
+
+
+def _step(
+    model: SequenceModel, tokens: Tensor, state: State, runtime: Runtime
+) -> tuple[Tensor, State]:
+    with runtime.autocast():
+        logits, state = model(tokens.to(runtime.device), state)
+    return logits, state

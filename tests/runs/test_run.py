@@ -1,0 +1,203 @@
+"""The Python API: what `seqzoo run` does and what a run can be asked, in one process, silently."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from commands import SMALL
+
+import seqzoo
+from seqzoo import Run
+
+RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
+TEXT = b"To be, or not to be: that is the question."
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(params=["bytes", "chars"])
+def run(request: pytest.FixtureRequest, cache: Path) -> Run:
+    """A small trained run, with a tokenizer whose tokens are bytes or not."""
+    name = request.param
+    if not (cache / name).exists():
+        return seqzoo.run(RECIPE, {"tokenizer.name": name}, root=cache, name=name)
+    return seqzoo.open_run(cache / name)
+
+
+def test_a_run_prints_nothing_unless_it_is_asked_to(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    overrides = {"train.budget.steps": 12, "corpus.options.size_bytes": 20_000}
+    seqzoo.run(RECIPE, overrides, root=tmp_path)
+    assert capfd.readouterr() == ("", "")
+    seqzoo.run(RECIPE, overrides, root=tmp_path, show_progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "training" in err
+
+
+def test_the_same_recipe_from_python_and_the_command_line_gives_the_same_bits(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    overrides = ["train.budget.steps=12", "corpus.options.size_bytes=20000"]
+    command = [sys.executable, "-m", "seqzoo", "run", "small.yaml", *overrides]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    made = seqzoo.run(tmp_path / "small.yaml", overrides, root=tmp_path / "runs")
+    first = seqzoo.open_run(tmp_path / "runs" / "small")
+    assert made.path.name == "small-2"
+    assert made.result is not None
+    assert first.result is not None
+    assert made.result.weights_sha256 == first.result.weights_sha256
+    assert made.result.scores == first.result.scores
+
+
+def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
+    whole = seqzoo.run(RECIPE, {"train.budget.steps": 20}, root=tmp_path, name="whole")
+    shutil.copytree(whole.path, tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-20")
+    (tmp_path / "cut" / "result.json").unlink()
+    again = seqzoo.resume(tmp_path / "cut")
+    assert again.result is not None
+    assert whole.result is not None
+    assert again.result.weights_sha256 == whole.result.weights_sha256
+
+
+def test_a_loaded_model_is_in_eval_mode(run: Run) -> None:
+    assert not any(module.training for module in run.model.modules())
+    first, second = run.score(TEXT), run.score(TEXT)
+    np.testing.assert_array_equal(first.bits, second.bits)
+
+
+def test_a_score_is_the_naive_sum_over_the_tokens(run: Run) -> None:
+    score = run.score(TEXT)
+    tokens = run.tokenizer.encode(np.frombuffer(TEXT, np.uint8)).astype(np.int64)
+    inputs = torch.tensor([[0, *tokens[:-1].tolist()]])
+    with torch.inference_mode():
+        logits = run.model(inputs)[0][0].double()
+    nats = torch.nn.functional.cross_entropy(logits, torch.tensor(tokens), reduction="sum")
+    assert score.bits.shape == (len(TEXT),)
+    assert score.bits.sum() == pytest.approx(nats.item() / math.log(2), rel=1e-9)
+    assert score.bits_per_byte == pytest.approx(score.bits.mean(), rel=1e-12)
+    guesses = logits.argmax(-1).numpy() == tokens
+    assert score.accuracy == pytest.approx(guesses.mean())
+
+
+def test_a_text_is_the_same_as_bytes_str_and_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(TEXT)
+    for text in (TEXT.decode(), tmp_path / "text"):
+        np.testing.assert_array_equal(run.score(text).bits, run.score(TEXT).bits)
+    with pytest.raises(seqzoo.UsageError, match=r"nowhere cannot be read: No such file"):
+        run.score(tmp_path / "nowhere")
+    with pytest.raises(seqzoo.UsageError, match="text is empty"):
+        run.score(b"")
+    with pytest.raises(TypeError, match="expected bytes, a str or a path, found int"):
+        run.score(7)  # type: ignore[arg-type]
+
+
+def test_predictions_are_what_scores_charge(run: Run) -> None:
+    bits = run.score(TEXT).bits
+    for place in (0, 1, 9, len(TEXT) - 1):
+        probabilities = run.predict(TEXT[:place])
+        assert probabilities.shape == (256,)
+        # An untrained model gives some of it to spellings of no byte.
+        least = 1 - 1e-6 if run.recipe.tokenizer.name == "bytes" else 0.95
+        assert least < probabilities.sum() < 1 + 1e-6
+        # A byte that could also be spelt has a little more than what its own token costs.
+        slack = 1e-5 if run.recipe.tokenizer.name == "bytes" else 1e-3
+        assert -math.log2(probabilities[TEXT[place]]) == pytest.approx(bits[place], abs=slack)
+
+
+def test_a_byte_that_the_tokenizer_spells_has_the_product_of_its_parts(cache: Path) -> None:
+    run = seqzoo.run(RECIPE, {"tokenizer.name": "chars"}, root=cache, name="spelt")
+    unseen = b"\x07"
+    tokens = run.tokenizer.encode(np.frombuffer(TEXT + unseen, np.uint8)).astype(np.int64)
+    assert len(tokens) == len(TEXT) + 3
+    with torch.inference_mode():
+        logits = run.model(torch.tensor([[0, *tokens[:-1].tolist()]]))[0][0].double()
+    chosen = torch.softmax(logits, -1)[range(len(tokens)), tokens][-3:]
+    assert run.predict(TEXT)[unseen[0]] == pytest.approx(float(chosen.prod()), rel=1e-4)
+
+
+def test_states_are_those_of_a_loop_over_tokens(run: Run) -> None:
+    found = run.states(TEXT)
+    tokens = run.tokenizer.encode(np.frombuffer(TEXT, np.uint8)).astype(np.int64)
+    inputs = torch.tensor([[0, *tokens.tolist()]])
+    with torch.inference_mode():
+        _, (hidden, memory) = run.model(inputs[:, :8])
+    assert set(found) == {"0", "1"}
+    np.testing.assert_allclose(found["0"][6], hidden[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(found["1"][6], memory[0].numpy(), atol=1e-5)
+    assert found["0"].shape[0] == len(TEXT)
+
+
+def test_generated_text_is_what_the_command_line_writes(run: Run) -> None:
+    chain = [{"temperature": 0.8}, {"top_k": {"k": 40}}]
+    written = "".join(run.generate("A:", length=30, chain=chain, seed=3))
+    command = [sys.executable, "-m", "seqzoo", "sample", str(run.path), "-p", "A:", "-n", "30"]
+    further = ["-s", "temperature=0.8", "-s", "top_k=40", "--seed", "3"]
+    told = subprocess.run([*command, *further], capture_output=True, check=True).stdout
+    assert told.decode(errors="replace") == f"A:{written}\n"
+    assert b"".join(run.generate_bytes(b"A:", length=30, chain=chain, seed=3)) == told[2:-1]
+
+
+def test_a_wrong_chain_is_refused_with_a_hint(run: Run) -> None:
+    with pytest.raises(seqzoo.UsageError, match="Did you mean 'temperature'"):
+        run.generate(chain=[{"temperatur": 0.8}]).__next__()
+
+
+def test_metrics_are_columns_with_one_row_for_each_step(run: Run) -> None:
+    metrics = run.metrics()
+    assert metrics["step"].tolist() == list(range(5, 61, 5))
+    assert {column.dtype for column in metrics.values()} == {np.dtype(np.float64)}
+    validated = ~np.isnan(metrics["validation_bits_per_byte"])
+    assert metrics["step"][validated].tolist() == [25, 50, 60]
+    assert run.result is not None
+    assert run.step in (25, 50, 60)
+
+
+def test_another_checkpoint_has_other_weights(run: Run) -> None:
+    other = run.at(step=50 if run.step != 50 else 60)
+    assert other.step != run.step
+    assert other.score(TEXT).bits_per_byte != run.score(TEXT).bits_per_byte
+    with pytest.raises(seqzoo.UsageError, match="no checkpoint of step 7; it has"):
+        run.at(step=7)
+
+
+def test_a_run_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
+    with pytest.raises(seqzoo.UsageError, match=f"Did you mean '{run.path.name}'"):
+        seqzoo.open_run(run.path.parent / (run.path.name + "x"))
+
+
+def test_the_result_says_which_plugins_brought_its_parts(run: Run) -> None:
+    assert run.result is not None
+    plugins = run.result.plugins
+    assert plugins["architecture"].plugin == run.recipe.architecture.name
+    assert plugins["tokenizer"].plugin == run.recipe.tokenizer.name
+    assert {record.distribution for record in plugins.values()} == {"seqzoo"}
+    assert {record.version for record in plugins.values()} == {seqzoo.__version__}
+
+
+def test_opening_a_run_and_its_leaderboard_loads_neither_torch_nor_plugins(run: Run) -> None:
+    program = (
+        "import sys, seqzoo\n"
+        f"run = seqzoo.open_run({str(run.path)!r})\n"
+        "run.result, run.metrics()\n"
+        f"seqzoo.leaderboard({str(run.path.parent)!r})\n"
+        "for name in ('torch', 'seqzoo_plugins'):\n"
+        "    assert name not in sys.modules, name\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
