@@ -114,7 +114,7 @@ def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> 
         script.replace("forward=forward", "forward=forward, quick=True")
     )
     spec = registry.get("corpus", "pastiche")
-    text = spec.open(spec.options(size_bytes=200_000), tmp_path)
+    text = spec.open(spec.options.model_validate({"size_bytes": 200_000}), tmp_path)
     (tmp_path / "input.txt").write_bytes(text.data.tobytes())
     ran = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
@@ -207,7 +207,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.name)
 def test_source_paths_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:docs|plugins|recipes|seqzoo|tests)/[\w./]+)`", text))

@@ -49,10 +49,10 @@ def imports_of(importer: str, source: str, known: set[str]) -> Iterator[Import]:
             "TYPE_CHECKING",
             "typing.TYPE_CHECKING",
         ):
-            for child in node.body:
-                yield from visit(child, "type checking")
-            for child in node.orelse:
-                yield from visit(child, kind)
+            for statement in node.body:
+                yield from visit(statement, "type checking")
+            for statement in node.orelse:
+                yield from visit(statement, kind)
             return
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             kind = kind if kind == "type checking" else "in a function"
@@ -149,7 +149,7 @@ def test_each_kind_of_import_is_seen(source: str, kind: str | None) -> None:
     ],
 )
 def test_each_circle_is_found_once(arrows: list[str], lengths: list[int]) -> None:
-    imports = [Import(upper, lower, "at the top", 1) for upper, lower in arrows]
+    imports = [Import(arrow[0], arrow[1], "at the top", 1) for arrow in arrows]
     assert [len(circle) for circle in circles(imports)] == lengths
 
 

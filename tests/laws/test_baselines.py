@@ -126,7 +126,7 @@ def test_texts_of_few_symbols_are_scored(name: str, registry: Registry, symbols:
 @every_baseline
 def test_no_score_is_below_the_entropy_of_the_source(name: str, registry: Registry) -> None:
     spec = registry.get("corpus", "pastiche")
-    corpus = spec.open(spec.options(size_bytes=200_000), Path())
+    corpus = spec.open(spec.options.model_validate({"size_bytes": 200_000}), Path())
     assert corpus.code_lengths is not None
     start, middle = 180_000, 190_000
     data = corpus.data

@@ -58,8 +58,13 @@ def test_unflatten_inverts_flatten_for_any_tree(tree: Any) -> None:
 
 @given(tree=trees)
 def test_flatten_finds_every_leaf_under_its_own_path(tree: Any) -> None:
-    found = []
-    states.map_tensors(lambda tensor: found.append(tensor) or tensor, tree)
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    states.map_tensors(note, tree)
     leaves = list(states.flatten(tree).values())
     assert len(leaves) == len(found)
     assert all(one is other for one, other in zip(leaves, found, strict=True))

@@ -68,7 +68,7 @@ def test_losses_over_100_updates_agree_with_torch_and_the_equations(
     name: str, registry: Registry
 ) -> None:
     spec = registry.get("architecture", name)
-    options = spec.options(hidden_size=24, num_layers=2)
+    options = spec.options.model_validate({"hidden_size": 24, "num_layers": 2})
     found = losses_agree(spec, options, vocab_size=V, batch_size=4, length=12)
     assert len(found.losses) == 3
     assert found.largest_difference < TOLERANCE_NATS

@@ -195,7 +195,9 @@ class Chaotic(Plain):
     def __init__(self) -> None:
         super().__init__()
         self.lstm = nn.RNN(H, H, batch_first=True)  # type: ignore[assignment]
-        nn.init.normal_(self.lstm.weight_hh_l0, std=1.2)
+        weight = self.lstm.weight_hh_l0
+        assert isinstance(weight, Tensor)
+        nn.init.normal_(weight, std=1.2)
 
 
 class ZeroByZero(Plain):
@@ -252,6 +254,8 @@ class Locked(Plain):
 
 
 class Counting(Plain):
+    seen: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("seen", torch.zeros(()))

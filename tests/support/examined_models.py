@@ -16,7 +16,7 @@ from seqzoo.plugin.registry import Registry
 
 
 def run_doctor(model: Any, **further: Any) -> Diagnosis:
-    given = {
+    given: dict[str, Any] = {
         "batches": batches,
         "corpus": TEXT,
         "carry_state": False,
@@ -43,7 +43,7 @@ def reported(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
 
 def subject_of(registry: Registry, *, quick: bool = False, **given: Any) -> Subject:
     """The plain model on contiguous batches, or what is given; the short training is shorter."""
-    usual = {"model": Plain, "batches": contiguous, "corpus": TEXT}
+    usual: dict[str, Any] = {"model": Plain, "batches": contiguous, "corpus": TEXT}
     settings = Settings(quick=quick, seconds=0.2)
     return subject_of_code(Code(**(usual | given)), registry, settings=settings)
 

@@ -29,7 +29,7 @@ TEXT = b"the quick brown fox jumps over the lazy dog, and the dog looks up at th
 class Plain(nn.Module):
     """A recurrent network in the usual form; each fault is a parameter."""
 
-    def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, hidden_size: int = 24) -> None:
+    def __init__(self, kind: Callable[..., nn.RNNBase] = nn.LSTM, hidden_size: int = 24) -> None:
         super().__init__()
         self.embed = nn.Embedding(128, 16)
         self.rnn = kind(16, hidden_size, batch_first=True)
