@@ -1,4 +1,4 @@
-"""What scoring while learning promises for every installed architecture."""
+"""Laws of adaptive scoring for every installed architecture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FewSymbols(Tokenizer):
         return np.ones(len(tokens), dtype=np.int64)
 
 
-# Strings of a few symbols that recur: there is something to learn.
+# Strings of a few symbols that occur again, so that a model can learn them.
 DATA = np.resize(np.array([1, 2, 3, 1, 2, 4, 5, 5, 1, 2, 3, 9], dtype=np.uint8), 1500)
 TRAINING, TEST = Span(DATA, 0, 900), Span(DATA, 900, 1500)
 
@@ -69,7 +69,9 @@ def test_learning_rate_0_is_the_static_score(spec: ArchitectureSpec) -> None:
 
 
 @every_architecture
-def test_what_it_learns_by_itself_does_not_depend_on_the_segments(spec: ArchitectureSpec) -> None:
+def test_what_a_model_learns_by_itself_does_not_depend_on_the_segments(
+    spec: ArchitectureSpec,
+) -> None:
     model = build(spec)
     scores = [
         adapted(model, 0.0, segment_length=length).bits_per_byte for length in (1, 64, len(TEST))
@@ -78,13 +80,13 @@ def test_what_it_learns_by_itself_does_not_depend_on_the_segments(spec: Architec
 
 
 @every_architecture
-def test_learning_from_what_recurs_lowers_the_score(spec: ArchitectureSpec) -> None:
+def test_learning_repeated_text_lowers_the_score(spec: ArchitectureSpec) -> None:
     model = build(spec)
     assert adapted(model, 0.01).bits_per_byte < adapted(model, 0.0).bits_per_byte - 0.1
 
 
 @every_architecture
-def test_the_model_that_was_scored_is_left_as_it_was(spec: ArchitectureSpec) -> None:
+def test_scoring_does_not_change_the_model(spec: ArchitectureSpec) -> None:
     model = build(spec)
     before = copy.deepcopy(model.state_dict())
     adapted(model, 0.01)

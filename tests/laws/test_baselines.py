@@ -1,4 +1,4 @@
-"""What every installed baseline promises."""
+"""Laws of every installed baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUT, MIDDLE = 3000, 3300
 
 
 def text(seed: int = 0) -> np.ndarray:
-    """(4000,) bytes in which much recurs and some is new."""
+    """(4000,) bytes with many repetitions and some new text."""
     generator = np.random.default_rng(seed)
     words = [generator.integers(97, 123, size).astype(np.uint8) for size in (2, 3, 5, 7, 4, 6)]
     parts = [words[i] for i in generator.integers(0, len(words), 1500)]
@@ -38,7 +38,7 @@ def splits_of(data: np.ndarray) -> dict[str, Span]:
 def score(
     registry: Registry, name: str, data: np.ndarray, splits: dict[str, Span], cut: int = CUT
 ) -> list[BaselineScore]:
-    """Skips where the baseline says that it cannot be had here."""
+    """Skips if the baseline reports that it is not available here."""
     spec = registry.get("baseline", name)
     try:
         return list(spec.score(spec.options(), data[:cut], splits))
@@ -56,7 +56,7 @@ def test_every_split_costs_a_finite_number_of_bits(name: str, registry: Registry
     for rung in rungs:
         assert set(rung.bits) == set(splits)
         for split, bits in rung.bits.items():
-            # Eight bits, and what an honest coder may lose on a text that begins to change.
+            # Eight bits, and the overhead that a coder can have when a text changes.
             assert 0 < bits < 16 * len(splits[split])
         assert set(rung.accuracy) <= set(splits)
         assert all(0 <= share <= 1 for share in rung.accuracy.values())
@@ -71,7 +71,9 @@ def test_scores_are_repeatable(name: str, registry: Registry) -> None:
 
 
 @every_baseline
-def test_each_split_is_scored_as_if_there_were_no_other(name: str, registry: Registry) -> None:
+def test_the_score_of_a_split_does_not_depend_on_other_splits(
+    name: str, registry: Registry
+) -> None:
     data = text()
     splits = splits_of(data)
     together = score(registry, name, data, splits)
@@ -83,7 +85,7 @@ def test_each_split_is_scored_as_if_there_were_no_other(name: str, registry: Reg
 
 
 @every_baseline
-def test_bytes_behind_a_split_do_not_change_its_score(name: str, registry: Registry) -> None:
+def test_bytes_after_a_split_do_not_change_its_score(name: str, registry: Registry) -> None:
     data = text()
     changed = data.copy()
     changed[MIDDLE:] = text(1)[MIDDLE:]
@@ -102,7 +104,7 @@ def test_noise_is_not_compressed(name: str, registry: Registry) -> None:
 
 
 @every_baseline
-def test_a_mapped_file_is_scored_as_memory_is(
+def test_a_mapped_file_and_an_array_have_the_same_score(
     name: str, registry: Registry, tmp_path: Path
 ) -> None:
     data = text()
@@ -122,7 +124,7 @@ def test_texts_of_few_symbols_are_scored(name: str, registry: Registry, symbols:
 
 
 @every_baseline
-def test_nothing_gets_below_the_true_source(name: str, registry: Registry) -> None:
+def test_no_score_is_below_the_entropy_of_the_source(name: str, registry: Registry) -> None:
     spec = registry.get("corpus", "pastiche")
     corpus = spec.open(spec.options.model_validate({"size_bytes": 200_000}), Path())
     assert corpus.code_lengths is not None
@@ -137,7 +139,7 @@ def test_nothing_gets_below_the_true_source(name: str, registry: Registry) -> No
     for rung in score(registry, name, data, splits, cut=start):
         for split, bits in rung.bits.items():
             # A code may be k bits shorter than the true one on 1 text in 2**k at most (Markov's
-            # inequality for likelihood ratios): 20 bits are luck, more is a bug.
+            # inequality for likelihood ratios): 20 bits can be luck, more is a bug.
             assert bits > floor[split] - 20, f"{rung.name} on {split}"
 
 

@@ -23,22 +23,22 @@ def corpus(request: pytest.FixtureRequest, registry: Registry, tmp_path: Path) -
     try:
         opened: Corpus = spec.open(spec.options(), tmp_path)
     except CorpusUnavailable as error:
-        pytest.skip(f"not to be had offline: {error}")
+        pytest.skip(f"not available offline: {error}")
     return opened
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_corpus_opens_or_says_why_not_in_one_sentence(
+def test_a_corpus_opens_or_reports_the_reason_in_one_sentence(
     registry: Registry, tmp_path: Path, name: str
 ) -> None:
     spec = registry.get("corpus", name)
-    said = ""
+    message = ""
     try:
         spec.open(spec.options(), tmp_path)
     except (CorpusUnavailable, UsageError) as error:
-        said = str(error)
-    assert said == "" or said.endswith((".", "?"))
-    assert "\n" not in said
+        message = str(error)
+    assert message == "" or message.endswith((".", "?"))
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""What every installed sampler promises, and what declaring a plugin may cost."""
+"""Laws of every installed sampler, and of declaring a plugin."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def samplers(registry: Registry) -> dict[str, Sampler]:
 
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[Tensor, int]:
-    """Logits (B, V), ties and excluded tokens among them, one left in every row; and a seed."""
+    """Logits (B, V) with ties and excluded tokens, one token left in every row; and a seed."""
     rows, vocab = draw(st.integers(1, 4)), draw(st.integers(1, 40))
     seed = draw(st.integers(0, 2**31))
     generator = torch.Generator().manual_seed(seed)

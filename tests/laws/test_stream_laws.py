@@ -1,4 +1,4 @@
-"""What every installed stream promises, contiguous lanes among them."""
+"""Laws of every installed stream, and of contiguous lanes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_rows_continue_unless_the_state_is_reset(stream: Stream) -> None:
 
 
 @every_stream
-def test_a_restored_stream_goes_on_with_the_same_batches(
+def test_a_restored_stream_continues_with_the_same_batches(
     registry: Registry, name: str, stream: Stream
 ) -> None:
     for _ in range(23):
@@ -74,7 +74,7 @@ def test_a_restored_stream_goes_on_with_the_same_batches(
 
 
 @every_stream
-def test_no_batch_changes_after_it_was_handed_out(stream: Stream) -> None:
+def test_no_batch_changes_after_it_was_returned(stream: Stream) -> None:
     kept = [stream.next(LENGTH) for _ in range(50)]
     copies = [(batch.inputs.clone(), batch.targets.clone()) for batch in kept]
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""What every installed tokenizer promises."""
+"""Laws of every installed tokenizer."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def as_array(data: bytes) -> np.ndarray:
     return np.frombuffer(data, dtype=np.uint8)
 
 
-def untaught(name: str, registry: Registry) -> Tokenizer:
+def untrained(name: str, registry: Registry) -> Tokenizer:
     spec = registry.get("tokenizer", name)
     tokenizer: Tokenizer = spec.build(spec.options())
     return tokenizer
 
 
 @pytest.fixture(scope="module")
-def learnt(registry: Registry) -> dict[str, Tokenizer]:
-    tokenizers = {name: untaught(name, registry) for name in registry.names("tokenizer")}
+def learned(registry: Registry) -> dict[str, Tokenizer]:
+    tokenizers = {name: untrained(name, registry) for name in registry.names("tokenizer")}
     for tokenizer in tokenizers.values():
         tokenizer.learn(as_array(TRAINING))
     return tokenizers
@@ -48,9 +48,9 @@ some_bytes = st.one_of(
 @every_tokenizer
 @given(data=some_bytes)
 def test_decode_inverts_encode_for_all_bytes(
-    learnt: dict[str, Tokenizer], name: str, data: bytes
+    learned: dict[str, Tokenizer], name: str, data: bytes
 ) -> None:
-    assert learnt[name].decode(learnt[name].encode(as_array(data))) == data
+    assert learned[name].decode(learned[name].encode(as_array(data))) == data
 
 
 @every_tokenizer
@@ -66,19 +66,19 @@ def test_bytes_are_encoded_as_their_array_is_and_text_is_refused(
 @every_tokenizer
 @given(data=some_bytes)
 def test_decode_takes_ids_of_torchs_type(
-    learnt: dict[str, Tokenizer], name: str, data: bytes
+    learned: dict[str, Tokenizer], name: str, data: bytes
 ) -> None:
-    tokens = learnt[name].encode(as_array(data)).astype(np.int64)
-    assert learnt[name].decode(tokens) == data
+    tokens = learned[name].encode(as_array(data)).astype(np.int64)
+    assert learned[name].decode(tokens) == data
 
 
 @every_tokenizer
 @given(data=some_bytes)
 def test_byte_lengths_sum_to_the_bytes_of_the_file(
-    learnt: dict[str, Tokenizer], name: str, data: bytes
+    learned: dict[str, Tokenizer], name: str, data: bytes
 ) -> None:
-    tokens = learnt[name].encode(as_array(data))
-    lengths = learnt[name].byte_lengths(tokens)
+    tokens = learned[name].encode(as_array(data))
+    lengths = learned[name].byte_lengths(tokens)
     assert lengths.shape == tokens.shape
     assert lengths.dtype == np.int64
     assert (lengths >= 0).all()
@@ -87,24 +87,24 @@ def test_byte_lengths_sum_to_the_bytes_of_the_file(
 
 @every_tokenizer
 @given(data=some_bytes)
-def test_ids_lie_in_the_vocabulary_and_take_the_least_room(
-    learnt: dict[str, Tokenizer], name: str, data: bytes
+def test_ids_are_in_the_vocabulary_and_have_the_smallest_type(
+    learned: dict[str, Tokenizer], name: str, data: bytes
 ) -> None:
-    tokens = learnt[name].encode(as_array(data))
+    tokens = learned[name].encode(as_array(data))
     assert tokens.ndim == 1
-    assert tokens.dtype == np.min_scalar_type(learnt[name].vocab_size - 1)
-    assert (tokens < learnt[name].vocab_size).all()
+    assert tokens.dtype == np.min_scalar_type(learned[name].vocab_size - 1)
+    assert (tokens < learned[name].vocab_size).all()
 
 
 @every_tokenizer
 @given(data=some_bytes)
 def test_state_restores_the_same_encoding_through_json(
-    learnt: dict[str, Tokenizer], registry: Registry, name: str, data: bytes
+    learned: dict[str, Tokenizer], registry: Registry, name: str, data: bytes
 ) -> None:
-    restored = untaught(name, registry)
-    restored.restore(json.loads(json.dumps(learnt[name].state())))
-    assert restored.vocab_size == learnt[name].vocab_size
-    expected = learnt[name].encode(as_array(data))
+    restored = untrained(name, registry)
+    restored.restore(json.loads(json.dumps(learned[name].state())))
+    assert restored.vocab_size == learned[name].vocab_size
+    expected = learned[name].encode(as_array(data))
     np.testing.assert_array_equal(restored.encode(as_array(data)), expected, strict=True)
     assert restored.decode(expected) == data
 
@@ -112,34 +112,34 @@ def test_state_restores_the_same_encoding_through_json(
 @every_tokenizer
 def test_a_foreign_state_is_refused(registry: Registry, name: str) -> None:
     with pytest.raises(ValueError, match="foreign"):
-        untaught(name, registry).restore({"foreign": [1, 2]})
+        untrained(name, registry).restore({"foreign": [1, 2]})
 
 
 @every_tokenizer
-def test_works_before_it_has_learnt(registry: Registry, name: str) -> None:
-    tokenizer = untaught(name, registry)
+def test_a_tokenizer_works_before_it_has_learned(registry: Registry, name: str) -> None:
+    tokenizer = untrained(name, registry)
     assert tokenizer.decode(tokenizer.encode(as_array(UNSEEN))) == UNSEEN
 
 
 @every_tokenizer
 @given(data=st.data())
 def test_decoding_token_by_token_gives_the_same_bytes_for_any_ids(
-    learnt: dict[str, Tokenizer], name: str, data: st.DataObject
+    learned: dict[str, Tokenizer], name: str, data: st.DataObject
 ) -> None:
-    top = learnt[name].vocab_size - 1
-    # The highest ids more often: escapes and other special tokens tend to stand there.
+    top = learned[name].vocab_size - 1
+    # The highest ids more often: escapes and other special tokens are usually there.
     ids = st.one_of(st.integers(0, top), st.integers(max(0, top - 3), top))
     tokens = data.draw(st.lists(ids, max_size=40))
-    stream = ByteStream(learnt[name])
+    stream = ByteStream(learned[name])
     pieces = [stream.feed(token) for token in tokens]
-    assert b"".join(pieces) == learnt[name].decode(np.array(tokens, dtype=np.int64))
+    assert b"".join(pieces) == learned[name].decode(np.array(tokens, dtype=np.int64))
 
 
 @every_tokenizer
-def test_the_data_is_left_as_it_was(learnt: dict[str, Tokenizer], name: str) -> None:
+def test_the_data_is_not_changed(learned: dict[str, Tokenizer], name: str) -> None:
     data = as_array(TRAINING + UNSEEN).copy()
     data.flags.writeable = False  # as a memory-mapped corpus is
-    learnt[name].byte_lengths(learnt[name].encode(data))
+    learned[name].byte_lengths(learned[name].encode(data))
     assert data.tobytes() == TRAINING + UNSEEN
 
 

@@ -23,7 +23,7 @@ def as_array(data: bytes) -> np.ndarray:
 
 
 class NaiveAdaptive:
-    """Dictionaries that are told of one occurrence at a time, and looked up anew for each byte.
+    """Dictionaries that receive one occurrence at a time and are read again for each byte.
 
     occurrences[n]: of each string of n bytes. predecessors[n]: the distinct bytes before each.
     """
@@ -43,7 +43,7 @@ class NaiveAdaptive:
                 self.predecessors[length][string].add(file[len(file) - length - 1])
 
     def level(self, order: int) -> dict[bytes, int]:
-        """What counts for the strings of order + 1 bytes: at the top occurrences, else variety."""
+        """Counts of the strings of order + 1 bytes: occurrences at the top, else continuations."""
         if order == self.order:
             return self.occurrences[order + 1]
         return {string: len(before) for string, before in self.predecessors[order + 1].items()}
@@ -149,7 +149,7 @@ def test_probabilities_of_all_symbols_sum_to_one_after_learning(context: bytes) 
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-10)
 
 
-def test_the_first_byte_costs_what_it_costs_the_static_model() -> None:
+def test_the_first_byte_costs_the_same_as_with_the_static_model() -> None:
     data = as_array(PLAY * 2)
     splits = {"one": Span(data, 100, 101)}
     for frozen, learning in zip(
@@ -161,7 +161,7 @@ def test_the_first_byte_costs_what_it_costs_the_static_model() -> None:
         assert learning.bits["one"] == pytest.approx(frozen.bits["one"], rel=1e-12)
 
 
-def test_what_recurs_in_the_split_becomes_cheap() -> None:
+def test_text_that_occurs_again_in_the_split_costs_less() -> None:
     noise = np.random.default_rng(3).integers(0, 256, 500, dtype=np.uint8)
     data = np.concatenate([as_array(PLAY), noise, noise])
     splits = {"once": Span(data, len(PLAY), len(PLAY) + 500), "twice": Span(data, len(PLAY), 1089)}
@@ -178,13 +178,13 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cut == pytest.approx(whole, rel=1e-12)
 
 
-def test_discounts_of_many_moments_are_those_of_each() -> None:
+def test_discounts_of_many_positions_equal_those_of_each() -> None:
     counts_of_counts = np.random.default_rng(0).integers(0, 5, (4, 300))
     expected = [estimate_discounts(each) for each in counts_of_counts.T]
     assert np.array_equal(estimate_discounts(counts_of_counts), np.stack(expected, axis=1))
 
 
-def test_max_order_gives_that_many_rungs() -> None:
+def test_max_order_gives_one_rung_for_each_order() -> None:
     (spec,) = (spec for spec in register_baselines() if spec.name == "adaptive_ngrams")
     data = as_array(PLAY)
     splits = {"test": Span(data, 50, len(data))}

@@ -35,7 +35,7 @@ def encode_naively(symbols: list[int], data: bytes) -> list[int]:
 
 
 def decode_naively(symbols: list[int], tokens: list[int]) -> bytes:
-    """A reader with one id at a time and the digits of an open escape, or None."""
+    """A reader of one id at a time. It keeps the digits of an incomplete escape, or None."""
     digits: list[int] | None = None
     out = bytearray()
     for token in tokens:
@@ -80,12 +80,12 @@ def test_symbols_are_the_sorted_distinct_bytes_of_the_training_part() -> None:
     assert tokenizer.encode(as_array(b" ")).tolist() == [0]
 
 
-def test_a_small_alphabet_is_filled_up_with_the_lowest_absent_bytes() -> None:
+def test_a_small_alphabet_is_extended_with_the_lowest_missing_bytes() -> None:
     assert taught(b"\x01b").state() == {"symbols": [*range(15), ord("b")]}
 
 
 @pytest.mark.parametrize("num_symbols", [15, 16, 17, 255, 256])
-def test_every_byte_survives_with_any_size_of_alphabet(num_symbols: int) -> None:
+def test_every_byte_round_trips_with_any_size_of_alphabet(num_symbols: int) -> None:
     tokenizer = taught(bytes(range(num_symbols)))
     everything = bytes(range(256))
     tokens = tokenizer.encode(as_array(everything))
@@ -99,7 +99,7 @@ def test_an_escaped_byte_counts_at_its_last_digit() -> None:
     assert tokenizer.byte_lengths(tokens).tolist() == [1, 0, 0, 1]
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_size_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     data = np.random.default_rng(0).integers(0, 256, 1000, dtype=np.uint8)
     whole = taught(b"0123456789 and letters")
     expected = whole.encode(data)
@@ -109,7 +109,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(cut.encode(data), expected, strict=True)
 
 
-def test_a_memory_mapped_file_is_learnt_and_encoded(tmp_path: Path) -> None:
+def test_a_memory_mapped_file_is_learned_and_encoded(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"enter the ghost, exeunt others\n" * 100)
     data = np.memmap(tmp_path / "text", dtype=np.uint8, mode="r")
     tokenizer = CharTokenizer()

@@ -41,7 +41,7 @@ def write_bzip2(path: Path, data: bytes) -> None:
 
 
 def write_xz(path: Path, data: bytes) -> None:
-    # The dictionary of -9 would take 700 MB; one that holds the text finds the same matches.
+    # The dictionary of -9 would need 700 MB; one of the size of the text finds the same matches.
     lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 17}
     with lzma.open(path, "wb", filters=[lzma2]) as file:
         file.write(data)
@@ -98,7 +98,7 @@ each_compressor = pytest.mark.parametrize(
 )
 
 
-def test_every_compressor_is_held_against_a_real_file() -> None:
+def test_every_compressor_is_compared_with_a_real_file() -> None:
     assert set(WRITERS) == set(COMPRESSORS) == {spec.name for spec in register_baselines()}
 
 
@@ -127,7 +127,7 @@ def test_blocks_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @each_compressor
-def test_bytes_that_do_not_lie_side_by_side_are_read_in_order(name: str) -> None:
+def test_bytes_that_are_not_contiguous_are_read_in_order(name: str) -> None:
     data = as_array(TEXT)
     doubled = np.repeat(data, 2)
     expected = primed_bits(name, data[:9000], {"test": Span(data, 9000, 9500)})
@@ -136,7 +136,7 @@ def test_bytes_that_do_not_lie_side_by_side_are_read_in_order(name: str) -> None
 
 
 @each_compressor
-def test_the_training_part_helps(name: str) -> None:
+def test_the_training_part_reduces_the_size(name: str) -> None:
     data = as_array(TEXT[:20_000] + TEXT[:5000])
     span = Span(data, 20_000, 25_000)
     assert (
@@ -149,19 +149,19 @@ def test_the_training_part_helps(name: str) -> None:
 def test_noise_does_not_shrink(name: str) -> None:
     data = np.random.default_rng(0).integers(0, 256, 40_000, dtype=np.uint8)
     bits = primed_bits(name, data[:30_000], {"test": Span(data, 30_000, 40_000)})["test"]
-    # bzip2 gains a little: its code tables serve more symbols. xz rounds to four bytes.
+    # bzip2 gains a little: its code tables are used for more symbols. xz rounds to four bytes.
     assert bits > 7.9 * 10_000
 
 
 @each_compressor
-def test_nothing_costs_nothing(name: str) -> None:
+def test_an_empty_split_costs_zero_bits(name: str) -> None:
     data = as_array(TEXT)
     assert primed_bits(name, data, {"empty": Span(data, 5, 5)}) == {"empty": 0}
     assert primed_bits(name, data[:100], {}) == {}
 
 
 @each_compressor
-def test_rungs_say_that_they_were_primed_and_adapt(name: str) -> None:
+def test_rungs_are_named_primed_and_are_adaptive(name: str) -> None:
     data = as_array(TEXT[:500])
     (spec,) = (spec for spec in register_baselines() if spec.name == name)
     (rung,) = spec.score(spec.options(), data[:400], {"test": Span(data, 400, 500)})
@@ -170,7 +170,7 @@ def test_rungs_say_that_they_were_primed_and_adapt(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_a_missing_package_is_named_with_what_installs_it(
+def test_a_missing_package_is_reported_with_the_install_command(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, PACKAGES[name], None)
@@ -182,7 +182,7 @@ def test_a_missing_package_is_named_with_what_installs_it(
         list(spec.score(spec.options(), data[:400], {"test": Span(data, 400, 500)}))
 
 
-def test_ppmd_is_the_reference_on_tinyshakespeare(tinyshakespeare: Path) -> None:
+def test_ppmd_agrees_with_another_implementation_on_tinyshakespeare(tinyshakespeare: Path) -> None:
     pytest.importorskip("pyppmd")
     data = np.fromfile(tinyshakespeare, dtype=np.uint8)
     span = Span(data, len(data) * 9 // 10, len(data))

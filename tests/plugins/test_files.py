@@ -1,4 +1,4 @@
-"""The user's own bytes: mapped, not read; joined in a stated order; mistakes named."""
+"""The user's own files: mapped and not read, joined in a fixed order, with clear error messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_file_expands_the_home_folder(
     assert open_(registry, "file", Path("/nowhere"), path="~/mine.txt").data.tobytes() == b"mine"
 
 
-def test_a_gigabyte_costs_no_memory(tmp_path: Path) -> None:
+def test_a_gigabyte_needs_no_memory(tmp_path: Path) -> None:
     with (tmp_path / "large.txt").open("wb") as file:
         file.truncate(1 << 30)  # sparse: takes no disk either
     program = """
@@ -72,7 +72,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         ("folder", "is not a file; for a folder use the corpus 'directory'"),
     ],
 )
-def test_file_names_the_mistake(registry: Registry, tmp_path: Path, path: str, says: str) -> None:
+def test_file_reports_the_mistake(registry: Registry, tmp_path: Path, path: str, says: str) -> None:
     write(tmp_path, {"hamlet.txt": b"x", "empty.txt": b"", "folder/y": b"y"})
     with pytest.raises(UsageError) as caught:
         open_(registry, "file", tmp_path, path=path)
@@ -118,7 +118,7 @@ def test_directory_joins_visible_files_in_path_order(
 
 
 def _folders(prefixes: set[str], files: dict[str, bytes]) -> set[str]:
-    """Names that other names have as their folder, and so cannot be files."""
+    """Names that are folders of other names, and so cannot be files."""
     return {f"{p}/" for p in prefixes if any(name.startswith(f"{p}/") for name in files)}
 
 
@@ -133,7 +133,7 @@ def _folders(prefixes: set[str], files: dict[str, bytes]) -> set[str]:
         ("./d.[a-m]*", b"4"),
     ],
 )
-def test_patterns_mean_what_globs_mean(
+def test_patterns_match_like_globs(
     registry: Registry, tmp_path: Path, pattern: str, expected: bytes
 ) -> None:
     write(tmp_path, {"a.txt": b"1", "b/b.txt": b"2", "b/c/c.txt": b"3", "d.md": b"4"})

@@ -1,4 +1,4 @@
-"""The recurrent kernels against their cells, one step at a time, and where they give way."""
+"""The recurrent kernels compared with their cells, and the cases where torch's layers are used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive_stack import shake
+from naive_stack import randomise
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
@@ -45,11 +45,11 @@ def numbers(model: RecurrentStack, outputs: Tensor, last: Any, state: Any) -> It
     tied=st.booleans(),
     seed=st.integers(0, 9),
 )
-def test_outputs_states_and_gradients_are_the_cells(
+def test_outputs_states_and_gradients_equal_those_of_the_cells(
     kind: str, rows: int, length: int, hidden_size: int, num_layers: int, tied: bool, seed: int
 ) -> None:
     model = BUILD[kind](hidden_size=hidden_size, num_layers=num_layers, tied_embeddings=tied)
-    shake(model, seed=seed).train()
+    randomise(model, seed=seed).train()
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(V, (rows, length), generator=generator)
     state = tuple(
@@ -59,12 +59,12 @@ def test_outputs_states_and_gradients_are_the_cells(
     found = numbers(model, *model.hidden(tokens, state), state)
     expected = numbers(model, *by_the_cell(model, tokens, state), state)
     for one, other in zip(found, expected, strict=True):
-        # float64, both; the tanh through a sigmoid is exact to its last digits near 1 only.
+        # Both are float64; a tanh by a sigmoid is exact to its last digits only near 1.
         torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
-def test_losses_over_100_updates_are_torchs_and_the_equations(
+def test_losses_over_100_updates_agree_with_torch_and_the_equations(
     name: str, registry: Registry
 ) -> None:
     spec = registry.get("architecture", name)
@@ -75,8 +75,8 @@ def test_losses_over_100_updates_are_torchs_and_the_equations(
 
 
 @every_kind
-def test_no_graph_changes_no_number(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=7, num_layers=2))
+def test_results_are_the_same_without_a_graph(kind: str) -> None:
+    model = randomise(BUILD[kind](hidden_size=7, num_layers=2))
     tokens = torch.randint(V, (3, 20))
     with_graph, state = model(tokens)
     for context in (torch.no_grad, torch.inference_mode):
@@ -88,7 +88,7 @@ def test_no_graph_changes_no_number(kind: str) -> None:
 
 @every_kind
 @pytest.mark.parametrize("length", [1, 5])
-def test_no_rows_give_no_rows(kind: str, length: int) -> None:
+def test_an_empty_batch_gives_an_empty_result(kind: str, length: int) -> None:
     model = BUILD[kind](hidden_size=7, num_layers=2).eval()
     with torch.no_grad():
         logits, state = model(torch.empty(0, length, dtype=torch.int64))
@@ -97,8 +97,8 @@ def test_no_rows_give_no_rows(kind: str, length: int) -> None:
 
 
 @every_kind
-def test_a_graph_can_be_walked_twice(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=7))
+def test_backward_can_run_twice(kind: str) -> None:
+    model = randomise(BUILD[kind](hidden_size=7))
     loss = model(torch.randint(V, (3, 20)))[0].square().sum()
     parameters = list(model.parameters())
     first = torch.autograd.grad(loss, parameters, retain_graph=True)
@@ -107,8 +107,8 @@ def test_a_graph_can_be_walked_twice(kind: str) -> None:
 
 
 @every_kind
-def test_a_derivative_of_the_derivative_is_refused(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=5))
+def test_a_second_derivative_is_refused(kind: str) -> None:
+    model = randomise(BUILD[kind](hidden_size=5))
     loss = model(torch.randint(V, (2, 12)))[0].square().sum()
     gradient = torch.autograd.grad(loss, model.layers.all_weights[0][1], create_graph=True)[0]
     with pytest.raises(RuntimeError, match="once_differentiable"):
@@ -135,8 +135,8 @@ def _gradients(model: RecurrentStack, tokens: Tensor) -> tuple[Tensor, ...]:
 
 
 @every_kind
-def test_frozen_parameters_receive_nothing_and_change_nothing(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=6))
+def test_frozen_parameters_get_no_gradient_and_change_no_other(kind: str) -> None:
+    model = randomise(BUILD[kind](hidden_size=6))
     tokens = torch.randint(V, (3, 20))
     model(tokens)[0].square().sum().backward()
     expected = model.layers.all_weights[0][0].grad
@@ -162,7 +162,7 @@ def test_dropout_between_layers_and_on_the_input_acts_in_training(
 
 
 @every_kind
-def test_layers_that_somebody_hooked_on_to_are_called(kind: str) -> None:
+def test_modules_with_a_hook_are_called(kind: str) -> None:
     model = BUILD[kind](hidden_size=5).eval()
     for length in (1, 20):
         for module in (model.embed, model.layers, model.dropout, model.head):

@@ -34,7 +34,7 @@ def test_logits_follow_the_equations(num_layers: int) -> None:
     assert_equals_naive(build(options, vocab_size=11), cell, num_memories=2)
 
 
-def test_tied_embeddings_are_one_matrix_scaled_up_on_the_way_in() -> None:
+def test_tied_embeddings_are_one_matrix_scaled_up_as_an_embedding() -> None:
     model = build(LSTMOptions(hidden_size=9, tied_embeddings=True), vocab_size=11)
     assert model.embed.weight is model.head.weight
     assert_equals_naive(model, cell, num_memories=2, scale=3.0)
@@ -47,7 +47,7 @@ def test_tied_embeddings_of_another_size_are_refused() -> None:
 
 
 @pytest.mark.parametrize("forget_bias", [0.0, 1.0, 2.5])
-def test_forget_gates_alone_start_at_their_bias(forget_bias: float) -> None:
+def test_only_forget_gates_start_at_the_forget_bias(forget_bias: float) -> None:
     options = LSTMOptions(hidden_size=5, num_layers=2, forget_bias=forget_bias)
     for _, _, b, c in build(options, vocab_size=11).layers.all_weights:
         i, f, g, o = (b + c).chunk(4)
@@ -80,7 +80,7 @@ def test_each_dropout_acts_in_training_and_not_in_evaluation(field: str) -> None
     assert torch.equal(model(tokens)[0], model(tokens)[0])
 
 
-def test_a_single_token_without_a_graph_is_dropped_out_in_training_too() -> None:
+def test_dropout_acts_on_a_single_token_without_a_graph_in_training() -> None:
     model = build(LSTMOptions(hidden_size=64, dropout=0.5), vocab_size=11)
     token = torch.zeros(1, 1, dtype=torch.int64)
     with torch.no_grad():

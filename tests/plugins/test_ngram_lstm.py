@@ -38,7 +38,7 @@ some_orders = st.sets(st.integers(1, 6), min_size=1).map(sorted)
 def counted(
     text: Sequence[int], orders: Sequence[int], places: Sequence[int]
 ) -> dict[tuple[int, ...], Counter[int]]:
-    """By context, what stood after it at these places."""
+    """For each context the symbols after it at these places."""
     found: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for place in places:
         for order in orders:
@@ -90,7 +90,7 @@ def test_a_folds_own_counts_are_left_out(text: list[int], orders: list[int]) -> 
         assert torch.equal(found[folds == fold], expected[folds == fold])
 
 
-def test_a_full_table_drops_the_rarest_and_training_does_not_see_what_scoring_would_not() -> None:
+def test_a_full_table_drops_the_rarest_entries_in_training_and_in_scoring() -> None:
     text = np.random.default_rng(0).integers(0, V, 4000)
     table = NgramTable(V, (2, 4), max_entries=100)
     table.count(text)
@@ -106,7 +106,7 @@ def test_a_full_table_drops_the_rarest_and_training_does_not_see_what_scoring_wo
 
 
 @given(texts, texts, st.integers(1, 40), some_orders)
-def test_window_counts_are_those_of_its_latest_tokens(
+def test_window_counts_are_those_of_the_latest_tokens(
     before: list[int], text: list[int], window: int, orders: list[int]
 ) -> None:
     window = max(window, orders[-1])
@@ -129,7 +129,7 @@ def test_window_counts_are_those_of_its_latest_tokens(
                 assert torch.equal(total[row * len(text) + time, number], expected)
 
 
-def test_witten_bell_is_the_formula_and_sums_to_one() -> None:
+def test_witten_bell_equals_the_formula_and_sums_to_one() -> None:
     generator = torch.Generator().manual_seed(0)
     counts = torch.randint(0, 4, (50, 3, V), generator=generator).double()
     counts[::5, 1:] = 0
@@ -148,7 +148,7 @@ def test_witten_bell_is_the_formula_and_sums_to_one() -> None:
 
 @settings(max_examples=20)
 @given(st.integers(1, 6 * BLOCK), st.randoms(use_true_random=False))
-def test_what_was_read_is_counted_up_to_the_last_block(length: int, random: Any) -> None:
+def test_tokens_are_counted_up_to_the_last_full_block(length: int, random: Any) -> None:
     text = [random.randrange(V) for _ in range(length)]
     learned = Learned(lambda: NgramTable(V, (1, 3)))
     rest = torch.tensor(text)
@@ -163,7 +163,7 @@ def test_what_was_read_is_counted_up_to_the_last_block(length: int, random: Any)
     assert torch.equal(total, expected)
 
 
-def test_what_was_read_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_tokens_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learned_module, "_LARGEST_SEGMENT", 2 * BLOCK)
     monkeypatch.setattr(learned_module, "_MAX_TOKENS", 4 * BLOCK)
     text = np.random.default_rng(0).integers(0, V, 7 * BLOCK).tolist()
@@ -184,7 +184,7 @@ def test_long_contexts_in_the_window_differ_by_their_first_token() -> None:
     assert total[-1].nonzero().tolist() == [[0, 5], [0, 6], [1, 5]]
 
 
-def test_contexts_of_different_orders_have_different_keys_and_unwhole_ones_have_none() -> None:
+def test_contexts_of_different_orders_have_different_keys_and_incomplete_ones_have_none() -> None:
     tokens = torch.tensor([[3, 3, 3, 3]])
     keys = context_keys(tokens, 4, (1, 2, 4), bits=40)[0]
     assert (keys[0] == torch.tensor([int(keys[0, 0]), ABSENT, ABSENT])).all()
@@ -197,7 +197,7 @@ def small(**options: Any) -> NgramLSTM:
     return NgramLSTM(NgramLSTMOptions(hidden_size=8, window=32, **options), vocab_size=256)
 
 
-def test_weights_take_tables_of_any_size() -> None:
+def test_a_state_dict_with_a_table_of_any_size_can_be_loaded() -> None:
     model, other = small(), small()
     model.prepare(np.random.default_rng(0).integers(0, 256, 500))
     other.load_state_dict(model.state_dict())
@@ -205,7 +205,7 @@ def test_weights_take_tables_of_any_size() -> None:
     assert torch.equal(model.eval()(tokens)[0], other.eval()(tokens)[0])
 
 
-def test_a_loaded_model_knows_its_folds_only_after_it_has_seen_the_text_again() -> None:
+def test_a_loaded_model_has_folds_only_after_it_counted_the_text_again() -> None:
     text = np.random.default_rng(0).integers(0, 256, 500)
     model, loaded, other = small().eval(), small().eval(), small().eval()
     model.prepare(text)
@@ -220,7 +220,7 @@ def test_a_loaded_model_knows_its_folds_only_after_it_has_seen_the_text_again() 
         assert torch.equal(again.forward_in_training(tokens, None, positions)[0], expected)
 
 
-def test_long_runs_of_one_byte_leave_every_byte_a_probability() -> None:
+def test_every_byte_has_a_probability_after_a_long_run_of_one_byte() -> None:
     model = small(orders=(1, 2, 9), window_orders=tuple(range(1, 17))).eval()
     model.prepare(np.full(20_000, 97))
     with torch.no_grad():
@@ -228,7 +228,7 @@ def test_long_runs_of_one_byte_leave_every_byte_a_probability() -> None:
     assert logits.log_softmax(-1).isfinite().all()
 
 
-def test_of_many_places_the_latest_are_looked_at() -> None:
+def test_only_the_latest_of_many_places_are_used() -> None:
     text = torch.full((1, 1000), 5)
     total = torch.zeros(100, 2, V)
     add_window_counts(total, text[:, :900], text[:, 900:], (2, 4))
@@ -243,7 +243,7 @@ def test_tables_stay_on_the_device_of_their_model() -> None:
     assert all(buffer.is_meta for buffer in table.buffers())
 
 
-def test_training_does_not_see_the_counts_of_what_it_reads() -> None:
+def test_training_leaves_out_the_counts_of_the_current_fold() -> None:
     text = np.arange(256)  # nothing recurs: outside its fold nothing is known of a context
     model, ignorant = small().eval(), small().eval()
     model.prepare(text)
@@ -253,7 +253,7 @@ def test_training_does_not_see_the_counts_of_what_it_reads() -> None:
     assert not torch.allclose(model(tokens)[0], seen)
 
 
-def test_a_restored_training_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+def test_a_restored_training_continues_with_the_same_bits(tmp_path: Path) -> None:
     text = np.random.default_rng(0).integers(97, 100, 3000).astype(np.uint8)
     section = TrainSection.model_validate({"batch_size": 4, "budget": {"steps": 20}})
 

@@ -64,7 +64,7 @@ class NaiveKneserNey:
 def naive_score(
     data: bytes, training_length: int, span: Span, order: int
 ) -> tuple[float, int, int]:
-    """Bits, and right guesses if ties go wrong and if they go right."""
+    """Bits, and the smallest and largest number of correct guesses, by how ties are decided."""
     model = NaiveKneserNey(data[:training_length], order)
     bits, fewest, most = 0.0, 0, 0
     for i in range(span.start, span.stop):
@@ -124,14 +124,14 @@ def test_equals_dictionaries_and_loops(data: bytes, training_length: int) -> Non
     st.floats(0, 1),
     st.sampled_from([0, 1, 3, 7]),
 )
-def test_equals_dictionaries_and_loops_on_any_bytes(
+def test_scores_equal_dictionaries_and_loops_on_any_bytes(
     data: bytes, share: float, max_order: int
 ) -> None:
     check_against_naive(data, max(1, int(share * (len(data) - 1))), max_order)
 
 
 @pytest.mark.parametrize("start", [0, 2, 4])
-def test_a_split_at_the_start_of_the_file_has_only_the_context_there_is(start: int) -> None:
+def test_a_split_at_the_start_of_the_file_uses_only_existing_context(start: int) -> None:
     data = as_array(PLAY)
     span = Span(data, start, 30)
     for order, rung in enumerate(score(data[30:], {"start": span}, max_order=4)):
@@ -196,7 +196,7 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [c[1] for c in cut] == [w[1] for w in whole]
 
 
-def test_max_order_gives_that_many_rungs() -> None:
+def test_max_order_gives_one_rung_for_each_order() -> None:
     (spec,) = (spec for spec in register_baselines() if spec.name == "ngrams")
     data = as_array(PLAY)
     splits = {"test": Span(data, 50, len(data))}

@@ -17,7 +17,7 @@ import pytest
 
 from seqzoo import Corpus, CorpusUnavailable
 from seqzoo.plugin.registry import Registry
-from seqzoo_plugins.pastiche.performance import draws, perform, perform_script
+from seqzoo_plugins.pastiche.generation import draws, generate, generate_play
 from seqzoo_plugins.pastiche.play import Play
 from seqzoo_plugins.pastiche.table import Table, blend
 from seqzoo_plugins.pastiche.verse import Script
@@ -53,7 +53,7 @@ def choices_read_from(text: bytes, script: Script) -> Iterator[tuple[Table, int,
 
 
 def table_after(chosen: list[int]) -> Table:
-    """The table that stands behind these choices: the script is run from its beginning."""
+    """The table after these choices; the script is run from its beginning."""
     script = Play().script()
     table = next(script)
     for index in chosen:
@@ -78,7 +78,7 @@ def next_byte(chosen: list[int], typed: bytes) -> dict[int, Fraction]:
             continue
         following = table_after([*chosen, i])
         for text, weight in zip(following.texts, following.weights, strict=True):
-            # A byte that could mean both could not be read back; the sum would not show it.
+            # A byte with two meanings could not be read back, and the sum would not show it.
             assert text[0] not in going_on
             chances[text[0]] += share * Fraction(weight, following.total)
     return chances
@@ -93,7 +93,7 @@ def test_the_first_megabyte_is_the_same_on_every_machine(registry: Registry) -> 
 
 
 def test_draws_are_splitmix64() -> None:
-    """Against the generator written as its authors do: a state that steps and is mixed."""
+    """Compared with the form of its authors: a state that is incremented and mixed."""
 
     def splitmix(state: int, count: int) -> list[int]:
         outputs = []
@@ -133,17 +133,17 @@ def test_a_table_that_could_not_be_read_back_is_refused(entries: list[Any]) -> N
         Table(entries)
 
 
-def test_a_script_that_ends_open_is_refused() -> None:
+def test_a_script_with_an_ambiguous_end_is_refused() -> None:
     def script() -> Script:
         yield Table([("the", 1, None), ("them", 1, None)])
 
     with pytest.raises(ValueError, match="must end"):
-        perform_script(script(), iter([0] * 9))
+        generate(script(), iter([0] * 9))
 
 
 def test_every_choice_can_be_read_from_the_text_and_costs_its_probability() -> None:
     """The sum over bytes is minus log2 of the probability of all choices, no bit more or less."""
-    text, bits = perform(3, 0)
+    text, bits = generate_play(3, 0)
     choices, read = 0.0, b""
     for table, _, index in choices_read_from(text, Play().script()):
         read += table.texts[index]
@@ -154,8 +154,8 @@ def test_every_choice_can_be_read_from_the_text_and_costs_its_probability() -> N
 
 
 def test_code_lengths_are_the_conditional_probabilities_by_brute_force() -> None:
-    """Each byte at random places, with exact fractions; all 256 chances add up to exactly 1."""
-    text, bits = perform(2, 1)
+    """Each byte at random places, with exact fractions; all 256 probabilities sum to exactly 1."""
+    text, bits = generate_play(2, 1)
     chosen: list[int] = []
     rng = np.random.default_rng(5)
     checked = 0
@@ -201,7 +201,7 @@ def floor(corpus: Corpus, start: int) -> float:
     return float(code_lengths(corpus, start, len(corpus.data)).mean())
 
 
-def test_no_compressor_beats_the_floor(registry: Registry) -> None:
+def test_no_compressor_is_below_the_entropy(registry: Registry) -> None:
     corpus = open_(registry)
     data = corpus.data.tobytes()
     entropy = floor(corpus, 0)
@@ -210,8 +210,8 @@ def test_no_compressor_beats_the_floor(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
-def test_no_adaptive_context_model_beats_the_floor(registry: Registry, order: int) -> None:
-    """Counts with an escape to the order below, learning as it goes."""
+def test_no_adaptive_context_model_is_below_the_entropy(registry: Registry, order: int) -> None:
+    """Counts with an escape to the next lower order, updated after each byte."""
     corpus = open_(registry, size_bytes=200_000)
     data = corpus.data.tobytes()
     counts: list[dict[bytes, Counter[int]]] = [defaultdict(Counter) for _ in range(order + 1)]

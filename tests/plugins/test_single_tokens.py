@@ -1,4 +1,4 @@
-"""Single tokens, one in each lane, whose step keeps what it derives from the weights."""
+"""Single tokens, one in each lane; their step keeps values derived from the weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from naive_stack import shake
+from naive_stack import randomise
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
@@ -88,10 +88,10 @@ def _load(model: RecurrentStack, *, assign: bool) -> None:
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("change", CHANGES)
-def test_single_tokens_never_use_weights_of_the_past(
+def test_single_tokens_never_use_old_weights(
     kind: str, num_layers: int, rows: int, change: str
 ) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=num_layers))
+    model = randomise(BUILD[kind](hidden_size=6, num_layers=num_layers))
     token = torch.full((rows, 1), 3)
     state = tuple(torch.full_like(leaf, 0.3) for leaf in model.initial_state(rows))
 
@@ -130,8 +130,8 @@ EVENTS_IN_A_TEXT: dict[str, list[Callable[[RecurrentStack], None] | None]] = {
 
 @every_kind
 @pytest.mark.parametrize("change", EVENTS_IN_A_TEXT)
-def test_fused_optimizers_that_step_inside_a_text_are_noticed(kind: str, change: str) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+def test_steps_of_fused_optimizers_inside_a_text_are_noticed(kind: str, change: str) -> None:
+    model = randomise(BUILD[kind](hidden_size=6, num_layers=2))
     optimizer = _fused(model)
     token = torch.full((1, 1), 3)
     with torch.no_grad():
@@ -180,10 +180,10 @@ def test_no_model_hooks_onto_the_optimizers_of_the_process() -> None:
 
 @every_kind
 @pytest.mark.parametrize("rows", [1, 3])
-def test_states_of_single_tokens_are_read_out_of_turn_and_as_they_are_now(
+def test_states_of_single_tokens_can_be_used_in_any_order_and_after_changes(
     kind: str, rows: int
 ) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    model = randomise(BUILD[kind](hidden_size=6, num_layers=2))
     tokens = torch.arange(4).expand(rows, -1).split(1, dim=1)
     with torch.no_grad():
         first = model(tokens[0])[1]
@@ -204,7 +204,7 @@ def test_threads_that_share_a_model_get_their_own_states(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    model = randomise(BUILD[kind](hidden_size=6, num_layers=2))
 
     def last_logits(token: int) -> Tensor:
         tokens, state, logits = torch.tensor([[token]]), None, torch.empty(0)
@@ -220,8 +220,8 @@ def test_threads_that_share_a_model_get_their_own_states(
 
 
 @every_kind
-def test_a_copy_derives_from_its_own_weights(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=6))
+def test_a_copy_uses_its_own_weights(kind: str) -> None:
+    model = randomise(BUILD[kind](hidden_size=6))
     token = torch.zeros(1, 1, dtype=torch.int64)
     with torch.no_grad():
         expected = model(token)[0]
@@ -232,10 +232,10 @@ def test_a_copy_derives_from_its_own_weights(kind: str) -> None:
 
 
 @every_kind
-def test_the_equations_also_hold_for_a_product_in_blocks(
+def test_a_product_in_blocks_gives_the_same_result(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2))
+    model = randomise(BUILD[kind](hidden_size=6, num_layers=2))
     token, state = torch.full((1, 1), 3), model.initial_state(1)
     with torch.no_grad():
         expected = model.head(by_the_cell(model, token, state)[0])
@@ -252,7 +252,7 @@ def test_a_single_token_that_is_no_symbol_is_refused(rows: int, token: int) -> N
 
 
 @every_kind
-def test_single_tokens_of_a_diverged_model_warn_of_nothing(
+def test_single_tokens_of_a_diverged_model_give_no_warning(
     kind: str, recwarn: pytest.WarningsRecorder
 ) -> None:
     model = BUILD[kind](hidden_size=5).eval()
@@ -263,10 +263,10 @@ def test_single_tokens_of_a_diverged_model_warn_of_nothing(
     assert not recwarn.list
 
 
-@pytest.mark.filterwarnings("ignore")  # torch would rather see torch.export used
+@pytest.mark.filterwarnings("ignore")  # torch recommends torch.export
 @every_kind
 def test_a_traced_model_reads_the_tokens_that_it_is_given(kind: str) -> None:
-    model = shake(BUILD[kind](hidden_size=5))
+    model = randomise(BUILD[kind](hidden_size=5))
     one, other, state = torch.tensor([[1]]), torch.tensor([[2]]), model.initial_state(1)
     with torch.no_grad():
         traced = torch.jit.trace(model, (one, state), check_trace=False)

@@ -1,4 +1,4 @@
-"""The lookup order, and that nothing unchecked is ever taken or kept."""
+"""The lookup order, and that every copy is checked before it is used or kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_(registry: Registry, **options: Any) -> Corpus:
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, data: bytes | OSError) -> list[str]:
-    """Let downloads bring data, or fail; returns the addresses that are asked for."""
+    """Downloads return data or fail; returns the requested addresses."""
     asked: list[str] = []
 
     class Downloader:
@@ -94,7 +94,7 @@ def test_a_damaged_cached_copy_is_fetched_again(
 
 
 @pytest.mark.parametrize("data", [b"", b"First Citizen:\nBefore we", b"<html>"])
-def test_a_wrong_download_leaves_nothing_behind(
+def test_a_wrong_download_leaves_no_file(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, cache: Path, data: bytes
 ) -> None:
     serve(monkeypatch, data)
@@ -103,7 +103,7 @@ def test_a_wrong_download_leaves_nothing_behind(
     assert kept(cache) == []
 
 
-def test_no_network_is_one_sentence(
+def test_a_missing_network_is_reported_in_one_sentence(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     serve(monkeypatch, OSError(101, "Network is unreachable"))
@@ -114,7 +114,7 @@ def test_no_network_is_one_sentence(
     assert kept(cache) == []
 
 
-def test_the_real_downloader_offline_is_one_sentence(registry: Registry) -> None:
+def test_the_real_downloader_reports_a_missing_network_in_one_sentence(registry: Registry) -> None:
     with pytest.raises(CorpusUnavailable) as caught:
         open_(registry)
     assert "could not be downloaded" in str(caught.value)

@@ -1,4 +1,4 @@
-"""The undocumented parts of torch, each taken away: the plain form gives the same results."""
+"""Without an undocumented part of torch the plain form gives the same results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from naive_stack import shake
+from naive_stack import randomise
 from recurrent_stacks import BUILD, V, by_the_cell, every_kind
 from torch import Tensor
 
@@ -57,7 +57,7 @@ def test_a_model_without_one_internal_computes_the_same(
 ) -> None:
     monkeypatch.setattr(stack_module, "kernel_is_faster", lambda *_: True)
     monkeypatch.setattr(product_module, "_SMALL", 0)
-    model = shake(BUILD[kind](hidden_size=6, num_layers=2)).float()
+    model = randomise(BUILD[kind](hidden_size=6, num_layers=2)).float()
     expected = _numbers(model)
     monkeypatch.setattr(internals, missing, MISSING[missing])
     for one, other in zip(_numbers(model), expected, strict=True):
@@ -111,7 +111,7 @@ def test_where_hooks_cannot_be_looked_up_modules_are_called(
 def test_where_writes_are_not_counted_nothing_derived_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = shake(BUILD["rnn-tanh"](hidden_size=5))
+    model = randomise(BUILD["rnn-tanh"](hidden_size=5))
     monkeypatch.setattr(internals, "_writes_are_counted", False)
     assert write_marks(list(model.parameters())) is None
     token, state = torch.full((1, 1), 3), model.initial_state(1)

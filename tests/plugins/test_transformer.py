@@ -1,4 +1,4 @@
-"""The transformer against full attention in float64 without any cache, and far out in a stream."""
+"""The transformer equals full attention in float64 without a cache, also far into a stream."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from seqzoo_plugins.transformer.options import TransformerOptions
 V = 11
 
 
-def shaken(options: TransformerOptions) -> Transformer:
-    """Random weights, large enough that every head attends to something in particular."""
+def randomised(options: TransformerOptions) -> Transformer:
+    """Random weights, large enough for attention that is not uniform."""
     model = build(options, vocab_size=V)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def naive_logits(
 @pytest.mark.parametrize("chunk", [1, 3, 5, 37])
 def test_logits_equal_full_attention_under_a_window_mask(window: int, chunk: int) -> None:
     options = TransformerOptions(hidden_size=8, num_layers=2, num_heads=2, window=window)
-    model = shaken(options)
+    model = randomised(options)
     tokens = torch.randint(V, (2, 37), generator=torch.Generator().manual_seed(1))
     state, pieces = None, []
     with torch.no_grad():
@@ -94,7 +94,7 @@ def test_untied_head_is_its_own_matrix() -> None:
     options = TransformerOptions(
         hidden_size=8, num_layers=1, num_heads=2, window=4, tied_embeddings=False
     )
-    model = shaken(options)
+    model = randomised(options)
     tokens = torch.randint(V, (1, 9), generator=torch.Generator().manual_seed(1))
     expected = naive_logits(model, tokens[0].numpy(), options)
     np.testing.assert_allclose(model(tokens)[0][0].detach().numpy(), expected, atol=1e-10)
@@ -103,16 +103,16 @@ def test_untied_head_is_its_own_matrix() -> None:
 
 def test_logits_do_not_depend_on_how_far_into_a_stream_they_are() -> None:
     options = TransformerOptions(hidden_size=8, num_layers=2, num_heads=2, window=6)
-    model = shaken(options)
+    model = randomised(options)
     tokens = torch.randint(V, (1, 20), generator=torch.Generator().manual_seed(1))
     logits = model(tokens)[0][0].detach().numpy()
-    # The naive form turns everything by a position of a million; it agrees to its own digits.
+    # The naive form rotates by positions of a million; it agrees to its own precision.
     far = naive_logits(model, tokens[0].numpy(), options, offset=10**6)
     np.testing.assert_allclose(logits, far, atol=1e-6)
 
 
 def test_a_million_tokens_later_a_float32_logit_is_the_same_to_the_last_bit() -> None:
-    model = shaken(TransformerOptions(hidden_size=4, num_layers=1, num_heads=1)).float()
+    model = randomised(TransformerOptions(hidden_size=4, num_layers=1, num_heads=1)).float()
     tokens = torch.randint(V, (1, 20), generator=torch.Generator().manual_seed(1))
     filler = torch.zeros(1, 8000, dtype=torch.int64)
     with torch.inference_mode():
@@ -123,9 +123,9 @@ def test_a_million_tokens_later_a_float32_logit_is_the_same_to_the_last_bit() ->
         assert torch.equal(model(tokens, state)[0], early)
 
 
-def test_nothing_outside_the_windows_of_all_layers_is_remembered() -> None:
+def test_tokens_outside_the_windows_of_all_layers_have_no_effect() -> None:
     options = TransformerOptions(hidden_size=8, num_layers=2, num_heads=2, window=5)
-    model = shaken(options)
+    model = randomised(options)
     reach = options.num_layers * (options.window - 1)
     tokens = torch.randint(V, (1, 30), generator=torch.Generator().manual_seed(1))
     for distance, reaches in ((reach, True), (reach + 1, False)):
@@ -145,7 +145,7 @@ def test_the_cache_holds_one_token_less_than_the_window() -> None:
         assert {leaf.shape for leaf in (*state.keys, *state.values)} == {(3, 2, 4, 4)}
 
 
-def test_what_evaluation_computes_first_can_be_trained_through_afterwards() -> None:
+def test_tables_that_evaluation_computes_first_can_be_used_in_training() -> None:
     """Tensors made in inference mode cannot be saved for a backward pass."""
     model = build(TransformerOptions(hidden_size=8, window=13), vocab_size=V)
     tokens = torch.zeros(1, 5, dtype=torch.int64)
@@ -154,7 +154,7 @@ def test_what_evaluation_computes_first_can_be_trained_through_afterwards() -> N
     model(tokens)[0].sum().backward()
 
 
-def test_what_is_added_to_the_stream_starts_smaller_with_more_layers() -> None:
+def test_added_outputs_start_smaller_with_more_layers() -> None:
     torch.manual_seed(0)
     model = build(TransformerOptions(hidden_size=128, num_layers=8), vocab_size=V)
     expected = {"attention_in": 0.02, "attention_out": 0.02 / 4, "mlp_out": 0.02 / 4}
@@ -174,7 +174,7 @@ def test_the_first_loss_is_near_that_of_a_uniform_guess(tied: bool) -> None:
 
 
 @pytest.mark.parametrize(("hidden_size", "suggestion"), [(130, 136), (4, 8), (20, 24)])
-def test_heads_that_do_not_divide_the_width_are_refused_with_one_that_fits(
+def test_a_width_that_does_not_fit_the_heads_is_refused_with_a_suggestion(
     hidden_size: int, suggestion: int
 ) -> None:
     with pytest.raises(ValidationError, match=rf"use {suggestion}$|use {suggestion} "):

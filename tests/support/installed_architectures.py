@@ -25,7 +25,7 @@ every_architecture = pytest.mark.parametrize("name", load_registry().names("arch
 
 
 def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
-    """The defaults with the wanted values that the options know, or those that they accept."""
+    """The defaults with the wanted values, as far as the options have and accept them."""
     known = {field: wanted[field] for field in wanted if field in spec.options.model_fields}
     with contextlib.suppress(ValidationError):
         return spec.options(**known)
@@ -38,7 +38,7 @@ def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
 
 
 def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceModel:
-    """A small model, which has seen a training part, as the runner makes it."""
+    """A small model that was prepared with a training part, as in a run."""
     torch.manual_seed(seed)
     model = spec.build(options_of(spec, **(SMALL | wanted)), vocab_size=VOCAB_SIZE)
     model.prepare(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def naive_discounts(counts: list[int]) -> list[float]:
-    """What is taken from counts of 0, 1, 2 and 3 or more."""
+    """Discounts of counts 0, 1, 2 and 3 or more."""
     n1, n2, n3, n4 = (counts.count(k) for k in (1, 2, 3, 4))
     if n1 == 0:
         return [0, 0.5, 0.5, 0.5]

@@ -1,4 +1,4 @@
-"""Recurrent stacks in NumPy and float64, one token at a time: what torch's kernels must equal."""
+"""Recurrent stacks in NumPy and float64, one token at a time, as a reference for the fast forms."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def naive_logits(
     return np.stack(logits)
 
 
-def shake(model: Model, *, seed: int = 0) -> Model:
-    """Random weights everywhere, so that no bias is zero and no matrix is special."""
+def randomise(model: Model, *, seed: int = 0) -> Model:
+    """The model with random weights in float64: no bias is zero, no matrix is special."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -56,8 +56,8 @@ def shake(model: Model, *, seed: int = 0) -> Model:
 def assert_equals_naive(
     model: SequenceModel, cell: Cell, *, num_memories: int = 1, scale: float = 1.0
 ) -> None:
-    """In one pass and, by the separate path that sampling takes, token by token."""
-    model = shake(model)
+    """The model equals the naive form in one pass and, as in sampling, token by token."""
+    model = randomise(model)
     tokens = torch.randint(11, (2, 12), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         whole, _ = model(tokens)

@@ -25,7 +25,7 @@ every_kind = pytest.mark.parametrize("kind", BUILD)
 def by_the_cell(
     model: RecurrentStack, tokens: Tensor, state: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """What `hidden` gives by the equations, on the same weights."""
+    """The result of `hidden` computed from the equations with the same weights."""
     model.by_the_cell = True
     try:
         return model.hidden(tokens, state)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from seqzoo import Corpus, cache_directory
 from seqzoo_plugins._cache import keep, map_bytes
-from seqzoo_plugins.pastiche.performance import perform
+from seqzoo_plugins.pastiche.generation import generate_play
 
 __all__ = ["open_pastiche"]
 
@@ -59,7 +59,7 @@ def _text_and_starts(seed: int, size_bytes: int) -> Iterator[bytes]:
     starts: list[int] = []
     written = 0
     while written < size_bytes:
-        text, _ = perform(seed, len(starts))
+        text, _ = generate_play(seed, len(starts))
         starts.append(written)
         text = text[: size_bytes - written]
         written += len(text)
@@ -97,4 +97,4 @@ def _code_lengths(seed: int, starts: list[int], start: int, stop: int) -> npt.ND
 
 @lru_cache(64)
 def _bits_of_play(seed: int, play: int) -> npt.NDArray[np.float64]:
-    return perform(seed, play)[1]
+    return generate_play(seed, play)[1]

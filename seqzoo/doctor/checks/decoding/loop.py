@@ -35,19 +35,19 @@ _LENGTH = 600
 def examine(subject: Subject) -> Outcome:
     network = subject.trained_network
     prompt = subject.sample.inputs[0, :16].tolist()
-    likeliest = generated(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
+    greedy = generated(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
     sampled = generated(network, prompt, _LENGTH, _sampling(subject.seed))
     chained = _by_the_recipe(subject, prompt)
     text = entropy_bits(subject.sample.inputs.flatten().tolist())
     figures = "; ".join(
         f"{name} {_reported(tokens)}"
-        for name, tokens in (("chain", chained), ("most probable", likeliest), ("sampled", sampled))
+        for name, tokens in (("chain", chained), ("most probable", greedy), ("sampled", sampled))
         if tokens is not None
     )
     numbers = {
-        "greedy_distinct": distinct_share(likeliest),
+        "greedy_distinct": distinct_share(greedy),
         "drawn_distinct": distinct_share(sampled),
-        "greedy_loop": float(loop_length(likeliest) or 0),
+        "greedy_loop": float(loop_length(greedy) or 0),
         "text_entropy_bits": text,
     }
     if chained is not None and _is_stuck(chained, sampled):

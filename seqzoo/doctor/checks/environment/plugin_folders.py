@@ -37,7 +37,7 @@ def examine(subject: Subject) -> Outcome:
             f"and run pip install again: entry points are written at installation.",
             numbers={"nameless": len(nameless)},
         )
-    return Outcome.passed(f"{len(named)} entry points, no plugin beside them without one")
+    return Outcome.passed(f"{len(named)} entry points, and no plugin next to them without one")
 
 
 def _entry_points() -> Iterator[metadata.EntryPoint]:

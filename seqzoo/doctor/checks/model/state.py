@@ -80,7 +80,7 @@ def _stateless(subject: Subject, seen: str, figures: dict[str, float]) -> Outcom
         f"{seen}; {continued:.0%} of its batches' rows continue the row before",
         why="Batches that continue each other are made for a carried state. Without one, the text "
         "before a batch is lost, and its first tokens are predicted from almost nothing.",
-        remedy="Return the state beside the logits, as in `out, state = self.lstm(x, state)`; or "
+        remedy="Return the state with the logits, as in `out, state = self.lstm(x, state)`; or "
         "draw windows at random and pass carry_state=False.",
         numbers={**figures, "continued": continued},
     )

@@ -62,6 +62,6 @@ def _rolled(data: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint64]:
 
 
 def _blocks(text: npt.NDArray[Any], width: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """The text in pieces that overlap, so that every window lies in one."""
+    """The text in pieces that overlap, so that every window is whole in one."""
     for start in range(0, len(text) - width + 1, _BLOCK):
         yield np.asarray(text[start : start + _BLOCK + width - 1])

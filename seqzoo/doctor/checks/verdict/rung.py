@@ -77,7 +77,7 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
             read_more="docs/answer.md",
         )
-    if _has_halted_early(subject, curve):
+    if _has_stopped_early(subject, curve):
         return Outcome.warned(
             f"no longer improving, and above order-3: {stated}",
             why="A table of three bytes of context predicts the text better than this model, and "
@@ -108,7 +108,7 @@ def _nearest(subject: Subject, accuracy: float) -> Rung:
     return min(rungs, key=lambda rung: abs(rung.accuracy["validation"] - accuracy))
 
 
-def _has_halted_early(subject: Subject, curve: Curve) -> bool:
+def _has_stopped_early(subject: Subject, curve: Curve) -> bool:
     """Only for a run: a trial is too short to judge."""
     if curve.of_trial:
         return False

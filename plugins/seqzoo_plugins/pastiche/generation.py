@@ -14,7 +14,7 @@ import numpy.typing as npt
 from seqzoo_plugins.pastiche.play import Play
 from seqzoo_plugins.pastiche.verse import Script
 
-__all__ = ["draws", "perform", "perform_script"]
+__all__ = ["draws", "generate", "generate_play"]
 
 _GAMMA = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -42,12 +42,12 @@ def draws(seed: int, play: int) -> Iterator[int]:
         first += _BLOCK
 
 
-def perform(seed: int, play: int) -> tuple[bytes, npt.NDArray[np.float64]]:
+def generate_play(seed: int, play: int) -> tuple[bytes, npt.NDArray[np.float64]]:
     """The text of a play, N bytes, and (N,) code lengths in bits given all earlier bytes."""
-    return perform_script(Play().script(), draws(seed, play))
+    return generate(Play().script(), draws(seed, play))
 
 
-def perform_script(script: Script, source: Iterator[int]) -> tuple[bytes, npt.NDArray[np.float64]]:
+def generate(script: Script, source: Iterator[int]) -> tuple[bytes, npt.NDArray[np.float64]]:
     """Draw every choice of a script; a table with one text needs no draw."""
     parts: list[bytes] = []
     bits: list[float] = []
