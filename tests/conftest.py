@@ -1,4 +1,4 @@
-"""What every test stands on: a private cache, no network, one thread, the live registry."""
+"""Fixtures of all tests: a private cache, no network, one thread, the registry of plugins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ hypothesis.settings.load_profile("seqzoo")
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    """Everything installed here, third-party plugins included. Read it, never add to it."""
+    """All installed plugins, also those of other packages. Tests do not change it."""
     return load_registry()
 
 
@@ -34,7 +34,7 @@ def _one_thread() -> None:
 def _private_places(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Nothing is read from or left in the user's own cache, data or runs."""
+    """Tests do not use the cache, the data and the settings of the user."""
     shared = tmp_path_factory.getbasetemp() / "seqzoo-cache"
     monkeypatch.setenv("SEQZOO_CACHE", str(shared))
     for name in ("SEQZOO_DATA", "SEQZOO_DISABLE", "SEQZOO_STRICT_PLUGINS"):
@@ -68,7 +68,7 @@ _DATA = os.environ.get("SEQZOO_DATA")
 
 @pytest.fixture(scope="session")
 def tinyshakespeare() -> Path:
-    """The real file, where this machine has it; skips with a reason where it does not."""
+    """The real file; skips the test with a reason if this machine does not have it."""
     folders = [Path(_DATA)] if _DATA else []
     folders.append(Path(__file__).parents[2] / "shared" / "data")
     for folder in folders:

@@ -77,7 +77,7 @@ class EncodedTraining:
         ends = None if self.is_bytes() else np.cumsum(self._tokenizer.byte_lengths(self.tokens))
         for stretch in range(count):
             start = (len(self.data) - num_bytes) * stretch // max(1, count - 1)
-            begin, end = _after(ends, start), _after(ends, start + num_bytes)
+            begin, end = _first_token_at(ends, start), _first_token_at(ends, start + num_bytes)
             tokens = self.tokens[begin:end]
             lengths = self._tokenizer.byte_lengths(tokens)
             first = begin if ends is None else int(ends[begin - 1]) if begin else 0
@@ -95,7 +95,7 @@ class EncodedTraining:
             yield self._tokenizer.byte_lengths(self.tokens[start : start + _BLOCK_TOKENS])
 
 
-def _after(ends: npt.NDArray[np.int64] | None, place: int) -> int:
+def _first_token_at(ends: npt.NDArray[np.int64] | None, place: int) -> int:
     """The index of the first token that begins at byte `place` or after it."""
     if ends is None or place == 0:
         return place

@@ -25,7 +25,7 @@ from seqzoo.runs.metrics import Log
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
 from seqzoo.runs.score import score_run
-from seqzoo.runs.start import start_of
+from seqzoo.runs.start import load_start
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import require_lanes, score_split
@@ -51,7 +51,7 @@ def run_recipe(
     exists. Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
-    start = start_of(recipe, display=display)
+    start = load_start(recipe, display=display)
     experiment = new_experiment(recipe, runtime=runtime, display=display, start=start)
     splits = experiment.data.splits
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)

@@ -12,10 +12,10 @@ from seqzoo.runs.reopen import load_trained
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 
-__all__ = ["start_of"]
+__all__ = ["load_start"]
 
 
-def start_of(recipe: Recipe, *, display: Display) -> Start | None:
+def load_start(recipe: Recipe, *, display: Display) -> Start | None:
     """The best weights of the run that the recipe names; None if it names no run.
 
     Only weights and tokenizer are used, not the optimizer and not the step. Raises UsageError if
@@ -31,8 +31,8 @@ def start_of(recipe: Recipe, *, display: Display) -> Start | None:
         own, other = getattr(recipe, part), getattr(theirs, part)
         if own != other:
             raise UsageError(
-                f"train.start_from: the {part} of {source.directory.path} is {_words(other)}, and "
-                f"that of the recipe is {_words(own)}; they must be equal, options included."
+                f"train.start_from: the {part} of {source.directory.path} is {_describe(other)}, "
+                f"and that of the recipe is {_describe(own)}; they must be equal, options included."
             )
     weights = source.experiment.weights
     assert weights is not None
@@ -40,7 +40,7 @@ def start_of(recipe: Recipe, *, display: Display) -> Start | None:
     return Start(weights, StartRecord(path=given, step=source.step, weights_sha256=sha256))
 
 
-def _words(choice: object) -> str:
+def _describe(choice: object) -> str:
     name, options = getattr(choice, "name", ""), getattr(choice, "options", None)
     plain = options.model_dump(mode="json") if options is not None else {}
     listed = ", ".join(f"{key}={value}" for key, value in plain.items())

@@ -74,11 +74,11 @@ def next_byte(experiment: Experiment, data: npt.NDArray[np.uint8]) -> npt.NDArra
         for chunk in torch.from_numpy(tokens).unsqueeze(0).split(_CHUNK_LENGTH, dim=1):
             logits, state = _step(model, chunk, state, runtime)
         # For each row: the tokens of a symbol that is not complete, and their probability.
-        begun: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
+        partial: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
         for _ in range(_MAX_SYMBOL_TOKENS):
             shares = torch.softmax(logits[:, -1].double().cpu(), dim=-1).numpy()
             rows, longer = [], []
-            for row, (parts, weight) in enumerate(begun):
+            for row, (parts, weight) in enumerate(partial):
                 for token, share in enumerate(shares[row] * weight):
                     if symbol := tokenizer.decode(np.array([*parts, token])):
                         probabilities[symbol[0]] += share
@@ -87,8 +87,8 @@ def next_byte(experiment: Experiment, data: npt.NDArray[np.uint8]) -> npt.NDArra
                         longer.append(((*parts, token), float(share)))
             if not longer:
                 break
-            begun = longer
-            last = torch.tensor([[parts[-1]] for parts, _ in begun])
+            partial = longer
+            last = torch.tensor([[parts[-1]] for parts, _ in partial])
             chosen = states.select_rows(state, torch.tensor(rows))
             logits, state = _step(model, last, chosen, runtime)
     return probabilities

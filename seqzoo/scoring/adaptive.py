@@ -44,7 +44,7 @@ __all__ = [
     "adaptive_settings",
     "gradient_scales",
     "method",
-    "prepared_again",
+    "prepare_copy",
     "score_adaptively",
 ]
 
@@ -81,12 +81,12 @@ def gradient_scales(
 
     The segments are in evenly spaced stretches, which are read as in scoring: one lane, state
     carried, eval mode. A model that has counts of the training part leaves out the counts of the
-    place that it reads; a loaded model needs `prepared_again` for that.
+    place that it reads; a loaded model needs `prepare_copy` for that.
     """
     parameters = _trainable(model)
     squares = [torch.zeros_like(parameter) for parameter in parameters]
     segments = 0
-    # In bytes, so that it is at most this many tokens, as a token may have several bytes.
+    # A size in bytes. If tokens have several bytes, it is fewer tokens, which is enough.
     size = min(len(training.data), _SEGMENTS * section.segment_length)
     count = min(_STRETCHES, max(1, len(training.data) // size))
     with _learning(model, runtime):
@@ -122,7 +122,7 @@ class LearningReader:
         self._runtime = runtime
         self._state = self.model.initial_state(1)
         self._weights = _trainable(self.model) if section.learning_rate else []
-        self._rates, self._pulls = _steps(scales or [], section)
+        self._rates, self._decays = _steps(scales or [], section)
         self._largest_norm = _CLIP_RATIO * _norm(scales or [])
         self._trained = [weight.detach().clone() for weight in self._weights]
 
@@ -145,10 +145,10 @@ class LearningReader:
         norm = _norm(gradients)
         share = self._largest_norm / norm if norm > self._largest_norm else 1.0
         with torch.no_grad():
-            for weight, gradient, rate, pull, start in zip(
-                self._weights, gradients, self._rates, self._pulls, self._trained, strict=True
+            for weight, gradient, rate, decay, start in zip(
+                self._weights, gradients, self._rates, self._decays, self._trained, strict=True
             ):
-                step = pull * (start - weight)
+                step = decay * (start - weight)
                 weight.add_(step.addcmul_(gradient, rate, value=-share))
 
 
@@ -187,8 +187,8 @@ def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor]
     mean = (torch.stack([scale.double().sum() for scale in scales]).sum() / count).float()
     mean = mean.clamp_min(torch.finfo(torch.float32).tiny)
     rates = [section.learning_rate / (scale + section.damping * mean) for scale in scales]
-    pulls = [(section.decay * scale / mean).clamp_max(1.0) for scale in scales]
-    return rates, pulls
+    decays = [(section.decay * scale / mean).clamp_max(1.0) for scale in scales]
+    return rates, decays
 
 
 def _norm(tensors: list[Tensor]) -> float:
@@ -244,7 +244,7 @@ def _gradients(logits: Tensor, targets: Tensor, weights: list[Tensor]) -> list[T
     ]
 
 
-def prepared_again(model: SequenceModel, tokens: npt.NDArray[Any]) -> SequenceModel:
+def prepare_copy(model: SequenceModel, tokens: npt.NDArray[Any]) -> SequenceModel:
     """A loaded model, prepared with the training part, (N,) tokens, as for training on it.
 
     It is a copy with the same weights and buffers; the model itself if it needs no preparation.

@@ -18,7 +18,7 @@ from seqzoo.scoring.adaptive import (
     adaptive_settings,
     gradient_scales,
     method,
-    prepared_again,
+    prepare_copy,
     score_adaptively,
 )
 from seqzoo.scoring.chunks import SplitReader
@@ -71,7 +71,7 @@ def adaptive_scores(
     scales = None
     if section.learning_rate:
         encoded = training()
-        prepared = prepared_again(model, encoded.tokens)
+        prepared = prepare_copy(model, encoded.tokens)
         scales = gradient_scales(prepared, encoded, runtime=runtime, section=section)
     readers = _readers(tokenizer, data, splits, Protocol())
     with display.meter("scoring adaptively") as meter:

@@ -239,7 +239,7 @@ class Hooks:
 
 
 def train(training: Training, hooks: Hooks) -> bool:
-    """Train until the budget is spent (True) or `hooks.stop` is true (False); saves both times."""
+    """Train until the budget is spent (True) or `hooks.stop` is true (False), and save."""
     section = training.section
     every = section.validation.every_steps
     started = time.perf_counter() - training.seconds

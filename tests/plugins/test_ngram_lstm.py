@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seqzoo.data.lanes import Lanes
 from seqzoo.recipes.sections import TrainSection
-from seqzoo.scoring.adaptive import prepared_again
+from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.training import checkpoint
 from seqzoo.training.loop import Training
 from seqzoo_plugins.ngram_lstm import learned as learned_module
@@ -215,7 +215,7 @@ def test_a_loaded_model_has_folds_only_after_it_counted_the_text_again() -> None
         restored.load_state_dict(model.state_dict())
         with pytest.raises(RuntimeError, match="count its text again"):
             restored.forward_in_training(tokens, None, positions)
-        again = prepared_again(restored, text)
+        again = prepare_copy(restored, text)
         expected, _ = model.forward_in_training(tokens, None, positions)
         assert torch.equal(again.forward_in_training(tokens, None, positions)[0], expected)
 

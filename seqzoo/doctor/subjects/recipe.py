@@ -26,7 +26,7 @@ from seqzoo.runs.build import open_stream
 from seqzoo.runs.experiment import Experiment, new_experiment, new_model
 from seqzoo.runs.metrics import read_metrics
 from seqzoo.runs.reopen import load_trained
-from seqzoo.scoring.adaptive import prepared_again
+from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.terminal.display import Display
 from seqzoo.training.loop import Training
 
@@ -77,7 +77,7 @@ def _subject(
 
     def network() -> Network:
         if run is not None:
-            return Network(prepared_again(experiment.model, training.tokens), build)
+            return Network(prepare_copy(experiment.model, training.tokens), build)
         torch.manual_seed(recipe.train.seed)
         return Network(build().to(runtime.device), build)
 
