@@ -1,6 +1,6 @@
-"""Where files are kept outside any one run, and files that are whole or not there.
+"""Folders for files that belong to no run, and files that are complete or absent.
 
-A file is replaced as a whole, whenever the process or the machine stops.
+A file is replaced as a whole: if the process or the machine stops, it has its old or new content.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> None:
     """Replace a file; it is complete and on disk when this returns. Makes missing folders.
 
     content: UTF-8 text, bytes, or parts that are written one after another.
-    Two processes may write one file at once; the last to finish wins. Raises OSError, and what
-    `content` raises; the old file is then as it was.
+    Two processes may write the same file at the same time; the last one to finish replaces the
+    other's. Raises OSError, and what `content` raises; the old file is then unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Its own name, so that two processes that write one file do not write into each other's.
+    # A name of its own, so that two processes do not write to the same temporary file.
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with unfinished.open("xb") as file:
@@ -45,13 +45,13 @@ def _parts(content: str | bytes | Iterable[bytes]) -> Iterable[bytes]:
 
 
 def write_through(file: IO[Any]) -> None:
-    """Put what was written to an open file on disk. Raises OSError."""
+    """Write the buffers of an open file to disk. Raises OSError."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:
-    """Put a folder's entries on disk: a rename is not there before. Raises OSError."""
+    """Write a folder's entries to disk, which makes a rename permanent. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -60,7 +60,7 @@ def sync_directory(path: Path) -> None:
 
 
 def cache_directory() -> Path:
-    """Downloads, generated corpora and baseline scores: $SEQZOO_CACHE, else the user's cache.
+    """Downloads, generated corpora and baseline scores: $SEQZOO_CACHE, or the user's cache.
 
     Not created here. Everything in it can be deleted at any time.
     """

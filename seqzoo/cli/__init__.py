@@ -66,7 +66,7 @@ def _common(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Options of seqzoo itself."""
+    """Options of the program itself."""
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def _exit_code() -> int:
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
         print(
-            "\nstopped at once; of a run nothing newer than its last checkpoint is saved",
+            "\nstopped at once; a run is saved up to its last checkpoint",
             file=sys.stderr,
         )
         return 130
@@ -95,21 +95,21 @@ def _exit_code() -> int:
         fail(str(error))
         return error.exit_code
     except (BrokenPipeError, SystemExit) as error:
-        # The reader left (`| head`): nothing is wrong, and nothing more can be said. Typer makes
-        # an exit of it, where it sees it first.
+        # The reader of the pipe has ended (`| head`), which is not an error. If Typer catches the
+        # exception first, it turns it into an exit.
         if not isinstance(error.__context__ or error, BrokenPipeError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
-        # A disk that is full or read-only, wherever it was noticed.
+        # For example, the disk is full or read-only.
         from seqzoo.terminal.console import fail
 
         place = f"{error.filename}: " if error.filename else ""
-        fail(f"{place}{error.strerror or error}. Make room or mend it, and run again.")
+        fail(f"{place}{error.strerror or error}. Correct this and run the command again.")
         return 3
     except Exception as error:
-        # A wrong command line: typer's own exception, which has no public name of its own.
+        # A wrong command line: Typer's exception for it has no public name.
         if callable(show_usage := getattr(error, "show", None)):
             show_usage()
             return 2
@@ -124,7 +124,7 @@ def _exit_code() -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    """Our own mistake, or a plugin's: said as such, traceback on request."""
+    """Report a mistake in seqzoo or a plugin; the traceback is printed on request."""
     from seqzoo.terminal.console import fail
 
     if os.environ.get("SEQZOO_TRACEBACK"):

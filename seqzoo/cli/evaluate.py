@@ -23,20 +23,23 @@ def evaluate(
     ] = "all",
     adaptive: Annotated[
         bool,
-        typer.Option("--adaptive", help="Score while learning: dynamic evaluation, 1 lane."),
+        typer.Option(
+            "--adaptive", help="Score while the model learns: dynamic evaluation, 1 lane."
+        ),
     ] = False,
     adapt: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="How to learn, e.g. --adapt learning_rate=1e-3; else as the recipe says.",
+            help="How to learn, e.g. --adapt learning_rate=1e-3; default: the recipe's settings.",
         ),
     ] = None,
     lanes: Annotated[
-        int | None, typer.Option(min=1, help="Stretches read side by side; else the recipe's.")
+        int | None,
+        typer.Option(min=1, help="Parts of the split read in parallel; default: the recipe's."),
     ] = None,
     warmup: Annotated[
-        int | None, typer.Option(min=0, help="Unscored tokens before each further lane.")
+        int | None, typer.Option(min=0, help="Unscored tokens before each lane but the first.")
     ] = None,
     step: Step = None,
     device: Device = None,
@@ -44,9 +47,9 @@ def evaluate(
 ) -> None:
     """Score a run again, exactly, every byte once.
 
-    With no options, or only --adaptive and --adapt, it also writes result.json.
-    A model that learns is scored on each segment before it learns from it. The
-    run's weights do not change.
+    Without options, or with only --adaptive and --adapt, it also writes result.json.
+    With --adaptive, the model is scored on each segment before it learns from it.
+    The weights of the run do not change.
     """
     from seqzoo.cli.report import report, score_table
     from seqzoo.errors import UsageError
@@ -59,10 +62,10 @@ def evaluate(
     split = split_named(split, "all")
     learning = adaptive or bool(adapt)
     if learning and (lanes or 1, warmup or 0) != (1, 0):
-        raise UsageError("--adaptive reads in one lane; leave --lanes and --warmup out.")
+        raise UsageError("--adaptive uses one lane; leave out --lanes and --warmup.")
     trained = opened(run, device=device, step=step)
     if (split, lanes, warmup, step) == ("all", None, None, None):
-        # result.json belongs to the run: it is not written while another process works there.
+        # result.json belongs to the run: it is not written while another process uses the run.
         with open_run_directory(run).locked():
             recipe = trained.trained.experiment.recipe
             section = _section(recipe, adapt) if learning else None
@@ -96,7 +99,7 @@ def evaluate(
 
 
 def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
-    """The recipe's own settings, or the defaults, with what --adapt changes."""
+    """The recipe's settings, or the defaults, with the changes of --adapt."""
     from seqzoo.recipes.load import options_from
     from seqzoo.recipes.sections import AdaptiveSection
 

@@ -1,4 +1,4 @@
-"""A run as the commands that read one want it: with messages and progress on stderr."""
+"""Opens a run for a command, with messages and progress on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["opened"]
 
 
 def opened(path: Path, *, device: str | None, step: int | None = None) -> Run:
-    """The run at `path`. Raises UsageError where there is none, or no checkpoint of `step`."""
+    """The run at `path`. Raises UsageError if there is no run, or no checkpoint of `step`."""
     from seqzoo.cli.plugins import installed
     from seqzoo.runs.directory import open_run_directory
     from seqzoo.runs.run import Run

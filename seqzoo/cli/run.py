@@ -22,13 +22,15 @@ def run(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the run's folder; else the recipe's, numbered if it is taken."),
+        typer.Option(
+            help="Name of the run's folder; default: the recipe's, with a number if it exists."
+        ),
     ] = None,
     runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, evaluate and sample a recipe; leaves runs/NAME/."""
+    """Train, evaluate and sample a recipe; writes the folder runs/NAME/."""
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError
     from seqzoo.recipes.load import load_recipe

@@ -17,11 +17,11 @@ from seqzoo.cli.options import Device, Run, Step
 def sample(
     run: Run,
     prompt: Annotated[
-        str | None, typer.Option("--prompt", "-p", help="Text to continue; else the recipe's.")
+        str | None, typer.Option("--prompt", "-p", help="Text to continue; default: the recipe's.")
     ] = None,
     prompt_file: Annotated[
         Path | None,
-        typer.Option(help="File whose bytes, any bytes, are the prompt; - reads stdin."),
+        typer.Option(help="File with the prompt, any bytes; - reads stdin."),
     ] = None,
     length: Annotated[
         int | None, typer.Option("--length", "-n", min=1, help="Tokens to generate.")
@@ -32,8 +32,8 @@ def sample(
             "--sampler",
             "-s",
             metavar="NAME[=VALUE]",
-            help="A link of the chain, e.g. -s temperature=0.8 -s top_p=0.95; the order counts. "
-            "Else the recipe's chain.",
+            help="A link of the chain, e.g. -s temperature=0.8 -s top_p=0.95; the order matters. "
+            "Default: the recipe's chain.",
         ),
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="How many samples.")] = None,
@@ -41,7 +41,7 @@ def sample(
     step: Step = None,
     device: Device = None,
 ) -> None:
-    """Sample text from a run; the prompt and what follows it go to stdout."""
+    """Sample text from a run; prints the prompt and its continuation to stdout."""
     from seqzoo.recipes.choices import parse_links
     from seqzoo.terminal.console import note
 
@@ -67,7 +67,7 @@ def sample(
 
 
 def _writer() -> Callable[[bytes], None]:
-    """Whole characters to a terminal; to a file or a pipe the very bytes."""
+    """A function that writes whole characters to a terminal, or the bytes to a file or a pipe."""
     if not sys.stdout.isatty():
         raw = sys.stdout.buffer
 
@@ -88,7 +88,7 @@ def _prompt(text: str | None, file: Path | None) -> bytes | None:
     if text is not None and file is not None:
         raise UsageError("--prompt and --prompt-file cannot be used together; give one.")
     if text is not None:
-        return os.fsencode(text)  # the very bytes of the command line, UTF-8 or not
+        return os.fsencode(text)  # the bytes of the command line, UTF-8 or not
     if file is None:
         return None
     if str(file) == "-":

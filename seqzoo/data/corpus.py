@@ -1,4 +1,4 @@
-"""A corpus opened (or its fallback), hashed, and cut into training, validation and test."""
+"""Opens a corpus or its fallback, hashes it, and splits it into training, validation and test."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Splits:
-    """Contiguous parts of a corpus, in file order: they touch, and together are all of it."""
+    """Contiguous parts of a corpus in file order; together they are the whole corpus."""
 
     training: Span
     validation: Span
     test: Span
     identity: str
-    """The shares, e.g. "0.9/0.05/0.05": results are compared only where it is the same."""
+    """The shares, e.g. "0.9/0.05/0.05": results are compared only if it is equal."""
 
     @property
     def held_out(self) -> Span:
-        """Validation and test together: everything behind the training part."""
+        """Validation and test together: everything after the training part."""
         return Span(self.validation.data, self.validation.start, self.test.stop)
 
 
@@ -42,7 +42,7 @@ class Splits:
 class Data:
     """An opened corpus, its hash and its splits.
 
-    fell_back: it is the recipe's fallback, because the corpus itself is not available.
+    fell_back: whether it is the recipe's fallback, because the corpus itself is not available.
     """
 
     corpus: Corpus
@@ -58,11 +58,11 @@ def open_corpus(
     *,
     announce: Callable[[str], None],
 ) -> Corpus:
-    """The corpus a recipe names or, where that is not to be had, its fallback, announced.
+    """The corpus that a recipe names; its fallback if that corpus is not available.
 
-    base: the folder that relative paths start from. announce: hears one sentence if the fallback
-    steps in. Raises UsageError for a wrong name or option, CorpusUnavailable where the corpus is
-    missing and the recipe names no fallback.
+    base: the folder that relative paths start from. announce: called with one sentence if the
+    fallback is used. Raises UsageError for a wrong name or option, CorpusUnavailable if the corpus
+    is missing and the recipe names no fallback.
     """
     try:
         return build(registry, "corpus", section, base)
@@ -73,19 +73,19 @@ def open_corpus(
         corpus = build(registry, "corpus", fallback, base)
         reason = str(error).rstrip(".")
         announce(
-            f"Corpus '{section.name}' is not available ({reason}), so '{corpus.name}' is used in "
-            f"its place; to get the real one, set SEQZOO_DATA to the folder that holds it or run "
+            f"Corpus '{section.name}' is not available ({reason}), so '{corpus.name}' is used "
+            f"instead; to get the real one, set SEQZOO_DATA to the folder that holds it or run "
             f"'seqzoo fetch {section.name}' on a machine with a network."
         )
         return corpus
 
 
 def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Splits:
-    """Cut a corpus at int(train n) and int((train + validation) n).
+    """Split a corpus at int(train n) and int((train + validation) n).
 
-    The shares are taken as the decimals they are written as: in floats 0.9 + 0.05 times 20 is a
-    hair under 19, and int() would move a byte. Raises UsageError where the shares do not add up
-    to 1 or a part would be empty.
+    The shares are exact decimals, as they are written: in floats, (0.9 + 0.05) * 20 is slightly
+    less than 19, and int() would move a byte to another part. Raises UsageError if the shares do
+    not add up to 1 or a part would be empty.
     """
     shares = [Fraction(repr(float(share))) for share in (train, validation, test)]
     identity = "/".join(f"{share:g}" for share in (train, validation, test))
@@ -95,7 +95,7 @@ def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Sp
             f"shares such as 0.9, 0.05 and 0.05."
         )
     size = len(corpus.data)
-    # int() of a fraction is exact; the tail takes what rounding leaves.
+    # int() of a fraction is exact; the test part gets the bytes that rounding leaves over.
     first, second = int(shares[0] * size), int((shares[0] + shares[1]) * size)
     bounds = {"training": (0, first), "validation": (first, second), "test": (second, size)}
     for name, (start, stop) in bounds.items():
@@ -104,12 +104,12 @@ def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Sp
                 f"the {name} part of corpus '{corpus.name}' would be empty: {size} bytes split "
                 f"{identity}; use a larger corpus or another split."
             )
-    training, held_in, held_back = (Span(corpus.data, *bounds[name]) for name in bounds)
-    return Splits(training, held_in, held_back, identity)
+    parts = {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
+    return Splits(**parts, identity=identity)
 
 
 def sha256_of(data: np.ndarray) -> str:
-    """Hexadecimal SHA-256 of (N,) uint8, block by block, so that a mapped file stays on disk."""
+    """Hexadecimal SHA-256 of (N,) uint8, in blocks: a mapped file need not fit into memory."""
     digest = hashlib.sha256()
     for start in range(0, len(data), _BLOCK):
         digest.update(data[start : start + _BLOCK].tobytes())

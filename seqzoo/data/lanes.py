@@ -1,13 +1,13 @@
 """Contiguous lanes: the order in which training reads its tokens.
 
-A training split is cut into B lanes. Batch k+1 continues batch k in every lane, so that a carried
-state always continues what it has read:
+The training part is cut into B lanes. Batch k+1 continues batch k in every lane, so that the
+carried state always belongs to the text just before the batch:
 
     lane 0   [ batch 0 | batch 1 | batch 2 | ... ]
     lane 1   [ batch 0 | batch 1 | batch 2 | ... ]
 
-Every batch is a fresh buffer. A generator that refills one array and yields it again hands out
-the same data many times as soon as anything queues its batches; nothing here is written twice.
+Every batch is a new buffer. If a generator refills one array and yields it again, all batches
+that wait in a queue are the same array and have the same data.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Lanes(Stream):
     """B contiguous lanes over tokens, read from left to right and then again.
 
     Up to B tokens at the end do not fill a lane and are left out. `position` and `epoch` are the
-    whole state: a resumed run sets them and goes on.
+    whole state: a resumed run sets them and continues.
     """
 
     def __init__(self, tokens: npt.NDArray[Any], *, batch_size: int) -> None:
@@ -46,7 +46,7 @@ class Lanes(Stream):
         self._starts = np.arange(batch_size, dtype=np.int64)[:, None] * self.lane_length
 
     def next(self, length: int) -> Batch:
-        """The next `length` tokens of every lane, fewer where the lanes end."""
+        """The next `length` tokens of every lane, or fewer at the end of the lanes."""
         restarts = self.position == 0
         time = min(length, self.lane_length - self.position)
         window = self._starts + np.arange(self.position, self.position + time + 1)
@@ -63,5 +63,5 @@ class Lanes(Stream):
         return {"position": self.position, "epoch": self.epoch}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from a state that `state` returned."""
         self.position, self.epoch = int(state["position"]), int(state["epoch"])

@@ -1,4 +1,4 @@
-"""Text as tokens: a whole split in one array, and what a model needs to be scored on it."""
+"""Text as tokens: a whole split in one array, with all that scoring needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EncodedText:
     """Bytes as tokens, with the token before them.
 
     data: (N,) uint8. tokens: (M,) unsigned integers. lengths: (M,) raw bytes of each token.
-    first_input: the token that the first one is predicted from.
+    first_input: the token before them, from which the first one is predicted.
     """
 
     data: npt.NDArray[np.uint8]
@@ -34,7 +34,7 @@ class EncodedText:
 
 
 def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
-    """A span as tokens; the bytes before it give the first input, 0 at the file's start."""
+    """A span as tokens; the first input is the last token before it, or 0 at the file's start."""
     before = tokenizer.encode(span.before(64))
     tokens = encode(tokenizer, span.bytes)
     return EncodedText(
@@ -46,7 +46,7 @@ def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
 
 
 class EncodedTraining:
-    """The training part, encoded once; training, counting and adaptive scores read it from here.
+    """The training part, encoded once for training, counting and adaptive scores.
 
     tokens: (M,) unsigned integers. data: (N,) uint8, the same text.
     """
@@ -69,11 +69,11 @@ class EncodedTraining:
         return all(bool((lengths == 1).all()) for lengths in self._lengths())
 
     def stretches(self, count: int, num_bytes: int) -> Iterator[tuple[int, EncodedText]]:
-        """Evenly spaced stretches, and the index of each one's first token.
+        """Evenly spaced stretches, each with the index of its first token.
 
-        num_bytes: of each, as far as its tokens allow.
+        num_bytes: of each stretch; it begins and ends at a whole token.
         """
-        # Where each token ends; not needed where every token is a byte.
+        # The end of each token in bytes; not needed if every token is a byte.
         ends = None if self.is_bytes() else np.cumsum(self._tokenizer.byte_lengths(self.tokens))
         for stretch in range(count):
             start = (len(self.data) - num_bytes) * stretch // max(1, count - 1)
@@ -96,16 +96,16 @@ class EncodedTraining:
 
 
 def _after(ends: npt.NDArray[np.int64] | None, place: int) -> int:
-    """The index of the first token that begins at a byte or behind it."""
+    """The index of the first token that begins at byte `place` or after it."""
     if ends is None or place == 0:
         return place
     return min(int(np.searchsorted(ends, place)) + 1, len(ends))
 
 
 def encode(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """All tokens of some bytes, in memory or, where they are many, in an unnamed temporary file.
+    """All tokens of some bytes, in memory or, if there are many, in an unnamed temporary file.
 
-    A tokenizer that gives views of its input (every byte a token) costs nothing at any size.
+    A tokenizer that returns a view of its input (every byte is a token) needs no memory at all.
     """
     if len(data) <= _BLOCK_BYTES:
         return tokenizer.encode(data)

@@ -1,1 +1,1 @@
-"""What is done with any model: its state, where it runs, and text from it."""
+"""Operations on any model: its carried state, its device, and text generation."""

@@ -1,7 +1,7 @@
-"""Bytes from a model: the prompt in, then token by token through the sampling chain.
+"""Generates bytes with a model: it reads the prompt, then draws token by token.
 
-Read `generate_batch`: it is the whole procedure. Beside it stand the two decoders, which give out
-only whole symbols and whole characters.
+`generate_batch` is the whole procedure. The two decoders return only whole symbols and whole
+characters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PROMPT_CHUNK = 1024
 """Tokens of the prompt per forward pass, so that a long prompt costs no more memory."""
 
 _DRAWS_AHEAD = 256
-"""Uniform numbers made at a time; one generator call per token would cost as much as the draw."""
+"""Uniform numbers made at a time; a generator call for each token would take as long as a draw."""
 
 
 def generate(
@@ -44,10 +44,10 @@ def generate(
     seed: int,
     device: torch.device | None = None,
 ) -> Iterator[bytes]:
-    """The bytes that a model writes after a prompt, as they are made.
+    """The bytes that a model writes after a prompt, token by token.
 
-    Yields once for each of num_tokens tokens: its bytes, nothing while a symbol of several tokens
-    is not whole. `generate_batch` says the rest; this is its row 0.
+    Yields once for each of num_tokens tokens: its bytes, or b"" while a symbol of several tokens is
+    not complete. This is row 0 of `generate_batch`, which describes the rest.
     """
     batch = generate_batch(
         model,
@@ -73,17 +73,17 @@ def generate_batch(
     count: int,
     device: torch.device | None = None,
 ) -> Iterator[list[bytes]]:
-    """Several continuations of one prompt side by side.
+    """Several continuations of one prompt, generated in parallel.
 
     The model starts from its empty state and reads the prompt once; an empty prompt is replaced
     by a newline, which is context like any prompt and not part of the output. The model is in
     eval mode until the iterator is exhausted or closed.
 
-    seed: row r draws with the numbers that `generate` with seed + r draws with, so it writes the
-    same bytes, as far as the model's logits do not depend on the batch size in their last bits.
-    Fewer tokens are a prefix of more. Torch's global generators are not used.
-    device: where the model is; by default that of its parameters.
-    Raises DivergedError where the logits are not numbers, or nothing is left to choose from.
+    seed: row r uses the same random numbers as `generate` with seed + r, so it writes the same
+    bytes, provided that the model's logits do not depend on the batch size in their last bits.
+    A shorter text is the beginning of a longer one. Torch's global generators are not used.
+    device: of the model; by default that of its parameters.
+    Raises DivergedError if a logit is not a number or the chain excludes every token.
     """
     device = device or _device_of(model)
     inference = torch.inference_mode()
@@ -94,16 +94,16 @@ def generate_batch(
             context = torch.from_numpy(_prompt_tokens(tokenizer, prompt))
             logits, state = _read(model, context, count=count, device=device)
             history = _History(context, chain, count=count, num_tokens=num_tokens)
-        alone: dict[int, bytes] = {}
-        streams = [ByteStream(tokenizer, alone) for _ in range(count)]
+        decoded: dict[int, bytes] = {}
+        streams = [ByteStream(tokenizer, decoded) for _ in range(count)]
         tokens = None
         for uniforms in islice(_uniforms(seed, count), num_tokens):
-            with inference:  # left before each yield, or it would leak into the caller
+            with inference:  # left before each yield, or it would apply to the caller too
                 if tokens is not None:
                     logits, state = model(tokens.to(device), state)
-                # Chain and draw run on the CPU: a token's few numbers are not worth a kernel
-                # launch each, the token has to come to the CPU anyway, and no device draws
-                # differently.
+                # Chain and draw run on the CPU: the few numbers of a token do not justify a kernel
+                # launch for each operation, the token is needed on the CPU anyway, and all
+                # devices then draw the same tokens.
                 scores = logits.select(1, -1).cpu()
                 if chain:
                     scores = _copied(scores)
@@ -116,29 +116,30 @@ def generate_batch(
                 stream.feed(token) for stream, token in zip(streams, drawn.tolist(), strict=True)
             ]
     finally:
-        # Module by module: `model.train()` would thaw a part that its author keeps in eval mode.
+        # Module by module: `model.train()` would also switch parts that the author keeps in eval
+        # mode.
         for module, training in modes:
             module.training = training
 
 
 class ByteStream:
-    """Token ids of one row in, bytes out, none before its symbol is whole.
+    """Decodes the tokens of one row; a symbol of several tokens is returned when it is complete.
 
-    alone: what single tokens decode to, filled here; rows of one tokenizer may share it.
+    decoded: a cache of the bytes of single tokens; rows of one tokenizer may share it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, alone: dict[int, bytes] | None = None) -> None:
+    def __init__(self, tokenizer: Tokenizer, decoded: dict[int, bytes] | None = None) -> None:
         self._tokenizer = tokenizer
-        self._alone = {} if alone is None else alone
+        self._decoded = {} if decoded is None else decoded
         self._pending: list[int] = []
 
     def feed(self, token: int) -> bytes:
         """The bytes that this token completes."""
-        if not self._pending and (known := self._alone.get(token)):
+        if not self._pending and (known := self._decoded.get(token)):
             return known
         piece = self._tokenizer.decode(np.array([*self._pending, token]))
         if not self._pending:
-            self._alone[token] = piece
+            self._decoded[token] = piece
         if piece:
             self._pending.clear()
         else:
@@ -147,7 +148,7 @@ class ByteStream:
 
 
 class Utf8Stream:
-    """Bytes in, text out, no character broken; bytes that are not UTF-8 become U+FFFD."""
+    """Decodes UTF-8 to whole characters; bytes that are not UTF-8 become U+FFFD."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -157,14 +158,14 @@ class Utf8Stream:
         return self._decoder.decode(data)
 
     def flush(self) -> str:
-        """What an unfinished character at the end is shown as; the stream is empty afterwards."""
+        """The text of an incomplete character at the end; the stream is empty afterwards."""
         return self._decoder.decode(b"", final=True)
 
 
 class _History:
-    """The latest tokens of every row, as many as the most demanding link wants.
+    """The latest tokens of every row, as many as the longest history that a link of the chain uses.
 
-    Twice the room is taken, so that old tokens are dropped once in a while and not every time.
+    The buffer has twice that size, so that old tokens are removed only once in a while.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class _History:
         self._tokens = torch.empty(count, 2 * self._kept, dtype=torch.int64)
         self._end = min(self._kept, len(context))
         self._tokens[:, : self._end] = context[len(context) - self._end :]
-        self._nothing = self._tokens[:, :0]
+        self._empty = self._tokens[:, :0]
 
     def append(self, tokens: Int[Tensor, "B 1"]) -> None:
         if not self._kept:
@@ -188,7 +189,7 @@ class _History:
 
     def latest(self, length: int) -> Int[Tensor, "B N"]:
         if not length:
-            return self._nothing
+            return self._empty
         return self._tokens[:, max(0, self._end - length) : self._end]
 
 
@@ -209,36 +210,36 @@ def _read(
 
 
 def _uniforms(seed: int, count: int) -> Iterator[Float[np.ndarray, "B 1"]]:
-    """Numbers in [0, 1), one for each row and token; a row's depend on seed + row alone."""
+    """Numbers in [0, 1), one for each row and token; a row depends only on seed + row."""
     generators = [torch.Generator().manual_seed(seed + row) for row in range(count)]
     while True:
         drawn = [
             torch.rand(_DRAWS_AHEAD, dtype=torch.float64, generator=generator)
             for generator in generators
         ]
-        # A cumulated sum may end below 1 by its rounding; no number may lie beyond its end.
+        # Rounding may let a cumulated sum end below 1; no number may be above its end.
         yield from torch.stack(drawn, dim=1).clamp_(max=1 - 2**-36).unsqueeze(-1).numpy()
 
 
 def _copied(logits: Float[Tensor, "B V"]) -> Float[Tensor, "B V"]:
-    """In float32 or float64, and the links' own: they may write into it."""
+    """A copy in float32 or float64 that the links of the chain may write into."""
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
     return logits.to(dtype, copy=True)
 
 
-# What is not a number is found by its sum; torch does not warn of it either.
+# A logit that is not a number is detected below by its sum, so NumPy need not warn.
 @np.errstate(all="ignore")
 def _draw(
     scores: Float[Tensor, "B V"], uniforms: Float[np.ndarray, "B 1"]
 ) -> Int[np.ndarray, " B"]:
     """One token per row from softmax(scores), by inversion of its distribution function.
 
-    Exact in float64. A token of probability 0 is never drawn: its step of the sum has no width.
-    Repeated by themselves, three operations of torch take less time than these of NumPy; between
-    the steps of a model, where neither is in the processor's caches, they take more.
+    Exact in float64. A token of probability 0 is never drawn: it adds nothing to the sum.
+    In a loop of its own, torch does this in less time than NumPy. Between the steps of a model,
+    when the code is not in the processor's caches, torch takes more time.
     """
     if scores.dtype not in (torch.float32, torch.float64):
-        scores = scores.double()  # half precision has no equal in NumPy
+        scores = scores.double()  # NumPy has no bfloat16
     weights = scores.numpy().astype(np.float64)
     weights -= np.maximum.reduce(weights, axis=1, keepdims=True)
     cumulated = np.add.accumulate(np.exp(weights, out=weights), axis=1)
@@ -249,7 +250,8 @@ def _draw(
             "or the chain excluded every token; its training has probably diverged, so take an "
             "earlier checkpoint."
         )
-    return is_beyond.argmax(axis=1)
+    drawn: Int[np.ndarray, " B"] = is_beyond.argmax(axis=1)
+    return drawn
 
 
 def _device_of(model: SequenceModel) -> torch.device:

@@ -1,4 +1,4 @@
-"""Where and how a model runs: device, precision, threads. Made once, passed on, never global."""
+"""Where and how a model runs: device, precision, threads. Passed as an argument, never global."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from seqzoo.version import __version__
 __all__ = [
     "Runtime",
     "in_eval_mode",
+    "in_inference_mode",
     "make_runtime",
     "peak_memory_bytes",
     "random_state",
     "restore_random_state",
-    "untouched",
 ]
 
 
@@ -43,13 +43,13 @@ class Runtime:
     threads: int
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The forward pass's context: mixed precision where it was asked for."""
+        """The context of the forward pass: mixed precision if the precision is bfloat16."""
         if self.precision == "bfloat16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
     def record(self) -> dict[str, Any]:
-        """What the bits of a run depend on besides its recipe; stored with it."""
+        """What the result of a run depends on besides its recipe; stored with the run."""
         return {
             "device": str(self.device),
             "accelerator": _accelerator_name(self.device),
@@ -66,22 +66,22 @@ class Runtime:
 
 
 def make_runtime(section: RuntimeSection, *, device: str | None = None) -> Runtime:
-    """The runtime a recipe asks for; `device` overrides the section.
+    """The runtime of a recipe; `device` replaces the one in the section.
 
-    Sets torch's thread count, which is the process's. Raises UsageError for an unknown device
-    and EnvironmentFault for one that is not there.
+    Sets torch's number of threads for the whole process. Raises UsageError for an unknown device
+    and EnvironmentFault for one that is not available.
     """
     threads = section.threads or torch.get_num_threads()
     torch.set_num_threads(threads)
-    # Measured on CUDA by others, documented by cuDNN: autotuning picks kernels by timing, and two
-    # runs of one recipe would differ in their last bits.
+    # cuDNN's documentation: autotuning picks kernels by their measured time, so two runs of one
+    # recipe could differ in their last bits.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     return Runtime(_device(device or section.device), section.precision, threads)
 
 
 def random_state() -> dict[str, torch.Tensor]:
-    """The state of torch's generators, CPU and accelerators: what dropout draws from."""
+    """The state of torch's random generators on CPU and accelerators; dropout uses them."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         for index, state in enumerate(torch.cuda.get_rng_state_all()):
@@ -90,7 +90,7 @@ def random_state() -> dict[str, torch.Tensor]:
 
 
 def restore_random_state(states: dict[str, torch.Tensor]) -> None:
-    """Put back what `random_state` took."""
+    """Restore what `random_state` returned."""
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -99,29 +99,30 @@ def restore_random_state(states: dict[str, torch.Tensor]) -> None:
 
 
 @contextlib.contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients inside; afterwards every mode and generator is as it was."""
+def in_inference_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode and no gradients inside; every mode and generator is restored afterwards."""
     with in_eval_mode(model), torch.inference_mode():
         yield
 
 
 @contextlib.contextmanager
 def in_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside; afterwards every mode and generator is as it was."""
+    """Eval mode inside; every mode and generator is restored afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     states = random_state()
     model.eval()
     try:
         yield
     finally:
-        # Module by module: `model.train()` would thaw a part that its author keeps in eval mode.
+        # Module by module: `model.train()` would also switch parts that the author keeps in eval
+        # mode.
         for module, training in modes:
             module.training = training
         restore_random_state(states)
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory that this process, or its accelerator, held so far."""
+    """Peak memory of this process so far, or of its accelerator."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     import resource
@@ -145,7 +146,7 @@ def _device(name: str) -> torch.device:
     available["mps"] = torch.backends.mps.is_available()
     if not available.get(device.type, False):
         raise EnvironmentFault(
-            f"device '{name}' is not available to this torch ({torch.__version__}); use --device "
+            f"device '{name}' is not available in this torch ({torch.__version__}); use --device "
             f"cpu, or install a torch build for that device."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

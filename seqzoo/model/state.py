@@ -1,6 +1,6 @@
-"""Operations on a model's carried state: a tree of batch-first tensors, of any shape of tree.
+"""Operations on a model's carried state: a tree of tensors whose first dimension is the batch.
 
-The core never looks inside a state; it detaches, moves, selects rows, flattens and rebuilds.
+The core never reads the values of a state; it detaches, moves, selects rows, flattens and rebuilds.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def map_tensors(function: Callable[[Tensor], Tensor], state: State) -> State:
 
 
 def detach(state: State) -> State:
-    """The same values without their graph: where truncated BPTT cuts."""
+    """The same values without their autograd graph, as truncated BPTT needs."""
     return map_tensors(Tensor.detach, state)
 
 
 def select_rows(state: State, rows: Tensor) -> State:
-    """The state of some rows (repeats allowed), a copy."""
+    """A copy of the state of some rows; a row may be repeated."""
     return map_tensors(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), state)
 
 
@@ -48,14 +48,14 @@ def to(state: State, device: torch.device) -> State:
 
 
 def flatten(state: State) -> dict[str, Tensor]:
-    """Leaves by their path, e.g. {"0.1": tensor}: what a checkpoint stores."""
+    """Leaves by their path, e.g. {"0.1": tensor}, as a checkpoint stores them."""
     return dict(_leaves(state, ""))
 
 
 def unflatten(leaves: Mapping[str, Tensor], like: State) -> State:
-    """Rebuild a state from `flatten`'s leaves, shaped as `like` is.
+    """Rebuild a state from the leaves that `flatten` returned, as a tree like `like`.
 
-    Raises ValueError where the leaves are not those of `like`.
+    Raises ValueError if the leaves are not those of `like`.
     """
     expected = flatten(like)
     if expected.keys() != leaves.keys():

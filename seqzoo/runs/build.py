@@ -1,4 +1,4 @@
-"""From a recipe's names to live objects: corpus and splits, tokenizer, model, sampling chain."""
+"""Builds what a recipe names: corpus and splits, tokenizer, model, stream, sampling chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from seqzoo.data.corpus import Data, open_corpus, sha256_of, split
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
-from seqzoo.model.runtime import untouched
+from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.build import as_plugin_error, build, require
 from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer
 from seqzoo.plugin.registry import Registry
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
-    """Open and split the recipe's corpus; `announce` is called with a sentence on a fallback."""
+    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used."""
     sentences: list[str] = []
     corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
     for sentence in sentences:
@@ -40,7 +40,7 @@ def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
 
 
 def build_tokenizer(recipe: Recipe) -> Tokenizer:
-    """The recipe's tokenizer, which has learnt nothing yet."""
+    """The recipe's tokenizer, before it learns."""
     return build(recipe.registry, "tokenizer", recipe.tokenizer)
 
 
@@ -51,7 +51,7 @@ def build_model(recipe: Recipe, *, vocab_size: int) -> SequenceModel:
 
 
 def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
-    """What training reads: the recipe's stream over (N,) tokens, or else contiguous lanes."""
+    """The stream that training reads: the recipe's, over (N,) tokens, or contiguous lanes."""
     choice, batch_size = recipe.train.stream, recipe.train.batch_size
     if choice is None:
         return Lanes(tokens, batch_size=batch_size)
@@ -59,21 +59,21 @@ def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
 
 
 def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
-    """Three tokens through a model, before hours are spent on it.
+    """Try a model on three tokens, before hours of training.
 
-    Raises PluginError, naming the plugin, where logits or state are not what the contract says:
-    logits of another width would be scored without a murmur, and wrongly.
+    Raises PluginError, which names the plugin, if logits or state break the contract: logits of
+    another width would be scored without an error, and the score would be wrong.
     """
     B, T = 2, 3
     tokens = torch.zeros(B, T, dtype=torch.int64)
     with (
         as_plugin_error(recipe.registry, "architecture", recipe.architecture.name),
-        untouched(model),
+        in_inference_mode(model),
     ):
-        answer = model(tokens)
-        is_pair = isinstance(answer, tuple) and len(answer) == 2
-        require(is_pair, found=answer, expected="(logits, state)")
-        logits, state = answer
+        output = model(tokens)
+        is_pair = isinstance(output, tuple) and len(output) == 2
+        require(is_pair, found=output, expected="(logits, state)")
+        logits, state = output
         expected = (B, T, vocab_size)
         shape = tuple(getattr(logits, "shape", ()))
         require(
@@ -91,9 +91,9 @@ def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
 
 
 def build_chain(links: Iterable[Choice], registry: Registry, *, vocab_size: int) -> list[Sampler]:
-    """The samplers that the links name, in their order, each tried once on even logits.
+    """The samplers that the links name, in order; each is tried once on equal logits.
 
-    Raises PluginError, naming the plugin, where one fails or breaks its contract.
+    Raises PluginError, which names the plugin, if a sampler fails or breaks its contract.
     """
     chain: list[Sampler] = []
     for link in links:

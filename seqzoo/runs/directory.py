@@ -1,13 +1,13 @@
-"""A run's directory: its name, its lock, and its files.
+"""The directory of a run: its name, its lock, and its files.
 
 runs/NAME/recipe.yaml     the resolved recipe
-          origin.json     what the recipe cannot say: its folder, and the corpus it opened
-          metrics.jsonl   one line per log interval, equal for equal bits
+          origin.json     facts that are not in the recipe, see seqzoo/runs/origin.py
+          metrics.jsonl   one line for each logged step, equal in a repeated run
           timing.jsonl    seconds and bytes per second at the same steps
           checkpoints/    see seqzoo/training/checkpoint.py
           samples/        generated text
           result.json     scores, see seqzoo/results/result.py
-          lock            held while a process works here
+          lock            held while a process uses the run
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
 
 
 class RunDirectory:
-    """Paths of one run, and its lock."""
+    """The paths of one run, and its lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,9 +38,9 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run; the kernel frees the lock when the process ends, however it ends.
+        """Lock the run; the kernel releases the lock when the process ends, even if it is killed.
 
-        Raises LockedError naming the process that holds it.
+        Raises LockedError, which names the process that holds the lock.
         """
         with (self.path / "lock").open("a+") as file:
             try:
@@ -59,10 +59,10 @@ class RunDirectory:
 
 
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:
-    """A new directory `root/name`; where that exists, `name-2`, `name-3`, … if `numbered`.
+    """A new directory `root/name`. If that exists and `numbered` is True: `name-2`, `name-3`, …
 
-    Raises UsageError where it exists and `numbered` is False, EnvironmentFault where it cannot
-    be made.
+    Raises UsageError if it exists and `numbered` is False, EnvironmentFault if it cannot be
+    created.
     """
     number = 1
     while True:
@@ -73,21 +73,21 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
         except FileExistsError:
             if not numbered:
                 raise UsageError(
-                    f"{path} exists; runs are never overwritten. Choose another --name, or go on "
-                    f"with 'seqzoo resume {path}'."
+                    f"{path} exists; runs are never overwritten. Choose another --name, or "
+                    f"continue it with 'seqzoo resume {path}'."
                 ) from None
             number += 1
         except OSError as error:
-            raise EnvironmentFault(f"{path} cannot be made: {error.strerror}.") from error
+            raise EnvironmentFault(f"{path} cannot be created: {error.strerror}.") from error
 
 
 def open_run_directory(path: Path) -> RunDirectory:
-    """The directory of an existing run. Raises UsageError, with the nearest name, where none is."""
+    """The directory of a run. Raises UsageError, with a similar name, if there is none."""
     directory = RunDirectory(path)
     if directory.recipe.is_file():
         return directory
     if path.exists():
-        raise UsageError(f"{path} is not a run of seqzoo: it holds no recipe.yaml.")
+        raise UsageError(f"{path} is not a run of seqzoo: it has no recipe.yaml.")
     siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
     known = [entry.name for entry in siblings if (entry / "recipe.yaml").is_file()]
     raise UsageError(f"there is no run at {path}.{did_you_mean(path.name, known)}")

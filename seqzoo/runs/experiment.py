@@ -1,4 +1,4 @@
-"""Experiment: a recipe with everything that it names, made once and passed on."""
+"""Experiment: a recipe with everything that it names, built once and passed as an argument."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ __all__ = [
 
 
 class Start(NamedTuple):
-    """What training starts from: weights and tokenizer of another run, and what records them."""
+    """The weights and the tokenizer of another run that training starts from, and their record."""
 
     checkpoint: Checkpoint
     record: StartRecord
 
 
 class Experiment:
-    """A recipe, where it runs, its data, its tokenizer and its model.
+    """A recipe with its runtime, its data, its tokenizer and its model.
 
-    recipe, runtime, display: as given. tokenizer: it has learnt what it learns.
-    weights: the checkpoint that the model's weights come from; None for a new model.
-    start: what a new model starts from; None for its own initialisation.
-    The corpus, the encoded training part and the model are made when they are first used, once.
+    recipe, runtime, display: as given. tokenizer: after it learnt.
+    weights: the checkpoint with the model's weights; None for a new model.
+    start: the weights that a new model starts from; None for the usual initialisation.
+    The corpus, the encoded training part and the model are built once, when they are first used.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Experiment:
 
     @property
     def registry(self) -> Registry:
-        """Where the recipe's plugins are found."""
+        """The registry of the recipe's plugins."""
         return self.recipe.registry
 
     @cached_property
@@ -84,7 +84,7 @@ class Experiment:
 
     @cached_property
     def model(self) -> SequenceModel:
-        """The trained model, in eval mode; or a new one, which has seen the training part."""
+        """The trained model, in eval mode; or a new model, prepared with the training part."""
         if self.weights is None:
             model = new_model(self.recipe, self.tokenizer, self.training, start=self.start)
             return model.to(self.runtime.device)
@@ -95,7 +95,7 @@ class Experiment:
     def generate(
         self, prompt: bytes, *, length: int, chain: Iterable[Choice], seed: int
     ) -> Iterator[bytes]:
-        """The bytes that the model writes after a prompt, token by token; the prompt left out."""
+        """The bytes that the model writes after a prompt, token by token, without the prompt."""
         return generate(
             self.model,
             self.tokenizer,
@@ -109,9 +109,9 @@ class Experiment:
 def new_experiment(
     recipe: Recipe, *, runtime: Runtime, display: Display, start: Start | None = None
 ) -> Experiment:
-    """An experiment that has not been trained: corpus opened, tokenizer ready.
+    """A new experiment: it opens the corpus, and the tokenizer learns from the training part.
 
-    The display shows a fallback of the corpus. start: its tokenizer is taken as it is.
+    The display reports if the fallback is used. start: its tokenizer is used and does not learn.
     """
     data = open_data(recipe, announce=lambda text: display.panel(text, title="another corpus"))
     if start is not None:
@@ -137,14 +137,14 @@ def new_model(
     *,
     start: Start | None = None,
 ) -> SequenceModel:
-    """The recipe's architecture, which has seen the training part.
+    """A new model of the recipe's architecture, prepared with the training part.
 
     start: its weights replace the initialisation from the recipe's seed.
     """
     model = build_model(recipe, vocab_size=tokenizer.vocab_size)
     if start is not None:
         load_weights(model, start.checkpoint)
-    # After the weights: what a model counts of the training part is of this run's own text.
+    # After the weights: counts of the training part must be those of this run's own text.
     with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
         model.prepare(training.tokens)
     try_model(recipe, model, vocab_size=tokenizer.vocab_size)
@@ -152,19 +152,19 @@ def new_model(
 
 
 def restored_tokenizer(recipe: Recipe, checkpoint: Checkpoint) -> Tokenizer:
-    """The recipe's tokenizer with what it had learnt; raises CheckpointError where it misfits."""
+    """The recipe's tokenizer with its state of a checkpoint; CheckpointError if it does not fit."""
     tokenizer = build_tokenizer(recipe)
     try:
         tokenizer.restore(checkpoint.state["tokenizer"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"step {checkpoint.step} holds no state of tokenizer '{recipe.tokenizer.name}': {error}"
+            f"step {checkpoint.step} has no state of tokenizer '{recipe.tokenizer.name}': {error}"
         ) from error
     return tokenizer
 
 
 def load_weights(model: SequenceModel, checkpoint: Checkpoint) -> None:
-    """Raises CheckpointError where the weights are another architecture's."""
+    """Raises CheckpointError if the weights are those of another architecture."""
     try:
         model.load_state_dict(dict(checkpoint.model))
     except RuntimeError as error:

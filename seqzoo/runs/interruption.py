@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: noted at once, honoured after the current update."""
+"""Signals that ask a run to stop: noted at once, obeyed after the current update."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIGNALS = tuple(
 
 
 class Interrupted(BaseException):
-    """A run was stopped by a signal after it had saved; `exit_code` is 128 + its number."""
+    """A run was saved and stopped because of a signal; `exit_code` is 128 + its number."""
 
     def __init__(self, number: int, message: str) -> None:
         self.exit_code = 128 + number
@@ -27,20 +27,20 @@ class Interrupted(BaseException):
 class Interruption:
     """Context in which SIGINT, SIGTERM and SIGHUP set `received` instead of ending the process.
 
-    A second SIGINT raises KeyboardInterrupt there and then, for the user who will not wait.
+    A second SIGINT raises KeyboardInterrupt at once, for a user who does not want to wait.
 
-    said: what the first signal writes to the terminal; empty where something else tells it.
+    message: written to the terminal at the first signal; may be empty.
     """
 
-    def __init__(self, said: str) -> None:
-        self._said = said.encode()
+    def __init__(self, message: str) -> None:
+        self._message = message.encode()
         self.received: int | None = None
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                # nohup ignores SIGHUP for its children, and means it.
+                # A signal that is ignored stays ignored: nohup does this with SIGHUP.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._note)
         return self
@@ -52,9 +52,9 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        told, self.received = self.received is not None, number
-        if not told:
-            # Not print: its buffer may be the very thing that the signal interrupted. And the
-            # terminal may be gone, which must not keep the run from being saved.
+        is_first, self.received = self.received is None, number
+        if is_first:
+            # Not print: the signal may have interrupted a write to the same buffer. The terminal
+            # may have been closed; the run must be saved even then.
             with contextlib.suppress(OSError):
-                os.write(2, self._said)
+                os.write(2, self._message)

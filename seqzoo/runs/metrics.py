@@ -1,12 +1,12 @@
-"""metrics.jsonl and timing.jsonl: the lines that a run logs, written and read in one place.
+"""metrics.jsonl and timing.jsonl: writes and reads the lines that a run logs.
 
-Three rules hold for every reader:
+Three rules apply to every reader:
 
-- A line counts once its newline is written. What follows the last newline is ignored: a process
-  is writing it at this moment, or was killed while it did.
+- A line is valid when its newline is written. The text after the last newline is ignored: a
+  process is still writing it, or was killed while it wrote.
 - A whole line that cannot be read is an error that names the file and the line.
-- Lines of one step are one line. Older runs wrote what validation measured as a second line of
-  the same step, so that a join by step counted the step twice.
+- Lines of one step are joined. Older runs wrote the validation scores as a second line of the same
+  step, so that a join by step counted the step twice.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
     "read_timing",
 ]
 
-# Limits that no run reaches, and that are safe in float arithmetic.
+# Limits that no run reaches, and that are exact or finite as floats.
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Bits = Annotated[float, Field(ge=0, le=1e100)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
@@ -51,7 +51,7 @@ Columns: TypeAlias = dict[str, npt.NDArray[np.float64]]
 
 
 class LogLine(BaseModel):
-    """What was logged at a step. Fields that a newer version may add are kept as they are."""
+    """What was logged at a step. Fields that a newer version adds are kept unchanged."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
@@ -80,7 +80,7 @@ class MetricsLine(LogLine):
 class TimingLine(LogLine):
     """A line of timing.jsonl. seconds: of training so far. bytes_per_second: since the line before.
 
-    Times differ between runs of the same bits, so they have a file of their own.
+    Times differ between repetitions of a run, so they are in a separate file.
     """
 
     seconds: Seconds
@@ -93,7 +93,7 @@ LineT = TypeVar("LineT", bound=LogLine)
 def read_metrics(path: Path) -> tuple[MetricsLine, ...]:
     """The lines of metrics.jsonl in the order of their steps, one for each step.
 
-    Empty where there is no file. Raises UsageError for a damaged line or an unreadable file.
+    Empty if there is no file. Raises UsageError for a damaged line or an unreadable file.
     """
     return _merged(Follower(path, MetricsLine).added(), MetricsLine)
 
@@ -106,8 +106,8 @@ def read_timing(path: Path) -> tuple[TimingLine, ...]:
 def columns(metrics: Iterable[MetricsLine], timing: Iterable[TimingLine] = ()) -> Columns:
     """Lines as columns of float64, joined by step: one row for each step, in order.
 
-    NaN where a line lacks a value. `step` is always there; any other column only where at least
-    one line has it. Values that are not numbers are left out.
+    A value that a line does not have is NaN. There is always a column `step`, and any other column
+    if at least one line has it. Values that are not numbers are left out.
     """
     rows: dict[int, dict[str, float]] = {}
     for line in (*metrics, *timing):
@@ -122,7 +122,7 @@ def columns(metrics: Iterable[MetricsLine], timing: Iterable[TimingLine] = ()) -
 
 
 class Follower(Generic[LineT]):
-    """A file of JSON lines that is read as it grows; read once, it is the whole file."""
+    """Reads a file of JSON lines while it grows; the first call of `added` reads the whole file."""
 
     def __init__(self, path: Path, kind: type[LineT]) -> None:
         """kind: the model that every line must fit."""
@@ -131,9 +131,9 @@ class Follower(Generic[LineT]):
         self._start_again()
 
     def added(self) -> list[LineT]:
-        """The whole lines that were added since the last call; none where there is no file.
+        """The whole lines that were added since the last call; none if there is no file.
 
-        All lines again where the file was cut back, as it is when a run resumes. Raises UsageError
+        All lines again if the file was truncated, as it is when a run resumes. Raises UsageError
         for a damaged line or an unreadable file; the next call reads the same line again.
         """
         try:
@@ -158,7 +158,7 @@ class Follower(Generic[LineT]):
         self._last = b""
 
     def _is_grown(self, file: BinaryIO) -> bool:
-        """Whether the last line that was read is still where it was."""
+        """Whether the last line that was read is still at its position."""
         file.seek(self._offset - len(self._last))
         return file.read(len(self._last)) == self._last
 
@@ -173,7 +173,7 @@ class Follower(Generic[LineT]):
 
 
 def _merged(lines: Iterable[LineT], kind: type[LineT]) -> tuple[LineT, ...]:
-    """One line for each step, in order; of a value that is given twice the later one."""
+    """One line for each step, in order; if a value is given twice, the later one is used."""
     steps: dict[int, LineT] = {}
     for line in lines:
         earlier = steps.get(line.step)
@@ -184,12 +184,12 @@ def _merged(lines: Iterable[LineT], kind: type[LineT]) -> tuple[LineT, ...]:
 
 
 class Log:
-    """A file of JSON lines that can be cut back to where a checkpoint left it."""
+    """A file of JSON lines that can be truncated to its length at a checkpoint."""
 
     def __init__(self, path: Path, *, length: int, warn: Callable[[str], None]) -> None:
-        """Open for appending after the first `length` bytes; what follows them is removed.
+        """Open for appending after the first `length` bytes; the rest is removed.
 
-        warn: called with a sentence where the file is shorter than that.
+        warn: called with a sentence if the file is shorter.
         """
         self._file = path.open("ab")
         size = path.stat().st_size
@@ -198,7 +198,7 @@ class Log:
                 f"{path} has {size} bytes, and {length} were written before; the missing lines "
                 f"cannot be written again, and the file continues from here."
             )
-        # Never longer than it is: cutting a lost file "back" would fill it with NUL bytes.
+        # Not beyond its size: that would fill the file with NUL bytes.
         self._file.truncate(min(length, size))
         self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` reports it
 
@@ -208,7 +208,7 @@ class Log:
         self._file.flush()
 
     def sync(self) -> int:
-        """Put everything on disk and give the length in bytes, for the checkpoint to remember."""
+        """Write everything to disk; returns the length in bytes, which a checkpoint stores."""
         write_through(self._file)
         return self._file.tell()
 

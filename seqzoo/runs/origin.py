@@ -1,4 +1,4 @@
-"""origin.json: what a run was started from that its recipe cannot say."""
+"""origin.json: facts about the start of a run that are not in its recipe."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ __all__ = ["Origin", "plugins_of", "read_origin", "write_origin"]
 
 
 class Origin(NamedTuple):
-    """base: the recipe's folder. sha256: of the corpus. fell_back: that corpus is the fallback.
+    """What `write_origin` stored.
 
-    plugins: what provided architecture, tokenizer and stream; empty for runs of older versions.
-    started_from: the weights that training started from, if they were another run's.
+    base: the recipe's folder. sha256: of the corpus. fell_back: whether that is the fallback.
+    plugins: that provide architecture, tokenizer and stream; empty for runs of older versions.
+    started_from: the weights of another run that training started from; None for new weights.
     """
 
     base: Path
@@ -35,7 +36,7 @@ class Origin(NamedTuple):
 
 
 def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
-    """Store the recipe, and what it cannot say."""
+    """Store the recipe, and the facts that are not in it."""
     recipe, data, start = experiment.recipe, experiment.data, experiment.start
     origin = {
         "base": str(recipe.base.resolve()),
@@ -49,7 +50,7 @@ def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
 
 
 def read_origin(directory: RunDirectory) -> Origin:
-    """What `write_origin` stored. Raises CheckpointError where it is missing or damaged."""
+    """What `write_origin` stored. Raises CheckpointError if it is missing or damaged."""
     try:
         origin = json.loads(directory.origin.read_text(encoding="utf-8"))
         corpus, start = origin["corpus"], origin.get("started_from")
@@ -66,7 +67,7 @@ def read_origin(directory: RunDirectory) -> Origin:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{directory.origin} is missing or damaged, and without it the run's corpus and "
-            f"relative paths are unknown; put it back from a copy, or start the run again from "
+            f"relative paths are unknown; restore it from a copy, or start the run again from "
             f"{directory.recipe}."
         ) from error
 

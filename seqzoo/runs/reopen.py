@@ -1,4 +1,4 @@
-"""An existing run, opened again: its recipe, its corpus, and the model that a checkpoint holds."""
+"""Opens an existing run: its recipe, its corpus, and the model of a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ __all__ = ["Trained", "load_trained", "recorded_runtime", "reopen_data", "stored
 class Trained:
     """A finished or stopped run: its experiment with the weights of one checkpoint.
 
-    step: of the weights. effort: what training took in all.
-    record: what it was trained with, as `Runtime.record` gives it.
+    step: of the weights. effort: of the whole training.
+    record: of the runtime that it was trained with, see `Runtime.record`.
     """
 
     directory: RunDirectory
@@ -46,7 +46,7 @@ def load_trained(
     step: int | None = None,
     display: Display,
 ) -> Trained:
-    """The model of a run: of `step`, else the best on validation, else the newest."""
+    """The model of a run: of `step`, or the best on validation, or the newest."""
     directory = open_run_directory(path)
     recipe = stored_recipe(directory, registry)
     runtime = make_runtime(recipe.runtime, device=device)
@@ -79,7 +79,7 @@ def load_trained(
 
 
 def stored_recipe(directory: RunDirectory, registry: Registry) -> Recipe:
-    """The recipe that a run was started with, its relative paths meaning what they meant."""
+    """The recipe that a run was started with; relative paths start from its original folder."""
     return parse_recipe(
         directory.recipe.read_text(encoding="utf-8"),
         registry,
@@ -89,9 +89,9 @@ def stored_recipe(directory: RunDirectory, registry: Registry) -> Recipe:
 
 
 def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) -> Data:
-    """The bytes that a run was started on: of its corpus or, if it was used then, its fallback.
+    """The data that a run was started on: its corpus or, if that was used, the fallback.
 
-    Raises UsageError where they have changed.
+    Raises UsageError if the bytes have changed.
     """
     origin = read_origin(directory)
     if origin.fell_back and recipe.corpus.fallback is not None:
@@ -102,7 +102,7 @@ def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) ->
     if data.sha256 != origin.sha256:
         raise UsageError(
             f"{directory.path} was trained on a corpus with sha256 {origin.sha256[:12]}…, and "
-            f"'{data.corpus.name}' now has {data.sha256[:12]}…; put the old bytes back "
+            f"'{data.corpus.name}' now has {data.sha256[:12]}…; restore the old bytes "
             f"({data.corpus.origin})."
         )
     return data
@@ -111,7 +111,7 @@ def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) ->
 def recorded_runtime(
     recipe: Recipe, recorded: Mapping[str, Any], device: str | None, *, display: Display
 ) -> Runtime:
-    """The runtime of the run's first part, where it is available; warns of what differs."""
+    """The runtime of the run so far, as far as it is available; warns of every difference."""
     section = recipe.runtime
     if section.threads is None:
         section = section.model_copy(update={"threads": int(recorded["threads"])})

@@ -1,4 +1,4 @@
-"""run_recipe(recipe) -> Result: joins corpus, model, training, scoring and sampling."""
+"""Runs a recipe: training, scoring and sampling -> Result."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def run_recipe(
 ) -> tuple[RunDirectory, Result]:
     """Train, evaluate and sample a recipe in a new directory under `root`.
 
-    name: of the directory; must be free. None takes the recipe's name, numbered if need be.
-    Raises Interrupted after a signal (saved), DivergedError, and what the parts raise.
+    name: of the directory, which must not exist. None: the recipe's name, with a number if that
+    exists. Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
     start = start_of(recipe, display=display)
@@ -59,15 +59,16 @@ def run_recipe(
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
         write_origin(directory, experiment)
-        return directory, _work(directory, experiment, training)
+        return directory, _train_and_score(directory, experiment, training)
 
 
 def resume_run(
     path: Path, registry: Registry, *, device: str | None = None, display: Display
 ) -> tuple[RunDirectory, Result]:
-    """Continue a run from its newest whole checkpoint, to the same bits as without a stop.
+    """Continue a run from its newest complete checkpoint.
 
-    Raises CheckpointError where there is none, UsageError where the corpus is another one.
+    The result is bit-for-bit the same as that of an uninterrupted run. Raises CheckpointError if
+    there is no checkpoint, UsageError if the corpus has changed.
     """
     directory = open_run_directory(path)
     with directory.locked():
@@ -84,14 +85,15 @@ def resume_run(
         training = _make_training(experiment)
         training.restore(checkpoint)
         display.note(f"resuming {directory.path} from step {training.step}")
-        return directory, _work(directory, experiment, training, logs=checkpoint.state["logs"])
+        logs = checkpoint.state["logs"]
+        return directory, _train_and_score(directory, experiment, training, logs=logs)
 
 
 def _make_training(experiment: Experiment) -> Training:
     recipe = experiment.recipe
     stream = open_stream(recipe, experiment.training.tokens)
     model = experiment.model
-    # Tried before training, so that a mistake in the chain does not wait for its end.
+    # Before training, so that a mistake in the chain is reported now and not at the end.
     build_chain(recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size)
     if recipe.runtime.compile:
         model.compile()
@@ -105,14 +107,14 @@ def _make_training(experiment: Experiment) -> Training:
     )
 
 
-def _work(
+def _train_and_score(
     directory: RunDirectory,
     experiment: Experiment,
     training: Training,
     *,
     logs: Mapping[str, int] | None = None,
 ) -> Result:
-    """Train to the end of the budget, then score the best weights and leave result and samples."""
+    """Train to the end of the budget, score the best weights, and write result and samples."""
     _train(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
@@ -128,7 +130,7 @@ def _work(
 
 
 def _write_samples(trained: Trained) -> None:
-    """The recipe's samples, prompt included, as the bytes that the model wrote."""
+    """Write the recipe's samples, prompt included, as bytes."""
     section = trained.experiment.recipe.sample
     prompt = section.prompt.encode()
     trained.directory.samples.mkdir(exist_ok=True)
@@ -152,7 +154,7 @@ def _train(
         trackers = _open_trackers(experiment, directory, stack)
         interruption = stack.enter_context(Interruption(display.on_signal))
         meter = stack.enter_context(display.meter("training"))
-        split = _watched_split(experiment)
+        split = _validation_split(experiment)
 
         def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
             metrics.append(line)
@@ -189,9 +191,9 @@ def _train(
             )
 
         if training.step == 0:
-            save()  # a run that is killed from here on can be resumed
+            save()  # from now on, a killed run can be resumed
         train(training, Hooks(log, validate, save, stop=lambda: interruption.received is not None))
-    # Also where the budget was spent meanwhile: scoring takes longer than who asked will wait.
+    # Even if the budget is spent: the user wants to stop now, and scoring takes long.
     if interruption.received is not None:
         raise Interrupted(
             interruption.received,
@@ -235,15 +237,15 @@ def _open_tracker(
 _VALIDATION_CHUNK = 256
 
 
-def _watched_split(experiment: Experiment) -> SplitReader:
+def _validation_split(experiment: Experiment) -> SplitReader:
     """The validation text, encoded once for all validations of a training.
 
-    Read side by side for speed; each lane is warmed up, so that it is close to the exact score.
+    Its lanes are read in parallel for speed; with warm-up, the score is close to the exact one.
     """
     section = experiment.recipe.train.validation
-    watched = experiment.data.splits.validation.first(section.max_bytes)
+    span = experiment.data.splits.validation.first(section.max_bytes)
     return SplitReader(
-        encode_span(experiment.tokenizer, watched),
-        lanes=min(section.lanes, max(1, len(watched) // 1000)),
+        encode_span(experiment.tokenizer, span),
+        lanes=min(section.lanes, max(1, len(span) // 1000)),
         warmup_tokens=experiment.recipe.evaluate.warmup_tokens,
     )

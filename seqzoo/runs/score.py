@@ -1,4 +1,4 @@
-"""A trained model's scores beside the baselines: -> Result, written to runs/NAME/result.json."""
+"""Scores a trained model and the baselines -> Result, written to runs/NAME/result.json."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["score_adaptively", "score_run"]
 
 
 def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> Result:
-    """Score a run by its recipe's protocol, beside the baselines, and write result.json.
+    """Score a run and the baselines by the recipe's protocol, and write result.json.
 
-    adaptive: score it a second time while it learns, thus; else as the recipe says. Where neither
-    asks for it, adaptive scores of the same weights that the run has already stay.
+    adaptive: settings for adaptive scores; by default those of the recipe. If there are none,
+    adaptive scores of the same weights that are already in result.json are kept.
     """
     experiment = trained.experiment
     recipe, data = experiment.recipe, experiment.data
@@ -90,11 +90,11 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
     section = adaptive or recipe.evaluate.adaptive
     if section is not None:
         try:
-            learnt = score_adaptively(experiment, section)
+            adaptive_record = score_adaptively(experiment, section)
         except DivergedError:
-            write_result(trained.directory.result, result)  # the static scores are good
+            write_result(trained.directory.result, result)  # keeps the static scores
             raise
-        result = result.model_copy(update={"adaptive": learnt})
+        result = result.model_copy(update={"adaptive": adaptive_record})
     write_result(trained.directory.result, result)
     return result
 
@@ -102,7 +102,7 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
 def score_adaptively(
     experiment: Experiment, section: AdaptiveSection, *, splits: tuple[str, ...] = SPLITS
 ) -> AdaptiveRecord:
-    """Each split on its own, from the trained weights, by a copy that learns."""
+    """The adaptive scores of each split, each from the trained weights, by a copy of the model."""
     return adaptive_scores(
         experiment.model,
         experiment.tokenizer,
@@ -116,7 +116,7 @@ def score_adaptively(
 
 
 def _ladder(experiment: Experiment) -> Ladder:
-    """The baselines on the same splits; those that could not be scored are reported, with why."""
+    """The baselines on the same splits; baselines that failed are reported with the cause."""
     data, display = experiment.data, experiment.display
     with display.meter("baselines") as meter:
         found = ladder(
@@ -138,17 +138,17 @@ def _ladder(experiment: Experiment) -> Ladder:
 def _stored_adaptive(
     directory: RunDirectory, weights_sha256: str, scores: Mapping[str, SplitScore]
 ) -> AdaptiveRecord | None:
-    """What the run's result says of the same weights and blocks, if it has one."""
+    """The adaptive scores in the run's result.json, if they are of the same weights and blocks."""
     if not directory.result.exists():
         return None
     try:
         stored = read_result(directory.result)
-    except UsageError:  # damaged; it is about to be written again
+    except UsageError:  # damaged; it will be replaced
         return None
     if stored.adaptive is None or stored.weights_sha256 != weights_sha256:
         return None
-    is_alike = all(
-        split in scores and scores[split].block_sizes == learnt.block_sizes
-        for split, learnt in stored.adaptive.scores.items()
+    has_same_blocks = all(
+        split in scores and scores[split].block_sizes == score.block_sizes
+        for split, score in stored.adaptive.scores.items()
     )
-    return stored.adaptive if is_alike else None
+    return stored.adaptive if has_same_blocks else None

@@ -16,10 +16,11 @@ __all__ = ["start_of"]
 
 
 def start_of(recipe: Recipe, *, display: Display) -> Start | None:
-    """The best weights of the run that the recipe names; None where it names none.
+    """The best weights of the run that the recipe names; None if it names no run.
 
-    Only weights and tokenizer are taken, neither optimizer nor step. Raises UsageError where there
-    is no such run, or its architecture or tokenizer is not the recipe's, options included.
+    Only weights and tokenizer are used, not the optimizer and not the step. Raises UsageError if
+    there is no such run, or if its architecture or tokenizer differs from the recipe's, options
+    included.
     """
     given = recipe.train.start_from
     if given is None:
@@ -31,7 +32,7 @@ def start_of(recipe: Recipe, *, display: Display) -> Start | None:
         if own != other:
             raise UsageError(
                 f"train.start_from: the {part} of {source.directory.path} is {_words(other)}, and "
-                f"the recipe's is {_words(own)}; both must be equal, options included."
+                f"that of the recipe is {_words(own)}; they must be equal, options included."
             )
     weights = source.experiment.weights
     assert weights is not None

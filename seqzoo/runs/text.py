@@ -1,4 +1,4 @@
-"""What a trained model makes of any text: the cost of each byte, the next byte, the states."""
+"""A trained model on any text: the cost of each byte, the next byte, the states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from seqzoo.data.tokens import encode_span
 from seqzoo.errors import UsageError
 from seqzoo.model import state as states
-from seqzoo.model.runtime import Runtime, untouched
+from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.specs import Span
 from seqzoo.runs.experiment import Experiment
@@ -23,8 +23,8 @@ from seqzoo.scoring.tally import Tally
 __all__ = ["next_byte", "score_text", "states_after"]
 
 _CHUNK_LENGTH = 1024
-_MOST_PARTS = 3
-"""Tokens that one symbol may be made of, such as an escape and two digits."""
+_MAX_SYMBOL_TOKENS = 3
+"""Tokens that one symbol may have, such as an escape token and two digits."""
 
 
 class _CostOfEachByte(Tally):
@@ -43,8 +43,8 @@ def score_text(
 ) -> tuple[npt.NDArray[np.float64], float, float]:
     """Bits of each of the (N,) bytes, bits per byte, and accuracy; read in one lane.
 
-    A token of several bytes costs each of them the same; one of none, which is part of a symbol,
-    counts at the byte that the symbol begins with. Raises UsageError where there is no byte.
+    The cost of a token is divided equally among its bytes; a token of 0 bytes, which is part of a
+    symbol, is counted at the symbol's first byte. Raises UsageError if the text is empty.
     """
     if not len(data):
         raise UsageError("the text is empty; a score needs at least one byte.")
@@ -61,21 +61,21 @@ def score_text(
 
 
 def next_byte(experiment: Experiment, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """(256,) probabilities of the byte after (N,) bytes, all tokens that begin with it together.
+    """(256,) probabilities of the byte after (N,) bytes, summed over all tokens that begin with it.
 
-    They add up to 1, less what the model gives to tokens that can begin no byte.
+    They add up to 1, minus the probability of tokens that cannot begin a byte.
     """
     model, tokenizer, runtime = experiment.model, experiment.tokenizer, experiment.runtime
     # As in scoring, the first token is predicted from token 0: there is no byte before it.
     tokens = np.concatenate([[0], tokenizer.encode(data).astype(np.int64)])
     probabilities = np.zeros(256)
-    with untouched(model):
+    with in_inference_mode(model):
         state: State = None
         for chunk in torch.from_numpy(tokens).unsqueeze(0).split(_CHUNK_LENGTH, dim=1):
             logits, state = _step(model, chunk, state, runtime)
-        # Row by row: the tokens of a symbol that is not complete yet, and their probability.
+        # For each row: the tokens of a symbol that is not complete, and their probability.
         begun: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
-        for _ in range(_MOST_PARTS):
+        for _ in range(_MAX_SYMBOL_TOKENS):
             shares = torch.softmax(logits[:, -1].double().cpu(), dim=-1).numpy()
             rows, longer = [], []
             for row, (parts, weight) in enumerate(begun):
@@ -99,7 +99,7 @@ def states_after(
 ) -> dict[str, npt.NDArray[Any]]:
     """Each leaf of the state after each of the (N,) bytes: name -> (N, ...).
 
-    Raises UsageError where there is no byte, or a leaf changes its shape from token to token.
+    Raises UsageError if the text is empty or a leaf changes its shape from token to token.
     """
     if not len(data):
         raise UsageError("the text is empty; there is no state to show.")
@@ -108,8 +108,8 @@ def states_after(
     found: dict[str, list[npt.NDArray[Any]]] = {}
     read = 0
     ends = np.cumsum(text.lengths)
-    with untouched(model):
-        # The state that the first token is predicted from has read the input before it.
+    with in_inference_mode(model):
+        # The state for the first token includes the input before it.
         _, state = _step(model, torch.tensor([[text.first_input]]), None, runtime)
         for position in range(len(data)):
             while read < len(ends) and ends[read] <= position + 1:

@@ -1,4 +1,4 @@
-"""A tracker that fails costs its own metrics, never the run."""
+"""Trackers whose failure never stops the run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["GuardedTracker"]
 
 
 class GuardedTracker(Tracker):
-    """Passes everything on until something raises; says so once and is silent from then on."""
+    """Passes metrics to a tracker until it raises an exception; then warns once and stops."""
 
     def __init__(
         self, name: str, open_tracker: Callable[[], Tracker], *, warn: Callable[[str], None]
@@ -35,6 +35,6 @@ class GuardedTracker(Tracker):
         except Exception as error:
             self._inner = None
             cause = f"{type(error).__name__}: {error}."
-            if isinstance(error, SeqzooError):  # already a sentence for the user
+            if isinstance(error, SeqzooError):  # its message is already written for users
                 cause = str(error)
-            self._warn(f"tracker '{self._name}' failed and is left out from here on: {cause}")
+            self._warn(f"tracker '{self._name}' failed and receives no more metrics: {cause}")

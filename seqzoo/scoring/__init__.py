@@ -1,1 +1,1 @@
-"""Exact bits per byte, frozen or learning, and the baselines beside them."""
+"""Exact bits per byte, static and adaptive, and the scores of baselines."""

@@ -1,19 +1,19 @@
-"""Adaptive scores: a model that learns from each byte after it was scored on it.
+"""Adaptive scores: the model learns from each segment after the segment was scored.
 
 Dynamic evaluation (Krause et al. 2018, arXiv:1709.07432, section 4) takes a gradient step after
-every segment, each parameter's step divided by how large its gradients were in training, and lets
-the weights fall back towards the trained ones:
+every segment. It divides each parameter's step by the usual size of its gradients in training, and
+moves the weights back towards the trained ones:
 
     w <- w - learning_rate * g / (r + damping * mean(r)) + min(1, decay * r / mean(r)) * (w0 - w)
 
 g: gradient of the segment's mean loss. r: root mean square of such gradients on the training
 part. w0: the trained weights. The paper's damping is a constant; here it is a share of the mean of
-r over all weights, so that one setting fits models of any gradient scale. A g of more than twice
-the norm that is usual in training is cut to that (Pascanu et al. 2013, arXiv:1211.5063): one odd
-segment would otherwise throw the weights to where every next gradient is larger still.
+r over all weights, so that one setting works for models of any gradient scale. The norm of g is
+clipped to twice the usual norm in training (Pascanu et al. 2013, arXiv:1211.5063): otherwise one
+unusual segment could move the weights so far that every later gradient is even larger.
 
-Beside the weights, an architecture may learn from what it reads by itself (`SequenceModel.adapt`).
-The model that is given is left as it was: a copy learns.
+In addition, an architecture may adapt by itself to what it reads (`SequenceModel.adapt`). A copy of
+the model learns; the given model does not change.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ __all__ = [
     "score_adaptively",
 ]
 
-_USUAL_NORMS = 2.0
+_CLIP_RATIO = 2.0
 _STRETCHES = 16
 _SEGMENTS = 16
 
 
 def method(section: AdaptiveSection, model: SequenceModel) -> str:
-    """How a model learns by the section, in words, e.g. for the leaderboard."""
+    """How a model learns with these settings, in words, e.g. for the leaderboard."""
     if not section.learning_rate or not _trainable(model):
         return "the architecture's own adaptation"
     return (
@@ -79,14 +79,14 @@ def gradient_scales(
 ) -> list[Tensor]:
     """Root mean square of each trainable parameter's gradients over segments of the training part.
 
-    The segments lie in evenly spaced stretches, read as scoring reads: one lane, state carried,
-    eval mode. A model that has counted the training part leaves out what it counted there; one that
-    was loaded has to be `prepared_again`.
+    The segments are in evenly spaced stretches, which are read as in scoring: one lane, state
+    carried, eval mode. A model that has counts of the training part leaves out the counts of the
+    place that it reads; a loaded model needs `prepared_again` for that.
     """
     parameters = _trainable(model)
     squares = [torch.zeros_like(parameter) for parameter in parameters]
     segments = 0
-    # Tokens may be longer than a byte: as many bytes as tokens are asked for is then a little less.
+    # In bytes, so that it is at most this many tokens, as a token may have several bytes.
     size = min(len(training.data), _SEGMENTS * section.segment_length)
     count = min(_STRETCHES, max(1, len(training.data) // size))
     with _learning(model, runtime):
@@ -94,7 +94,7 @@ def gradient_scales(
             state = model.initial_state(1)
             read = 0
             for chunk in SplitReader(text).chunks(section.segment_length):
-                # The very first input has no place: it is the byte that a file does not have.
+                # The first input of the file has no position: there is no byte before the file.
                 position = torch.tensor([max(start + read - 1, 0)])
                 logits, targets, state = _read(model, chunk, state, runtime, position)
                 for square, gradient in zip(
@@ -107,7 +107,7 @@ def gradient_scales(
 
 
 class LearningReader:
-    """A copy of a model that learns from every chunk after it has given that chunk's logits."""
+    """A copy of a model that learns from every chunk after it returned the logits of that chunk."""
 
     def __init__(
         self,
@@ -116,25 +116,25 @@ class LearningReader:
         section: AdaptiveSection,
         scales: list[Tensor] | None,
     ) -> None:
-        """scales: `gradient_scales` of the model; None where the learning rate is 0."""
+        """scales: `gradient_scales` of the model; None if the learning rate is 0."""
         self.model = copy.deepcopy(model)
         self.model.adapt()
         self._runtime = runtime
         self._state = self.model.initial_state(1)
         self._weights = _trainable(self.model) if section.learning_rate else []
         self._rates, self._pulls = _steps(scales or [], section)
-        self._longest = _USUAL_NORMS * _norm(scales or [])
+        self._largest_norm = _CLIP_RATIO * _norm(scales or [])
         self._trained = [weight.detach().clone() for weight in self._weights]
 
     def read(self, chunk: Chunk) -> Tensor:
-        """(1, T, V) logits from before anything was learnt from the chunk."""
+        """(1, T, V) logits, computed before the model learns from the chunk."""
         logits, targets, self._state = _read(self.model, chunk, self._state, self._runtime)
         if self._weights:
             self._learn(_gradients(logits, targets, self._weights))
         return logits.detach()
 
     def fork(self) -> LearningReader:
-        """A second reader with weights and state of its own."""
+        """A second reader with its own weights and state."""
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model)
         other._state = states.map_tensors(torch.clone, self._state)
@@ -143,7 +143,7 @@ class LearningReader:
 
     def _learn(self, gradients: list[Tensor]) -> None:
         norm = _norm(gradients)
-        share = self._longest / norm if norm > self._longest else 1.0
+        share = self._largest_norm / norm if norm > self._largest_norm else 1.0
         with torch.no_grad():
             for weight, gradient, rate, pull, start in zip(
                 self._weights, gradients, self._rates, self._pulls, self._trained, strict=True
@@ -161,11 +161,11 @@ def score_adaptively(
     scales: list[Tensor] | None,
     advance: Callable[[str, int], None] | None = None,
 ) -> dict[str, Tally]:
-    """Score every byte of each split once, each segment before anything is learnt from it.
+    """Score every byte of each split once, each segment before the model learns from it.
 
-    splits: read in one lane. scales: `gradient_scales` of the same model and section; None where
+    splits: read in one lane. scales: `gradient_scales` of the same model and section; None if
     the learning rate is 0. advance: called with the split and the number of its tokens after each
-    segment, for progress. Raises DivergedError where a score is not finite.
+    segment, for progress. Raises DivergedError if a score is not finite.
     """
     reader = LearningReader(model, runtime, section, scales)
     with _learning(reader.model, runtime):
@@ -180,7 +180,7 @@ def score_adaptively(
 
 
 def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor], list[Tensor]]:
-    """Each weight's own learning rate and pull back to where it was trained to."""
+    """Each weight's learning rate, and its factor towards its trained value."""
     if not scales:
         return [], []
     count = sum(scale.numel() for scale in scales)
@@ -198,7 +198,7 @@ def _norm(tensors: list[Tensor]) -> float:
 
 @contextlib.contextmanager
 def _learning(model: SequenceModel, runtime: Runtime) -> Iterator[None]:
-    """Gradients in eval mode. cuDNN's recurrent layers have none there; torch's own do."""
+    """Gradients in eval mode; without cuDNN, whose recurrent layers have no gradients there."""
     with (
         in_eval_mode(model),
         one_thread(runtime),
@@ -221,7 +221,7 @@ def _read(
 ) -> tuple[Tensor, Tensor, State]:
     """Logits with their graph, the targets on the same device, and the state without one.
 
-    position: (1,) place of the first input, where it is the training part that is read.
+    position: (1,) index of the first input in the training part, if that part is read.
     """
     inputs = torch.from_numpy(chunk.inputs).to(runtime.device)
     targets = torch.from_numpy(chunk.targets).to(runtime.device)
@@ -245,9 +245,9 @@ def _gradients(logits: Tensor, targets: Tensor, weights: list[Tensor]) -> list[T
 
 
 def prepared_again(model: SequenceModel, tokens: npt.NDArray[Any]) -> SequenceModel:
-    """A loaded model that has seen the training part, (N,) tokens, as training on it needs.
+    """A loaded model, prepared with the training part, (N,) tokens, as for training on it.
 
-    A copy, its weights and buffers those that were loaded; the model itself where it wants nothing.
+    It is a copy with the same weights and buffers; the model itself if it needs no preparation.
     """
     if type(model).prepare is SequenceModel.prepare:
         return model

@@ -1,7 +1,7 @@
 """Scores every installed baseline on a corpus's splits: registry -> Ladder, cached.
 
-A baseline is given the training part and nothing else. One that fails keeps its place as a rung
-without scores, with the cause, and takes nothing else down.
+A baseline gets the training part and nothing else. A baseline that fails becomes a rung without
+scores, with the cause of the failure; the other baselines are still scored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ladder"]
 
-_BLOCK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def ladder(
@@ -45,8 +45,8 @@ def ladder(
 ) -> Ladder:
     """Every registered baseline, with its default options, on validation, test and held_out.
 
-    Splits without bytes are left out. wanted: which baselines are taken. announce: called with the
-    name of each that has to be computed, for progress.
+    Splits without bytes are left out. wanted: whether a baseline is included. announce: called with
+    the name of each baseline that is not in the cache, for progress.
     """
     spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
     scored = {name: span for name, span in spans.items() if len(span)}
@@ -64,15 +64,15 @@ def ladder(
             if use_cache and not any(rung.failure for rung in found):
                 _write(path, key, found)
         rungs.extend(found)
-    return Ladder(tuple(sorted(rungs, key=_badness, reverse=True)), _floor(corpus, scored))
+    return Ladder(tuple(sorted(rungs, key=_sort_key, reverse=True)), _floor(corpus, scored))
 
 
-def _badness(rung: Rung) -> float:
+def _sort_key(rung: Rung) -> float:
     return rung.bits_per_byte.get("held_out", -math.inf)
 
 
 def _score(spec: BaselineSpec, training: np.ndarray, splits: Mapping[str, Span]) -> list[Rung]:
-    """The rungs of one baseline; those it gave before it failed are kept."""
+    """The rungs of one baseline; if it fails, the rungs that it gave before are kept."""
     rungs: list[Rung] = []
     begun = time.perf_counter()
     try:
@@ -88,7 +88,7 @@ def _score(spec: BaselineSpec, training: np.ndarray, splits: Mapping[str, Span])
 
 
 def _rung(score: BaselineScore, splits: Mapping[str, Span]) -> Rung:
-    """Bits to bits per byte. Raises ValueError where a split has no bits, or impossible ones."""
+    """A score as a rung, in bits per byte. Raises ValueError if bits are missing or impossible."""
     for split in splits:
         bits = score.bits.get(split)
         if bits is None or not math.isfinite(bits) or bits < 0:
@@ -110,15 +110,15 @@ def _floor(corpus: Corpus, splits: Mapping[str, Span]) -> dict[str, float]:
     floor = {}
     for split, span in splits.items():
         bits = [
-            float(corpus.code_lengths(start, min(start + _BLOCK_BYTES, span.stop)).sum())
-            for start in range(span.start, span.stop, _BLOCK_BYTES)
+            float(corpus.code_lengths(start, min(start + _CHUNK_BYTES, span.stop)).sum())
+            for start in range(span.start, span.stop, _CHUNK_BYTES)
         ]
         floor[split] = math.fsum(bits) / len(span)
     return floor
 
 
 def _key(registered: Registered[BaselineSpec], corpus_sha256: str, identity: str) -> dict[str, Any]:
-    """All that the scores depend on."""
+    """Everything that the scores depend on."""
     spec = registered.spec
     return {
         "corpus": corpus_sha256,
@@ -143,7 +143,7 @@ _RUNGS = TypeAdapter(list[Rung])
 
 
 def _read(path: Path, key: Mapping[str, Any]) -> list[Rung] | None:
-    """Cached rungs; None where there are none, or where a bit of the file is not what it was."""
+    """Cached rungs; None if there are none, or if the file is damaged or has another key."""
     try:
         stored = json.loads(path.read_bytes())
         if stored["key"] != key or stored["sha256"] != _digest(stored["rungs"]):
@@ -154,7 +154,7 @@ def _read(path: Path, key: Mapping[str, Any]) -> list[Rung] | None:
 
 
 def _write(path: Path, key: Mapping[str, Any], rungs: list[Rung]) -> None:
-    """A cache that cannot be written only costs time, so it is no error."""
+    """Write the cache. If that fails, only time is lost, so it is not an error."""
     plain = [asdict(rung) for rung in rungs]
     stored = {"key": key, "rungs": plain, "sha256": _digest(plain)}
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The order in which a split is read: chunks of what goes in and what should come out."""
+"""The order in which a split is read: chunks of inputs and targets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Chunk", "SplitReader"]
 class Chunk:
     """One forward pass over a split; every array is (lanes, T).
 
-    inputs, targets: tokens. scored: whether the target counts. positions: the byte of the split
-    that each target begins with. lengths: its raw bytes. distances: bytes that its lane has read
-    before it, warm-up included.
+    inputs, targets: tokens. scored: whether the target is scored. positions: index in the split of
+    each target's first byte. lengths: its raw bytes. distances: bytes that its lane has read before
+    it, warm-up included.
     """
 
     inputs: npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ class Chunk:
     distances: npt.NDArray[np.int64]
 
     def equals(self, other: Chunk) -> bool:
-        """Whether both are the same reading of the same tokens."""
+        """Whether all arrays of both chunks are equal."""
         return all(
             np.array_equal(getattr(self, name), getattr(other, name))
             for name in self.__dataclass_fields__
@@ -39,10 +39,10 @@ class Chunk:
 
 
 class SplitReader:
-    """A split in `lanes` stretches side by side: lane i scores targets [bounds[i], bounds[i+1]).
+    """A split read in `lanes` lanes in parallel: lane i scores targets [bounds[i], bounds[i+1]).
 
-    Each starts `warmup_tokens` earlier, where there is an earlier; lanes that end first are
-    padded. The input of the first target is the last token before the split.
+    Each lane starts `warmup_tokens` earlier, or at the start of the split; lanes that end first
+    are padded. The input of the first target is the last token before the split.
     """
 
     def __init__(self, text: EncodedText, *, lanes: int = 1, warmup_tokens: int = 0) -> None:
@@ -59,10 +59,10 @@ class SplitReader:
         self._first_bytes = np.cumsum(between, dtype=np.int64)[:, None]
 
     def chunks(self, length: int) -> Iterator[Chunk]:
-        """Everything, `length` tokens of every lane at a time."""
+        """The whole split, `length` tokens of every lane at a time."""
         text = self.text
         last_byte = len(text.data) - 1
-        # Byte position of each lane's next token, moved on with every chunk.
+        # Byte position of each lane's next token, updated with every chunk.
         offsets = self._first_bytes
         for begin in range(0, self._steps, length):
             order = self._starts + np.arange(begin, min(begin + length, self._steps))
@@ -73,7 +73,7 @@ class SplitReader:
             lengths = text.lengths[order]
             last = offsets + np.cumsum(lengths, axis=1)
             offsets = last[:, -1:]
-            # A token that stands for no byte yet counts where the symbol begins.
+            # A token that completes no byte is counted at the first byte of its symbol.
             positions = np.minimum(last - lengths, last_byte)
             targets = text.tokens[order].astype(np.int64)
             yield Chunk(inputs, targets, scored, positions, lengths, positions - self._first_bytes)

@@ -1,4 +1,4 @@
-"""The code length of each token, in nats: the one place where logits become costs."""
+"""The code length of each token in nats; the only place where costs are computed from logits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
 
     In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
     """
-    if logits.device.type == "mps":  # which knows no float64
+    if logits.device.type == "mps":  # MPS has no float64
         logits, targets = logits.cpu(), targets.cpu()
     # The largest logit is subtracted first, so that equal logits cost exactly log(V).
     logarithms = logits.double().log_softmax(-1)

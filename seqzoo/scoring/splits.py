@@ -1,4 +1,4 @@
-"""Scores a model on the splits of its corpus, frozen or learning -> SplitScores."""
+"""Scores a model on the splits of its corpus, static or adaptive -> SplitScores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def static_scores(
     display: Display,
     splits: tuple[str, ...] = SPLITS,
 ) -> dict[str, SplitScore]:
-    """Each split on its own, from the model's empty state."""
+    """The scores of each split, each from the model's empty state."""
     readers = _readers(tokenizer, data, splits, protocol)
     with display.meter("scoring") as meter:
         tallies = score_splits(
@@ -64,9 +64,9 @@ def adaptive_scores(
     display: Display,
     splits: tuple[str, ...] = SPLITS,
 ) -> AdaptiveRecord:
-    """Each split on its own, from the trained weights.
+    """The adaptive scores of each split, each from the trained weights.
 
-    training: gives the encoded training part; called only where it is needed.
+    training: returns the encoded training part; called only if it is needed.
     """
     scales = None
     if section.learning_rate:
@@ -105,7 +105,7 @@ def _readers(
 
 
 def _progress(meter: Meter, readers: Mapping[str, SplitReader]) -> Callable[[str, int], None]:
-    """Shows the tokens that were scored as a share of those of all splits."""
+    """A function that shows the share of all splits' tokens that has been scored."""
     total = sum(len(reader.text.tokens) for reader in readers.values())
     done = 0
 

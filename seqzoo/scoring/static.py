@@ -1,9 +1,9 @@
-"""Exact bits per byte of a frozen model on a stretch of a corpus.
+"""Exact bits per byte of a model whose weights do not change, on a part of a corpus.
 
-A loss that is printed in training cannot be compared; this score can. Every byte of the split is
-scored once, the first one too (the byte before the split is its input). The state is carried from
-the first token to the last. Costs are summed in float64 and divided by the raw bytes of the file,
-whatever the tokenizer made of them. A uniform model scores exactly 8.
+The losses printed in training cannot be compared between models; these scores can. Every byte of
+the split is scored once, also the first one, whose input is the byte before the split. The state is
+carried from the first token to the last. Costs are summed in float64 and divided by the number of
+raw bytes of the file, with any tokenizer. A uniform model scores exactly 8.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol as TypingProtocol
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 from seqzoo.data.tokens import encode_span
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.model import state as states
-from seqzoo.model.runtime import Runtime, untouched
+from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.sections import EvaluateSection
@@ -48,9 +49,9 @@ __all__ = [
 class Protocol:
     """How a split is read: results of different protocols are never ranked together.
 
-    lanes: how many stretches of the split are read side by side; 1 carries the state through all.
-    warmup_tokens: tokens before each further lane that set its state and are not scored.
-    chunk_length: tokens per forward pass; changes speed, not scores.
+    lanes: parts of the split that are read in parallel; with 1 the state is carried through the
+    whole split. warmup_tokens: read before each lane but the first to set its state, not scored.
+    chunk_length: tokens per forward pass; it changes the speed and not the scores.
     """
 
     lanes: int = 1
@@ -64,7 +65,7 @@ class Protocol:
 
 
 def recipe_protocol(section: EvaluateSection) -> Protocol:
-    """How a recipe wants its splits read."""
+    """The protocol of a recipe."""
     return Protocol(
         lanes=section.lanes,
         warmup_tokens=section.warmup_tokens if section.lanes > 1 else 0,
@@ -73,17 +74,17 @@ def recipe_protocol(section: EvaluateSection) -> Protocol:
 
 
 class ChunkReader(TypingProtocol):
-    """A model in the middle of a text."""
+    """A model and its state while it reads a text chunk by chunk."""
 
     def read(self, chunk: Chunk) -> Tensor:
-        """(lanes, T, V) logits of the next chunk; the model moves on."""
+        """(lanes, T, V) logits of the next chunk."""
 
     def fork(self) -> ChunkReader:
-        """A second one that continues from here on its own."""
+        """A second reader that continues from the same position independently."""
 
 
 class FrozenReader:
-    """A model that is not changed by what it reads; its state is carried."""
+    """A model whose weights do not change while it reads; its state is carried."""
 
     def __init__(self, model: SequenceModel, runtime: Runtime, *, lanes: int) -> None:
         self._model = model
@@ -96,7 +97,7 @@ class FrozenReader:
         with self._runtime.autocast():
             logits, state = self._model(inputs, self._state)
         self._state = states.detach(state)
-        return logits
+        return cast(Tensor, logits)
 
     def fork(self) -> FrozenReader:
         """A second reader with a copy of the state."""
@@ -115,10 +116,10 @@ def score(
     protocol: Protocol,
     advance: Callable[[int], None] | None = None,
 ) -> Tally:
-    """Score every byte of `span` once; leaves the model's mode and all generators untouched.
+    """Score every byte of `span` once; the model's mode and all generators are restored afterwards.
 
-    advance: called with the number of tokens scored after each chunk, for progress.
-    Raises UsageError where the span is shorter than its lanes, DivergedError where a score is not
+    advance: called after each chunk with its number of scored tokens, for progress.
+    Raises UsageError if the span has fewer bytes than lanes, DivergedError if a score is not
     finite.
     """
     require_lanes(len(span), protocol.lanes)
@@ -138,7 +139,7 @@ def score_split(
     advance: Callable[[int], None] | None = None,
     tally: Tally | None = None,
 ) -> Tally:
-    """`score` of a split that is encoded already. tally: takes the costs, in place of a new one."""
+    """`score` of a split that is already encoded. tally: gets the costs; by default a new one."""
 
     def each(_: str, tokens: int) -> None:
         if advance is not None:
@@ -165,12 +166,12 @@ def score_splits(
 ) -> dict[str, Tally]:
     """`score` of several splits, each from the model's empty state; all have the same lanes.
 
-    advance: called with the split and the number of its tokens that were scored.
-    tallies: take the costs, in place of new ones.
+    advance: called after each chunk with the split and its number of scored tokens.
+    tallies: receive the costs instead of new ones.
     """
     (lanes,) = {split.lanes for split in splits.values()}
-    alone = one_thread(runtime) if lanes == 1 else contextlib.nullcontext()
-    with untouched(model), alone:
+    threads = one_thread(runtime) if lanes == 1 else contextlib.nullcontext()
+    with in_inference_mode(model), threads:
         reader = FrozenReader(model, runtime, lanes=lanes)
         return score_together(
             reader,
@@ -191,10 +192,11 @@ def score_together(
     remedy: str,
     tallies: Mapping[str, Tally] | None = None,
 ) -> dict[str, Tally]:
-    """Score several splits, each from where `reader` stands; what begins alike is read once.
+    """Score several splits, each from the state of `reader`; equal beginnings are read once.
 
-    Validation is the beginning of the held-out part: the chunks that both have are the same, so
-    the model reads them once and both count them. Each score is what it is alone, to the last bit.
+    Validation is the beginning of the held-out part, so their first chunks are equal: the model
+    reads such a chunk once, and its costs are added to both. Each score is bit-for-bit the same as
+    that of the split scored separately. remedy: what to do, for the message of DivergedError.
     """
     if tallies is None:
         tallies = {name: Tally(split.text.data) for name, split in splits.items()}
@@ -214,18 +216,18 @@ def _score_from(
     tallies: Mapping[str, Tally],
     advance: Callable[[str, int], None],
 ) -> None:
-    """Read on from the pending chunks, which begin at one place; None: that split has ended."""
+    """Read the pending chunks and all that follow; None: there is no chunk left of that split."""
     left = {name: chunk for name, chunk in pending.items() if chunk is not None}
     while left:
         chunk = next(iter(left.values()))
-        apart = {
+        different = {
             name: other
             for name, other in left.items()
             if other is not chunk and not other.equals(chunk)
         }
-        if apart:
-            _score_from(reader.fork(), chunks, apart, tallies, advance)
-        together = [name for name in left if name not in apart]
+        if different:
+            _score_from(reader.fork(), chunks, different, tallies, advance)
+        together = [name for name in left if name not in different]
         add_costs([tallies[name] for name in together], reader.read(chunk), chunk)
         for name in together:
             advance(name, int(chunk.scored.sum()))
@@ -234,9 +236,9 @@ def _score_from(
 
 
 def add_costs(tallies: list[Tally], logits: Tensor, chunk: Chunk) -> None:
-    """Add what the (B, T, V) logits of a chunk charge for its targets to each tally."""
+    """Add the costs of a chunk's targets, given its (B, T, V) logits, to each tally."""
     targets = torch.from_numpy(chunk.targets).to(logits.device)
-    # In bits from here on: sums of 8 bits are exact, sums of 5.545... nats are not.
+    # Sums are in bits, because sums of 8 bits are exact and sums of 5.545... nats are not.
     bits = nats_of(logits, targets).cpu().numpy() / np.log(2)
     hits = (logits.argmax(-1) == targets).cpu().numpy()
     scored = chunk.scored
@@ -251,7 +253,7 @@ def add_costs(tallies: list[Tally], logits: Tensor, chunk: Chunk) -> None:
 
 
 def require_lanes(num_bytes: int, lanes: int) -> None:
-    """Raises UsageError where a split of that size is too short for its lanes."""
+    """Raises UsageError if a split of `num_bytes` has fewer bytes than lanes."""
     if num_bytes < lanes:
         raise UsageError(
             f"a split of {num_bytes} bytes cannot be scored in {lanes} lanes; use a larger corpus "
@@ -260,18 +262,20 @@ def require_lanes(num_bytes: int, lanes: int) -> None:
 
 
 def require_finite(result: Tally, remedy: str) -> None:
-    """Raises DivergedError where a byte was given no probability, or none that is a number."""
+    """Raises DivergedError if a byte has probability 0 or one that is not a number."""
     if not np.isfinite(result.block_bits).all():
         raise DivergedError(
-            f"the model gives a byte of the split no probability, or none that is a number; "
+            f"the model gives a byte of the split probability 0 or one that is not a number; "
             f"{remedy}."
         )
 
 
 @contextlib.contextmanager
 def one_thread(runtime: Runtime) -> Iterator[None]:
-    """One thread for one lane: its steps are too small to share, and waiting for a second thread
-    at every step was measured 10 to 100 times slower as soon as the cores had other work.
+    """Use one thread on the CPU inside.
+
+    The steps of one lane are too small to divide. With a second thread, they were measured 10 to
+    100 times slower as soon as the cores had other work.
     """
     before = torch.get_num_threads()
     if runtime.device.type == "cpu":

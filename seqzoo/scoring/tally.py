@@ -1,7 +1,6 @@
-"""What a split cost, added up: by block, by class of byte, by distance from the stream's start.
+"""The costs of a split, summed by block, by class of byte and by distance from the lane's start.
 
-Totals decide; the parts say where they come from. All are sums over the same bits and the same
-bytes, so that each kind of part adds up to the whole.
+All are sums over the same bits and the same bytes, so that each kind of part adds up to the total.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ BYTE_CLASSES = ("lower case", "upper case", "digit", "punctuation", "space", "ne
 
 
 class Part(NamedTuple):
-    """Some of a split's bytes: what they cost together, and how many there are."""
+    """Some of a split's bytes: their total cost and their number."""
 
     name: str
     bits: float
@@ -31,10 +30,10 @@ class Part(NamedTuple):
 
 
 class Tally:
-    """Nats and right guesses of one split, each token added once, in any order.
+    """Costs and correct predictions of one split; each token is added once, in any order.
 
     data: (N,) uint8, the split's raw bytes.
-    block_size: raw bytes of each block but a shorter last. block_bits, block_bytes: (blocks,).
+    block_size: raw bytes of a block; the last may be shorter. block_bits, block_bytes: (blocks,).
     """
 
     def __init__(self, data: npt.NDArray[np.uint8]) -> None:
@@ -59,11 +58,11 @@ class Tally:
         lengths: npt.NDArray[np.int64],
         distances: npt.NDArray[np.int64],
     ) -> None:
-        """Take (M,) tokens: cost, whether the best guess was right, and where they stand.
+        """Add (M,) tokens: their bits, and whether the most probable token was the right one.
 
-        positions: of each token's first byte in the split. lengths: its bytes; a token of none (a
-        part of a symbol) counts at the byte that the symbol begins with. distances: bytes read
-        before it by the state it was predicted from.
+        positions: of each token's first byte in the split. lengths: its bytes; a token of 0 bytes
+        (a part of a symbol) is counted at the symbol's first byte. distances: bytes that the state
+        had read before the token.
         """
         self.tokens += len(bits)
         self.correct += int(hits.sum())
@@ -71,7 +70,7 @@ class Tally:
         if (lengths == 1).all():
             shares = bits
         else:
-            # A token of several bytes costs each of them the same; their classes may differ.
+            # The cost of a token is divided equally among its bytes; their classes may differ.
             spread = np.maximum(lengths, 1)
             within = np.arange(spread.sum()) - np.repeat(np.cumsum(spread) - spread, spread)
             shares = np.repeat(bits / spread, spread)
@@ -86,7 +85,7 @@ class Tally:
         self._distance_bytes += np.bincount(doublings, lengths, minlength=64).astype(np.int64)
 
     def add_bytes(self, bits: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
-        """Take what single bytes cost; a subclass may keep them."""
+        """Called with the costs of single bytes; a subclass may keep them."""
 
     @property
     def num_bytes(self) -> int:
@@ -100,7 +99,7 @@ class Tally:
 
     @property
     def accuracy(self) -> float:
-        """Share of tokens whose most probable prediction was right."""
+        """Share of tokens whose most probable prediction was correct."""
         return self.correct / self.tokens
 
     def by_class(self) -> Iterator[Part]:
@@ -111,7 +110,7 @@ class Tally:
                 yield Part(name, float(bits), int(size))
 
     def by_distance(self) -> Iterator[Part]:
-        """Bytes 0, 1, 2-3, 4-7, ... from where the state was empty; named by the first of them."""
+        """Bytes at distance 0, 1, 2-3, 4-7, ... from the empty state, named 0, 1, 2, 4, ..."""
         for doubling, size in enumerate(self._distance_bytes):
             if size:
                 first = 1 << doubling - 1 if doubling else 0
@@ -119,11 +118,11 @@ class Tally:
 
 
 def block_size(num_bytes: int) -> int:
-    """Bytes of the blocks that a split's score is kept in, which confidence intervals resample.
+    """Bytes of a block of a split's scores; confidence intervals are made by resampling blocks.
 
-    1000, so that neighbouring blocks depend little on each other; less where a split is small, as
-    the percentile interval of a handful of blocks is far too narrow (of 5 it holds the truth 84
-    times in 100, of 50 it does 94 times).
+    1000, so that neighbouring blocks depend little on each other. Less for a small split, because a
+    percentile interval of few blocks is much too narrow: a 95 % interval contains the true value in
+    84 of 100 cases with 5 blocks, and in 94 of 100 with 50 blocks.
     """
     return max(1, min(_BLOCK_BYTES, num_bytes // _FEWEST_BLOCKS))
 

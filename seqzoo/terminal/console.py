@@ -1,4 +1,4 @@
-"""The two streams: results on stdout, progress and messages on stderr."""
+"""The two output streams: results on stdout, progress and messages on stderr."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ __all__ = ["messages", "note", "panel", "results", "warn"]
 
 
 def results() -> Console:
-    """Where results go; plain when it is not a terminal."""
+    """The console for results; without colours if it is not a terminal."""
     return Console(highlight=False)
 
 
 def messages() -> Console:
-    """Where progress and messages go."""
+    """The console for progress and messages."""
     return Console(stderr=True, highlight=False)
 
 
 def note(text: str) -> None:
-    """One quiet line."""
+    """Print one line in dim text."""
     messages().print(Text(text), style="dim", soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    """Something the user ought to know, and may go on without."""
+    """Print something that the user should know and that does not stop the work."""
     messages().print(Text("warning: ", style="bold yellow") + Text(text), soft_wrap=True)
 
 
 def fail(text: str) -> None:
-    """Why the command ends here."""
+    """Print why the command stops."""
     for line in text.splitlines() or [""]:
         messages().print(Text("error: ", style="bold red") + Text(line), soft_wrap=True)
 
 
 def panel(text: str, *, title: str) -> None:
-    """Something nobody should overlook."""
+    """Print an important message in a frame."""
     messages().print(Panel(Text(text), title=title, title_align="left", border_style="yellow"))

@@ -1,7 +1,7 @@
-"""What a person sees while a run works: nothing by default, the terminal for the command line.
+"""Where a run reports its progress: nowhere by default, in the terminal for the command line.
 
-Library code prints nothing unless it is asked to. It gets a `Display` and reports to it; warnings
-of the silent one go through Python's `warnings`.
+Library code prints nothing by itself. It gets a `Display` and reports to it; the silent display
+passes warnings to Python's `warnings`.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ class Display:
     """Silent: shows no progress and no notes; warnings go through `warnings`."""
 
     def note(self, text: str) -> None:
-        """One quiet line."""
+        """A short message."""
 
     def warn(self, text: str) -> None:
         """Something that the user should know."""
         warnings.warn(text, SeqzooWarning, stacklevel=2)
 
     def panel(self, text: str, *, title: str) -> None:
-        """Something that nobody should overlook."""
+        """An important message."""
         self.warn(f"{title}: {text}")
 
     def meter(self, label: str) -> AbstractContextManager[Meter]:
-        """Progress of one piece of work."""
+        """A context that shows the progress of a task."""
         return nullcontext(SilentMeter())
 
     @property
     def on_signal(self) -> str:
-        """What is written to the terminal when a signal asks the run to stop."""
+        """The message that is written to the terminal when a signal asks the run to stop."""
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Seconds as a clock shows them."""
+"""Formats numbers for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["clock"]
 
 
 def clock(seconds: float) -> str:
-    """95 to 1:35, 4000 to 1:06:40."""
+    """Seconds as a clock shows them: 95 as 1:35, 4000 as 1:06:40."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: a live line in a terminal, plain lines elsewhere."""
+"""Shows progress: a line that is updated in a terminal, or plain lines now and then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PLAIN_EVERY_SECONDS = 10.0
 
 
 class Meter:
-    """A share of work done and a few words about it."""
+    """Shows the finished share of a task and a few words."""
 
     def __init__(self, console: Console, progress: Progress | None, label: str) -> None:
         self._console = console
@@ -24,12 +24,12 @@ class Meter:
         self._label = label
         self._task = progress.add_task(label, total=1.0, words="") if progress else None
         self._started = self._printed_at = time.monotonic()
-        self._begun_at: float | None = None
+        self._first_share: float | None = None
 
     def show(self, share: float, words: str) -> None:
-        """The work is `share` (0 to 1) done; cheap enough to call every few updates."""
-        if self._begun_at is None:
-            self._begun_at = share
+        """Show that `share` (0 to 1) is finished; fast enough to be called every few updates."""
+        if self._first_share is None:
+            self._first_share = share
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=share, words=words)
             return
@@ -39,16 +39,16 @@ class Meter:
             self._print(f"{self._label} {share:4.0%}  {words}{self._time_left(share, now)}")
 
     def note(self, words: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self._print(words, style="dim")
 
     def _print(self, words: str, *, style: str | None = None) -> None:
-        # The terminal may have been closed; the work goes on, or is at least saved.
+        # The terminal may have been closed; the work continues, or is at least saved.
         with contextlib.suppress(OSError):
             self._console.print(words, soft_wrap=True, markup=False, style=style)
 
     def _time_left(self, share: float, now: float) -> str:
-        done = share - (self._begun_at or 0.0)
+        done = share - (self._first_share or 0.0)
         if done <= 0 or share >= 1:
             return ""
         return f"  {(now - self._started) / done * (1 - share):.0f} s left"
@@ -69,7 +69,7 @@ class SilentMeter(Meter):
 
 @contextmanager
 def meter(label: str, console: Console) -> Iterator[Meter]:
-    """A meter drawn live where `console` is a terminal, printed now and then elsewhere."""
+    """A meter: updated in place if `console` is a terminal, printed now and then if not."""
     if not console.is_terminal:
         yield Meter(console, None, label)
         return
@@ -80,6 +80,6 @@ def meter(label: str, console: Console) -> Iterator[Meter]:
         TextColumn("{task.fields[words]}"),
         TimeRemainingColumn(compact=True),
     )
-    # Four frames a second: each frame takes the interpreter away from training for a moment.
+    # Only four frames a second, because training waits while a frame is drawn.
     with Progress(*columns, console=console, refresh_per_second=4, transient=True) as progress:
         yield Meter(console, progress, label)

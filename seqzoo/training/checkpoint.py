@@ -1,10 +1,10 @@
-"""Checkpoints that survive a kill at any moment, and are never loaded damaged.
+"""Checkpoints: complete or absent after a kill at any moment, and verified before they are loaded.
 
 A checkpoint is a directory `step-N` with the weights, the optimizer's moments, the carried state,
-the generators and state.json, and a MANIFEST.json with size and sha256 of each. It is written
-under `step-N.tmp`, every file and the directory synced, and then renamed, so that `step-N` is
-whole or absent. Nothing is unpickled. The manifest is checked before anything is loaded, because
-neither torch.load nor safetensors notices a flipped bit.
+the random generators, state.json, and a MANIFEST.json with size and sha256 of each file. It is
+written as `step-N.tmp`, all files and the directory are synced to disk, and then it is renamed, so
+that `step-N` is complete or absent. No pickle is used. The manifest is checked before anything is
+loaded, because neither torch.load nor safetensors detects a changed bit.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -> Path:
-    """Write `folder/step-N` and then remove old ones, keeping the last `keep` and step `best`.
+    """Write `folder/step-N`; then remove old ones except the last `keep` and step `best`.
 
-    Raises EnvironmentFault where the disk does not take it; what was there before stays valid.
+    Raises EnvironmentFault if it cannot be written; the earlier checkpoints stay valid.
     """
     final = folder / f"step-{checkpoint.step}"
     temporary = folder / f"step-{checkpoint.step}.tmp"
@@ -84,7 +84,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
                 write_through(file)
         sync_directory(temporary)
         if final.exists():
-            # Only a run that fell back behind a damaged checkpoint comes here again.
+            # The run had to continue from an earlier step, because this one was damaged.
             shutil.rmtree(final)
         os.rename(temporary, final)
         sync_directory(folder)
@@ -96,7 +96,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
-    """Steps that have a checkpoint, ascending; whether they are whole is `load`'s business."""
+    """Steps that have a checkpoint, ascending; `load` verifies that it is complete."""
     if not folder.is_dir():
         return []
     matches = (_NAME.fullmatch(entry.name) for entry in folder.iterdir())
@@ -121,13 +121,13 @@ def load(folder: Path, step: int) -> Checkpoint:
 
 
 def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
-    """The newest checkpoint that is whole; `warn` hears of every newer one that is not.
+    """The newest checkpoint that is not damaged; `warn` is called for every newer damaged one.
 
-    Raises CheckpointError where there is none.
+    Raises CheckpointError if there is none.
     """
     steps = checkpoint_steps(folder)
     if not steps:
-        raise CheckpointError(f"{folder} holds no checkpoint; start the run again.")
+        raise CheckpointError(f"{folder} has no checkpoint; start the run again.")
     failures = []
     for step in reversed(steps):
         try:
@@ -136,25 +136,27 @@ def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
             failures.append(str(error))
             continue
         for failure in failures:
-            warn(f"{failure} Going on from step {step} instead.")
+            warn(f"{failure} Using step {step} instead.")
         return checkpoint
-    raise CheckpointError(" ".join(failures) + " No whole checkpoint is left; start again.")
+    raise CheckpointError(
+        " ".join(failures) + " No undamaged checkpoint is left; start the run again."
+    )
 
 
 def load_best(folder: Path, newest: Checkpoint, *, warn: Callable[[str], None]) -> Checkpoint:
-    """The best on validation that `newest` knows of; `newest` where that is not to be had."""
+    """The best on validation, as recorded in `newest`; `newest` if that one is not available."""
     best = newest.state["best"]
     if not best or best[0] == newest.step:
         return newest
     try:
         return load(folder, best[0])
     except CheckpointError as error:
-        warn(f"{error} Step {newest.step} stands in for the best on validation.")
+        warn(f"{error} Using step {newest.step} instead of the best on validation.")
         return newest
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what a killed save left behind."""
+    """Remove incomplete checkpoints, which a process left when it was killed."""
     if folder.is_dir():
         for entry in folder.iterdir():
             if entry.name.endswith(".tmp"):
@@ -162,7 +164,7 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def weights_sha256(folder: Path, step: int) -> str:
-    """The recorded hash of a checkpoint's weights: equal weights, equal hash."""
+    """The recorded hash of a checkpoint's weights; it is equal if and only if they are equal."""
     manifest = json.loads((folder / f"step-{step}" / MANIFEST).read_text())
     return str(manifest["files"][WEIGHTS]["sha256"])
 
@@ -170,7 +172,7 @@ def weights_sha256(folder: Path, step: int) -> str:
 def _serialise(checkpoint: Checkpoint) -> dict[str, bytes]:
     files = {
         name: safetensors.torch.save(
-            # Tied weights share storage, which safetensors refuses: each name gets its own copy.
+            # A copy for each name: tied weights share storage, which safetensors does not accept.
             {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
         )
         for name, tensors in ((name, getattr(checkpoint, part)) for part, name in _PARTS.items())
@@ -194,7 +196,7 @@ def _json(data: Any) -> bytes:
 
 
 def _verified(directory: Path, step: int) -> dict[str, bytes]:
-    """Content of every file of the manifest. Raises CheckpointError at the first doubt."""
+    """Content of every file in the manifest. Raises CheckpointError at the first difference."""
     try:
         manifest = json.loads((directory / MANIFEST).read_bytes())
         version, recorded, files = manifest["format_version"], manifest["step"], manifest["files"]
@@ -226,7 +228,7 @@ def _verified(directory: Path, step: int) -> dict[str, bytes]:
 
 
 def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
-    """Later steps go too: they are damaged, or the run would not have come back before them."""
+    """Remove old ones. Later ones too: they are damaged, because the run continued before them."""
     steps = checkpoint_steps(folder)
     kept = {*[step for step in steps if step <= newest][-keep:], best}
     for step in steps:
@@ -239,12 +241,13 @@ def _disk_fault(folder: Path, needed: int, error: OSError) -> EnvironmentFault:
         parent = folder if folder.exists() else folder.parent
         free = shutil.disk_usage(parent).free
         return EnvironmentFault(
-            f"no room for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} free; make "
-            f"room and go on with 'seqzoo resume'. The previous checkpoint is whole."
+            f"not enough space for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} "
+            f"free; delete some files and continue with 'seqzoo resume'. The previous checkpoint "
+            f"is complete."
         )
     return EnvironmentFault(
         f"a checkpoint could not be written to {folder} ({_reason(error)}); the previous one is "
-        f"whole."
+        f"complete."
     )
 
 

@@ -1,7 +1,7 @@
 """Training by truncated backpropagation through time over a stream of batches, state carried.
 
-`Training` is everything the next update depends on: what a checkpoint stores and a resumed run
-gets back. `train` is the loop around it: log, validate, save, stop.
+`Training` has everything that the next update depends on; a checkpoint stores it, and a resumed run
+restores it. `train` is the loop around it: log, validate, save, stop.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Best(NamedTuple):
 
 @dataclass(frozen=True)
 class Effort:
-    """What training took: updates, raw bytes with repeats, seconds with validation, memory."""
+    """Cost of training: updates, raw bytes with repeats, seconds with validation, peak memory."""
 
     steps: int
     bytes: int
@@ -44,7 +44,7 @@ class Effort:
 
 
 class Update(NamedTuple):
-    """What one update tells: mean loss in nats per token, gradient norm before clipping."""
+    """Result of one update: mean loss in nats per token, gradient norm before clipping."""
 
     loss_nats: float
     gradient_norm: float
@@ -63,7 +63,7 @@ class Training:
         bytes_per_token: float,
         epoch_tokens: int,
     ) -> None:
-        """epoch_tokens: of the training part, which is what the stream reads."""
+        """epoch_tokens: tokens of the training part, which the stream reads."""
         self.model = model
         self.stream = stream
         self.section = section
@@ -78,7 +78,7 @@ class Training:
         self.seconds = 0.0
         self.earlier_peak_bytes = 0
         self.best: Best | None = None
-        # Since the last logged line; a resumed run goes on with the same sums.
+        # Sums since the last logged line; a resumed run continues with the same sums.
         self.interval_nats = 0.0
         self.interval_norms = 0.0
         self.interval_updates = 0
@@ -90,7 +90,7 @@ class Training:
 
     @property
     def progress(self) -> float:
-        """Spent share of the budget; training is over at 1."""
+        """Spent share of the budget; training ends at 1."""
         return self.section.budget.share(
             steps=self.step,
             bytes=self.bytes_seen,
@@ -100,13 +100,13 @@ class Training:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update, for the parameters that AdamW has."""
+        """Of the next update, for the parameters that AdamW updates."""
         return self.section.optimizer.learning_rate * self._factor()
 
     def update(self) -> Update:
         """One optimizer step over `accumulation_steps` batches.
 
-        Raises DivergedError, the parameters untouched, where loss or gradient is not finite.
+        Raises DivergedError, without changing the parameters, if loss or gradient is not finite.
         """
         self.model.train()
         self.optimizer.zero_grad()
@@ -150,16 +150,16 @@ class Training:
         return line
 
     def to_bits_per_byte(self, nats_per_token: float) -> float:
-        """A training loss on the scale of the scores; exact where a token is a byte."""
+        """A training loss on the scale of the scores; exact if a token is a byte."""
         return nats_per_token / math.log(2) / self.bytes_per_token
 
     def effort(self) -> Effort:
-        """What training took so far, earlier processes of the same run included."""
+        """The cost of training so far, earlier processes of the same run included."""
         peak = max(self.earlier_peak_bytes, peak_memory_bytes(self.runtime.device))
         return Effort(self.step, self.bytes_seen, self.seconds, peak)
 
     def checkpoint(self, extra: Mapping[str, Any]) -> Checkpoint:
-        """Everything the next update depends on, and `extra` plain data."""
+        """Everything that the next update depends on, and `extra`, which is plain data."""
         carried = {} if self.carried is None else states.flatten(self.carried)
         return Checkpoint(
             step=self.step,
@@ -179,7 +179,7 @@ class Training:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to what `checkpoint` took. Raises CheckpointError where it does not fit."""
+        """Restore what `checkpoint` stored. Raises CheckpointError if it does not fit."""
         try:
             self.model.load_state_dict(dict(checkpoint.model))
             self.optimizer.restore(dict(checkpoint.optimizer))
@@ -205,7 +205,7 @@ class Training:
         return learning_rate_factor(self.section.schedule, step=self.step, progress=self.progress)
 
     def _loss(self, batch: Batch) -> torch.Tensor:
-        """Mean nats per token; moves the carried state on."""
+        """Mean nats per token; updates the carried state."""
         device = self.runtime.device
         inputs, targets = batch.inputs.to(device), batch.targets.to(device)
         state = None if batch.restarts else self.carried
@@ -224,9 +224,9 @@ class Training:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What `train` calls, all of it optional work of the caller.
+    """Functions of the caller that `train` calls.
 
-    log: a line of metrics (equal in every run of the same bits) and one of timing.
+    log: receives a line of metrics (equal in a repeated run) and a line of timing.
     validate: bits per byte on the validation split, and further metrics.
     save: write a checkpoint now.
     stop: whether to end after this update.
@@ -239,7 +239,7 @@ class Hooks:
 
 
 def train(training: Training, hooks: Hooks) -> bool:
-    """Train until the budget is spent (True) or `hooks.stop` says so (False); saved either way."""
+    """Train until the budget is spent (True) or `hooks.stop` is true (False); saves both times."""
     section = training.section
     every = section.validation.every_steps
     started = time.perf_counter() - training.seconds
@@ -266,7 +266,7 @@ def train(training: Training, hooks: Hooks) -> bool:
         if every and (finished or _due(training.step, every)):
             scores = hooks.validate()
             paused_at, training.seconds = training.seconds, time.perf_counter() - started
-            marked_at += training.seconds - paused_at  # a pause is not slow training
+            marked_at += training.seconds - paused_at  # the pause does not count in the speed
             bits_per_byte = scores["validation_bits_per_byte"]
             if training.best is None or bits_per_byte < training.best.bits_per_byte:
                 training.best = Best(training.step, bits_per_byte)
@@ -276,7 +276,7 @@ def train(training: Training, hooks: Hooks) -> bool:
                 save = True
                 if training.interval_updates:
                     line, timing = interval()
-            # One line for each step: two would double rows when tables are joined by step.
+            # One line for each step: with two, a join of tables by step would repeat rows.
             line = {"step": training.step, **line, **scores}
         if line:
             hooks.log(line, timing)

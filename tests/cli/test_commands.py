@@ -1,35 +1,19 @@
-"""The command line from outside: real processes, real runs, real mistakes."""
+"""The command line: real processes, real runs, real mistakes."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from commands import SMALL, environment, seqzoo
+from commands import SMALL, environment, result_of, seqzoo
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small run, made by the command line."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "small.yaml").write_text(SMALL)
-    done = seqzoo("run", "small.yaml", folder=folder, SEQZOO_CACHE=str(folder / "cache"))
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-def result_of(run: Path) -> dict:  # type: ignore[type-arg]
-    return dict(json.loads((run / "result.json").read_text()))
-
-
-def test_a_run_leaves_recipe_metrics_checkpoints_samples_and_result(finished: Path) -> None:
+def test_a_run_writes_recipe_metrics_checkpoints_samples_and_result(finished: Path) -> None:
     run = finished / "runs" / "small"
     assert (run / "recipe.yaml").is_file()
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -43,13 +27,13 @@ def test_a_run_leaves_recipe_metrics_checkpoints_samples_and_result(finished: Pa
     assert 0 < result["floor"]["held_out"] < result["scores"]["held_out"]["bits_per_byte"] < 8
 
 
-def test_held_out_is_every_byte_behind_the_training_part(finished: Path) -> None:
+def test_held_out_is_every_byte_after_the_training_part(finished: Path) -> None:
     scores = result_of(finished / "runs" / "small")["scores"]
     assert scores["held_out"]["bytes"] == 3000
     assert scores["validation"]["bytes"] + scores["test"]["bytes"] == 3000
 
 
-def test_a_second_run_does_not_touch_the_first(finished: Path) -> None:
+def test_a_second_run_does_not_change_the_first(finished: Path) -> None:
     before = (finished / "runs" / "small" / "result.json").read_bytes()
     done = seqzoo("run", "small.yaml", "train.budget.steps=5", "train.seed=2", folder=finished)
     assert done.returncode == 0, done.stderr
@@ -76,7 +60,7 @@ def test_eval_repeats_the_score_and_other_chunks_and_lanes_are_close(finished: P
     )
 
 
-def test_scores_while_learning_stand_beside_the_static_ones_and_stay(finished: Path) -> None:
+def test_adaptive_scores_are_stored_beside_the_static_ones(finished: Path) -> None:
     run = finished / "runs" / "learner"
     done = seqzoo(
         "run", "small.yaml", "--name", "learner", "evaluate.adaptive={learning_rate: 0}",
@@ -104,7 +88,7 @@ def test_scores_while_learning_stand_beside_the_static_ones_and_stay(finished: P
     assert result_of(run) == learnt
 
 
-def test_adaptive_scores_of_the_same_weights_outlive_a_plain_eval(finished: Path) -> None:
+def test_a_plain_eval_keeps_adaptive_scores_of_the_same_weights(finished: Path) -> None:
     learnt = seqzoo("eval", "runs/small", "--adaptive", folder=finished)
     assert learnt.returncode == 0, learnt.stderr
     before = result_of(finished / "runs" / "small")
@@ -112,7 +96,7 @@ def test_adaptive_scores_of_the_same_weights_outlive_a_plain_eval(finished: Path
     assert result_of(finished / "runs" / "small")["adaptive"] == before["adaptive"]
 
 
-def test_a_result_scored_again_says_what_it_was_trained_with(finished: Path) -> None:
+def test_a_second_score_keeps_the_runtime_of_training(finished: Path) -> None:
     run = finished / "runs" / "elsewhere"
     shutil.copytree(finished / "runs" / "small", run)
     text = (run / "recipe.yaml").read_text()
@@ -123,23 +107,23 @@ def test_a_result_scored_again_says_what_it_was_trained_with(finished: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--adapt", "learning_rte=1"), "Did you mean 'learning_rate'?"),
         (("--adapt", "decay=2"), "expected a number from 0 to 1"),
         (("--adaptive", "--lanes", "4"), "one lane"),
     ],
 )
-def test_a_wrong_way_to_learn_is_one_sentence(
-    finished: Path, arguments: tuple[str, ...], said: str
+def test_wrong_adaptive_options_are_reported_in_one_sentence(
+    finished: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = seqzoo("eval", "runs/small", *arguments, folder=finished)
     assert done.returncode == 2
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 
 
-def test_samples_repeat_by_seed_and_take_any_chain_and_prompt(finished: Path) -> None:
+def test_equal_seeds_give_equal_samples_with_any_chain_and_prompt(finished: Path) -> None:
     def text(*arguments: str) -> str:
         done = seqzoo("sample", "runs/small", "-n", "30", *arguments, folder=finished)
         assert done.returncode == 0, done.stderr
@@ -163,7 +147,7 @@ def test_the_leaderboard_lists_runs_and_baselines(finished: Path) -> None:
     json.loads(seqzoo("leaderboard", "--json", folder=finished).stdout)
 
 
-def test_compare_holds_a_run_against_another(finished: Path) -> None:
+def test_compare_shows_two_runs(finished: Path) -> None:
     shown = seqzoo("compare", "runs/small", "runs/small", "--x", "bytes", folder=finished)
     assert shown.returncode == 0, shown.stderr
     assert not shown.stderr
@@ -197,7 +181,7 @@ def test_every_installed_plugin_can_be_shown(finished: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("run", "smal.yaml"), 2, "Did you mean 'small.yaml'?"),
         (("run", "small.yaml", "architecture.name=lsmt"), 2, "Did you mean 'lstm'?"),
@@ -215,17 +199,17 @@ def test_every_installed_plugin_can_be_shown(finished: Path) -> None:
         (("rnu",), 2, "rnu"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_a_code(
-    finished: Path, arguments: tuple[str, ...], code: int, said: str
+def test_a_mistake_is_reported_in_one_sentence_with_an_exit_code(
+    finished: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     done = seqzoo(*arguments, folder=finished)
     assert done.returncode == code, done.stderr
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not done.stdout
 
 
-def test_three_mistakes_are_named_with_line_and_column(finished: Path) -> None:
+def test_three_mistakes_are_reported_with_line_and_column(finished: Path) -> None:
     wrong = SMALL.replace("name: lstm", "name: lsmt").replace("batch_size: 8", "batch_size: lots")
     (finished / "wrong.yaml").write_text(wrong.replace("log_every_steps", "log_evry_steps"))
     done = seqzoo("run", "wrong.yaml", folder=finished)
@@ -256,107 +240,13 @@ def test_help_and_list_import_no_torch(finished: Path) -> None:
         assert "heavy: []" in done.stderr, arguments
 
 
-def started(folder: Path, *overrides: str, name: str) -> subprocess.Popen[str]:
-    """A run that goes on until it is stopped."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "seqzoo", "run", "small.yaml", "--name", name, *overrides],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever runs the tests in the background may have it ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def wait_for(path: Path, process: subprocess.Popen[str], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
-
-
-_LONG = ("train.budget.steps=400", "train.checkpoint.every_steps=20")
-
-
-@pytest.fixture(scope="module")
-def unbroken(finished: Path) -> Path:
-    done = seqzoo("run", "small.yaml", "--name", "unbroken", *_LONG, folder=finished)
-    assert done.returncode == 0, done.stderr
-    return finished / "runs" / "unbroken"
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_run_resumes_to_the_same_bits(
-    finished: Path, unbroken: Path, number: signal.Signals
-) -> None:
-    run = finished / "runs" / f"stopped-{number.name}"
-    process = started(finished, *_LONG, name=run.name)
-    wait_for(run / "checkpoints" / "step-100", process)
-    process.send_signal(number)
-    _, messages = process.communicate(timeout=60)
-    if number == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL
-    else:
-        assert process.returncode == 128 + number, messages
-        assert "seqzoo resume" in messages
-    assert not (run / "result.json").exists()
-    resumed = seqzoo("resume", f"runs/{run.name}", folder=finished)
-    assert resumed.returncode == 0, resumed.stderr
-    ours, theirs = result_of(run), result_of(unbroken)
-    assert ours["weights_sha256"] == theirs["weights_sha256"]
-    assert ours["scores"] == theirs["scores"]
-    assert (run / "metrics.jsonl").read_bytes() == (unbroken / "metrics.jsonl").read_bytes()
-    last, other = (
-        json.loads((path / "checkpoints" / "step-400" / "MANIFEST.json").read_text())["files"]
-        for path in (run, unbroken)
-    )
-    for part in ("model.safetensors", "optimizer.safetensors", "carried.safetensors"):
-        assert last[part] == other[part]
-
-
-def test_two_processes_do_not_share_a_run(finished: Path) -> None:
-    process = started(finished, "train.budget.steps=1000000", name="owned")
-    try:
-        wait_for(finished / "runs" / "owned" / "checkpoints" / "step-10", process)
-        other = seqzoo("resume", "runs/owned", folder=finished)
-        assert other.returncode == 3
-        assert str(process.pid) in other.stderr
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_a_run_on_its_fallback_goes_on_with_it(finished: Path, tinyshakespeare: Path) -> None:
-    offline = SMALL.replace(
-        "{name: pastiche, options: {size_bytes: 30000}}",
-        "{name: tinyshakespeare, options: {download: false}, "
-        "fallback: {name: pastiche, options: {size_bytes: 30000}}}",
-    )
-    (finished / "offline.yaml").write_text(offline)
-    cache = str(finished / "cache")
-    done = seqzoo("run", "offline.yaml", "--name", "offline", folder=finished, SEQZOO_CACHE=cache)
-    assert done.returncode == 0, done.stderr
-    assert "is not available" in " ".join(done.stderr.split())
-    assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
-    data = str(tinyshakespeare.parent)
-    for command in ("eval", "resume"):
-        again = seqzoo(
-            command, "runs/offline", folder=finished, SEQZOO_DATA=data, SEQZOO_CACHE=cache
-        )
-        assert again.returncode == 0, again.stderr
-        assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
-
-
-def test_a_name_that_leads_elsewhere_is_refused(finished: Path) -> None:
+def test_a_name_outside_the_runs_folder_is_an_error(finished: Path) -> None:
     done = seqzoo("run", "small.yaml", "--name", "../elsewhere", folder=finished)
     assert done.returncode == 2
     assert "cannot name a run" in done.stderr
 
 
-def test_a_reader_that_leaves_early_is_no_error(finished: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(finished: Path) -> None:
     listing = subprocess.Popen(
         [sys.executable, "-m", "seqzoo", "schema"],
         cwd=finished,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,27 +16,29 @@ from hypothesis import strategies as st
 from seqzoo import Corpus, CorpusSpec, CorpusUnavailable, Options, UsageError, hookimpl
 from seqzoo.data.corpus import open_corpus, sha256_of, split
 from seqzoo.plugin.registry import Owner, Registry
+from seqzoo.recipes.sections import Choice, CorpusSection
 
 
-@dataclass
-class Section:
-    name: str
-    options: Any = Options()  # noqa: RUF009 (frozen)
-    fallback: Any = None
+def section_of(name: str, *, fallback: str | None = None) -> CorpusSection:
+    return CorpusSection(
+        name=name,
+        options=Options(),
+        fallback=None if fallback is None else Choice(name=fallback, options=Options()),
+    )
 
 
 def corpus_of(size: int) -> Corpus:
     return Corpus(name="numbers", data=np.arange(size).astype(np.uint8), origin="a test")
 
 
-class Shelf:
+class CorporaPlugin:
     @hookimpl
     def register_corpora(self) -> list[CorpusSpec]:
         def absent(options: Options, base: Path) -> Corpus:
-            raise CorpusUnavailable("the shelf is bare.")
+            raise CorpusUnavailable("the folder is empty.")
 
         def wrong(options: Options, base: Path) -> Corpus:
-            raise UsageError("no such shelf.")
+            raise UsageError("no such file.")
 
         def present(options: Options, base: Path) -> Corpus:
             return corpus_of(100)
@@ -51,29 +52,29 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Registry:
+def registry() -> Registry:
     registry = Registry()
-    registry.add(Shelf(), Owner("shelf"))
+    registry.add(CorporaPlugin(), Owner("corpora"))
     return registry
 
 
-def test_a_corpus_that_is_there_announces_nothing(shelf: Registry) -> None:
-    heard: list[str] = []
-    section = Section("present", fallback=Section("absent"))
-    corpus = open_corpus(section, shelf, Path(), announce=heard.append)
+def test_an_available_corpus_announces_nothing(registry: Registry) -> None:
+    messages: list[str] = []
+    section = section_of("present", fallback="absent")
+    corpus = open_corpus(section, registry, Path(), announce=messages.append)
     assert len(corpus.data) == 100
-    assert heard == []
+    assert messages == []
 
 
-def test_a_fallback_steps_in_and_says_so_in_one_sentence(shelf: Registry) -> None:
-    heard: list[str] = []
-    section = Section("absent", fallback=Section("present"))
-    corpus = open_corpus(section, shelf, Path(), announce=heard.append)
+def test_a_fallback_is_used_and_announced_in_one_sentence(registry: Registry) -> None:
+    messages: list[str] = []
+    section = section_of("absent", fallback="present")
+    corpus = open_corpus(section, registry, Path(), announce=messages.append)
     assert corpus.name == "numbers"
-    (sentence,) = heard
+    (sentence,) = messages
     for part in (
         "'absent'",
-        "the shelf is bare",
+        "the folder is empty",
         "'numbers'",
         "SEQZOO_DATA",
         "seqzoo fetch absent",
@@ -82,26 +83,26 @@ def test_a_fallback_steps_in_and_says_so_in_one_sentence(shelf: Registry) -> Non
     assert "\n" not in sentence
 
 
-def test_without_a_fallback_the_error_goes_on(shelf: Registry) -> None:
-    with pytest.raises(CorpusUnavailable, match="the shelf is bare"):
-        open_corpus(Section("absent"), shelf, Path(), announce=print)
+def test_without_a_fallback_the_error_is_raised(registry: Registry) -> None:
+    with pytest.raises(CorpusUnavailable, match="the folder is empty"):
+        open_corpus(section_of("absent"), registry, Path(), announce=print)
 
 
-def test_a_fallback_hides_no_mistake_of_the_user(shelf: Registry) -> None:
-    section = Section("wrong", fallback=Section("present"))
-    with pytest.raises(UsageError, match="no such shelf"):
-        open_corpus(section, shelf, Path(), announce=print)
+def test_a_fallback_does_not_hide_a_mistake_of_the_user(registry: Registry) -> None:
+    section = section_of("wrong", fallback="present")
+    with pytest.raises(UsageError, match="no such file"):
+        open_corpus(section, registry, Path(), announce=print)
 
 
 @given(st.integers(20, 10**6))
-def test_the_usual_split_is_where_decimal_arithmetic_puts_it(size: int) -> None:
+def test_the_usual_split_equals_decimal_arithmetic(size: int) -> None:
     splits = split(corpus_of(size), train=0.9, validation=0.05, test=0.05)
     assert splits.training.stop == int(Decimal("0.9") * size)
     assert splits.validation.stop == int(Decimal("0.95") * size)
 
 
 @given(st.integers(100, 5000), st.integers(1, 98), st.integers(1, 98))
-def test_parts_touch_and_cover_the_corpus(size: int, train: int, validation: int) -> None:
+def test_parts_are_contiguous_and_cover_the_corpus(size: int, train: int, validation: int) -> None:
     validation = min(validation, 99 - train)
     test = 100 - train - validation
     corpus = corpus_of(size)
@@ -127,7 +128,7 @@ def test_identity_names_the_shares() -> None:
         (100, (0.5, 0.5, 0.0), "test"),
     ],
 )
-def test_an_empty_part_is_refused_by_name(
+def test_an_empty_part_is_an_error_with_its_name(
     size: int, shares: tuple[float, float, float], part: str
 ) -> None:
     train, validation, test = shares
@@ -135,13 +136,13 @@ def test_an_empty_part_is_refused_by_name(
         split(corpus_of(size), train=train, validation=validation, test=test)
 
 
-def test_shares_that_do_not_add_up_are_refused() -> None:
+def test_shares_that_do_not_add_up_to_one_are_an_error() -> None:
     with pytest.raises(UsageError, match=r"adds up to 1\.1"):
         split(corpus_of(100), train=0.9, validation=0.1, test=0.1)
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, (1 << 20) + 1])
-def test_sha256_is_that_of_the_whole(size: int) -> None:
+def test_sha256_in_blocks_equals_that_of_the_whole(size: int) -> None:
     data = np.random.default_rng(1).integers(0, 256, size).astype(np.uint8)
     assert sha256_of(data) == hashlib.sha256(data.tobytes()).hexdigest()
     assert sha256_of(data[::2]) == hashlib.sha256(data[::2].tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Lanes: what a carried state is allowed to trust."""
+"""Lanes: every batch continues the text that the carried state has read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from seqzoo.data.tokens import encode
 from seqzoo.errors import UsageError
 
 
-def distinct(count: int) -> np.ndarray:
-    """Tokens that tell where they stand."""
+def distinct_tokens(count: int) -> np.ndarray:
+    """Tokens that are equal to their positions."""
     return np.arange(count, dtype=np.uint32)
 
 
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(20, 200))
-def test_every_batch_continues_the_one_before_in_every_lane(
+def test_every_batch_continues_the_previous_one_in_every_lane(
     batch_size: int, length: int, count: int
 ) -> None:
-    lanes = Lanes(distinct(count), batch_size=batch_size)
+    lanes = Lanes(distinct_tokens(count), batch_size=batch_size)
     previous = None
     while lanes.epoch == 0:
         batch = lanes.next(length)
@@ -38,7 +38,7 @@ def test_every_batch_continues_the_one_before_in_every_lane(
 
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(20, 200))
 def test_targets_are_the_next_token(batch_size: int, length: int, count: int) -> None:
-    batch = Lanes(distinct(count), batch_size=batch_size).next(length)
+    batch = Lanes(distinct_tokens(count), batch_size=batch_size).next(length)
     assert torch.equal(batch.targets, batch.inputs + 1)
 
 
@@ -46,7 +46,7 @@ def test_targets_are_the_next_token(batch_size: int, length: int, count: int) ->
 def test_an_epoch_reads_every_token_of_the_lanes_once(
     batch_size: int, length: int, count: int
 ) -> None:
-    lanes = Lanes(distinct(count), batch_size=batch_size)
+    lanes = Lanes(distinct_tokens(count), batch_size=batch_size)
     seen: list[int] = []
     while lanes.epoch == 0:
         seen.extend(lanes.next(length).targets.flatten().tolist())
@@ -54,8 +54,8 @@ def test_an_epoch_reads_every_token_of_the_lanes_once(
     assert count - 1 - len(seen) < batch_size
 
 
-def test_a_batch_never_changes_after_it_was_handed_out() -> None:
-    lanes = Lanes(distinct(1000), batch_size=4)
+def test_a_batch_does_not_change_after_it_was_returned() -> None:
+    lanes = Lanes(distinct_tokens(1000), batch_size=4)
     batches = [lanes.next(16) for _ in range(10)]
     copies = [(batch.inputs.clone(), batch.targets.clone()) for batch in batches]
     for _ in range(20):
@@ -66,7 +66,7 @@ def test_a_batch_never_changes_after_it_was_handed_out() -> None:
 
 
 def test_position_and_epoch_are_the_whole_state() -> None:
-    first, second = (Lanes(distinct(100), batch_size=3) for _ in range(2))
+    first, second = (Lanes(distinct_tokens(100), batch_size=3) for _ in range(2))
     for _ in range(7):
         first.next(8)
     second.position, second.epoch = first.position, first.epoch
@@ -74,12 +74,12 @@ def test_position_and_epoch_are_the_whole_state() -> None:
         assert torch.equal(first.next(8).inputs, second.next(8).inputs)
 
 
-def test_too_small_a_corpus_says_what_it_needs() -> None:
+def test_the_error_for_a_small_corpus_names_the_required_size() -> None:
     with pytest.raises(UsageError, match=r"batch_size 8 needs at least 9 tokens.*found 5"):
-        Lanes(distinct(5), batch_size=8)
+        Lanes(distinct_tokens(5), batch_size=8)
 
 
-def test_a_large_text_is_encoded_in_a_file_to_the_same_tokens(
+def test_a_large_text_is_encoded_to_a_file_with_the_same_tokens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = np.random.default_rng(0).integers(0, 256, 1000).astype(np.uint8)

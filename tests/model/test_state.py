@@ -1,4 +1,4 @@
-"""A state is any tree of batch-first tensors, and no operation looks further inside."""
+"""A state may be any tree of tensors whose first dimension is the batch."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ trees: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def same_shape_of_tree(one: Any, other: Any) -> bool:
+def have_equal_structure(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(
-            same_shape_of_tree(one[key], other[key]) for key in one
+            have_equal_structure(one[key], other[key]) for key in one
         )
     if isinstance(one, (tuple, list)):
-        return len(one) == len(other) and all(map(same_shape_of_tree, one, other))
+        return len(one) == len(other) and all(map(have_equal_structure, one, other))
     return True
 
 
@@ -50,7 +50,7 @@ def same_shape_of_tree(one: Any, other: Any) -> bool:
 def test_unflatten_inverts_flatten_for_any_tree(tree: Any) -> None:
     leaves = states.flatten(tree)
     rebuilt = states.unflatten({path: 2 * tensor for path, tensor in leaves.items()}, tree)
-    assert same_shape_of_tree(rebuilt, tree)
+    assert have_equal_structure(rebuilt, tree)
     again = states.flatten(rebuilt)
     assert list(again) == list(leaves)
     assert all(torch.equal(again[path], 2 * leaves[path]) for path in leaves)
@@ -90,7 +90,7 @@ def test_unflatten_does_not_depend_on_the_order_of_the_leaves() -> None:
 
 
 @pytest.mark.parametrize("leaves", [{}, {"0": leaf()}, {"0": leaf(), "2": leaf()}])
-def test_unflatten_refuses_leaves_of_another_tree(leaves: dict[str, Tensor]) -> None:
+def test_unflatten_raises_for_leaves_of_another_tree(leaves: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="expected"):
         states.unflatten(leaves, (leaf(), leaf()))
 
@@ -117,6 +117,6 @@ def test_to_moves_every_leaf() -> None:
     assert all(tensor.is_meta for tensor in states.flatten(moved).values())
 
 
-def test_what_is_no_tensor_is_refused_by_its_type() -> None:
+def test_a_leaf_that_is_not_a_tensor_is_an_error_with_its_type() -> None:
     with pytest.raises(TypeError, match="found float"):
         states.detach((leaf(), 1.5))

@@ -1,4 +1,4 @@
-"""Names to live objects: a plugin that breaks its contract is told by name before training."""
+"""Building what a recipe names: a plugin that breaks its contract is reported before training."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def recipe_with(build: Any) -> Recipe:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         (Narrow, r"logits of shape \(2, 3, 256\).*found \(2, 3, 255\)"),
         (Stateless, r"expected \(logits, state\), found Tensor"),
@@ -79,17 +79,17 @@ def recipe_with(build: Any) -> Recipe:
         (Raising, r"RuntimeError: a bug of mine \(test_build\.py, line \d+\)"),
     ],
 )
-def test_a_model_that_breaks_the_contract_is_told_by_plugin(
-    kind: type[Recurrent], said: str
+def test_a_model_that_breaks_the_contract_is_reported_with_its_plugin(
+    kind: type[Recurrent], message: str
 ) -> None:
     recipe = recipe_with(lambda _, vocab_size: kind(vocab_size=vocab_size))
     model = build_model(recipe, vocab_size=256)
-    with pytest.raises(PluginError, match=said) as caught:
+    with pytest.raises(PluginError, match=message) as caught:
         try_model(recipe, model, vocab_size=256)
     assert "architecture 'mine' of plugin 'theirs' (seqzoo-theirs 0.3) failed" in str(caught.value)
 
 
-def test_a_good_model_passes_and_no_generator_moves() -> None:
+def test_a_good_model_passes_and_the_generator_does_not_change() -> None:
     recipe = recipe_with(lambda _, vocab_size: Recurrent(vocab_size=vocab_size, dropout=0.5))
     model = build_model(recipe, vocab_size=256)
     before = torch.get_rng_state()
@@ -98,7 +98,7 @@ def test_a_good_model_passes_and_no_generator_moves() -> None:
     assert model.training
 
 
-def test_what_a_build_returns_is_looked_at() -> None:
+def test_the_type_of_a_built_object_is_checked() -> None:
     recipe = recipe_with(lambda _, vocab_size: 3)
     with pytest.raises(PluginError, match=r"expected a SequenceModel from build, found int"):
         build_model(recipe, vocab_size=256)
@@ -106,21 +106,22 @@ def test_what_a_build_returns_is_looked_at() -> None:
         build_tokenizer(recipe)
 
 
-class Deaf(Sampler):
+class WithoutHistory(Sampler):
     def __call__(self, logits: Tensor) -> Tensor:  # type: ignore[override]
         return logits
 
 
-class Nothing(Sampler):
+class ExcludesAllTokens(Sampler):
     def __call__(self, logits: Tensor, history: Tensor) -> Tensor:
         return logits - torch.inf
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [(Deaf, "positional argument"), (Nothing, "a finite logit in every row")]
+    ("kind", "message"),
+    [(WithoutHistory, "positional argument"), (ExcludesAllTokens, "a finite logit in every row")],
 )
-def test_a_sampler_that_breaks_the_contract_is_told_by_plugin(
-    kind: type[Sampler], said: str
+def test_a_sampler_that_breaks_the_contract_is_reported_with_its_plugin(
+    kind: type[Sampler], message: str
 ) -> None:
     class Plugin:
         @staticmethod
@@ -130,5 +131,5 @@ def test_a_sampler_that_breaks_the_contract_is_told_by_plugin(
 
     registry = Registry()
     registry.add(Plugin, Owner("theirs"))
-    with pytest.raises(PluginError, match=said):
+    with pytest.raises(PluginError, match=message):
         build_chain([Choice(name="odd", options=Options())], registry, vocab_size=8)

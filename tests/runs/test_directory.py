@@ -1,4 +1,4 @@
-"""A run's folder: numbered, never reused, locked by one process."""
+"""The folder of a run: numbered, never overwritten, locked by one process."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from seqzoo.errors import EnvironmentFault, LockedError, UsageError
 from seqzoo.runs.directory import RunDirectory, create_run_directory, open_run_directory
 
 
-def test_a_taken_name_is_numbered_or_refused(tmp_path: Path) -> None:
+def test_an_existing_name_is_numbered_or_an_error(tmp_path: Path) -> None:
     names = [create_run_directory(tmp_path, "x", numbered=True).path.name for _ in range(3)]
     assert names == ["x", "x-2", "x-3"]
     with pytest.raises(UsageError, match="never overwritten"):
         create_run_directory(tmp_path, "x", numbered=False)
 
 
-def test_a_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_with_the_cause(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(EnvironmentFault, match="Not a directory"):
         create_run_directory(tmp_path / "runs", "x", numbered=True)
 
 
-def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
+def test_a_lock_names_its_process_and_is_released(tmp_path: Path) -> None:
     with (
         RunDirectory(tmp_path).locked(),
         pytest.raises(LockedError, match=f"process {os.getpid()}"),
@@ -35,7 +35,9 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
         pass
 
 
-def test_what_is_no_run_is_told_apart_from_what_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_and_a_missing_folder_have_different_messages(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "quick").mkdir()
     (tmp_path / "quick" / "recipe.yaml").write_text("")
     (tmp_path / "other").mkdir()

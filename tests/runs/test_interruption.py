@@ -1,4 +1,4 @@
-"""Signals are noted once, reported, and followed at a convenient moment; nohup is respected."""
+"""Signals are noted and reported once, and obeyed after the current update."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_signal_is_noted_and_the_process_continues(number: signal.Signals) -> 
 
 @pytest.fixture(autouse=True)
 def _not_ignored() -> Iterator[None]:
-    """Tests that run in the background may have them ignored."""
+    """Signals are not ignored in tests, even if the tests run in the background."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     yield
@@ -32,23 +32,23 @@ def _not_ignored() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_a_second_interrupt_ends_it_at_once() -> None:
+def test_a_second_interrupt_stops_at_once() -> None:
     with Interruption("stopping"):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_command_that_is_ended_at_once_says_so(
+def test_a_command_that_is_stopped_at_once_prints_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    impatient = typer.Typer()
+    interrupted = typer.Typer()
 
-    @impatient.command()
+    @interrupted.command()
     def command() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "app", impatient)
+    monkeypatch.setattr(cli, "app", interrupted)
     monkeypatch.setattr("sys.argv", ["seqzoo"])
     assert cli._exit_code() == 130
     assert "stopped at once" in capsys.readouterr().err
@@ -61,7 +61,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
         assert interruption.received is None
 
 
-def test_a_closed_terminal_does_not_keep_a_signal_from_being_noted(
+def test_a_signal_is_noted_when_the_terminal_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def gone(*_: object) -> int:

@@ -1,4 +1,4 @@
-"""The lines that a run logs: written, cut back to a checkpoint, and read again."""
+"""The lines that a run logs: written, truncated to a checkpoint, and read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics.jsonl"
 
 
-def test_a_log_that_was_cut_back_reports_its_true_length(path: Path) -> None:
+def test_a_truncated_log_reports_its_true_length(path: Path) -> None:
     log = Log(path, length=0, warn=print)
     log.append({"step": 1})
     kept = log.sync()
@@ -68,7 +68,7 @@ def test_a_lost_log_is_reported_and_not_filled_with_zeros(path: Path) -> None:
     assert "has 0 bytes, and 100 were written" in warnings[0]
 
 
-def test_reading_inverts_writing(path: Path) -> None:
+def test_lines_that_are_read_equal_those_written(path: Path) -> None:
     log = Log(path, length=0, warn=print)
     for line in (TRAINED | VALIDATED, LATER):
         log.append(line)
@@ -77,7 +77,7 @@ def test_reading_inverts_writing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("old", [[TRAINED, VALIDATED, LATER], [VALIDATED, TRAINED, LATER]])
-def test_validation_as_a_second_line_of_its_step_does_not_double_the_step(
+def test_a_second_line_of_a_step_is_joined_to_the_first(
     path: Path, old: list[dict[str, Any]]
 ) -> None:
     path.write_text(text_of(old))
@@ -87,7 +87,7 @@ def test_validation_as_a_second_line_of_its_step_does_not_double_the_step(
     assert read_metrics(path) == read_metrics(one)
 
 
-def test_columns_have_one_row_for_each_step_and_nan_where_a_line_lacks_a_value(path: Path) -> None:
+def test_columns_have_one_row_for_each_step_and_nan_for_missing_values(path: Path) -> None:
     path.write_text(text_of([TRAINED, VALIDATED, LATER]))
     found = columns(read_metrics(path))
     assert set(found) == {
@@ -108,7 +108,7 @@ def test_times_are_joined_by_step(path: Path) -> None:
     np.testing.assert_array_equal(found["seconds"], [np.nan, 3.5])
 
 
-def test_no_lines_are_an_empty_column_of_steps(path: Path) -> None:
+def test_a_missing_file_gives_an_empty_column_of_steps(path: Path) -> None:
     assert read_metrics(path) == ()
     (only,) = columns(read_metrics(path)).items()
     assert (only[0], len(only[1])) == ("step", 0)
@@ -134,7 +134,7 @@ def test_columns_of_a_newer_version_are_kept(path: Path) -> None:
         max_size=12,
     )
 )
-def test_merging_keeps_every_step_once_and_each_of_its_last_values(
+def test_joined_lines_have_every_step_once_with_its_last_values(
     tmp_path_factory: pytest.TempPathFactory, lines: list[dict[str, Any]]
 ) -> None:
     path = tmp_path_factory.mktemp("run") / "metrics.jsonl"
@@ -149,7 +149,7 @@ def test_merging_keeps_every_step_once_and_each_of_its_last_values(
 
 
 @pytest.mark.parametrize("torn", ['{"step": 3', "\0\0\0", '{"step": 30, "bits_per_byte": 1.0}'])
-def test_what_follows_the_last_newline_is_ignored(path: Path, torn: str) -> None:
+def test_text_after_the_last_newline_is_ignored(path: Path, torn: str) -> None:
     path.write_text(text_of([TRAINED]) + torn)
     assert [line.step for line in read_metrics(path)] == [10]
     assert [line.step for line in Follower(path, MetricsLine).added()] == [10]
@@ -159,7 +159,9 @@ def test_what_follows_the_last_newline_is_ignored(path: Path, torn: str) -> None
     "damaged",
     ["nonsense", "", "[]", "{}", '{"step": -1}', '{"step": 1, "bits_per_byte": 1e999}', "\0" * 9],
 )
-def test_a_damaged_line_is_one_sentence_with_file_and_line(path: Path, damaged: str) -> None:
+def test_a_damaged_line_is_reported_in_one_sentence_with_file_and_line(
+    path: Path, damaged: str
+) -> None:
     path.write_text(text_of([TRAINED]) + damaged + "\n" + text_of([LATER]))
     follower = Follower(path, MetricsLine)
     for read in (lambda: read_metrics(path), follower.added, follower.added):
@@ -178,14 +180,14 @@ def test_a_follower_numbers_lines_from_the_start_of_the_file(path: Path) -> None
         follower.added()
 
 
-def test_a_folder_in_the_place_of_the_file_cannot_be_read(path: Path) -> None:
+def test_a_folder_instead_of_the_file_is_an_error(path: Path) -> None:
     path.mkdir()
     with pytest.raises(UsageError, match="cannot be read"):
         read_metrics(path)
 
 
 @given(cuts=st.lists(st.integers(0, 200), max_size=6))
-def test_increments_add_up_to_the_whole_file(
+def test_lines_that_are_read_in_parts_are_those_of_the_whole_file(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
 ) -> None:
     path = tmp_path_factory.mktemp("run") / "metrics.jsonl"
@@ -198,7 +200,7 @@ def test_increments_add_up_to_the_whole_file(
     assert follower.added() == []
 
 
-def test_a_file_that_was_cut_back_and_has_grown_again_is_read_from_its_start(path: Path) -> None:
+def test_a_file_that_was_truncated_and_has_grown_is_read_from_its_start(path: Path) -> None:
     first = [{"step": step, "seconds": float(step)} for step in (1, 2, 3)]
     path.write_text(text_of(first))
     follower = Follower(path, TimingLine)

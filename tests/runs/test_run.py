@@ -1,4 +1,4 @@
-"""The Python API: what `seqzoo run` does and what a run can be asked, in one process, silently."""
+"""The Python API: what `seqzoo run` does, and the methods of a run, in one process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from commands import SMALL
 
 import seqzoo
 from seqzoo import Run
+from seqzoo.runs.run import Link
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
 TEXT = b"To be, or not to be: that is the question."
@@ -37,7 +38,7 @@ def run(request: pytest.FixtureRequest, cache: Path) -> Run:
     return seqzoo.open_run(cache / name)
 
 
-def test_a_run_prints_nothing_unless_it_is_asked_to(
+def test_a_run_prints_nothing_without_show_progress(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     overrides = {"train.budget.steps": 12, "corpus.options.size_bytes": 20_000}
@@ -49,7 +50,7 @@ def test_a_run_prints_nothing_unless_it_is_asked_to(
     assert "training" in err
 
 
-def test_the_same_recipe_from_python_and_the_command_line_gives_the_same_bits(
+def test_python_and_the_command_line_give_identical_runs(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
@@ -65,7 +66,7 @@ def test_the_same_recipe_from_python_and_the_command_line_gives_the_same_bits(
     assert made.result.scores == first.result.scores
 
 
-def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
     whole = seqzoo.run(RECIPE, {"train.budget.steps": 20}, root=tmp_path, name="whole")
     shutil.copytree(whole.path, tmp_path / "cut")
     shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-20")
@@ -82,7 +83,7 @@ def test_a_loaded_model_is_in_eval_mode(run: Run) -> None:
     np.testing.assert_array_equal(first.bits, second.bits)
 
 
-def test_a_score_is_the_naive_sum_over_the_tokens(run: Run) -> None:
+def test_a_score_equals_the_sum_over_the_tokens(run: Run) -> None:
     score = run.score(TEXT)
     tokens = run.tokenizer.encode(np.frombuffer(TEXT, np.uint8)).astype(np.int64)
     inputs = torch.tensor([[0, *tokens[:-1].tolist()]])
@@ -108,21 +109,21 @@ def test_a_text_is_the_same_as_bytes_str_and_file(run: Run, tmp_path: Path) -> N
         run.score(7)  # type: ignore[arg-type]
 
 
-def test_predictions_are_what_scores_charge(run: Run) -> None:
+def test_predictions_agree_with_scores(run: Run) -> None:
     bits = run.score(TEXT).bits
     for place in (0, 1, 9, len(TEXT) - 1):
         probabilities = run.predict(TEXT[:place])
         assert probabilities.shape == (256,)
-        # An untrained model gives some of it to spellings of no byte.
+        # An untrained model gives some probability to sequences of tokens that are no byte.
         least = 1 - 1e-6 if run.recipe.tokenizer.name == "bytes" else 0.95
         assert least < probabilities.sum() < 1 + 1e-6
-        # A byte that could also be spelt has a little more than what its own token costs.
+        # A byte that can also be written with several tokens has a little more probability.
         slack = 1e-5 if run.recipe.tokenizer.name == "bytes" else 1e-3
         assert -math.log2(probabilities[TEXT[place]]) == pytest.approx(bits[place], abs=slack)
 
 
-def test_a_byte_that_the_tokenizer_spells_has_the_product_of_its_parts(cache: Path) -> None:
-    run = seqzoo.run(RECIPE, {"tokenizer.name": "chars"}, root=cache, name="spelt")
+def test_the_probability_of_a_byte_of_several_tokens_is_the_product_of_theirs(cache: Path) -> None:
+    run = seqzoo.run(RECIPE, {"tokenizer.name": "chars"}, root=cache, name="escaped")
     unseen = b"\x07"
     tokens = run.tokenizer.encode(np.frombuffer(TEXT + unseen, np.uint8)).astype(np.int64)
     assert len(tokens) == len(TEXT) + 3
@@ -132,7 +133,7 @@ def test_a_byte_that_the_tokenizer_spells_has_the_product_of_its_parts(cache: Pa
     assert run.predict(TEXT)[unseen[0]] == pytest.approx(float(chosen.prod()), rel=1e-4)
 
 
-def test_states_are_those_of_a_loop_over_tokens(run: Run) -> None:
+def test_states_equal_those_of_a_loop_over_tokens(run: Run) -> None:
     found = run.states(TEXT)
     tokens = run.tokenizer.encode(np.frombuffer(TEXT, np.uint8)).astype(np.int64)
     inputs = torch.tensor([[0, *tokens.tolist()]])
@@ -144,17 +145,17 @@ def test_states_are_those_of_a_loop_over_tokens(run: Run) -> None:
     assert found["0"].shape[0] == len(TEXT)
 
 
-def test_generated_text_is_what_the_command_line_writes(run: Run) -> None:
-    chain = [{"temperature": 0.8}, {"top_k": {"k": 40}}]
+def test_generated_text_equals_that_of_the_command_line(run: Run) -> None:
+    chain: list[Link] = [{"temperature": 0.8}, {"top_k": {"k": 40}}]
     written = "".join(run.generate("A:", length=30, chain=chain, seed=3))
     command = [sys.executable, "-m", "seqzoo", "sample", str(run.path), "-p", "A:", "-n", "30"]
     further = ["-s", "temperature=0.8", "-s", "top_k=40", "--seed", "3"]
-    told = subprocess.run([*command, *further], capture_output=True, check=True).stdout
-    assert told.decode(errors="replace") == f"A:{written}\n"
-    assert b"".join(run.generate_bytes(b"A:", length=30, chain=chain, seed=3)) == told[2:-1]
+    printed = subprocess.run([*command, *further], capture_output=True, check=True).stdout
+    assert printed.decode(errors="replace") == f"A:{written}\n"
+    assert b"".join(run.generate_bytes(b"A:", length=30, chain=chain, seed=3)) == printed[2:-1]
 
 
-def test_a_wrong_chain_is_refused_with_a_hint(run: Run) -> None:
+def test_a_wrong_chain_is_an_error_with_a_suggestion(run: Run) -> None:
     with pytest.raises(seqzoo.UsageError, match="Did you mean 'temperature'"):
         run.generate(chain=[{"temperatur": 0.8}]).__next__()
 
@@ -177,12 +178,12 @@ def test_another_checkpoint_has_other_weights(run: Run) -> None:
         run.at(step=7)
 
 
-def test_a_run_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
+def test_a_missing_run_is_an_error_with_a_similar_name(run: Run) -> None:
     with pytest.raises(seqzoo.UsageError, match=f"Did you mean '{run.path.name}'"):
         seqzoo.open_run(run.path.parent / (run.path.name + "x"))
 
 
-def test_the_result_says_which_plugins_brought_its_parts(run: Run) -> None:
+def test_the_result_names_the_plugins_of_its_parts(run: Run) -> None:
     assert run.result is not None
     plugins = run.result.plugins
     assert plugins["architecture"].plugin == run.recipe.architecture.name

@@ -1,4 +1,4 @@
-"""What stays in a result when a run is scored again."""
+"""Which scores are kept in a result when a run is scored again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCORES = dict.fromkeys(SPLITS, make_score([2.5, 2.5]))
 
 
 @pytest.mark.parametrize(
-    ("change", "stays"),
+    ("change", "is_kept"),
     [
         ({}, True),
         ({"weights_sha256": "d" * 64}, False),
@@ -23,18 +23,18 @@ SCORES = dict.fromkeys(SPLITS, make_score([2.5, 2.5]))
         ({"learnt": None}, False),
     ],
 )
-def test_adaptive_scores_stay_where_weights_and_blocks_are_the_same(
-    tmp_path: Path, change: dict[str, object], stays: bool
+def test_adaptive_scores_are_kept_if_weights_and_blocks_are_equal(
+    tmp_path: Path, change: dict[str, object], is_kept: bool
 ) -> None:
     directory = RunDirectory(tmp_path)
     assert _stored_adaptive(directory, "c" * 64, SCORES) is None
     result = make_result(**({"learnt": 2.0} | change))  # type: ignore[arg-type]
     write_result(directory.result, result)
     kept = _stored_adaptive(directory, "c" * 64, SCORES)
-    assert kept == (result.adaptive if stays else None)
+    assert kept == (result.adaptive if is_kept else None)
 
 
-def test_a_damaged_result_has_nothing_to_keep(tmp_path: Path) -> None:
+def test_no_scores_of_a_damaged_result_are_kept(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     directory.result.write_text("{")
     assert _stored_adaptive(directory, "c" * 64, SCORES) is None

@@ -1,4 +1,4 @@
-"""`train.start_from` takes the weights of another run, and nothing else; the result says so."""
+"""`train.start_from` uses only the weights of another run, and the result records them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_training_starts_from_the_best_weights_of_the_run(tmp_path: Path, tokeni
     assert record.weights_sha256 == first.result.weights_sha256
 
 
-def test_a_resumed_run_remembers_what_it_started_from(tmp_path: Path) -> None:
+def test_a_resumed_run_records_the_weights_that_it_started_from(tmp_path: Path) -> None:
     short = {"train.budget.steps": 20}
     first = seqzoo.run(RECIPE, short, root=tmp_path, name="first")
     started = {"train.start_from": str(first.path), **short}
@@ -51,7 +51,7 @@ def test_a_resumed_run_remembers_what_it_started_from(tmp_path: Path) -> None:
     assert second.result is not None
     (second.path / "result.json").unlink()
     shutil.rmtree(second.path / "checkpoints" / "step-20")
-    shutil.rmtree(first.path)  # is not needed any more
+    shutil.rmtree(first.path)  # no longer needed
     again = seqzoo.resume(second.path)
     assert again.result is not None
     assert again.result.weights_sha256 == second.result.weights_sha256
@@ -59,22 +59,22 @@ def test_a_resumed_run_remembers_what_it_started_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"architecture.options.hidden_size": 8}, r"architecture of .*hidden_size=16.*=8"),
         ({"tokenizer.name": "chars"}, r"tokenizer of .*'bytes'.*'chars'"),
     ],
 )
-def test_another_architecture_or_tokenizer_is_refused(
-    tmp_path: Path, change: dict[str, Any], said: str
+def test_another_architecture_or_tokenizer_is_an_error(
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     short = {"train.budget.steps": 6, "train.validation.every_steps": 0}
     first = seqzoo.run(RECIPE, short, root=tmp_path, name="first")
-    with pytest.raises(seqzoo.UsageError, match=said):
+    with pytest.raises(seqzoo.UsageError, match=message):
         seqzoo.run(RECIPE, {"train.start_from": str(first.path), **change}, root=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
 
 
-def test_a_run_that_is_not_there_is_said_before_training(tmp_path: Path) -> None:
+def test_a_missing_run_is_reported_before_training(tmp_path: Path) -> None:
     with pytest.raises(seqzoo.UsageError, match="there is no run at"):
         seqzoo.run(RECIPE, {"train.start_from": str(tmp_path / "none")}, root=tmp_path)

@@ -1,4 +1,4 @@
-"""What is scored of the validation split while a run trains."""
+"""Which part of the validation split is scored during training."""
 
 from __future__ import annotations
 

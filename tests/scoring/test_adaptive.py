@@ -1,4 +1,4 @@
-"""Adaptive scores: everything is scored before it is learnt from, and nothing is left behind."""
+"""Adaptive scores: every segment is scored before the model learns from it; a copy learns."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def test_learning_rate_0_is_the_static_score(decay: float) -> None:
     static = score(
         model, ByteTokenizer(), TEST, runtime=RUNTIME, protocol=Protocol(chunk_length=16)
     )
-    still = adapted(model, learning_rate=0.0, decay=decay)
-    np.testing.assert_array_equal(still.block_bits, static.block_bits)
-    assert still.correct == static.correct
+    frozen = adapted(model, learning_rate=0.0, decay=decay)
+    np.testing.assert_array_equal(frozen.block_bits, static.block_bits)
+    assert frozen.correct == static.correct
     whole = score(model, ByteTokenizer(), TEST, runtime=RUNTIME, protocol=Protocol())
-    assert still.bits_per_byte == pytest.approx(whole.bits_per_byte, abs=1e-6)
+    assert frozen.bits_per_byte == pytest.approx(whole.bits_per_byte, abs=1e-6)
 
 
 def test_a_uniform_model_that_learns_gets_below_eight() -> None:
@@ -63,8 +63,8 @@ def test_a_uniform_model_that_learns_gets_below_eight() -> None:
     assert adapted(Uniform(), learning_rate=0.3).bits_per_byte < 6
 
 
-@pytest.mark.parametrize("share", [1.0, 0.3], ids=["usual gradients", "gradients to be cut"])
-def test_equals_a_loop_of_the_papers_formula(share: float) -> None:
+@pytest.mark.parametrize("share", [1.0, 0.3], ids=["usual gradients", "clipped gradients"])
+def test_adaptive_scores_equal_a_loop_of_the_formula(share: float) -> None:
     model, rate, decay, damping = Bigram(), 0.05, 0.1, 0.3
     section = AdaptiveSection(learning_rate=rate, decay=decay, damping=damping, segment_length=16)
     (scale,) = gradient_scales(model, ENCODED, runtime=RUNTIME, section=section)
@@ -89,7 +89,7 @@ def test_equals_a_loop_of_the_papers_formula(share: float) -> None:
     assert (cut > 0) == (share < 1)
 
 
-def test_gradient_scales_are_those_of_a_loop_over_segments() -> None:
+def test_gradient_scales_equal_those_of_a_loop_over_segments() -> None:
     model = Bigram()
     section = AdaptiveSection(segment_length=4)
     short = DATA[100:164]  # one stretch of sixteen segments
@@ -104,7 +104,7 @@ def test_gradient_scales_are_those_of_a_loop_over_segments() -> None:
     torch.testing.assert_close(scale, (squares / 16).sqrt())
 
 
-def test_bytes_behind_a_segment_do_not_change_its_score() -> None:
+def test_bytes_after_a_segment_do_not_change_its_score() -> None:
     changed = DATA.copy()
     changed[TEST.start + 1000 :] = ord("z")
     model = recurrent()
@@ -114,7 +114,7 @@ def test_bytes_behind_a_segment_do_not_change_its_score() -> None:
     ] == pytest.approx(one, rel=1e-9)
 
 
-def test_the_model_and_all_generators_are_left_as_they_were() -> None:
+def test_the_model_and_all_generators_do_not_change() -> None:
     model = recurrent().train()
     before, generator = copy.deepcopy(model.state_dict()), torch.get_rng_state()
     first = adapted(model, learning_rate=0.05).bits_per_byte
@@ -134,7 +134,9 @@ def test_a_compiled_model_learns_as_the_plain_one_does() -> None:
 
 
 class Counting(SequenceModel):
-    """Predicts by counts of single bytes, which it raises as it reads once `adapt` was called."""
+    """Predicts by counts of single bytes; after `adapt`, it counts what it reads."""
+
+    counts: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +157,7 @@ class Counting(SequenceModel):
         self.adapts = True
 
 
-def test_what_an_architecture_adapts_itself_is_scored_first_and_left_behind() -> None:
+def test_an_architectures_own_adaptation_follows_the_score_and_changes_a_copy() -> None:
     model = Counting()
     counts, bits = np.ones(256), 0.0
     for position in range(TEST.start, TEST.stop):
@@ -178,6 +180,6 @@ def test_a_model_without_parameters_can_be_scored_with_any_settings() -> None:
     assert "own adaptation" in method(AdaptiveSection(), model)
 
 
-def test_a_rate_that_diverges_is_said() -> None:
+def test_the_error_of_a_diverging_rate_names_the_setting() -> None:
     with pytest.raises(DivergedError, match=r"evaluate\.adaptive\.learning_rate"):
         adapted(recurrent(), learning_rate=1e30, decay=0.0)

@@ -23,7 +23,7 @@ SHA256 = "0" * 64
 
 
 class Counting:
-    """A baseline of `bits` for every byte, and how often it was asked."""
+    """A baseline of `bits` for every byte, which records its calls."""
 
     def __init__(self, name: str, bits: float = 4.0) -> None:
         self.name = name
@@ -79,13 +79,13 @@ def splits(corpus: Corpus) -> Splits:
     return split(corpus, train=0.9, validation=0.05, test=0.05)
 
 
-def climb(registry: Registry, corpus: Corpus, splits: Any, **changes: Any) -> Ladder:
+def make_ladder(registry: Registry, corpus: Corpus, splits: Any, **changes: Any) -> Ladder:
     return ladder(registry, corpus, splits, **({"corpus_sha256": SHA256} | changes))
 
 
-def test_each_split_is_scored_with_the_training_part_alone(corpus: Corpus, splits: Splits) -> None:
+def test_each_split_is_scored_with_only_the_training_part(corpus: Corpus, splits: Splits) -> None:
     scorer = Counting("four")
-    (rung,) = climb(registry_of(scorer), corpus, splits).rungs
+    (rung,) = make_ladder(registry_of(scorer), corpus, splits).rungs
     assert rung.bits_per_byte == {"validation": 4.0, "test": 4.0, "held_out": 4.0}
     assert rung.accuracy == {"validation": 0.25, "test": 0.25, "held_out": 0.25}
     (call,) = scorer.calls
@@ -95,9 +95,11 @@ def test_each_split_is_scored_with_the_training_part_alone(corpus: Corpus, split
     assert (spans["held_out"].start, spans["held_out"].stop) == (900, 1000)
 
 
-def test_rungs_go_from_worst_to_best_and_failed_ones_last(corpus: Corpus, splits: Splits) -> None:
+def test_rungs_are_sorted_from_worst_to_best_with_failed_ones_last(
+    corpus: Corpus, splits: Splits
+) -> None:
     scorers = Counting("a-good", 2.0), Failing("b-broken", 5.0), Counting("c-bad", 7.0)
-    found = climb(registry_of(*scorers), corpus, splits)
+    found = make_ladder(registry_of(*scorers), corpus, splits)
     assert [rung.name for rung in found.rungs] == ["c-bad", "b-broken", "a-good", "b-broken"]
     assert found.rungs[-1].failure == "RuntimeError: no more"
     assert found.rungs[-1].bits_per_byte == {}
@@ -105,16 +107,16 @@ def test_rungs_go_from_worst_to_best_and_failed_ones_last(corpus: Corpus, splits
 
 @pytest.mark.parametrize("bits", [float("nan"), float("inf"), -1.0])
 def test_impossible_bits_are_a_failed_rung(corpus: Corpus, splits: Splits, bits: float) -> None:
-    (rung,) = climb(registry_of(Counting("odd", bits)), corpus, splits).rungs
+    (rung,) = make_ladder(registry_of(Counting("odd", bits)), corpus, splits).rungs
     assert "expected 0 or more" in rung.failure
 
 
 def test_bits_for_a_missing_split_are_a_failed_rung(corpus: Corpus, splits: Splits) -> None:
-    class Forgetful(Counting):
+    class WithoutSplits(Counting):
         def score(self, options: Any, training: Any, splits: Any) -> Iterable[BaselineScore]:
-            yield BaselineScore(name="forgetful", bits={"test": 1.0})
+            yield BaselineScore(name="incomplete", bits={"test": 1.0})
 
-    (rung,) = climb(registry_of(Forgetful("forgetful")), corpus, splits).rungs
+    (rung,) = make_ladder(registry_of(WithoutSplits("incomplete")), corpus, splits).rungs
     assert "None bits for validation" in rung.failure
 
 
@@ -127,15 +129,16 @@ def test_a_split_without_bytes_is_left_out(corpus: Corpus) -> None:
         held_out=tail,
         identity="0.9/0/0.1",
     )
-    (rung,) = climb(registry_of(Counting("four")), corpus, parts).rungs
+    (rung,) = make_ladder(registry_of(Counting("four")), corpus, parts).rungs
     assert set(rung.bits_per_byte) == {"test", "held_out"}
 
 
-def test_second_asking_is_answered_from_the_cache(corpus: Corpus, splits: Splits) -> None:
-    scorer, announced = Counting("four"), []
+def test_the_second_ladder_is_read_from_the_cache(corpus: Corpus, splits: Splits) -> None:
+    scorer = Counting("four")
+    announced: list[str] = []
     registry = registry_of(scorer)
-    first = climb(registry, corpus, splits, announce=announced.append)
-    assert climb(registry, corpus, splits, announce=announced.append) == first
+    first = make_ladder(registry, corpus, splits, announce=announced.append)
+    assert make_ladder(registry, corpus, splits, announce=announced.append) == first
     assert len(scorer.calls) == 1
     assert announced == ["four"]
 
@@ -143,7 +146,7 @@ def test_second_asking_is_answered_from_the_cache(corpus: Corpus, splits: Splits
 def test_use_cache_false_neither_reads_nor_writes(corpus: Corpus, splits: Splits) -> None:
     scorer = Counting("four")
     for _ in range(2):
-        climb(registry_of(scorer), corpus, splits, use_cache=False)
+        make_ladder(registry_of(scorer), corpus, splits, use_cache=False)
     assert len(scorer.calls) == 2
     assert not cache_directory().exists()
 
@@ -151,10 +154,10 @@ def test_use_cache_false_neither_reads_nor_writes(corpus: Corpus, splits: Splits
 @pytest.mark.parametrize(
     "change", ["corpus", "splits", "version", "distribution", "options", "name"]
 )
-def test_whatever_the_scores_depend_on_drops_cached_ones(
+def test_cached_scores_are_not_used_if_anything_they_depend_on_changes(
     corpus: Corpus, splits: Splits, change: str
 ) -> None:
-    climb(registry_of(Counting("four")), corpus, splits)
+    make_ladder(registry_of(Counting("four")), corpus, splits)
     scorer = Counting("other" if change == "name" else "four")
     registry = registry_of(
         scorer,
@@ -170,7 +173,7 @@ def test_whatever_the_scores_depend_on_drops_cached_ones(
         object.__setattr__(registered.spec, "options", Changed)
     if change == "splits":
         splits = split(corpus, train=0.8, validation=0.1, test=0.1)
-    climb(registry, corpus, splits, corpus_sha256="1" * 64 if change == "corpus" else SHA256)
+    make_ladder(registry, corpus, splits, corpus_sha256="1" * 64 if change == "corpus" else SHA256)
     assert len(scorer.calls) == 1
 
 
@@ -187,54 +190,56 @@ def test_whatever_the_scores_depend_on_drops_cached_ones(
         lambda text: text.replace("4.0", "NaN", 1),
     ],
 )
-def test_a_damaged_cache_file_is_computed_anew(corpus: Corpus, splits: Splits, damage: Any) -> None:
-    first = climb(registry_of(Counting("four")), corpus, splits)
+def test_scores_of_a_damaged_cache_file_are_computed_again(
+    corpus: Corpus, splits: Splits, damage: Any
+) -> None:
+    first = make_ladder(registry_of(Counting("four")), corpus, splits)
     (path,) = (cache_directory() / "baselines").iterdir()
     path.write_text(damage(path.read_text()))
     scorer = Counting("four")
-    again = climb(registry_of(scorer), corpus, splits)
+    again = make_ladder(registry_of(scorer), corpus, splits)
     assert len(scorer.calls) == 1
     assert [rung.bits_per_byte for rung in again.rungs] == [
         rung.bits_per_byte for rung in first.rungs
     ]
-    climb(registry_of(scorer), corpus, splits)
+    make_ladder(registry_of(scorer), corpus, splits)
     assert len(scorer.calls) == 1
 
 
 def test_failures_are_not_cached(corpus: Corpus, splits: Splits) -> None:
     scorer = Failing("broken")
     for _ in range(2):
-        climb(registry_of(scorer), corpus, splits)
+        make_ladder(registry_of(scorer), corpus, splits)
     assert len(scorer.calls) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(
     corpus: Corpus, splits: Splits, tmp_path: Path
 ) -> None:
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    assert len(climb(registry_of(Counting("four")), corpus, splits).rungs) == 1
+    (tmp_path / "cache").write_text("a file instead of the folder")
+    assert len(make_ladder(registry_of(Counting("four")), corpus, splits).rungs) == 1
 
 
-def test_the_floor_is_the_true_sources_own_code_length(
+def test_the_floor_is_the_code_length_of_the_true_source(
     splits: Splits, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bits = np.random.default_rng(0).random(1000)
-    asked = []
+    requested = []
 
     def code_lengths(start: int, stop: int) -> np.ndarray:
-        asked.append(stop - start)
+        requested.append(stop - start)
         return bits[start:stop]
 
-    monkeypatch.setattr(baselines, "_BLOCK_BYTES", 7)
+    monkeypatch.setattr(baselines, "_CHUNK_BYTES", 7)
     known = Corpus("known", corpus.data, "a test", code_lengths)
-    floor = climb(registry_of(), known, splits).floor
+    floor = make_ladder(registry_of(), known, splits).floor
     assert floor["test"] == pytest.approx(bits[950:].mean(), rel=1e-12)
     assert floor["held_out"] == pytest.approx(bits[900:].mean(), rel=1e-12)
-    assert max(asked) == 7
-    assert climb(registry_of(), corpus, splits).floor == {}
+    assert max(requested) == 7
+    assert make_ladder(registry_of(), corpus, splits).floor == {}
 
 
-def test_seconds_are_those_since_the_rung_before(
+def test_seconds_are_counted_from_the_previous_rung(
     corpus: Corpus, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Two(Counting):
@@ -244,16 +249,16 @@ def test_seconds_are_those_since_the_rung_before(
                 yield BaselineScore(name=name, bits=dict.fromkeys(splits, bits))
 
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(baselines.time, "perf_counter", lambda: clock.now)
-    found = climb(registry_of(Two("two")), corpus, splits)
+    monkeypatch.setattr("seqzoo.scoring.baselines.time.perf_counter", lambda: clock.now)
+    found = make_ladder(registry_of(Two("two")), corpus, splits)
     assert {rung.name: rung.seconds for rung in found.rungs} == {"slow": 3.0, "quick": 2.0}
 
 
-def test_nothing_installed_is_an_empty_ladder(corpus: Corpus, splits: Splits) -> None:
-    assert climb(Registry(), corpus, splits) == Ladder(())
+def test_without_baselines_the_ladder_is_empty(corpus: Corpus, splits: Splits) -> None:
+    assert make_ladder(Registry(), corpus, splits) == Ladder(())
 
 
-def test_a_rung_survives_the_cache_whole() -> None:
+def test_a_rung_is_restored_completely_from_the_cache() -> None:
     path = cache_directory() / "baselines" / "one.json"
     rungs = [Rung("a", {"test": 1.5}, {"test": 0.5}, True, 0.25), Rung("b", {"test": 1e-17})]
     baselines._write(path, {"key": 1}, rungs)

@@ -1,4 +1,4 @@
-"""Several splits scored together: each is what it is alone, and what they share is read once."""
+"""Splits scored together equal splits scored separately; common beginnings are read once."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ DATA = Data(Corpus("letters", BYTES, "made up"), "hash", SPLIT)
 
 
 class CountingTokenizer(ByteTokenizer):
-    """Remembers how many bytes it has encoded."""
+    """Counts the bytes that it encodes."""
 
     def __init__(self) -> None:
         self.encoded = 0
 
     def encode(self, data: Any) -> Any:
         self.encoded += len(data)
-        return np.array(data)  # a copy, or a view would be taken as free
+        return np.array(data)  # a copy: with a view, a large text is encoded in one call
 
 
 class CountingModel(Recurrent):
-    """Remembers how many tokens it has read."""
+    """Counts the tokens that it reads."""
 
     read = 0
 
@@ -54,9 +54,9 @@ def model() -> CountingModel:
     return CountingModel(dropout=0.5)
 
 
-def assert_same(found: Mapping[str, Any], alone: Mapping[str, Tally]) -> None:
-    assert list(found) == list(alone)
-    for name, tally in alone.items():
+def assert_same(found: Mapping[str, Any], separate: Mapping[str, Tally]) -> None:
+    assert list(found) == list(separate)
+    for name, tally in separate.items():
         assert found[name].bits_per_byte == tally.bits_per_byte, name
         assert found[name].accuracy == tally.accuracy
 
@@ -65,21 +65,21 @@ def assert_same(found: Mapping[str, Any], alone: Mapping[str, Tally]) -> None:
 @pytest.mark.parametrize(
     "protocol", [Protocol(chunk_length=64), Protocol(lanes=3, chunk_length=64)]
 )
-def test_splits_scored_together_have_the_very_scores_that_they_have_alone(
+def test_splits_scored_together_equal_splits_scored_separately(
     tokenizer: Tokenizer, protocol: Protocol
 ) -> None:
     network = Recurrent(vocab_size=tokenizer.vocab_size)
     together = static_scores(
         network, tokenizer, DATA, runtime=RUNTIME, protocol=protocol, display=Display()
     )
-    alone = {
+    separate = {
         name: score(network, tokenizer, getattr(SPLIT, name), runtime=RUNTIME, protocol=protocol)
         for name in SPLITS
     }
-    assert_same(together, alone)
+    assert_same(together, separate)
 
 
-def test_adaptive_scores_together_are_the_very_scores_alone() -> None:
+def test_adaptive_scores_together_equal_separate_ones() -> None:
     section = AdaptiveSection(segment_length=16, learning_rate=0.01)
     network = model()
     training = EncodedTraining(ByteTokenizer(), SPLIT.training.bytes)
@@ -88,12 +88,12 @@ def test_adaptive_scores_together_are_the_very_scores_alone() -> None:
         name: SplitReader(encode_span(ByteTokenizer(), getattr(SPLIT, name))) for name in SPLITS
     }
     together = score_adaptively(network, readers, runtime=RUNTIME, section=section, scales=scales)
-    alone: dict[str, Tally] = {}
+    separate: dict[str, Tally] = {}
     for name, reader in readers.items():
-        alone |= score_adaptively(
+        separate |= score_adaptively(
             network, {name: reader}, runtime=RUNTIME, section=section, scales=scales
         )
-    assert_same(together, alone)
+    assert_same(together, separate)
 
 
 def test_validation_is_read_once_as_the_beginning_of_the_held_out_part() -> None:
@@ -119,7 +119,7 @@ def test_adaptive_scores_encode_the_training_part_once() -> None:
         section=AdaptiveSection(),
         display=Display(),
     )
-    # The splits, and the 64 bytes before each that give the first input.
+    # The splits, and the 64 bytes before each, of which the last token is the first input.
     held_out = len(SPLIT.validation) + len(SPLIT.test) + len(SPLIT.held_out)
     assert tokenizer.encoded - before == held_out + 3 * 64
 

@@ -1,4 +1,4 @@
-"""Bits per byte: every byte once, exactly, whatever the chunks, lanes and tokens."""
+"""Bits per byte: every byte is scored once and exactly, with any chunks, lanes and tokens."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def test_bits_equal_a_loop_over_bytes(chunk_length: int, start: int, length: int
     table = model.table.detach().numpy()
     expected = bits_of_table(table, int(data[start - 1]), data[start : start + length].tobytes())
     assert result.num_bytes == length
-    # float32 logits, float64 sums: only the logits' own rounding is left.
+    # Logits are float32 and sums float64: only the rounding of the logits differs.
     assert result.bits_per_byte * length == pytest.approx(expected, rel=1e-6)
 
 
-def test_accuracy_counts_right_guesses() -> None:
+def test_accuracy_counts_correct_predictions() -> None:
     data, model = corpus(2000), Bigram()
     result = scored(model, Span(data, 500, 2000))
     best = model.table.detach().numpy().argmax(1)
-    right = sum(best[data[i - 1]] == data[i] for i in range(500, 2000))
-    assert result.correct == right
-    assert result.accuracy == right / 1500
+    expected_correct = sum(best[data[i - 1]] == data[i] for i in range(500, 2000))
+    assert result.correct == expected_correct
+    assert result.accuracy == expected_correct / 1500
 
 
 @pytest.mark.parametrize("chunk_length", [1, 7, 64, 5000])
@@ -64,7 +64,7 @@ def test_chunk_length_does_not_change_the_score(chunk_length: int) -> None:
 def test_lanes_score_every_byte_once(
     lanes: int, warmup_tokens: int, chunk_length: int, length: int
 ) -> None:
-    # A bigram needs one byte of context, so that lanes warmed up by one token lose nothing.
+    # A bigram needs one byte of context, which each lane has as its first input.
     data, model = corpus(3000), Bigram()
     span = Span(data, 400, 400 + length)
     one = scored(model, span)
@@ -74,7 +74,7 @@ def test_lanes_score_every_byte_once(
     np.testing.assert_allclose(many.block_bits, one.block_bits, rtol=1e-6)
 
 
-def test_blocks_sum_to_the_whole_and_cut_at_their_bytes() -> None:
+def test_blocks_add_up_to_the_total_and_end_at_their_bytes() -> None:
     data, model = corpus(60_000), Bigram()
     result = scored(model, Span(data, 1000, 52_300))
     assert result.block_bytes.tolist() == [1000] * 51 + [300]
@@ -99,7 +99,7 @@ def test_tokens_that_are_not_bytes_are_charged_to_raw_bytes(lanes: int) -> None:
     np.testing.assert_allclose(result.block_bits / result.block_bytes, 16, rtol=1e-12)
 
 
-def test_evaluation_leaves_modes_and_generators_untouched() -> None:
+def test_scoring_restores_modes_and_generators() -> None:
     torch.manual_seed(1)
     model = Recurrent(dropout=0.5).train()
     model.embed.eval()
@@ -117,14 +117,14 @@ def test_a_split_at_the_files_start_can_be_scored() -> None:
     assert result.bits_per_byte == 8.0
 
 
-def test_more_lanes_than_bytes_is_a_users_error() -> None:
+def test_more_lanes_than_bytes_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"5 bytes cannot be scored in 8 lanes"):
         scored(Uniform(), Span(corpus(), 10, 15), lanes=8)
 
 
-def test_a_model_that_rules_out_a_byte_is_said_to_have_diverged() -> None:
+def test_probability_0_for_a_byte_is_reported_as_divergence() -> None:
     model = Bigram()
     with torch.no_grad():
         model.table[:, 7] = -torch.inf
-    with pytest.raises(DivergedError, match="no probability"):
+    with pytest.raises(DivergedError, match="probability 0"):
         scored(model, Span(corpus(), 1000, 3000))

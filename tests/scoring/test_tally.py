@@ -1,4 +1,4 @@
-"""Parts of a score: by block, class and distance; each kind adds up to the whole."""
+"""Parts of a score by block, class and distance; each kind adds up to the total."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT = np.frombuffer(b"\x00Tab\there, 7 \xc3\xa9t\xc3\xa9s.\nNo? Yes! " * 40, dt
 
 
 class Pairs(Tokenizer):
-    """Two bytes a token, a last single byte its own."""
+    """A token is two bytes; a single last byte is a token too."""
 
     vocab_size = 65536 + 256
 
@@ -33,7 +33,7 @@ class Pairs(Tokenizer):
         )
 
     def decode(self, tokens):  # type: ignore[no-untyped-def]
-        raise AssertionError("not asked for")
+        raise AssertionError("not needed")
 
     def byte_lengths(self, tokens):  # type: ignore[no-untyped-def]
         return np.where(np.asarray(tokens) < 65536, 2, 1).astype(np.int64)
@@ -56,7 +56,7 @@ def naive_class(byte: int) -> str:
     return "other"
 
 
-def test_every_byte_has_the_class_that_ascii_gives_it() -> None:
+def test_classes_of_bytes_follow_ascii() -> None:
     assert [BYTE_CLASSES[index] for index in byte_class_table()] == [
         naive_class(byte) for byte in range(256)
     ]
@@ -87,7 +87,7 @@ def test_parts_equal_a_loop_over_bytes() -> None:
 
 @pytest.mark.parametrize("tokenizer", [ByteTokenizer(), Nibbles(), Pairs()])
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_parts_add_up_to_the_whole_for_any_token(tokenizer: Tokenizer, lanes: int) -> None:
+def test_parts_add_up_to_the_total_for_any_token(tokenizer: Tokenizer, lanes: int) -> None:
     span = Span(TEXT, 11, len(TEXT) - 6)
     tally = score(
         Flat(tokenizer.vocab_size),
@@ -117,7 +117,7 @@ class Flat(Uniform):
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=40), st.integers(0, 3))
-def test_a_long_tokens_cost_is_shared_by_its_bytes(sizes: list[int], seed: int) -> None:
+def test_the_cost_of_a_long_token_is_divided_among_its_bytes(sizes: list[int], seed: int) -> None:
     lengths = np.array(sizes)
     data = np.random.default_rng(seed).integers(0, 256, lengths.sum()).astype(np.uint8)
     nats = np.arange(1.0, len(sizes) + 1)

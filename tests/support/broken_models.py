@@ -45,7 +45,8 @@ class Plain(nn.Module):
 
 class Stateless(Plain):
     def forward(self, tokens: Tensor) -> Tensor:  # type: ignore[override]
-        return self.head(self.after(self.lstm(self.before(self.embed(tokens)))[0]))
+        logits: Tensor = self.head(self.after(self.lstm(self.before(self.embed(tokens)))[0]))
+        return logits
 
 
 class Ending(Plain):
@@ -91,7 +92,8 @@ class BatchNormed(Plain):
         self.norm = nn.BatchNorm1d(H)
 
     def after(self, out: Tensor) -> Tensor:
-        return self.norm(out.transpose(1, 2)).transpose(1, 2)
+        normed: Tensor = self.norm(out.transpose(1, 2))
+        return normed.transpose(1, 2)
 
 
 class TimeFirst(Plain):
@@ -127,7 +129,8 @@ class IgnoresEval(Plain):
         self.drop = nn.Dropout(0.2)
 
     def after(self, out: Tensor) -> Tensor:
-        return self.drop(out)
+        dropped: Tensor = self.drop(out)
+        return dropped
 
     def train(self, mode: bool = True) -> IgnoresEval:
         super().train(mode)
@@ -153,7 +156,8 @@ class KeepsItsGraph(Stateless):
             state = None
         out, state = self.lstm(self.embed(tokens), state)
         self.kept = self.keep(state)
-        return self.head(out)
+        logits: Tensor = self.head(out)
+        return logits
 
     def keep(self, state: Any) -> Any:
         return state
@@ -186,7 +190,8 @@ class BeginsAtZero(Plain):
         nn.init.zeros_(self.head.bias)
 
     def after(self, out: Tensor) -> Tensor:
-        return out + self.gate * self.mix(out).tanh()
+        mixed: Tensor = self.mix(out)
+        return out + self.gate * mixed.tanh()
 
 
 class Chaotic(Plain):
@@ -208,7 +213,8 @@ class ZeroByZero(Plain):
         self.embed = nn.Embedding(V, H, padding_idx=0)
 
     def before(self, x: Tensor) -> Tensor:
-        return x / x.norm(dim=-1, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return x / length
 
 
 class Windowed(nn.Module):
@@ -224,7 +230,8 @@ class Windowed(nn.Module):
         length = tokens.shape[1]
         x = self.embed(tokens) + self.place(torch.arange(length))
         mask = torch.ones(length, length, dtype=torch.bool).triu(1)
-        return self.head(x + self.attend(x, x, x, attn_mask=mask)[0])
+        logits: Tensor = self.head(x + self.attend(x, x, x, attn_mask=mask)[0])
+        return logits
 
 
 class IgnoresTokens(Plain):

@@ -1,11 +1,13 @@
-"""The command line as a user meets it: a process, its two streams, its exit code."""
+"""Runs the command line in a process and returns its two streams and its exit code."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -28,7 +30,7 @@ runtime: {threads: 1, device: cpu}
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment, where tests keep their own cache and see no network."""
+    """The environment of this process, in which the tests have a cache of their own."""
     return {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", **changes}
 
 
@@ -46,3 +48,8 @@ def seqzoo(
         timeout=timeout_s,
         stdin=subprocess.DEVNULL,
     )
+
+
+def result_of(run: Path) -> dict[str, Any]:
+    """The content of a run's result.json."""
+    return dict(json.loads((run / "result.json").read_text()))

@@ -221,7 +221,8 @@ class Bytes(Tokenizer):
         if self.fault == "ascii alone" and (data > 127).any():
             raise ValueError("ordinal not in range(128)")
         if self.fault == "drops returns":
-            return data[data != 13]
+            kept: np.ndarray = data[data != 13]
+            return kept
         return np.where(data == 200, np.uint8(201), data) if self.fault == "mixes up" else data
 
     def decode(self, tokens: np.ndarray) -> bytes:

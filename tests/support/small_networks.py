@@ -76,7 +76,8 @@ class Positions(nn.Module):
         length = tokens.shape[1]
         mask = nn.Transformer.generate_square_subsequent_mask(length)
         hidden = self.embed(tokens) + self.places(torch.arange(length))
-        return self.head(self.layer(hidden, src_mask=mask, is_causal=True))
+        logits: Tensor = self.head(self.layer(hidden, src_mask=mask, is_causal=True))
+        return logits
 
 
 class Frozen(Plain):

@@ -1,4 +1,4 @@
-"""Small real objects that core tests run on, so that they depend on no plugin."""
+"""Small real objects for tests of the core, which depend on no plugin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNTIME = Runtime(torch.device("cpu"), "float32", 1)
 
 
 class ByteTokenizer(Tokenizer):
-    """Every byte a token."""
+    """Every byte is a token."""
 
     vocab_size = 256
 
@@ -31,7 +31,7 @@ class ByteTokenizer(Tokenizer):
 
 
 class Nibbles(Tokenizer):
-    """Two tokens of four bits for each byte; the first stands for no byte yet."""
+    """Two tokens of four bits for each byte; only the second completes it."""
 
     vocab_size = 16
 
@@ -69,7 +69,7 @@ class Recurrent(SequenceModel):
 
 
 class Uniform(SequenceModel):
-    """Knows nothing: 8 bits for every byte."""
+    """The uniform distribution: 8 bits for every byte."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Uniform(SequenceModel):
 
 
 class Bigram(SequenceModel):
-    """A fixed table of next-token logits, and a counter of tokens read as its state."""
+    """A fixed table of next-token logits; its state is the number of tokens read."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Bigram(SequenceModel):
 
 
 def bits_of_table(table: np.ndarray, previous: int, data: bytes) -> float:
-    """What `Bigram` costs on some bytes, by a loop over them in float64."""
+    """The bits of some bytes under `Bigram`, by a loop in float64."""
     total = 0.0
     for byte in data:
         row = table[previous].astype(np.float64)

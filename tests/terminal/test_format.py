@@ -10,5 +10,5 @@ from seqzoo.terminal.format import clock
     [(0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (95, "1:35"), (3600, "1:00:00"),
      (4000, "1:06:40"), (360_000, "100:00:00")],
 )  # fmt: skip
-def test_seconds_are_shown_as_on_a_clock(seconds: float, shown: str) -> None:
+def test_seconds_are_formatted_as_a_clock_shows_them(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, verified before they are trusted, pruned only after."""
+"""Checkpoints: complete or absent, verified before they are loaded; old ones are removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
 
 
-def made(step: int) -> Checkpoint:
+def make_checkpoint(step: int) -> Checkpoint:
     tensor = torch.arange(step, step + 50, dtype=torch.float32)
     return Checkpoint(
         step=step,
@@ -31,12 +31,12 @@ def made(step: int) -> Checkpoint:
     )
 
 
-def silent(_: str) -> None:
+def no_warning(_: str) -> None:
     pass
 
 
-def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
-    saved = made(10)
+def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path: Path) -> None:
+    saved = make_checkpoint(10)
     checkpoints.save(tmp_path, saved, keep=2, best=None)
     loaded = checkpoints.load(tmp_path, 10)
     for part in ("model", "optimizer", "carried", "generators"):
@@ -47,9 +47,9 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
 
 
 def test_equal_weights_have_equal_hashes(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path / "a", made(3), keep=2, best=None)
-    checkpoints.save(tmp_path / "b", made(3), keep=2, best=None)
-    checkpoints.save(tmp_path / "b", made(4), keep=2, best=None)
+    checkpoints.save(tmp_path / "a", make_checkpoint(3), keep=2, best=None)
+    checkpoints.save(tmp_path / "b", make_checkpoint(3), keep=2, best=None)
+    checkpoints.save(tmp_path / "b", make_checkpoint(4), keep=2, best=None)
     assert checkpoints.weights_sha256(tmp_path / "a", 3) == checkpoints.weights_sha256(
         tmp_path / "b", 3
     )
@@ -58,42 +58,44 @@ def test_equal_weights_have_equal_hashes(tmp_path: Path) -> None:
     )
 
 
-def test_the_last_few_and_the_best_are_kept(tmp_path: Path) -> None:
+def test_the_last_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:
     for step in (2, 4, 10, 100):
-        checkpoints.save(tmp_path, made(step), keep=2, best=4)
+        checkpoints.save(tmp_path, make_checkpoint(step), keep=2, best=4)
     assert checkpoints.checkpoint_steps(tmp_path) == [4, 10, 100]
 
 
-def test_what_was_just_saved_is_kept_and_the_abandoned_future_is_not(tmp_path: Path) -> None:
+def test_a_save_keeps_the_new_checkpoint_and_removes_later_damaged_ones(tmp_path: Path) -> None:
     for step in (5, 10, 15):
-        checkpoints.save(tmp_path, made(step), keep=3, best=None)
+        checkpoints.save(tmp_path, make_checkpoint(step), keep=3, best=None)
     for step in (10, 15):
         (tmp_path / f"step-{step}" / "state.json").unlink()
-    assert checkpoints.load_newest(tmp_path, warn=silent).step == 5
-    checkpoints.save(tmp_path, made(6), keep=1, best=None)
+    assert checkpoints.load_newest(tmp_path, warn=no_warning).step == 5
+    checkpoints.save(tmp_path, make_checkpoint(6), keep=1, best=None)
     assert checkpoints.checkpoint_steps(tmp_path) == [6]
 
 
-def test_a_best_that_is_gone_is_replaced_loudly_by_the_newest(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path, made(8), keep=1, best=None)
-    newest = made(9)
+def test_a_missing_best_is_replaced_by_the_newest_with_a_warning(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, make_checkpoint(8), keep=1, best=None)
+    newest = make_checkpoint(9)
     checkpoints.save(tmp_path, newest, keep=2, best=None)
     lost = checkpoints.Checkpoint(**{**vars(newest), "state": {"best": [4, 2.0]}})
     found = checkpoints.Checkpoint(**{**vars(newest), "state": {"best": [8, 2.0]}})
-    heard: list[str] = []
-    assert checkpoints.load_best(tmp_path, found, warn=heard.append).step == 8
-    assert not heard
-    assert checkpoints.load_best(tmp_path, lost, warn=heard.append).step == 9
-    assert "step-4" in heard[0]
+    warnings: list[str] = []
+    assert checkpoints.load_best(tmp_path, found, warn=warnings.append).step == 8
+    assert not warnings
+    assert checkpoints.load_best(tmp_path, lost, warn=warnings.append).step == 9
+    assert "step-4" in warnings[0]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damage_is_never_loaded(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+def test_a_damaged_checkpoint_is_never_loaded(
+    tmp_path_factory: pytest.TempPathFactory, data: Any
+) -> None:
     folder = tmp_path_factory.mktemp("damaged")
-    directory = checkpoints.save(folder, made(7), keep=2, best=None)
-    victim = data.draw(st.sampled_from(sorted(directory.iterdir())))
-    content = bytearray(victim.read_bytes())
+    directory = checkpoints.save(folder, make_checkpoint(7), keep=2, best=None)
+    damaged_file = data.draw(st.sampled_from(sorted(directory.iterdir())))
+    content = bytearray(damaged_file.read_bytes())
     kind = data.draw(st.sampled_from(["flip", "truncate", "append", "zero", "delete"]))
     if kind == "flip":
         place = data.draw(st.integers(0, len(content) * 8 - 1))
@@ -106,20 +108,23 @@ def test_damage_is_never_loaded(tmp_path_factory: pytest.TempPathFactory, data: 
         begin = data.draw(st.integers(0, len(content) - 1))
         content[begin : begin + 64] = bytes(len(content[begin : begin + 64]))
     if kind == "delete":
-        victim.unlink()
+        damaged_file.unlink()
     else:
-        if bytes(content) == victim.read_bytes():
+        if bytes(content) == damaged_file.read_bytes():
             return
-        victim.write_bytes(content)
-    if victim.name == checkpoints.MANIFEST and _same_json(content, victim):
-        return  # only its blanks changed
+        damaged_file.write_bytes(content)
+    if damaged_file.name == checkpoints.MANIFEST and _same_json(content, damaged_file):
+        return  # only white space changed
     with pytest.raises(CheckpointError, match=re.escape(str(directory))):
         checkpoints.load(folder, 7)
 
 
 def _same_json(content: bytearray, file: Path) -> bool:
-    """Whether a damaged manifest still says what the whole one said."""
-    whole = checkpoints.save(file.parents[1] / "again", made(7), keep=1, best=None) / file.name
+    """Whether a damaged manifest has the same content as the undamaged one."""
+    whole = (
+        checkpoints.save(file.parents[1] / "again", make_checkpoint(7), keep=1, best=None)
+        / file.name
+    )
     try:
         return bool(json.loads(bytes(content)) == json.loads(whole.read_bytes()))
     except ValueError:
@@ -127,33 +132,33 @@ def _same_json(content: bytearray, file: Path) -> bool:
 
 
 def test_files_swapped_between_steps_are_not_loaded(tmp_path: Path) -> None:
-    first = checkpoints.save(tmp_path, made(1), keep=5, best=None)
-    second = checkpoints.save(tmp_path, made(2), keep=5, best=None)
+    first = checkpoints.save(tmp_path, make_checkpoint(1), keep=5, best=None)
+    second = checkpoints.save(tmp_path, make_checkpoint(2), keep=5, best=None)
     os.replace(first / "model.safetensors", second / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"sha256 is not the recorded one"):
         checkpoints.load(tmp_path, 2)
-    third = checkpoints.save(tmp_path, made(3), keep=5, best=None)
+    third = checkpoints.save(tmp_path, make_checkpoint(3), keep=5, best=None)
     third.rename(tmp_path / "step-9")
     with pytest.raises(CheckpointError, match=r"not the manifest of step 9"):
         checkpoints.load(tmp_path, 9)
 
 
-def test_a_damaged_newest_falls_back_loudly(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path, made(1), keep=5, best=None)
-    (checkpoints.save(tmp_path, made(2), keep=5, best=None) / "state.json").unlink()
-    heard: list[str] = []
-    assert checkpoints.load_newest(tmp_path, warn=heard.append).step == 1
-    assert len(heard) == 1
-    assert "state.json" in heard[0]
-    assert "step 1" in heard[0]
+def test_a_damaged_newest_is_replaced_by_an_older_one_with_a_warning(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, make_checkpoint(1), keep=5, best=None)
+    (checkpoints.save(tmp_path, make_checkpoint(2), keep=5, best=None) / "state.json").unlink()
+    warnings: list[str] = []
+    assert checkpoints.load_newest(tmp_path, warn=warnings.append).step == 1
+    assert len(warnings) == 1
+    assert "state.json" in warnings[0]
+    assert "step 1" in warnings[0]
 
 
-def test_no_whole_checkpoint_is_an_error_that_names_the_files(tmp_path: Path) -> None:
-    (checkpoints.save(tmp_path, made(2), keep=5, best=None) / "state.json").unlink()
-    with pytest.raises(CheckpointError, match=r"state\.json.*start again"):
-        checkpoints.load_newest(tmp_path, warn=silent)
-    with pytest.raises(CheckpointError, match=r"holds no checkpoint"):
-        checkpoints.load_newest(tmp_path / "none", warn=silent)
+def test_without_an_undamaged_checkpoint_the_error_names_the_files(tmp_path: Path) -> None:
+    (checkpoints.save(tmp_path, make_checkpoint(2), keep=5, best=None) / "state.json").unlink()
+    with pytest.raises(CheckpointError, match=r"state\.json.*start the run again"):
+        checkpoints.load_newest(tmp_path, warn=no_warning)
+    with pytest.raises(CheckpointError, match=r"has no checkpoint"):
+        checkpoints.load_newest(tmp_path / "none", warn=no_warning)
 
 
 _OPERATIONS = [(os, "fsync"), (os, "rename"), (Path, "mkdir"), (Path, "open")]
@@ -161,10 +166,10 @@ _OPERATIONS = [(os, "fsync"), (os, "rename"), (Path, "mkdir"), (Path, "open")]
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize(("owner", "name"), _OPERATIONS, ids=[name for _, name in _OPERATIONS])
-def test_a_failing_save_leaves_the_previous_checkpoint_whole(
+def test_a_failing_save_does_not_damage_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, code: int
 ) -> None:
-    checkpoints.save(tmp_path, made(1), keep=1, best=None)
+    checkpoints.save(tmp_path, make_checkpoint(1), keep=1, best=None)
     real = getattr(owner, name)
     for failing in range(1, 20):
         calls = 0
@@ -179,41 +184,45 @@ def test_a_failing_save_leaves_the_previous_checkpoint_whole(
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, fail_once)
             try:
-                checkpoints.save(tmp_path, made(2), keep=1, best=None)
+                checkpoints.save(tmp_path, make_checkpoint(2), keep=1, best=None)
             except EnvironmentFault:
                 failed = True
             else:
                 failed = False
-        newest = checkpoints.load_newest(tmp_path, warn=silent)
+        newest = checkpoints.load_newest(tmp_path, warn=no_warning)
         if not failed:
             assert calls < failing
             assert newest.step == 2
             return
-        # After the rename the new one is there, and just as whole.
+        # After the rename, the new one exists and is complete.
         assert newest.step in (1, 2)
         assert not list(tmp_path.glob("*.tmp"))
-    raise AssertionError("a save does not take that many operations")
+    raise AssertionError("a save has fewer operations")
 
 
-def test_a_full_disk_says_what_was_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_full_disk_names_needed_and_free_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EnvironmentFault, match=r"[\d,]+ bytes needed, [\d,]+ free"):
-        checkpoints.save(tmp_path, made(1), keep=1, best=None)
+        checkpoints.save(tmp_path, make_checkpoint(1), keep=1, best=None)
 
 
-def test_what_a_killed_save_left_is_cleared_and_never_loaded(tmp_path: Path) -> None:
-    directory = checkpoints.save(tmp_path, made(1), keep=1, best=None)
+def test_an_incomplete_save_is_removed_and_never_loaded(tmp_path: Path) -> None:
+    directory = checkpoints.save(tmp_path, make_checkpoint(1), keep=1, best=None)
     directory.rename(tmp_path / "step-1.tmp")
     assert checkpoints.checkpoint_steps(tmp_path) == []
     checkpoints.clear_unfinished(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_format_is_refused_by_its_number(tmp_path: Path) -> None:
-    manifest = checkpoints.save(tmp_path, made(1), keep=1, best=None) / checkpoints.MANIFEST
+def test_another_format_is_an_error_with_its_number(tmp_path: Path) -> None:
+    manifest = (
+        checkpoints.save(tmp_path, make_checkpoint(1), keep=1, best=None) / checkpoints.MANIFEST
+    )
     content = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**content, "format_version": 99}))
     with pytest.raises(CheckpointError, match=r"has format 99, this seqzoo reads 1"):

@@ -1,4 +1,4 @@
-"""Training: the update, the budget, and a resumed run that ends in the same bits."""
+"""Training: the update, the budget, and a resumed run that equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def section(**changes: Any) -> TrainSection:
     )
 
 
-def made(choice: TrainSection, *, dropout: float = 0.3, seed: int = 0) -> Training:
+def make_training(choice: TrainSection, *, dropout: float = 0.3, seed: int = 0) -> Training:
     torch.manual_seed(seed)
     return Training(
         Recurrent(dropout=dropout),
@@ -54,8 +54,8 @@ def made(choice: TrainSection, *, dropout: float = 0.3, seed: int = 0) -> Traini
     )
 
 
-class Watching:
-    """Hooks that remember what they were told, and stop after some step."""
+class RecordingHooks:
+    """Hooks that record their arguments, and stop after step `stop_at`."""
 
     def __init__(
         self, training: Training, *, stop_at: int | None = None, folder: Path | None = None
@@ -84,15 +84,15 @@ def weights(training: Training) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in training.model.state_dict().items()}
 
 
-def test_an_update_equals_a_bare_loop() -> None:
+def test_an_update_equals_a_loop_in_plain_torch() -> None:
     choice = section(optimizer={"name": "adamw"}, schedule={"decay": "constant"})
-    ours = made(choice, dropout=0.0)
+    ours = make_training(choice, dropout=0.0)
     torch.manual_seed(0)
-    bare = Recurrent()
+    plain = Recurrent()
     optimizer = torch.optim.AdamW(
         [
-            {"params": [p for p in bare.parameters() if p.ndim > 1], "weight_decay": 0.01},
-            {"params": [p for p in bare.parameters() if p.ndim == 1], "weight_decay": 0.0},
+            {"params": [p for p in plain.parameters() if p.ndim > 1], "weight_decay": 0.01},
+            {"params": [p for p in plain.parameters() if p.ndim == 1], "weight_decay": 0.0},
         ],
         lr=3e-3,
         betas=(0.9, 0.99),
@@ -103,25 +103,25 @@ def test_an_update_equals_a_bare_loop() -> None:
     for step in range(10):
         rows = [data[row * lane + step * 8 : row * lane + step * 8 + 9] for row in range(4)]
         window = torch.stack(rows)
-        logits, state = bare(window[:, :-1], state)
+        logits, state = plain(window[:, :-1], state)
         state = state.detach()
         loss = F.cross_entropy(logits.reshape(-1, 256), window[:, 1:].reshape(-1))
         optimizer.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(bare.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
         optimizer.step()
         update = ours.update()
         assert update.loss_nats == pytest.approx(loss.item(), rel=1e-5)
         assert update.gradient_norm == pytest.approx(float(norm), rel=1e-4)
-    for name, value in bare.state_dict().items():
-        # fused and for-each AdamW differ in rounding only
+    for name, value in plain.state_dict().items():
+        # fused and for-each AdamW differ only in rounding
         torch.testing.assert_close(ours.model.state_dict()[name], value, atol=1e-5, rtol=1e-4)
 
 
 def test_accumulated_batches_average_their_gradients() -> None:
     choice = section(accumulation_steps=3, clip_norm=None, optimizer={"name": "adamw"})
-    ours = made(choice, dropout=0.0)
-    reference = made(section(), dropout=0.0)
+    ours = make_training(choice, dropout=0.0)
+    reference = make_training(section(), dropout=0.0)
     losses = [reference._loss(reference.stream.next(8)) for _ in range(3)]
     (sum(losses) / 3).backward()  # type: ignore[union-attr]
     expected = torch.nn.utils.get_total_norm([p.grad for p in reference.parameters])  # type: ignore[misc]
@@ -129,21 +129,23 @@ def test_accumulated_batches_average_their_gradients() -> None:
     assert ours.tokens_seen == 3 * 4 * 8
 
 
-def test_the_state_is_carried_between_updates_and_reset_at_the_wrap() -> None:
-    training = made(section(budget={"steps": 1000}))
+def test_the_state_is_carried_between_updates_and_reset_at_each_epoch() -> None:
+    training = make_training(section(budget={"steps": 1000}))
     seen: list[Any] = []
     forward = training.model.forward
 
-    def watched(tokens: torch.Tensor, state: Any = None) -> Any:
+    def recorded_forward(tokens: torch.Tensor, state: Any = None) -> Any:
         seen.append(None if state is None else state.clone())
         return forward(tokens, state)
 
-    training.model.forward = watched  # type: ignore[method-assign]
+    training.model.forward = recorded_forward  # type: ignore[method-assign]
     carried: list[torch.Tensor] = []
     while training.stream.epoch < 2:
         training.update()
+        assert training.carried is not None
         carried.append(training.carried.clone())
         assert not training.carried.requires_grad
+    assert isinstance(training.stream, Lanes)
     per_epoch = math.ceil(training.stream.lane_length / 8)
     assert [index for index, state in enumerate(seen) if state is None] == [0, per_epoch]
     for index in range(1, per_epoch):
@@ -151,38 +153,42 @@ def test_the_state_is_carried_between_updates_and_reset_at_the_wrap() -> None:
 
 
 @pytest.mark.parametrize("stop_at", [3, 10, 14, 29])
-def test_a_stopped_and_resumed_run_ends_in_the_same_bits(tmp_path: Path, stop_at: int) -> None:
-    whole = made(section())
-    unbroken = Watching(whole)
-    assert train(whole, unbroken.hooks())
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    tmp_path: Path, stop_at: int
+) -> None:
+    whole = make_training(section())
+    uninterrupted = RecordingHooks(whole)
+    assert train(whole, uninterrupted.hooks())
 
-    first = made(section())
-    before = Watching(first, stop_at=stop_at, folder=tmp_path)
+    first = make_training(section())
+    before = RecordingHooks(first, stop_at=stop_at, folder=tmp_path)
     assert not train(first, before.hooks())
-    torch.manual_seed(99)  # another process begins with other generators
-    second = made(section(), seed=77)
+    torch.manual_seed(99)  # another process has another state of the generators
+    second = make_training(section(), seed=77)
     second.restore(checkpoints.load_newest(tmp_path, warn=lambda _: None))
-    after = Watching(second)
+    after = RecordingHooks(second)
     assert train(second, after.hooks())
 
     for name, value in weights(whole).items():
         assert torch.equal(weights(second)[name], value), name
     for name, value in whole.optimizer.tensors().items():
         assert torch.equal(second.optimizer.tensors()[name], value), name
+    assert second.carried is not None
+    assert whole.carried is not None
     assert torch.equal(second.carried, whole.carried)
-    assert [*before.lines, *after.lines] == unbroken.lines
+    assert [*before.lines, *after.lines] == uninterrupted.lines
     assert second.best == whole.best
 
 
 @pytest.mark.parametrize("lost", ["generators", "carried", "optimizer", "position"])
-def test_each_part_of_a_checkpoint_matters(tmp_path: Path, lost: str) -> None:
+def test_each_part_of_a_checkpoint_is_needed(tmp_path: Path, lost: str) -> None:
     """The resume test would notice if any part were not restored."""
-    whole = made(section())
-    train(whole, Watching(whole).hooks())
-    first = made(section())
-    train(first, Watching(first, stop_at=14, folder=tmp_path).hooks())
+    whole = make_training(section())
+    train(whole, RecordingHooks(whole).hooks())
+    first = make_training(section())
+    train(first, RecordingHooks(first, stop_at=14, folder=tmp_path).hooks())
     torch.manual_seed(99)
-    second = made(section(), seed=77)
+    second = make_training(section(), seed=77)
     fresh = second.checkpoint({})
     loaded = checkpoints.load_newest(tmp_path, warn=lambda _: None)
     broken = {**vars(loaded)}
@@ -191,17 +197,17 @@ def test_each_part_of_a_checkpoint_matters(tmp_path: Path, lost: str) -> None:
     else:
         broken[lost] = getattr(fresh, lost)
     second.restore(checkpoints.Checkpoint(**broken))
-    train(second, Watching(second).hooks())
+    train(second, RecordingHooks(second).hooks())
     assert any(
         not torch.equal(value, weights(second)[name]) for name, value in weights(whole).items()
     )
 
 
-def test_a_checkpoint_is_due_at_its_steps_at_a_new_best_and_at_the_end() -> None:
-    training = made(section(budget={"steps": 18}, checkpoint={"every_steps": 7}))
-    watching = Watching(training)
-    train(training, watching.hooks())
-    assert watching.saved == [7, 10, 14, 18]
+def test_checkpoints_are_saved_at_their_steps_at_a_new_best_and_at_the_end() -> None:
+    training = make_training(section(budget={"steps": 18}, checkpoint={"every_steps": 7}))
+    recording = RecordingHooks(training)
+    train(training, recording.hooks())
+    assert recording.saved == [7, 10, 14, 18]
 
 
 @pytest.mark.parametrize(
@@ -216,21 +222,21 @@ def test_a_checkpoint_is_due_at_its_steps_at_a_new_best_and_at_the_end() -> None
     ],
 )
 def test_the_first_budget_that_is_spent_ends_training(budget: dict[str, float], steps: int) -> None:
-    training = made(section(budget=budget))
-    assert train(training, Watching(training).hooks())
+    training = make_training(section(budget=budget))
+    assert train(training, RecordingHooks(training).hooks())
     assert training.step == steps
 
 
 def test_a_budget_of_seconds_ends_training() -> None:
-    training = made(section(budget={"seconds": 0.3}))
-    assert train(training, Watching(training).hooks())
+    training = make_training(section(budget={"seconds": 0.3}))
+    assert train(training, RecordingHooks(training).hooks())
     assert 0.3 <= training.seconds < 10
 
 
 def test_a_budget_of_seconds_spent_in_validation_is_logged_and_saved() -> None:
-    training = made(section(budget={"seconds": 0.5}, validation={"every_steps": 3}))
-    watching = Watching(training)
-    hooks = watching.hooks()
+    training = make_training(section(budget={"seconds": 0.5}, validation={"every_steps": 3}))
+    recording = RecordingHooks(training)
+    hooks = recording.hooks()
 
     def slow() -> dict[str, float]:
         time.sleep(0.6)
@@ -238,35 +244,37 @@ def test_a_budget_of_seconds_spent_in_validation_is_logged_and_saved() -> None:
 
     assert train(training, replace(hooks, validate=slow))
     assert training.step == 3
-    assert watching.saved[-1] == 3
-    assert [line["step"] for line in watching.lines if "bits_per_byte" in line] == [3]
+    assert recording.saved[-1] == 3
+    assert [line["step"] for line in recording.lines if "bits_per_byte" in line] == [3]
 
 
-def test_stages_of_bptt_length_follow_the_budget() -> None:
+def test_bptt_length_changes_with_the_spent_budget() -> None:
     stages = [{"from": 0.0, "length": 4}, {"from": 0.5, "length": 16}]
-    training = made(section(bptt_length=stages, budget={"steps": 10}))
+    training = make_training(section(bptt_length=stages, budget={"steps": 10}))
     lengths = []
     forward = training.model.forward
 
-    def watched(tokens: torch.Tensor, state: Any = None) -> Any:
+    def recorded_forward(tokens: torch.Tensor, state: Any = None) -> Any:
         lengths.append(tokens.shape[1])
         return forward(tokens, state)
 
-    training.model.forward = watched  # type: ignore[method-assign]
-    train(training, Watching(training).hooks())
-    # Validation is not run through the model here, so these are the updates.
+    training.model.forward = recorded_forward  # type: ignore[method-assign]
+    train(training, RecordingHooks(training).hooks())
+    # Here validation does not call the model, so these are the updates.
     assert lengths == [4] * 5 + [16] * 5
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_what_is_not_finite_stops_before_the_update(where: str) -> None:
-    training = made(section())
+def test_training_stops_before_an_update_that_is_not_finite(where: str) -> None:
+    training = make_training(section())
     training.update()
+    head = training.model.head
+    assert isinstance(head, torch.nn.Linear)
     if where == "loss":
         with torch.no_grad():
-            training.model.head.bias[0] = math.nan
+            head.bias[0] = math.nan
     else:
-        training.model.head.weight.register_hook(lambda gradient: gradient * math.inf)
+        head.weight.register_hook(lambda gradient: gradient * math.inf)
     before = weights(training)
     with pytest.raises(DivergedError, match=r"(loss|gradient norm).*step 2.*not applied"):
         training.update()
@@ -274,8 +282,8 @@ def test_what_is_not_finite_stops_before_the_update(where: str) -> None:
         assert torch.equal(torch.nan_to_num(weights(training)[name]), torch.nan_to_num(value))
 
 
-def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
-    training = made(section())
+def test_a_checkpoint_of_another_model_is_an_error(tmp_path: Path) -> None:
+    training = make_training(section())
     training.update()
     checkpoints.save(tmp_path, training.checkpoint({}), keep=1, best=None)
     other = Training(

@@ -1,4 +1,4 @@
-"""The learning rate's course, and which parameters each optimizer moves."""
+"""The learning-rate schedule, and which parameters each optimizer updates."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def updated(name: str, seed: int, steps: int = 3) -> Tiny:
     return model
 
 
-def test_only_hidden_matrices_are_muons() -> None:
+def test_muon_updates_only_hidden_matrices() -> None:
     model = Tiny()
     assert list(map(id, model.hidden_matrices())) == [id(model.hidden.weight)]
 
 
-def test_muons_update_of_a_matrix_is_near_orthogonal() -> None:
+def test_the_muon_update_of_a_matrix_is_nearly_orthogonal() -> None:
     torch.manual_seed(0)
     model = Tiny()
     before = model.hidden.weight.detach().clone()
@@ -122,7 +122,7 @@ def test_restored_moments_give_the_same_updates(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
-def test_every_parameter_moves(name: str) -> None:
+def test_every_parameter_is_updated(name: str) -> None:
     torch.manual_seed(5)
     before = Tiny()
     after = updated(name, 5)
@@ -130,17 +130,17 @@ def test_every_parameter_moves(name: str) -> None:
         assert not torch.equal(old, new)
 
 
-def test_warm_up_rises_linearly_from_the_first_update() -> None:
+def test_the_learning_rate_rises_linearly_in_warm_up() -> None:
     plan = schedule("constant", warmup_steps=4)
     factors = [learning_rate_factor(plan, step=step, progress=0.0) for step in range(6)]
     assert factors == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
 
 
-def test_cosine_falls_from_one_to_the_final_fraction() -> None:
+def test_cosine_decays_from_one_to_the_final_fraction() -> None:
     plan = schedule("cosine", final_fraction=0.1)
     at = [learning_rate_factor(plan, step=9, progress=share) for share in (0.0, 0.5, 1.0)]
     assert at == pytest.approx([1.0, 0.1 + 0.9 * (1 + math.cos(math.pi / 2)) / 2, 0.1])
 
 
-def test_linear_halves_at_half_time() -> None:
+def test_linear_decay_is_one_half_in_the_middle() -> None:
     assert learning_rate_factor(schedule("linear"), step=9, progress=0.5) == pytest.approx(0.5)

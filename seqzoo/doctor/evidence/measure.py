@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.model import state as states
-from seqzoo.model.runtime import untouched
+from seqzoo.model.runtime import in_inference_mode
 from seqzoo.scoring.nats import nats_of
 
 __all__ = ["Measured", "measure", "measure_swapped", "rows_of"]
@@ -64,7 +64,7 @@ def measure(
     slab = rows if reset_every is None else max(1, _TOKENS_PER_PASS // reset_every)
     length = max(1, min(_TOKENS_PER_PASS // slab, network.longest or _TOKENS_PER_PASS))
     nats, hits = 0.0, 0
-    with untouched(network.module):
+    with in_inference_mode(network.module):
         for part, wanted in zip(torch.split(inputs, slab), torch.split(targets, slab), strict=True):
             state = None
             for now, next_ones in zip(
@@ -96,7 +96,7 @@ def measure_swapped(
     others = torch.arange(rows).roll(1)
     state = None
     sums: list[list[float]] = [[0.0, 0], [0.0, 0]]
-    with untouched(network.module):
+    with in_inference_mode(network.module):
         for time in range(inputs.shape[1]):
             now, wanted = inputs[:, time : time + 1], targets[:, time : time + 1]
             own_logits, next_state = network(now, state)

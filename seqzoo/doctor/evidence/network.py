@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqzoo.model import state as states
-from seqzoo.model.runtime import untouched
+from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
 
 __all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats"]
@@ -129,7 +129,7 @@ class Network:
     @cached_property
     def _batch_dimensions(self) -> list[int | None]:
         """For each leaf of the state, in order; None for a leaf that all rows share."""
-        with untouched(self.module):
+        with in_inference_mode(self.module):
             shapes = [
                 [leaf.shape for leaf in states.flatten(state).values()]
                 for state in (self(torch.zeros(rows, 2, dtype=torch.int64))[1] for rows in (2, 3))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.model.runtime import untouched
+from seqzoo.model.runtime import in_inference_mode
 
 __all__ = ["distinct_share", "entropy_bits", "generated", "loop_length"]
 
@@ -24,7 +24,7 @@ def generated(
     """`length` tokens after a prompt. choose: (logits (V,), all tokens so far (N,)) -> the next."""
     window = min(_WINDOW, network.longest or _WINDOW)
     tokens = list(prompt)
-    with untouched(network.module):
+    with in_inference_mode(network.module):
         logits, state = network(torch.tensor([tokens[-window:]]))
         for _ in range(length):
             tokens.append(choose(logits[0, -1].cpu(), torch.tensor(tokens)))

@@ -27,7 +27,7 @@ from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.model.runtime import untouched
+from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
@@ -108,7 +108,7 @@ def bits_without_memory(network: Network, tokens: npt.NDArray[Any]) -> float:
         torch.from_numpy(part.astype(np.int64)) for part in (tokens[:-1], tokens[1:])
     )
     known, places = torch.unique(inputs, return_inverse=True)
-    with untouched(network.module):
+    with in_inference_mode(network.module):
         logits = torch.cat([network(part[:, None])[0][:, 0] for part in known.split(256)])
         logs = logits.cpu().double().log_softmax(-1)
     return -float(logs[places, targets].mean()) / math.log(2)
