@@ -142,7 +142,7 @@ class TrainSection(Section):
     )
     start_from: str | None = Field(
         default=None,
-        description="folder of a run, or of an exported model, whose weights training starts "
+        description="folder of a run whose best weights training starts "
         "from, relative to the recipe's folder; null for new weights",
     )
     bptt_length: Annotated[int, Field(ge=1)] | Annotated[tuple[Stage, ...], Field(min_length=1)] = (

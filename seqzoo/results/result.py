@@ -176,7 +176,7 @@ class PluginRecord(_Record):
 class StartRecord(_Record):
     """The weights that training started from."""
 
-    path: str = Field(description="folder of the run or of the exported model, as it was given")
+    path: str = Field(description="folder of the run, as it was given")
     step: Count | None = Field(default=None, description="the update that the weights are of")
     weights_sha256: str
 

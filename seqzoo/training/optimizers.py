@@ -1,4 +1,4 @@
-"""Optimizers and the learning rate's course, as recipes describe them."""
+"""Optimizers and the learning rate schedule, as recipes describe them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.recipes.sections import OptimizerSection, ScheduleSection
+from seqzoo.training.muon import make_muon
 
 __all__ = ["Optimizer", "learning_rate_factor"]
 
@@ -30,9 +31,9 @@ class Optimizer:
             hidden = [p for p in model.hidden_matrices() if p.requires_grad]
         if hidden:
             self._parts.append(
-                torch.optim.Muon(
+                make_muon(
                     hidden,
-                    lr=section.matrix_learning_rate,
+                    learning_rate=section.matrix_learning_rate,
                     weight_decay=section.weight_decay,
                     momentum=section.momentum,
                 )
@@ -56,7 +57,7 @@ class Optimizer:
         self._base_rates = [[group["lr"] for group in part.param_groups] for part in self._parts]
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for part in self._parts:
             part.zero_grad(set_to_none=True)
 

@@ -1,6 +1,6 @@
 """Baselines that are compressors. Each is primed: it compresses the training part first.
 
-`gzip`, `bzip2` and `xz` come with Python; `zstd`, `brotli` and `ppmd` need `seqzoo[baselines]`.
+`gzip`, `bzip2` and `xz` come with Python; `zstd`, `brotli` and `ppmd` come with seqzoo.
 """
 
 from __future__ import annotations
