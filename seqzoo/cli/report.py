@@ -10,8 +10,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seqzoo.results.result import Result, SplitScore
+    from seqzoo.runs.run import Run
 
-__all__ = ["report", "score_table"]
+__all__ = ["report", "report_run", "score_table"]
+
+
+def report_run(run: Run, *, as_json: bool) -> None:
+    """Print the result of a run that has ended."""
+    result = run.result
+    assert result is not None
+    report(run.path, result, as_json=as_json)
 
 
 def report(path: Path, result: Result, *, as_json: bool) -> None:

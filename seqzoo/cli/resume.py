@@ -11,9 +11,8 @@ def resume(run: Run, device: Device = None, as_json: AsJson = False) -> None:
     The result is bit-for-bit the same as that of an uninterrupted run.
     """
     from seqzoo.cli.plugins import installed
-    from seqzoo.cli.report import report
-    from seqzoo.runs.runner import resume_run
-    from seqzoo.terminal.display import TerminalDisplay
+    from seqzoo.cli.report import report_run
+    from seqzoo.runs.run import resume as resume_run
 
-    directory, result = resume_run(run, installed(), device=device, display=TerminalDisplay())
-    report(directory.path, result, as_json=as_json)
+    done = resume_run(run, device=device, registry=installed(), show_progress=True)
+    report_run(done, as_json=as_json)

@@ -32,22 +32,10 @@ def run(
 ) -> None:
     """Train, evaluate and sample a recipe; writes the folder runs/NAME/."""
     from seqzoo.cli.plugins import installed
-    from seqzoo.errors import UsageError
+    from seqzoo.cli.report import report_run
     from seqzoo.recipes.load import load_recipe
-    from seqzoo.recipes.sections import run_name
+    from seqzoo.runs.run import run as run_recipe
 
-    if name is not None:
-        try:
-            run_name(name)
-        except ValueError as error:
-            raise UsageError(f"--name: {error}.") from None
     checked = load_recipe(recipe, installed(), overrides=overrides or [])
-
-    from seqzoo.cli.report import report
-    from seqzoo.runs.runner import run_recipe
-    from seqzoo.terminal.display import TerminalDisplay
-
-    directory, result = run_recipe(
-        checked, root=runs, name=name, device=device, display=TerminalDisplay()
-    )
-    report(directory.path, result, as_json=as_json)
+    done = run_recipe(checked, root=runs, name=name, device=device, show_progress=True)
+    report_run(done, as_json=as_json)

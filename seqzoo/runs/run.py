@@ -72,8 +72,14 @@ def run(
     DivergedError and the other errors of seqzoo.errors.
     """
     from seqzoo.recipes.load import recipe as make_recipe
+    from seqzoo.recipes.sections import run_name
     from seqzoo.runs.runner import run_recipe
 
+    if name is not None:
+        try:
+            run_name(name)
+        except ValueError as error:
+            raise UsageError(f"name: {error}.") from None
     checked = make_recipe(recipe, overrides)
     display = _display(show_progress)
     directory, _ = run_recipe(checked, root=Path(root), name=name, device=device, display=display)
@@ -81,9 +87,15 @@ def run(
 
 
 def resume(
-    path: str | os.PathLike[str], *, device: str | None = None, show_progress: bool = False
+    path: str | os.PathLike[str],
+    *,
+    device: str | None = None,
+    registry: Registry | None = None,
+    show_progress: bool = False,
 ) -> Run:
     """Continue a stopped or killed run; gives the finished run.
+
+    registry: the plugins that it can use; None for all that are installed.
 
     The result is bit-for-bit the same as that of an uninterrupted run. Raises UsageError where
     there is no run or its corpus has changed, CheckpointError where no checkpoint is whole,
@@ -91,7 +103,7 @@ def resume(
     """
     from seqzoo.runs.runner import resume_run
 
-    registry, display = load_registry(), _display(show_progress)
+    registry, display = registry or load_registry(), _display(show_progress)
     directory, _ = resume_run(Path(path), registry, device=device, display=display)
     return Run(directory, registry=registry, device=device, display=display)
 

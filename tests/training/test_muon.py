@@ -9,25 +9,30 @@ from torch import nn
 
 from seqzoo.training.muon import Float32Muon, make_muon, orthogonalised
 
-SETTINGS = {"weight_decay": 0.1, "momentum": 0.9}
+
+def ours(matrix: nn.Parameter, rate: float) -> Float32Muon:
+    return Float32Muon([matrix], lr=rate, weight_decay=0.1, momentum=0.9)
+
+
+def torchs(matrix: nn.Parameter, rate: float) -> torch.optim.Muon:
+    return torch.optim.Muon([matrix], lr=rate, weight_decay=0.1, momentum=0.9)
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (20, 8), (8, 20)])
 def test_updates_equal_torchs_up_to_the_rounding_of_bfloat16(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    ours = nn.Parameter(torch.randn(shape))
-    theirs = nn.Parameter(ours.detach().clone())
-    mine = Float32Muon([ours], lr=0.02, **SETTINGS)
-    reference = torch.optim.Muon([theirs], lr=0.02, **SETTINGS)
+    mine = nn.Parameter(torch.randn(shape))
+    theirs = nn.Parameter(mine.detach().clone())
+    optimizers = (ours(mine, 0.02), torchs(theirs, 0.02))
     for _ in range(4):
-        ours.grad = torch.randn(shape)
-        theirs.grad = ours.grad.clone()
-        mine.step()
-        reference.step()
+        mine.grad = torch.randn(shape)
+        theirs.grad = mine.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
     # Four updates move an entry by about 4 * 0.02 / sqrt(8) = 0.03. bfloat16 keeps 8 bits, and the
     # iterations enlarge small singular values, with their rounding, up to 3.4 times each.
-    torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
-    assert not torch.equal(ours, theirs)
+    torch.testing.assert_close(mine, theirs, atol=2e-3, rtol=0)
+    assert not torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("shape", [(10, 10), (16, 6), (6, 16)])
@@ -54,9 +59,8 @@ def test_the_form_follows_what_the_processor_can(
 def test_moments_go_from_one_form_to_the_other() -> None:
     matrix = nn.Parameter(torch.randn(4, 4))
     matrix.grad = torch.randn(4, 4)
-    ours = Float32Muon([matrix], lr=0.1, **SETTINGS)
-    ours.step()
-    theirs = torch.optim.Muon([matrix], lr=0.1, **SETTINGS)
-    theirs.step()
-    names = {tuple(state) for form in (ours, theirs) for state in form.state.values()}
+    optimizers: list[torch.optim.Optimizer] = [ours(matrix, 0.1), torchs(matrix, 0.1)]
+    for optimizer in optimizers:
+        optimizer.step()
+    names = {tuple(state) for form in optimizers for state in form.state.values()}
     assert names == {("momentum_buffer",)}
