@@ -3,7 +3,7 @@
     run = seqzoo.run("recipes/quick.yaml", {"train.budget.steps": 200})
     run.score(b"To be, or not to be").bits_per_byte
 
-Nothing is printed unless it is asked for with `show_progress`; warnings go through `warnings`.
+Nothing is printed without `show_progress`; warnings go through `warnings`.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def run(
     device: str | None = None,
     show_progress: bool = False,
 ) -> Run:
-    """Train, score and sample a recipe, as `seqzoo run` does; gives the finished run.
+    """Train, score and sample a recipe, as `seqzoo run` does; returns the finished run.
 
-    recipe: a file, a dict, or what `seqzoo.recipe` gives. overrides: dotted path -> value.
-    root: the folder of the new run's folder. name: of that folder, which must be free; None takes
-    the recipe's name, numbered where it is taken. device: overrides the recipe's.
+    recipe: a file, a dict, or a `Recipe`. overrides: dotted path -> value.
+    root: the folder that the new run's folder is made in. name: of the run's folder, which must not
+    exist; None means the recipe's name, with a number if it exists. device: overrides the recipe's.
     show_progress: report on stderr, as the command line does.
 
     Sets torch's number of threads, as the recipe says. Ctrl-C stops after the current update with
@@ -93,13 +93,13 @@ def resume(
     registry: Registry | None = None,
     show_progress: bool = False,
 ) -> Run:
-    """Continue a stopped or killed run; gives the finished run.
+    """Continue a stopped or killed run; returns the finished run.
 
     registry: the plugins that it can use; None for all that are installed.
 
-    The result is bit-for-bit the same as that of an uninterrupted run. Raises UsageError where
-    there is no run or its corpus has changed, CheckpointError where no checkpoint is whole,
-    LockedError where another process works on it.
+    The result is bit-for-bit the same as that of an uninterrupted run. Raises UsageError if
+    there is no run or its corpus has changed, CheckpointError if no checkpoint is complete,
+    LockedError if another process works on it.
     """
     from seqzoo.runs.runner import resume_run
 
@@ -113,7 +113,7 @@ def open_run(
 ) -> Run:
     """An existing run, finished or not. Nothing heavy is loaded before it is used.
 
-    Raises UsageError, with the nearest name, where there is no run.
+    Raises UsageError, with the nearest name, if there is no run.
     """
     return Run(open_run_directory(Path(path)), device=device, display=_display(show_progress))
 
@@ -166,7 +166,7 @@ class Run:
         return read_result(self._directory.result) if self._directory.result.exists() else None
 
     def metrics(self) -> dict[str, npt.NDArray[np.float64]]:
-        """The columns of metrics.jsonl by name, one row per logged step; NaN where a step has none.
+        """The columns of metrics.jsonl by name, one row per logged step; NaN if a step has none.
 
         `pandas.DataFrame(run.metrics())` makes a table of it.
         """
@@ -177,7 +177,7 @@ class Run:
     def at(self, *, step: int) -> Run:
         """The same run with the weights of another checkpoint.
 
-        Raises UsageError, with the steps that there are, where there is no such checkpoint.
+        Raises UsageError, with the existing steps, if there is no such checkpoint.
         """
         from seqzoo.training.checkpoint import checkpoint_steps
 
@@ -219,8 +219,8 @@ class Run:
     def predict(self, text: Text) -> npt.NDArray[np.float64]:
         """(256,) probabilities of the byte that follows a text.
 
-        They are the ones that `score` charges for: predict(text[:i])[text[i]] is
-        2 ** -score(text).bits[i] where every token is a byte.
+        They agree with `score`: if every token is a byte, predict(text[:i])[text[i]] is
+        2 ** -score(text).bits[i].
         """
         from seqzoo.runs.text import next_byte
 
@@ -266,7 +266,7 @@ class Run:
         chain: Iterable[Link] | None = None,
         seed: int | None = None,
     ) -> Iterator[bytes]:
-        """`generate`, as the very bytes: one piece for each token."""
+        """`generate` as bytes: one piece for each token."""
         from seqzoo.recipes.choices import chain_of
 
         section = self.recipe.sample
@@ -293,7 +293,7 @@ class Run:
 
 
 def _bytes_of(text: Text) -> npt.NDArray[np.uint8]:
-    """(N,) uint8. Raises UsageError where a path cannot be read, TypeError for anything else."""
+    """(N,) uint8. Raises UsageError if a path cannot be read, TypeError for anything else."""
     if isinstance(text, str):
         data: bytes | bytearray | memoryview = text.encode()
     elif isinstance(text, os.PathLike):

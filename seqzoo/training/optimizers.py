@@ -20,7 +20,7 @@ class Optimizer:
     adamw: Loshchilov and Hutter 2019, arXiv:1711.05101, for every parameter.
     muon: Jordan 2024, https://kellerjordan.github.io/posts/muon, for the model's hidden matrices
     (`SequenceModel.hidden_matrices`), and AdamW for embeddings, head, gains and biases.
-    Weight decay falls on matrices only.
+    Weight decay applies to matrices only.
     """
 
     def __init__(self, model: SequenceModel, section: OptimizerSection) -> None:
@@ -69,7 +69,7 @@ class Optimizer:
             part.step()
 
     def tensors(self) -> dict[str, Tensor]:
-        """The moments, by part, parameter and name: all that a resumed run needs."""
+        """The moments by part, parameter and name: everything that a resumed run needs."""
         return {
             f"{number}.{index}.{key}": value
             for number, part in enumerate(self._parts)
@@ -78,7 +78,7 @@ class Optimizer:
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Put back what `tensors` gave."""
+        """Restore what `tensors` returned."""
         for number, part in enumerate(self._parts):
             state: dict[int, dict[str, Tensor]] = {}
             for name, value in tensors.items():
@@ -91,10 +91,10 @@ class Optimizer:
 
 
 def learning_rate_factor(schedule: ScheduleSection, *, step: int, progress: float) -> float:
-    """What the learning rates are multiplied by before update `step` (counted from 0).
+    """The factor of all learning rates at update `step`, counted from 0.
 
-    progress: spent share of the budget, 0 to 1. Linear warm-up over `warmup_steps` updates times
-    a decay from 1 to `final_fraction`.
+    progress: the share of the budget that is spent, 0 to 1. The factor is a linear warm-up over
+    `warmup_steps` updates times a decay from 1 to `final_fraction`.
     """
     warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
     share = min(max(progress, 0.0), 1.0)
