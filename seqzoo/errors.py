@@ -63,7 +63,10 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        if not self.line and self.source in self.message:  # the message has the dotted path
+        # The message of a wrong value begins with its dotted path, or quotes it.
+        if not self.line and (
+            self.message.startswith(self.source) or f"'{self.source}'" in self.message
+        ):
             return self.message
         where = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
         return f"{where}: {self.message}"

@@ -7,7 +7,7 @@ characters.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,6 +23,7 @@ from seqzoo.plugin.contracts import Sampler, SequenceModel, State, Tokenizer
 __all__ = [
     "ByteStream",
     "Utf8Stream",
+    "as_text",
     "generate",
     "generate_batch",
 ]
@@ -120,6 +121,16 @@ def generate_batch(
         # mode.
         for module, training in modes:
             module.training = training
+
+
+def as_text(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Bytes as text, no character broken; bytes that are not UTF-8 become U+FFFD."""
+    text = Utf8Stream()
+    for piece in pieces:
+        if characters := text.feed(piece):
+            yield characters
+    if rest := text.flush():
+        yield rest
 
 
 class ByteStream:

@@ -104,6 +104,11 @@ def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> li
 
     Raises UsageError with all mistakes, each on its own line.
     """
+    if isinstance(links, (str, bytes, Mapping)):
+        raise UsageError(
+            f"the chain is {links!r:.60}, expected a list of samplers, such as "
+            f"[{{'temperature': 0.8}}, 'greedy']."
+        )
     chain: list[Choice] = []
     mistakes: list[Mistake] = []
     for index, link in enumerate(plain_data(list(links), source="the chain")):

@@ -112,6 +112,8 @@ def recipe(
     registry: the plugins that the recipe can use; None for all that are installed.
     Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
     """
+    if isinstance(overrides, str):
+        overrides = (overrides,)
     if isinstance(source, Recipe):
         if not overrides:
             return source

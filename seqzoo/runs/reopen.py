@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo.data.corpus import Data
-from seqzoo.errors import UsageError
+from seqzoo.errors import CheckpointError, UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe, parse_recipe
@@ -80,8 +80,15 @@ def load_trained(
 
 def stored_recipe(directory: RunDirectory, registry: Registry) -> Recipe:
     """The recipe that a run was started with; relative paths start from its original folder."""
+    try:
+        text = directory.recipe.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CheckpointError(
+            f"{directory.recipe} cannot be read ({cause}); put it back from a copy."
+        ) from error
     return parse_recipe(
-        directory.recipe.read_text(encoding="utf-8"),
+        text,
         registry,
         source=str(directory.recipe),
         base=read_origin(directory).base,

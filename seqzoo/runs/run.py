@@ -9,11 +9,12 @@ Nothing is printed without `show_progress`; warnings go through `warnings`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result, read_result
+from seqzoo.runs.arguments import Text, bytes_of, whole_number
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.terminal.display import Display, TerminalDisplay
 
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from seqzoo.runs.reopen import Trained
 
 __all__ = ["Run", "TextScore", "open_run", "resume", "run"]
-
-Text: TypeAlias = "bytes | str | os.PathLike[str]"
-"""Bytes as they are, a str as its UTF-8 bytes, a path as the bytes of its file."""
 
 Link: TypeAlias = "str | Mapping[str, Any]"
 """A sampler of the chain: its name, or its name with its options."""
@@ -148,6 +147,11 @@ class Run:
         at = "" if self._step is None else f", step={self._step}"
         return f"Run({str(self.path)!r}{at})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy in another process needs; it loads the model again when it is used."""
+        loaded = ("trained", "recipe", "_registry")
+        return {name: value for name, value in self.__dict__.items() if name not in loaded}
+
     @property
     def path(self) -> Path:
         """The run's folder."""
@@ -174,24 +178,25 @@ class Run:
 
         return columns(read_metrics(self._directory.metrics))
 
-    def at(self, *, step: int) -> Run:
+    def at(self, *, step: SupportsIndex) -> Run:
         """The same run with the weights of another checkpoint.
 
         Raises UsageError, with the existing steps, if there is no such checkpoint.
         """
         from seqzoo.training.checkpoint import checkpoint_steps
 
+        number = whole_number("step", step, sys.maxsize)
         known = checkpoint_steps(self._directory.checkpoints)
-        if step not in known:
+        if number not in known:
             raise UsageError(
-                f"{self.path} has no checkpoint of step {step}; it has "
+                f"{self.path} has no checkpoint of step {number}; it has "
                 f"{', '.join(map(str, known)) or 'none'}."
             )
         return Run(
             self._directory,
             registry=self._given_registry,
             device=self._device,
-            step=step,
+            step=number,
             display=self._display,
         )
 
@@ -214,7 +219,7 @@ class Run:
         """The cost of every byte of any text, not only of the corpus, from an empty state."""
         from seqzoo.runs.text import score_text
 
-        return TextScore(*score_text(self.trained.experiment, _bytes_of(text)))
+        return TextScore(*score_text(self.trained.experiment, bytes_of(text)))
 
     def predict(self, text: Text) -> npt.NDArray[np.float64]:
         """(256,) probabilities of the byte that follows a text.
@@ -224,7 +229,7 @@ class Run:
         """
         from seqzoo.runs.text import next_byte
 
-        return next_byte(self.trained.experiment, _bytes_of(text))
+        return next_byte(self.trained.experiment, bytes_of(text))
 
     def states(self, text: Text) -> dict[str, npt.NDArray[Any]]:
         """The carried state after each of the N bytes of a text: leaf -> (N, ...).
@@ -234,48 +239,46 @@ class Run:
         """
         from seqzoo.runs.text import states_after
 
-        return states_after(self.trained.experiment, _bytes_of(text))
+        return states_after(self.trained.experiment, bytes_of(text))
 
     def generate(
         self,
-        prompt: bytes | str | None = None,
+        prompt: Text | None = None,
         *,
-        length: int | None = None,
+        length: SupportsIndex | None = None,
         chain: Iterable[Link] | None = None,
-        seed: int | None = None,
+        seed: SupportsIndex | None = None,
     ) -> Iterator[str]:
         """The text that the model writes after a prompt, piece by piece; the prompt left out.
 
-        length: in tokens. chain: samplers in order, such as [{"temperature": 0.8}, "greedy"].
-        What is None is taken from the recipe. Bytes that are not UTF-8 become U+FFFD.
+        length: in tokens, at least 0. chain: samplers in order, such as
+        [{"temperature": 0.8}, "greedy"]. seed: from 0 to 2**63 - 1. What is None is taken from the
+        recipe. Bytes that are not UTF-8 become U+FFFD. Raises UsageError for wrong arguments.
         """
-        from seqzoo.model.generate import Utf8Stream
+        from seqzoo.model.generate import as_text
 
-        text = Utf8Stream()
-        for piece in self.generate_bytes(prompt, length=length, chain=chain, seed=seed):
-            if characters := text.feed(piece):
-                yield characters
-        if rest := text.flush():
-            yield rest
+        return as_text(self.generate_bytes(prompt, length=length, chain=chain, seed=seed))
 
     def generate_bytes(
         self,
-        prompt: bytes | str | None = None,
+        prompt: Text | None = None,
         *,
-        length: int | None = None,
+        length: SupportsIndex | None = None,
         chain: Iterable[Link] | None = None,
-        seed: int | None = None,
+        seed: SupportsIndex | None = None,
     ) -> Iterator[bytes]:
         """`generate` as bytes: one piece for each token."""
         from seqzoo.recipes.choices import chain_of
 
         section = self.recipe.sample
-        start = section.prompt if prompt is None else prompt
+        start = bytes_of(section.prompt if prompt is None else prompt)
         return self.trained.experiment.generate(
-            start.encode() if isinstance(start, str) else start,
-            length=section.length if length is None else length,
+            start.tobytes(),
+            length=section.length
+            if length is None
+            else whole_number("length", length, sys.maxsize),
             chain=section.chain if chain is None else chain_of(chain, self.recipe.registry),
-            seed=section.seed if seed is None else seed,
+            seed=section.seed if seed is None else whole_number("seed", seed, 2**63 - 1),
         )
 
     @cached_property
@@ -290,20 +293,3 @@ class Run:
     @cached_property
     def _registry(self) -> Registry:
         return self._given_registry or load_registry()
-
-
-def _bytes_of(text: Text) -> npt.NDArray[np.uint8]:
-    """(N,) uint8. Raises UsageError if a path cannot be read, TypeError for anything else."""
-    if isinstance(text, str):
-        data: bytes | bytearray | memoryview = text.encode()
-    elif isinstance(text, os.PathLike):
-        path = Path(text)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    elif isinstance(text, (bytes, bytearray, memoryview)):
-        data = text
-    else:
-        raise TypeError(f"expected bytes, a str or a path, found {type(text).__name__}")
-    return np.frombuffer(data, dtype=np.uint8)

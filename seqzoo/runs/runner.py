@@ -25,7 +25,7 @@ from seqzoo.runs.metrics import Log
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
 from seqzoo.runs.score import score_run
-from seqzoo.runs.start import load_start
+from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import require_lanes, score_split
@@ -53,6 +53,7 @@ def run_recipe(
     runtime = make_runtime(recipe.runtime, device=device)
     start = load_start(recipe, display=display)
     experiment = new_experiment(recipe, runtime=runtime, display=display, start=start)
+    warn_of_other_text(recipe, experiment.data, display=display)
     splits = experiment.data.splits
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)
     training = _make_training(experiment)

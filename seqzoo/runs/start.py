@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqzoo.data.corpus import Data
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import StartRecord
+from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Start
-from seqzoo.runs.reopen import load_trained
+from seqzoo.runs.origin import read_origin
+from seqzoo.runs.reopen import load_trained, stored_recipe
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 
-__all__ = ["load_start"]
+__all__ = ["load_start", "warn_of_other_text"]
 
 
 def load_start(recipe: Recipe, *, display: Display) -> Start | None:
@@ -25,7 +28,13 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
     given = recipe.train.start_from
     if given is None:
         return None
-    source = load_trained(recipe.base / Path(given).expanduser(), recipe.registry, display=display)
+    path = recipe.base / Path(given).expanduser()
+    try:
+        source = load_trained(path, recipe.registry, display=display)
+    except UsageError as error:
+        raise UsageError(
+            f"train.start_from: {error} (relative paths start from {recipe.base})"
+        ) from error
     theirs = source.experiment.recipe
     for part in ("architecture", "tokenizer"):
         own, other = getattr(recipe, part), getattr(theirs, part)
@@ -38,6 +47,24 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
     assert weights is not None
     sha256 = checkpoints.weights_sha256(source.directory.checkpoints, source.step)
     return Start(weights, StartRecord(path=given, step=source.step, weights_sha256=sha256))
+
+
+def warn_of_other_text(recipe: Recipe, data: Data, *, display: Display) -> None:
+    """Warn if the source of the weights was trained on another text, or on another part of it.
+
+    Then the test part may hold text that the weights have been trained on.
+    """
+    given = recipe.train.start_from
+    if given is None:
+        return
+    source = RunDirectory(recipe.base / Path(given).expanduser())
+    theirs = stored_recipe(source, recipe.registry).corpus.split
+    if read_origin(source).sha256 != data.sha256 or theirs != recipe.corpus.split:
+        display.warn(
+            f"{given} was trained on another corpus or split than this run: its training part may "
+            f"hold text of this run's validation and test parts, and the scores would then be too "
+            f"good."
+        )
 
 
 def _describe(choice: object) -> str:

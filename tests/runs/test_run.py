@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -158,6 +160,60 @@ def test_generated_text_equals_that_of_the_command_line(run: Run) -> None:
 def test_a_wrong_chain_is_an_error_with_a_suggestion(run: Run) -> None:
     with pytest.raises(seqzoo.UsageError, match="Did you mean 'temperature'"):
         run.generate(chain=[{"temperatur": 0.8}]).__next__()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"chain": {"temperature": 0.8}}, "the chain is {'temperature': 0.8}, expected a list"),
+        ({"chain": "greedy"}, "the chain is 'greedy', expected a list"),
+        ({"length": -1}, "length is -1, expected a whole number from 0"),
+        ({"length": 2.5}, "length is 2.5, expected a whole number"),
+        ({"seed": 2**64}, "seed is 18446744073709551616, expected a whole number from 0 to"),
+        ({"prompt": "\ud800"}, "half a surrogate pair"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_the_call(
+    run: Run, wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(seqzoo.UsageError, match=re.escape(said)):
+        run.generate(**wrong)
+
+
+def test_numpys_numbers_are_numbers(run: Run) -> None:
+    length, seed = np.int64(4), np.int64(1)
+    expected = list(run.generate(length=4, seed=1))
+    assert list(run.generate(length=length, seed=seed)) == expected
+    assert run.at(step=np.int64(run.step)).step == run.step
+
+
+def test_a_run_that_was_used_can_be_pickled(run: Run) -> None:
+    bits = run.score(TEXT).bits
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(run)).score(TEXT).bits, bits)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "", " ", "a/b", "-x", "a\0b"])
+def test_a_name_that_is_no_folders_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(seqzoo.UsageError, match="cannot name a run"):
+        seqzoo.run(RECIPE, root=tmp_path / "runs", name=name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_recipe_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    copied = tmp_path / "copy"
+    shutil.copytree(run.path, copied)
+    (copied / "recipe.yaml").write_bytes(b"\xff\x00")
+    for use in (lambda: seqzoo.open_run(copied).recipe, lambda: seqzoo.resume(copied)):
+        with pytest.raises(
+            seqzoo.SeqzooError, match=r"recipe.yaml cannot be read \(it is not UTF-8"
+        ):
+            use()
+
+
+def test_one_override_may_be_a_text() -> None:
+    assert seqzoo.recipe(RECIPE, "train.batch_size=3").train.batch_size == 3
+    with pytest.raises(seqzoo.UsageError, match=r"^train.batch_size: expected key=value"):
+        seqzoo.recipe(RECIPE, "train.batch_size")
 
 
 def test_metrics_are_columns_with_one_row_for_each_step(run: Run) -> None:

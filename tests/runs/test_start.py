@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,15 @@ def test_another_architecture_or_tokenizer_is_an_error(
 def test_a_missing_run_is_reported_before_training(tmp_path: Path) -> None:
     with pytest.raises(seqzoo.UsageError, match="there is no run at"):
         seqzoo.run(RECIPE, {"train.start_from": str(tmp_path / "none")}, root=tmp_path)
+
+
+def test_weights_that_may_have_seen_the_test_part_are_warned_of(tmp_path: Path) -> None:
+    short = {"train.budget.steps": 6, "train.validation.every_steps": 0}
+    first = seqzoo.run(RECIPE, short, root=tmp_path, name="first")
+    started = {"train.start_from": str(first.path), **short}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seqzoo.run(RECIPE, started, root=tmp_path)
+    for change in (OTHER_TEXT, {"corpus.split": {"train": 0.5, "validation": 0.25, "test": 0.25}}):
+        with pytest.warns(UserWarning, match="another corpus or split"):
+            seqzoo.run(RECIPE, {**started, **change}, root=tmp_path)

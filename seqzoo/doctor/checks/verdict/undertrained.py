@@ -23,7 +23,9 @@ def examine(subject: Subject) -> Outcome:
     lines = [line for line in subject.metrics if "learning_rate" in line]
     size = len(subject.data.splits.training)
     epochs = lines[-1]["bytes"] / size
-    rate_left = lines[-1]["learning_rate"] / max(line["learning_rate"] for line in lines)
+    highest = max(line["learning_rate"] for line in lines)
+    # A short run may have logged its last update only, whose rate can be 0.
+    rate_left = lines[-1]["learning_rate"] / highest if highest else 0.0
     fallen = curve.gain_of_last(0.2)
     stated = (
         f"the text was read {epochs:.1f} times; validation fell by {fallen:.3f} bits per byte over "
