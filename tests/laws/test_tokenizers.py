@@ -55,12 +55,12 @@ def test_decode_inverts_encode_for_all_bytes(
 
 @every_tokenizer
 def test_bytes_are_encoded_as_their_array_is_and_text_is_refused(
-    learnt: dict[str, Tokenizer], name: str
+    learned: dict[str, Tokenizer], name: str
 ) -> None:
-    expected = learnt[name].encode(as_array(TRAINING))
-    np.testing.assert_array_equal(learnt[name].encode(TRAINING), expected, strict=True)  # type: ignore[arg-type]
+    expected = learned[name].encode(as_array(TRAINING))
+    np.testing.assert_array_equal(learned[name].encode(TRAINING), expected, strict=True)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"encodes bytes, found a str; use text\.encode\(\)"):
-        learnt[name].encode("text")  # type: ignore[arg-type]
+        learned[name].encode("text")  # type: ignore[arg-type]
 
 
 @every_tokenizer
