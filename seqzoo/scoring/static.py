@@ -9,6 +9,7 @@ raw bytes of the file, with any tokenizer. A uniform model scores exactly 8.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol as TypingProtocol
@@ -101,8 +102,7 @@ class FrozenReader:
 
     def fork(self) -> FrozenReader:
         """A second reader with a copy of the state."""
-        other = object.__new__(FrozenReader)
-        other._model, other._runtime = self._model, self._runtime
+        other = copy.copy(self)
         other._state = states.map_tensors(torch.clone, self._state)
         return other
 
