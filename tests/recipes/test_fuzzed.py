@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import sys
 import time
 from typing import Any
 
@@ -13,11 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_recipe import (
     GOOD,
+    TIME_LIMIT_S,
     problems_of,
 )
-
-# Processor time. Where coverage traces every line, that takes longer.
-LIMIT_S = 1.0 if sys.gettrace() is None else 3.0
 
 
 def parse_anything(text: str | bytes, *overrides: str) -> None:
@@ -27,7 +24,7 @@ def parse_anything(text: str | bytes, *overrides: str) -> None:
         assert problem.column >= 1 or problem.source in overrides
         assert problem.message.endswith((".", "?"))
         assert "\n" not in problem.message
-    assert time.process_time() - begin < LIMIT_S
+    assert time.process_time() - begin < TIME_LIMIT_S
 
 
 LINES = GOOD.splitlines(keepends=True)
