@@ -15,7 +15,7 @@ from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
-from seqzoo.recipes.sections import Choice
+from seqzoo.recipes.sections import Choice, SplitSection
 from seqzoo.results.result import StartRecord
 from seqzoo.runs.build import build_chain, build_model, build_tokenizer, open_data, try_model
 from seqzoo.terminal.display import Display
@@ -32,10 +32,15 @@ __all__ = [
 
 
 class Start(NamedTuple):
-    """The weights and the tokenizer of another run that training starts from, and their record."""
+    """The weights and the tokenizer of another run that training starts from, and their record.
+
+    corpus_sha256, split: the text that the weights were trained on.
+    """
 
     checkpoint: Checkpoint
     record: StartRecord
+    corpus_sha256: str
+    split: SplitSection
 
 
 class Experiment:

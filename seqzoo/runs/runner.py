@@ -53,7 +53,8 @@ def run_recipe(
     runtime = make_runtime(recipe.runtime, device=device)
     start = load_start(recipe, display=display)
     experiment = new_experiment(recipe, runtime=runtime, display=display, start=start)
-    warn_of_other_text(recipe, experiment.data, display=display)
+    if start is not None:
+        warn_of_other_text(start, experiment)
     splits = experiment.data.splits
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)
     training = _make_training(experiment)

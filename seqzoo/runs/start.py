@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqzoo.data.corpus import Data
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import StartRecord
-from seqzoo.runs.directory import RunDirectory
-from seqzoo.runs.experiment import Start
+from seqzoo.runs.experiment import Experiment, Start
 from seqzoo.runs.origin import read_origin
-from seqzoo.runs.reopen import load_trained, stored_recipe
+from seqzoo.runs.reopen import load_trained
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 
@@ -46,24 +44,25 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
     weights = source.experiment.weights
     assert weights is not None
     sha256 = checkpoints.weights_sha256(source.directory.checkpoints, source.step)
-    return Start(weights, StartRecord(path=given, step=source.step, weights_sha256=sha256))
+    return Start(
+        weights,
+        StartRecord(path=given, step=source.step, weights_sha256=sha256),
+        corpus_sha256=read_origin(source.directory).sha256,
+        split=theirs.corpus.split,
+    )
 
 
-def warn_of_other_text(recipe: Recipe, data: Data, *, display: Display) -> None:
+def warn_of_other_text(start: Start, experiment: Experiment) -> None:
     """Warn if the source of the weights was trained on another text, or on another part of it.
 
     Then the test part may hold text that the weights have been trained on.
     """
-    given = recipe.train.start_from
-    if given is None:
-        return
-    source = RunDirectory(recipe.base / Path(given).expanduser())
-    theirs = stored_recipe(source, recipe.registry).corpus.split
-    if read_origin(source).sha256 != data.sha256 or theirs != recipe.corpus.split:
-        display.warn(
-            f"{given} was trained on another corpus or split than this run: its training part may "
-            f"hold text of this run's validation and test parts, and the scores would then be too "
-            f"good."
+    is_same_text = start.corpus_sha256 == experiment.data.sha256
+    if not is_same_text or start.split != experiment.recipe.corpus.split:
+        experiment.display.warn(
+            f"{start.record.path} was trained on another corpus or split than this run: its "
+            f"training part may hold text of this run's validation and test parts, and the scores "
+            f"would then be too good."
         )
 
 
