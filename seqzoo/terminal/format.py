@@ -1,8 +1,11 @@
-"""Formats numbers for people."""
+"""Formats numbers and paths for people."""
 
 from __future__ import annotations
 
-__all__ = ["clock"]
+import os
+import shlex
+
+__all__ = ["clock", "quoted"]
 
 
 def clock(seconds: float) -> str:
@@ -10,3 +13,8 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path as it can be pasted into a shell: in quotes only where it needs them."""
+    return shlex.quote(os.fspath(path))

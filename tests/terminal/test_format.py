@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from seqzoo.terminal.format import clock
+from seqzoo.terminal.format import clock, quoted
 
 
 @pytest.mark.parametrize(
@@ -12,3 +15,12 @@ from seqzoo.terminal.format import clock
 )  # fmt: skip
 def test_seconds_are_formatted_as_a_clock_shows_them(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize("path", ["runs/quick", "läufe und mehr/w", "it's", "$HOME/`x`", "a;b"])
+def test_a_quoted_path_is_one_word_for_a_shell(path: str) -> None:
+    assert subprocess.check_output(["sh", "-c", f"printf %s {quoted(path)}"]).decode() == path
+
+
+def test_a_plain_path_is_not_quoted() -> None:
+    assert quoted(Path("runs/quick-2")) == "runs/quick-2"
