@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from seqzoo.cli import main
+from seqzoo.cli.list import list_plugins
+from seqzoo.plugin.registry import Registry
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,24 @@ def test_a_command_without_settings_keeps_its_own_answer(
     with pytest.raises(SystemExit, match="2"):
         main()
     assert "setting" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["tracker", "trackers"])
+def test_a_kind_without_plugins_is_a_sentence_and_not_an_empty_table(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("seqzoo.cli.plugins.installed", Registry)
+    list_plugins(kind)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == ("No tracker is installed; docs/plugins.md shows how to write one.\n")
+    list_plugins(kind, as_json=True)
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_a_name_of_a_kind_without_plugins_is_answered_with_the_page_about_plugins() -> None:
+    expected = (
+        "tracker 'csv' is not installed. No tracker is installed; docs/plugins.md shows how to "
+        "write one."
+    )
+    assert Registry().explain_missing("tracker", "csv") == expected
