@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqzoo.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from seqzoo.comparison.loss_curve import Axis
 
 
 class Over(StrEnum):
@@ -64,7 +67,7 @@ def compare(
 
     if picture is not None:
         require_drawable(picture)
-    axis = None if over is None else over.value
+    axis: Axis | None = None if over is None else over.value
     finished = read_finished_runs(runs)
     comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
     if picture is not None:

@@ -36,18 +36,17 @@ def loss_curve(run: FinishedRun, axis: Axis) -> LossCurve:
     steps = [float(line.step) for line in lines]
     if axis == "steps":
         places = steps
-    elif axis == "bytes":
-        # A line with validation alone does not say how many bytes had been read; others do.
-        places = _interpolated(
-            steps, {line.step: line.bytes for line in lines if line.bytes is not None}
-        )
-    elif run.seconds_at or not lines:
+    elif axis == "seconds":
+        if lines and not run.seconds_at:
+            raise UsageError(
+                f"{run.path} has no timing.jsonl, so the seconds of its curves are not known; use "
+                f"--x steps."
+            )
         places = _interpolated(steps, run.seconds_at)
     else:
-        raise UsageError(
-            f"{run.path} has no timing.jsonl, so the seconds of its curves are not known; use "
-            f"--x steps."
-        )
+        # A line with validation alone does not say how many bytes had been read; others do.
+        read = {line.step: line.bytes for line in lines if line.bytes is not None}
+        places = _interpolated(steps, read)
     return LossCurve(
         _points(places, [line.bits_per_byte for line in lines]),
         _points(places, [line.validation_bits_per_byte for line in lines]),

@@ -20,6 +20,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", "-.", ":")
 _SUFFIXES = (".svg", ".png", ".pdf")
 _AXES = {"steps": "updates", "bytes": "bytes read", "seconds": "seconds of training"}
+_MARKER = {"marker": "o", "markersize": 4}
 _LABEL_SIZE = 7.5
 _LABEL_GAP = 0.04  # of the height of a panel
 _LONGEST_TITLE = 70
@@ -200,8 +201,7 @@ def _draw(axes: Any, panel: _Panel, right: float) -> None:
             linewidth=0.8 if line.is_training else 1.8,
             alpha=0.6 if line.is_training else 1.0,
             # A curve of one point has no line, and is seen by its marker only.
-            marker=None if line.is_training and len(x) > 1 else "o",
-            markersize=4,
+            **({} if line.is_training and len(x) > 1 else _MARKER),
         )
     axes.set_title(panel.title, fontsize=9)
     axes.set_ylabel(panel.unit)
@@ -249,7 +249,7 @@ def _legend(panel: _Panel) -> Iterator[tuple[str, Any]]:
 
     for line in panel.lines:
         if not line.is_training:
-            look = {"color": line.colour, "linestyle": line.style, "marker": "o", "markersize": 4}
+            look: dict[str, Any] = {"color": line.colour, "linestyle": line.style, **_MARKER}
             yield line.label, Line2D([], [], **look)
     if any(line.is_training and line.points for line in panel.lines):
         yield "thin: on training text", Line2D([], [], color="#777777", linewidth=0.8)

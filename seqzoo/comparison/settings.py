@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from seqzoo.recipes.layout import LAYOUT
 from seqzoo.recipes.sections import RecipeSections
@@ -69,7 +69,7 @@ def _is_default(path: tuple[str, ...], value: Any) -> bool:
     field = None if model is None else model.model_fields.get(path[-1])
     if field is None or field.is_required():
         return False
-    default = TypeAdapter(field.annotation).dump_python(field.get_default(), mode="json")
+    default = to_jsonable_python(field.get_default())
     # As text: to Python true is 1, to a recipe it is not.
     return json.dumps(value, sort_keys=True) == json.dumps(default, sort_keys=True)
 

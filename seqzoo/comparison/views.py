@@ -21,7 +21,7 @@ __all__ = ["print_comparison"]
 _STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _ABSENT = "–"
 _CURVE_ROWS = 10
-_AXES = {"steps": "steps", "bytes": "bytes read", "seconds": "seconds of training"}
+_AXES = {"steps": "steps", "bytes": "bytes", "seconds": "seconds"}
 _TWO_CHARTS = 110  # from this width on, training and validation are side by side
 
 
@@ -195,7 +195,7 @@ def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType
         (curve,) = comparison.curves
         kinds = ("t", _style(0), curve.training), ("v", _style(1), curve.validation)
         series = [Series(*kind) for kind in kinds]
-        title += " (t: training, v: validation)"
+        title += ", t: training, v: validation"
         yield draw_curves(
             series, title=title, width=console.width, height=_CURVE_ROWS, letters=letters
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_comparison import compared, compared_pair, drawn, leave_run, make_score
+from small_comparison import METRICS, compared, compared_pair, drawn, leave_run, make_score
 
 from seqzoo.comparison.compare import compare
 from seqzoo.comparison.finished import read_finished_runs
@@ -123,7 +123,9 @@ def test_mistakes_name_the_nearest_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, width: int) -> None:
     recipe = "name: one\ntrain: {seed: 1, batch_size: 7, optimizer: {betas: [0.9, 0.99]}}\n"
-    comparison = compared(leave_run(tmp_path / "one", score=make_score(1), recipe=recipe))
+    metrics = [*METRICS, {"step": 18, "validation_bits_per_byte": 5.9}]
+    folder = leave_run(tmp_path / "one", score=make_score(1), recipe=recipe, metrics=metrics)
+    comparison = compared(folder)
     assert comparison.differences == ()
     assert [(each.path, each.values["A"]) for each in comparison.settings] == [
         ("train.batch_size", 7)
@@ -136,7 +138,7 @@ def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, wi
     assert f"{make_score(1).bits_per_byte:.4f}" in text
     assert "difference" not in text
     assert "v: validation" in text
-    # Its only validation, in a chart between an axis and an end.
+    # A validation above the training loss, in a chart with an axis on its left.
     assert any(re.search("[│┤].*v", line) for line in lines)
     stored = json.loads(comparison_to_json(comparison))
     assert stored["settings"] == {"train.batch_size": {"A": 7}}

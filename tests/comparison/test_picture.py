@@ -62,7 +62,8 @@ def test_the_picture_names_every_run_and_every_baseline_with_an_accuracy(tmp_pat
     ElementTree.fromstring(text)
     labels = re.findall(r"<!-- (.*?) -->", text)
     assert {"aliased", "fresh", "seconds of training", "bits per byte"} <= set(labels)
-    assert "aliased, fresh on a corpus" in labels
+    corpus = make_result().corpus.name
+    assert f"aliased, fresh on {corpus}" in labels
     assert labels.count("order-1") == labels.count("order-2") == 2  # in both panels
     assert "uniform" not in labels
 
@@ -107,7 +108,7 @@ def test_runs_of_different_corpora_have_no_baselines(tmp_path: Path) -> None:
     draw_picture([one, other], tmp_path / "a.svg")
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "order-1" not in text
-    assert "a, b on a corpus and another" in text
+    assert f"a, b on {one.result.corpus.name} and another" in text
 
 
 def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_choice_by_its_name_has_the_default_options_of_its_plugin() -> None:
         {"architecture": "former"},
         {"architecture": {"name": "former"}},
     ):
-        chosen = made(overrides).architecture  # type: ignore[arg-type]
+        chosen = made(overrides).architecture
         registry = small_registry()
         assert chosen.name == "former"
         assert chosen.options == registry.get("architecture", "former").options()
