@@ -18,6 +18,7 @@ from seqzoo.runs.directory import (
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment, restored_tokenizer
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
+from seqzoo.runs.samples import write_samples
 from seqzoo.runs.score import score_run
 from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.train import train_run
@@ -119,18 +120,5 @@ def _train_and_score(
         directory, experiment, best.step, training.effort(), training.runtime.record()
     )
     result = score_run(trained)
-    _write_samples(trained)
+    write_samples(experiment, directory.samples, step=best.step)
     return result
-
-
-def _write_samples(trained: Trained) -> None:
-    """Write the recipe's samples, prompt included, as bytes."""
-    section = trained.experiment.recipe.sample
-    prompt = section.prompt.encode()
-    trained.directory.samples.mkdir(exist_ok=True)
-    for number in range(section.count):
-        written = trained.experiment.generate(
-            prompt, length=section.length, chain=section.chain, seed=section.seed + number
-        )
-        path = trained.directory.samples / f"step-{trained.step}-{number + 1}.txt"
-        path.write_bytes(prompt + b"".join(written))

@@ -9,9 +9,12 @@ from seqzoo.data.tokens import encode_span
 from seqzoo.plugin.build import build
 from seqzoo.recipes.sections import Choice
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.expected import expected_training_seconds
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interrupted, Interruption
+from seqzoo.runs.introduction import introduction
 from seqzoo.runs.metrics import Log
+from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
@@ -37,7 +40,6 @@ def train_run(
         stack.callback(timing.close)
         trackers = _open_trackers(experiment, directory, stack)
         interruption = stack.enter_context(Interruption(display.on_signal))
-        meter = stack.enter_context(display.meter("training"))
         split = _validation_split(experiment)
 
         def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
@@ -76,7 +78,25 @@ def train_run(
 
         if training.step == 0:
             save()  # from now on, a killed run can be resumed
-        train(training, Hooks(log, validate, save, stop=lambda: interruption.received is not None))
+        if not display.is_silent:
+            times = {
+                "training": expected_training_seconds(
+                    experiment, training, split, chunk_length=_VALIDATION_CHUNK
+                )
+            }
+            display.facts(introduction(directory, experiment, training, times))
+        meter = stack.enter_context(display.meter("training"))
+        samples = SamplesInTraining(
+            experiment, directory.samples, show=lambda text: meter.note(f"  {text}")
+        )
+        hooks = Hooks(
+            log,
+            validate,
+            save,
+            stop=lambda: interruption.received is not None,
+            aside=lambda validated: samples.after_update(training.step, is_validated=validated),
+        )
+        train(training, hooks)
     # Even if the budget is spent: the user wants to stop now, and scoring takes long.
     if interruption.received is not None:
         raise Interrupted(
@@ -91,8 +111,7 @@ def _show(
 ) -> None:
     meter.show(
         min(training.progress, 1.0),
-        f"step {training.step} {line['bits_per_byte']:.3f} bits/byte "
-        f"lr {line['learning_rate']:.1e} grad {line['gradient_norm']:.2f} "
+        f"step {training.step}: {line['bits_per_byte']:.3f} bits per byte, "
         f"{times['bytes_per_second'] / 1000:.1f} kB/s",
     )
 

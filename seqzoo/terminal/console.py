@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
-__all__ = ["messages", "note", "panel", "results", "warn"]
+__all__ = ["facts", "messages", "note", "panel", "results", "warn"]
 
 
 def results() -> Console:
@@ -38,3 +41,13 @@ def fail(text: str) -> None:
 def panel(text: str, *, title: str) -> None:
     """Print an important message in a frame."""
     messages().print(Panel(Text(text), title=title, title_align="left", border_style="yellow"))
+
+
+def facts(facts: Mapping[str, str]) -> None:
+    """Print names and what they are, in two columns."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, value in facts.items():
+        table.add_row(Text(name), Text(value))
+    messages().print(table)

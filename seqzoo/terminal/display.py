@@ -7,6 +7,7 @@ passes warnings to Python's `warnings`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from seqzoo.terminal import console
@@ -33,6 +34,14 @@ class Display:
         """An important message."""
         self.warn(f"{title}: {text}")
 
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """A short block: what is going to be done, with what, and how long it takes."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody sees notes and progress, so that nothing needs to be measured for them."""
+        return True
+
     def meter(self, label: str) -> AbstractContextManager[Meter]:
         """A context that shows the progress of a task."""
         return nullcontext(SilentMeter())
@@ -54,6 +63,13 @@ class TerminalDisplay(Display):
 
     def panel(self, text: str, *, title: str) -> None:
         console.panel(text, title=title)
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        console.facts(facts)
+
+    @property
+    def is_silent(self) -> bool:
+        return False
 
     def meter(self, label: str) -> AbstractContextManager[Meter]:
         return meter(label, console.messages())
