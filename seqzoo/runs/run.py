@@ -183,7 +183,7 @@ class Run:
 
         Raises UsageError, with the existing steps, if there is no such checkpoint.
         """
-        from seqzoo.training.checkpoint import checkpoint_steps
+        from seqzoo.training.checkpoint_files import checkpoint_steps
 
         number = whole_number("step", step, sys.maxsize)
         known = checkpoint_steps(self._directory.checkpoints)
