@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo.data.corpus import Data
-from seqzoo.errors import CheckpointError, UsageError
+from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.registry import Registry
-from seqzoo.recipes.load import Recipe, parse_recipe
+from seqzoo.recipes.load import Recipe
 from seqzoo.runs.build import open_data
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
-from seqzoo.runs.origin import read_origin
+from seqzoo.runs.origin import read_origin, stored_recipe
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Effort
 
-__all__ = ["Trained", "load_trained", "recorded_runtime", "reopen_data", "stored_recipe"]
+__all__ = ["Trained", "load_trained", "recorded_runtime", "reopen_data"]
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,6 @@ def load_trained(
         weights.step,
         Effort(**newest.state["spent"]),
         newest.state["runtime"],
-    )
-
-
-def stored_recipe(directory: RunDirectory, registry: Registry) -> Recipe:
-    """The recipe that a run was started with; relative paths start from its original folder."""
-    try:
-        text = directory.recipe.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CheckpointError(
-            f"{directory.recipe} cannot be read ({cause}); put it back from a copy."
-        ) from error
-    return parse_recipe(
-        text,
-        registry,
-        source=str(directory.recipe),
-        base=read_origin(directory).base,
     )
 
 

@@ -6,28 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqzoo.model.runtime import make_runtime
-from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
 from seqzoo.runs.build import build_chain, open_stream
-from seqzoo.runs.directory import (
-    RunDirectory,
-    create_run_directory,
-    open_run_directory,
-)
-from seqzoo.runs.experiment import Experiment, load_weights, new_experiment, restored_tokenizer
+from seqzoo.runs.directory import RunDirectory, create_run_directory
+from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
 from seqzoo.runs.origin import write_origin
-from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
+from seqzoo.runs.reopen import Trained
 from seqzoo.runs.samples import write_samples
 from seqzoo.runs.score import score_run
 from seqzoo.runs.start import load_start, warn_of_other_text
+from seqzoo.runs.status import divergence_recorded
 from seqzoo.runs.train import train_run
 from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Training
 
-__all__ = ["resume_run", "run_recipe"]
+__all__ = ["make_training", "run_recipe", "score_and_sample", "train_and_score"]
 
 
 def run_recipe(
@@ -50,41 +46,15 @@ def run_recipe(
         warn_of_other_text(start, experiment)
     splits = experiment.data.splits
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)
-    training = _make_training(experiment)
+    training = make_training(experiment)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
         write_origin(directory, experiment)
-        return directory, _train_and_score(directory, experiment, training)
+        return directory, train_and_score(directory, experiment, training)
 
 
-def resume_run(
-    path: Path, registry: Registry, *, device: str | None = None, display: Display
-) -> tuple[RunDirectory, Result]:
-    """Continue a run from its newest complete checkpoint.
-
-    The result is bit-for-bit the same as that of an uninterrupted run. Raises CheckpointError if
-    there is no checkpoint, UsageError if the corpus has changed.
-    """
-    directory = open_run_directory(path)
-    with directory.locked():
-        checkpoints.clear_unfinished(directory.checkpoints)
-        recipe = stored_recipe(directory, registry)
-        checkpoint = checkpoints.load_newest(directory.checkpoints, warn=display.warn)
-        experiment = Experiment(
-            recipe,
-            runtime=recorded_runtime(recipe, checkpoint.state["runtime"], device, display=display),
-            display=display,
-            tokenizer=restored_tokenizer(recipe, checkpoint),
-            open_data=lambda: reopen_data(directory, recipe, display=display),
-        )
-        training = _make_training(experiment)
-        training.restore(checkpoint)
-        display.note(f"resuming {directory.path} from step {training.step}")
-        logs = checkpoint.state["logs"]
-        return directory, _train_and_score(directory, experiment, training, logs=logs)
-
-
-def _make_training(experiment: Experiment) -> Training:
+def make_training(experiment: Experiment) -> Training:
+    """The training of an experiment, at its first step."""
     recipe = experiment.recipe
     stream = open_stream(recipe, experiment.training.tokens)
     model = experiment.model
@@ -102,7 +72,7 @@ def _make_training(experiment: Experiment) -> Training:
     )
 
 
-def _train_and_score(
+def train_and_score(
     directory: RunDirectory,
     experiment: Experiment,
     training: Training,
@@ -110,15 +80,21 @@ def _train_and_score(
     logs: Mapping[str, int] | None = None,
 ) -> Result:
     """Train to the end of the budget, score the best weights, and write result and samples."""
-    train_run(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
+    with divergence_recorded(directory):
+        train_run(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
     best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
     load_weights(training.model, best)
     training.model.eval()
-    trained = Trained(
-        directory, experiment, best.step, training.effort(), training.runtime.record()
+    return score_and_sample(
+        Trained(directory, experiment, best.step, training.effort(), training.runtime.record())
     )
+
+
+def score_and_sample(trained: Trained) -> Result:
+    """Write result and samples of the weights of a finished training."""
+    trained.directory.require_in_place()
     result = score_run(trained)
-    write_samples(experiment, directory.samples, step=best.step)
+    write_samples(trained.experiment, trained.directory.samples, step=trained.step)
     return result

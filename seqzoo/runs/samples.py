@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from seqzoo.errors import SeqzooError
+from seqzoo.errors import EnvironmentFault, SeqzooError
 from seqzoo.runs.experiment import Experiment
 from seqzoo.storage import write_whole
 
@@ -25,7 +25,13 @@ def write_samples(experiment: Experiment, folder: Path, *, step: int) -> None:
     section = experiment.recipe.sample
     for number in range(section.count):
         text = _sample(experiment, length=section.length, seed=section.seed + number)
-        write_whole(sample_path(folder, step, number), text)
+        path = sample_path(folder, step, number)
+        try:
+            write_whole(path, text)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{path} cannot be written: {error.strerror}; the result is saved."
+            ) from error
 
 
 class SamplesInTraining:

@@ -64,12 +64,14 @@ def train_run(
             }
 
         def save() -> None:
+            directory.require_in_place()
             checkpoints.save(
                 directory.checkpoints,
                 training.checkpoint(
                     {
                         "tokenizer": experiment.tokenizer.state(),
                         "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
+                        "epochs": training.tokens_seen / training.epoch_tokens,
                     }
                 ),
                 keep=recipe.train.checkpoint.keep,
