@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.model.threads import Threads, available_threads, counted, user_chose_threads
 from seqzoo.recipes.sections import RuntimeSection
 from seqzoo.version import __version__
 
@@ -36,11 +37,14 @@ class Runtime:
     """Device, precision and threads of one run.
 
     precision: "float32", or "bfloat16" for autocast; parameters stay float32.
+    threads_reason: a sentence for the user where the number of threads is not the usual one, else
+    "". It is not part of the record.
     """
 
     device: torch.device
     precision: str
     threads: int
+    threads_reason: str = ""
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context of the forward pass: mixed precision if the precision is bfloat16."""
@@ -65,19 +69,53 @@ class Runtime:
         }
 
 
-def make_runtime(section: RuntimeSection, *, device: str | None = None) -> Runtime:
+def make_runtime(
+    section: RuntimeSection, *, device: str | None = None, recorded_threads: int | None = None
+) -> Runtime:
     """The runtime of a recipe; `device` replaces the one in the section.
 
+    recorded_threads: of the run that is continued, if the recipe does not set the number.
     Sets torch's number of threads for the whole process. Raises UsageError for an unknown device
     and EnvironmentFault for one that is not available.
     """
-    threads = section.threads or torch.get_num_threads()
-    torch.set_num_threads(threads)
+    threads = _set_threads(section.threads, recorded_threads)
     # cuDNN's documentation: autotuning picks kernels by their measured time, so two runs of one
     # recipe could differ in their last bits.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    return Runtime(_device(device or section.device), section.precision, threads)
+    found = _device(device or section.device)
+    return Runtime(found, section.precision, threads.number, threads.reason)
+
+
+class _ThreadCount:
+    """torch's number of threads before seqzoo first set it, and the number that was set last."""
+
+    initial: int | None = None
+    latest: int | None = None
+
+
+def _set_threads(wanted: int | None, recorded: int | None) -> Threads:
+    """Set the number that the recipe, the continued run or the user says, or the available one."""
+    current = torch.get_num_threads()
+    if _ThreadCount.initial is None:
+        _ThreadCount.initial = current
+    elif current != _ThreadCount.latest:  # the user has called torch.set_num_threads since
+        wanted = wanted or recorded or current
+    if wanted is not None:
+        threads = Threads(wanted)
+    elif user_chose_threads():
+        threads = Threads(recorded or _ThreadCount.initial)
+    else:
+        threads = available_threads(_ThreadCount.initial)
+        if recorded is not None:
+            reason = (
+                f"{counted(recorded)} as at the start of this run, because its last bits depend on "
+                f"the number; a new run would get {threads.number}"
+            )
+            threads = Threads(recorded, reason if recorded != threads.number else "")
+    _ThreadCount.latest = threads.number
+    torch.set_num_threads(threads.number)
+    return threads
 
 
 def random_state() -> dict[str, torch.Tensor]:

@@ -175,7 +175,7 @@ class RuntimeSection(Section):
         examples=["auto", "cpu", "cuda", "cuda:1", "mps"],
     )
     threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(
-        default=None, description="CPU threads; null for all cores"
+        default=None, description="CPU threads; null for the cores that other processes leave free"
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="number format of the forward pass; parameters stay float32"

@@ -6,10 +6,10 @@ does nothing that a person could not do by hand, and a member that fails does no
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 
+from seqzoo.model.threads import available_threads, user_chose_threads
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import write_whole
@@ -25,13 +25,12 @@ _TICK_SECONDS = 0.1
 _STOPPING = "\nstopping; the running members save first; press Ctrl-C again to stop at once\n"
 
 
-def threads_each(jobs: int) -> int:
-    """Threads for each of `jobs` members at a time, so that together they use every core."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, cores // jobs)
+def threads_each(jobs: int) -> int | None:
+    """Threads for each of `jobs` members at a time, so that together they have the available cores.
+
+    None: the environment has the number, which members take from there.
+    """
+    return None if user_chose_threads() else max(1, available_threads().number // jobs)
 
 
 def run_sweep(
