@@ -96,5 +96,5 @@ def score_and_sample(trained: Trained) -> Result:
     """Write result and samples of the weights of a finished training."""
     trained.directory.require_in_place()
     result = score_run(trained)
-    write_samples(trained.experiment, trained.directory.samples, step=trained.step)
+    write_samples(trained.experiment, trained.directory, step=trained.step)
     return result

@@ -1,37 +1,26 @@
-"""Writes the samples of a run into its folder: samples/step-N.txt."""
+"""Writes samples into a run's folder: step-N.txt while training, step-N-1.txt, ... after it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from seqzoo.errors import EnvironmentFault, SeqzooError
+from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
 from seqzoo.storage import write_whole
 
-__all__ = ["SamplesInTraining", "sample_path", "write_samples"]
+__all__ = ["SamplesInTraining", "write_samples"]
 
 _MAX_TOKENS_IN_TRAINING = 1000
 _LINE_CHARACTERS = 64
 
 
-def sample_path(folder: Path, step: int, number: int = 0) -> Path:
-    """The file of the first sample of a step, and those of the others, numbered from 2."""
-    return folder / (f"step-{step}-{number + 1}.txt" if number else f"step-{step}.txt")
-
-
-def write_samples(experiment: Experiment, folder: Path, *, step: int) -> None:
-    """Write the recipe's samples, prompt included, as bytes."""
+def write_samples(experiment: Experiment, directory: RunDirectory, *, step: int) -> None:
+    """Write the recipe's samples of a finished run as bytes, prompt included: step-N-1.txt, ..."""
     section = experiment.recipe.sample
     for number in range(section.count):
         text = _sample(experiment, length=section.length, seed=section.seed + number)
-        path = sample_path(folder, step, number)
-        try:
-            write_whole(path, text)
-        except OSError as error:
-            raise EnvironmentFault(
-                f"{path} cannot be written: {error.strerror}; the result is saved."
-            ) from error
+        _write(directory, f"step-{step}-{number + 1}.txt", text, saved="the result is")
 
 
 class SamplesInTraining:
@@ -42,10 +31,10 @@ class SamplesInTraining:
     """
 
     def __init__(
-        self, experiment: Experiment, folder: Path, *, show: Callable[[str], None]
+        self, experiment: Experiment, directory: RunDirectory, *, show: Callable[[str], None]
     ) -> None:
         self._experiment = experiment
-        self._folder = folder
+        self._directory = directory
         self._show = show
         self._has_failed = False
 
@@ -62,7 +51,8 @@ class SamplesInTraining:
             cause = error if isinstance(error, SeqzooError) else f"{type(error).__name__}: {error}"
             self._experiment.display.warn(f"no more samples during training: {cause}")
             return
-        write_whole(sample_path(self._folder, step), text)
+        saved = "the last checkpoint is"
+        _write(self._directory, f"step-{step}.txt", text, saved=saved)
         self._show(_one_line(text[len(section.prompt.encode()) :]))
 
     def _is_due(self, step: int, *, is_validated: bool) -> bool:
@@ -79,6 +69,17 @@ def _sample(experiment: Experiment, *, length: int, seed: int) -> bytes:
     return prompt + b"".join(
         experiment.generate(prompt, length=length, chain=section.chain, seed=seed)
     )
+
+
+def _write(directory: RunDirectory, name: str, text: bytes, *, saved: str) -> None:
+    directory.require_in_place()
+    path = directory.samples / name
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error.strerror}; {saved} saved."
+        ) from error
 
 
 def _one_line(text: bytes) -> str:

@@ -89,7 +89,7 @@ def train_run(
             display.facts(introduction(directory, experiment, training, times))
         meter = stack.enter_context(display.meter("training"))
         samples = SamplesInTraining(
-            experiment, directory.samples, show=lambda text: meter.note(f"  {text}")
+            experiment, directory, show=lambda text: meter.note(f"  {text}")
         )
         hooks = Hooks(
             log,

@@ -10,13 +10,17 @@ import yaml
 from commands import SMALL
 
 import seqzoo
-from seqzoo.runs.samples import sample_path
 
 RECIPE: dict[str, Any] = yaml.safe_load(SMALL)
 
 
 def steps_sampled(run: seqzoo.Run) -> list[int]:
-    return sorted(int(file.stem.split("-")[1]) for file in (run.path / "samples").iterdir())
+    stems = [file.stem.split("-") for file in (run.path / "samples").iterdir()]
+    return sorted(int(parts[1]) for parts in stems if len(parts) == 2)
+
+
+def sample_path(folder: Path, step: int) -> Path:
+    return folder / f"step-{step}.txt"
 
 
 def small_run(root: Path, name: str, **overrides: object) -> seqzoo.Run:
@@ -29,8 +33,8 @@ def test_training_samples_at_every_validation_and_is_not_changed_by_it(tmp_path:
     without = small_run(tmp_path, "without", sample__every_steps=0)
     often = small_run(tmp_path, "often", sample__every_steps=7)
     assert steps_sampled(with_samples) == [25, 50, 60]
-    assert len(steps_sampled(without)) == 1  # the one after training
-    assert steps_sampled(often) == [7, 14, 21, 28, 35, 42, 49, 56, 60]
+    assert steps_sampled(without) == []
+    assert steps_sampled(often) == [7, 14, 21, 28, 35, 42, 49, 56]
     results = [run.result for run in (with_samples, without, often)]
     assert len({result.weights_sha256 for result in results if result}) == 1
     assert len({(run.path / "metrics.jsonl").read_bytes() for run in (with_samples, often)}) == 1
@@ -83,7 +87,8 @@ def test_a_sample_that_fails_is_reported_once_and_training_continues(
 def test_several_samples_after_training_have_files_of_their_own(tmp_path: Path) -> None:
     run = small_run(tmp_path, "several", sample__count=3, sample__every_steps=0)
     assert run.result is not None
-    files = [sample_path(run.path / "samples", run.result.step, number) for number in range(3)]
+    names = [f"step-{run.result.step}-{number}.txt" for number in (1, 2, 3)]
+    files = [run.path / "samples" / name for name in names]
     assert sorted(files) == sorted((run.path / "samples").iterdir())
     seeds = ["".join(run.generate(seed=RECIPE["sample"].get("seed", 1) + n)) for n in range(3)]
     for file, text in zip(files, seeds, strict=True):
