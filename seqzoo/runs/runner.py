@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from seqzoo.data.tokens import encode_span
+from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import make_runtime
 from seqzoo.plugin.build import build
 from seqzoo.plugin.registry import Registry
@@ -30,6 +32,7 @@ from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import require_lanes, score_split
 from seqzoo.terminal.display import Display
+from seqzoo.terminal.format import quoted
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
@@ -98,6 +101,7 @@ def _make_training(experiment: Experiment) -> Training:
     # Before training, so that a mistake in the chain is reported now and not at the end.
     build_chain(recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size)
     if recipe.runtime.compile:
+        experiment.display.note("the first update compiles the model, which takes a minute or more")
         model.compile()
     return Training(
         model,
@@ -149,6 +153,10 @@ def _train(
 ) -> None:
     recipe, display = experiment.recipe, experiment.display
     with ExitStack() as stack:
+        memory = functools.partial(
+            enough_memory, device=training.runtime.device, saved=lambda: _saved(directory)
+        )
+        stack.enter_context(memory("training", settings=lambda: training.sizes))
         metrics = Log(directory.metrics, length=logs["metrics"], warn=display.warn)
         timing = Log(directory.timing, length=logs["timing"], warn=display.warn)
         stack.callback(metrics.close)
@@ -167,9 +175,10 @@ def _train(
                 tracker.log(training.step, {**line, **times})
 
         def validate() -> dict[str, float]:
-            result = score_split(
-                training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
-            )
+            with memory("validation", settings=lambda: {"train.validation.lanes": split.lanes}):
+                result = score_split(
+                    training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
+                )
             meter.note(
                 f"step {training.step}: validation {result.bits_per_byte:.4f} bits per byte, "
                 f"accuracy {result.accuracy:.1%}"
@@ -202,6 +211,16 @@ def _train(
             f"stopped and saved at step {training.step}; continue with: "
             f"seqzoo resume {directory.path}",
         )
+
+
+def _saved(directory: RunDirectory) -> str:
+    steps = checkpoints.checkpoint_steps(directory.checkpoints)
+    if not any(steps):
+        return ""
+    return (
+        f"the run is saved up to step {steps[-1]}, and when memory is free, continue with: "
+        f"seqzoo resume {quoted(directory.path)}"
+    )
 
 
 def _show(
