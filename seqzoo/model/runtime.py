@@ -24,6 +24,7 @@ from seqzoo.version import __version__
 __all__ = [
     "Runtime",
     "in_eval_mode",
+    "in_float64",
     "in_inference_mode",
     "make_runtime",
     "peak_memory_bytes",
@@ -60,6 +61,7 @@ class Runtime:
             "cpu": _cpu_name(),
             "threads": self.threads,
             "precision": self.precision,
+            "tf32": False,
             "versions": {
                 "seqzoo": __version__,
                 "torch": torch.__version__,
@@ -76,14 +78,19 @@ def make_runtime(
 
     recorded_threads: of the run that is continued, if the recipe does not set the number.
     Sets torch's number of threads for the whole process. Raises UsageError for an unknown device
-    and EnvironmentFault for one that is not available.
+    and EnvironmentFault for a device or a precision that is not available.
     """
     threads = _set_threads(section.threads, recorded_threads)
     # cuDNN's documentation: autotuning picks kernels by their measured time, so two runs of one
     # recipe could differ in their last bits.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # float32 means float32: by default cuDNN rounds to the 10 bits of TF32 before it multiplies.
+    # Both are the older names of these settings; with the newer ones torch refuses to read these.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
     found = _device(device or section.device)
+    _require_precision(section.precision, found)
     return Runtime(found, section.precision, threads.number, threads.reason)
 
 
@@ -124,16 +131,28 @@ def random_state() -> dict[str, torch.Tensor]:
     if torch.cuda.is_available():
         for index, state in enumerate(torch.cuda.get_rng_state_all()):
             states[f"cuda.{index}"] = state
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
 def restore_random_state(states: dict[str, torch.Tensor]) -> None:
-    """Restore what `random_state` returned."""
+    """Restore what `random_state` returned; generators that are not in it stay as they are."""
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             if f"cuda.{index}" in states:
                 torch.cuda.set_rng_state(states[f"cuda.{index}"], index)
+    if torch.backends.mps.is_available() and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
+
+
+def in_float64(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in float64: on its own device, or on the CPU if the device is mps.
+
+    mps has no float64; every conversion to it of a tensor that may be on a device is done here.
+    """
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
 
 
 @contextlib.contextmanager
@@ -160,9 +179,14 @@ def in_eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Peak memory of this process so far, or of its accelerator."""
+    """Peak memory of this process so far, or of its accelerator.
+
+    mps reports no peak, but what its driver holds now, which seldom shrinks.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -173,7 +197,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("cpu")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -192,6 +216,24 @@ def _device(name: str) -> torch.device:
             f"device '{name}' does not exist; there are {torch.cuda.device_count()} CUDA devices."
         )
     return device
+
+
+def _require_precision(precision: str, device: torch.device) -> None:
+    """Raises EnvironmentFault where the device has no bfloat16 of its own."""
+    if precision != "bfloat16" or device.type == "cpu":
+        return
+    if device.type == "cuda":
+        # torch.cuda.is_bf16_supported also says yes where it is emulated, which is slow.
+        is_amd = torch.version.hip is not None
+        available = is_amd or torch.cuda.get_device_capability(device) >= (8, 0)
+        name = _accelerator_name(device)
+    else:
+        available, name = torch.backends.mps.is_macos_or_newer(14, 0), "mps before macOS 14"
+    if not available:
+        raise EnvironmentFault(
+            f"runtime.precision is bfloat16, which {name} does not have; set "
+            f"runtime.precision=float32."
+        )
 
 
 def _accelerator_name(device: torch.device) -> str:

@@ -171,7 +171,7 @@ class RuntimeSection(Section):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
-        description="device to compute on; auto uses an accelerator if there is one",
+        description="device to compute on; auto takes cuda, then mps, then the CPU",
         examples=["auto", "cpu", "cuda", "cuda:1", "mps"],
     )
     threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(

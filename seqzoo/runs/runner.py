@@ -61,6 +61,7 @@ def make_training(experiment: Experiment) -> Training:
     # Before training, so that a mistake in the chain is reported now and not at the end.
     build_chain(recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size)
     if recipe.runtime.compile:
+        experiment.display.note("the first update compiles the model, which takes a minute or more")
         model.compile()
     return Training(
         model,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from contextlib import ExitStack
 
 from seqzoo.data.tokens import encode_span
+from seqzoo.model.memory import enough_memory
 from seqzoo.plugin.build import build
 from seqzoo.recipes.sections import Choice
 from seqzoo.runs.directory import RunDirectory
@@ -18,6 +20,7 @@ from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
+from seqzoo.terminal.format import quoted
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
@@ -34,6 +37,10 @@ def train_run(
     """
     recipe, display = experiment.recipe, experiment.display
     with ExitStack() as stack:
+        memory = functools.partial(
+            enough_memory, device=training.runtime.device, saved=lambda: _saved(directory)
+        )
+        stack.enter_context(memory("training", settings=lambda: training.sizes))
         metrics = Log(directory.metrics, length=logs["metrics"], warn=display.warn)
         timing = Log(directory.timing, length=logs["timing"], warn=display.warn)
         stack.callback(metrics.close)
@@ -51,9 +58,10 @@ def train_run(
                 tracker.log(training.step, {**line, **times})
 
         def validate() -> dict[str, float]:
-            result = score_split(
-                training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
-            )
+            with memory("validation", settings=lambda: {"train.validation.lanes": split.lanes}):
+                result = score_split(
+                    training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
+                )
             meter.note(
                 f"step {training.step}: validation {result.bits_per_byte:.4f} bits per byte, "
                 f"accuracy {result.accuracy:.1%}"
@@ -104,8 +112,18 @@ def train_run(
         raise Interrupted(
             interruption.received,
             f"stopped and saved at step {training.step}; continue with: "
-            f"seqzoo resume {directory.path}",
+            f"seqzoo resume {quoted(directory.path)}",
         )
+
+
+def _saved(directory: RunDirectory) -> str:
+    steps = checkpoints.checkpoint_steps(directory.checkpoints)
+    if not any(steps):
+        return ""
+    return (
+        f"the run is saved up to step {steps[-1]}, and when memory is free, continue with: "
+        f"seqzoo resume {quoted(directory.path)}"
+    )
 
 
 def _show(

@@ -89,6 +89,12 @@ class Training:
         return round(self.tokens_seen * self.bytes_per_token)
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """The settings that memory grows with, and their values at this moment."""
+        length = self.section.bptt_length_at(self.progress)
+        return {"train.batch_size": self.section.batch_size, "train.bptt_length": length}
+
+    @property
     def progress(self) -> float:
         """Spent share of the budget; training ends at 1."""
         return self.section.budget.share(
