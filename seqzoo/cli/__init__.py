@@ -111,7 +111,13 @@ def _exit_code() -> int:
     except Exception as error:
         # A wrong command line: Typer's exception for it has no public name.
         if callable(show_usage := getattr(error, "show", None)):
-            show_usage()
+            from seqzoo.cli.mistyped import as_setting
+            from seqzoo.terminal.console import fail
+
+            if sentence := as_setting(error, sys.argv[1:]):
+                fail(sentence)
+            else:
+                show_usage()
             return 2
         return _unexpected(error)
     except BaseException as error:

@@ -10,6 +10,7 @@ from typing import Any
 from seqzoo.doctor.diagnosis import Diagnosis
 from seqzoo.errors import SeqzooError
 from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.layout import LAYOUT
 from seqzoo.recipes.load import parse_recipe
 from seqzoo.recipes.overrides import apply_overrides
 from seqzoo.recipes.yaml_reader import load_yaml
@@ -41,7 +42,7 @@ def fixed_recipe(
     if not changes and not always:
         return None
     data, marks = load_yaml(text, source)
-    apply_overrides(data, marks, overrides=[*overrides, *changes])
+    apply_overrides(data, marks, overrides=[*overrides, *changes], layout=LAYOUT)
     if changes:
         data["name"] = f"{data['name']}_fixed"
         data.pop("description", None)  # it describes the recipe before the changes
