@@ -20,6 +20,7 @@ from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.resume import resume
 from seqzoo.cli.run import run
+from seqzoo.cli.runs import runs
 from seqzoo.cli.sample import sample
 from seqzoo.cli.schema import schema
 from seqzoo.cli.show import show
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 app.command("run")(run)
 app.command("resume")(resume)
+app.add_typer(runs, name="runs")
 app.command("sweep")(sweep)
 app.command("eval")(evaluate)
 app.command("sample")(sample)

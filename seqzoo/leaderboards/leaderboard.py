@@ -36,8 +36,9 @@ class LeaderboardRow:
 
     runs: folders, relative to the root. seeds: theirs, in the same order. training_seconds: mean
     over seeds. peak_memory_bytes: the largest. started_from: the runs whose weights training
-    started from. passed: the best static baseline that is worse than the static score. Fields of
-    runs are None, or empty, for a baseline and for the floor.
+    started from. changed: settings that changed during training, such as "steps 400 to 800".
+    passed: the best static baseline that is worse than the static score. Fields of runs are None,
+    or empty, for a baseline and for the floor.
     """
 
     name: str
@@ -67,6 +68,7 @@ class LeaderboardRow:
     peak_memory_bytes: int | None
     passed: str | None
     started_from: tuple[str, ...]
+    changed: tuple[str, ...] = ()
 
 
 def leaderboard(
@@ -136,6 +138,7 @@ def _row(row: Row, group: Group, number: int, *, ranked_by: str) -> LeaderboardR
         peak_memory_bytes=max((result.peak_memory_bytes for result in results), default=None),
         passed=row.passed if row.passed not in ("", "none") else None,
         started_from=row.started_from,
+        changed=row.changed,
     )
 
 

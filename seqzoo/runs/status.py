@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -70,8 +70,18 @@ class Status:
 
     @property
     def can_resume(self) -> bool:
-        """Whether `seqzoo resume` has something to do."""
-        return self.state in (RunState.STOPPED, RunState.TRAINED, RunState.DIVERGED)
+        """Whether `seqzoo resume` has something to do; a run that diverged would do so again."""
+        return self.state in (RunState.STOPPED, RunState.TRAINED)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files in the folder; links are not followed."""
+        found = 0
+        for folder, _, names in os.walk(self.directory.path):
+            for name in names:
+                with suppress(OSError):  # a run that is trained now removes files
+                    found += os.lstat(os.path.join(folder, name)).st_size
+        return found
 
     @property
     def progress(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["clock", "quoted", "rough"]
+__all__ = ["clock", "file_size", "quoted", "rough"]
 
 
 def clock(seconds: float) -> str:
@@ -13,6 +13,15 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def file_size(size_bytes: float) -> str:
+    """1234567 as 1.2 MB."""
+    units = ("B", "kB", "MB", "GB")
+    power = 0
+    while size_bytes >= 999.5 and power < len(units) - 1:
+        size_bytes, power = size_bytes / 1000, power + 1
+    return f"{size_bytes:.{1 if power and size_bytes < 9.95 else 0}f} {units[power]}"
 
 
 def quoted(path: str | os.PathLike[str]) -> str:
