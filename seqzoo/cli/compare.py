@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson
+from seqzoo.cli.options import AsJson, run_named
 
 
 class Over(StrEnum):
@@ -25,6 +25,7 @@ def compare(
         typer.Argument(
             help="Folders of finished runs; each is compared with the first. One is shown alone.",
             show_default=False,
+            callback=run_named,
         ),
     ],
     split: Annotated[

@@ -11,6 +11,7 @@ from seqzoo.results.result import Result
 from seqzoo.runs.build import build_chain, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
+from seqzoo.runs.interruption import stopping
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.samples import write_samples
@@ -26,6 +27,7 @@ from seqzoo.training.loop import Training
 __all__ = ["make_training", "run_recipe", "score_and_sample", "train_and_score"]
 
 
+@stopping("Stopped before training; nothing is saved.")
 def run_recipe(
     recipe: Recipe,
     *,
@@ -81,7 +83,11 @@ def train_and_score(
     logs: Mapping[str, int] | None = None,
 ) -> Result:
     """Train to the end of the budget, score the best weights, and write result and samples."""
-    with divergence_recorded(directory):
+    again = directory.to_continue
+    with (
+        stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
+        divergence_recorded(directory),
+    ):
         train_run(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
@@ -95,7 +101,9 @@ def train_and_score(
 
 def score_and_sample(trained: Trained) -> Result:
     """Write result and samples of the weights of a finished training."""
-    trained.directory.require_in_place()
-    result = score_run(trained)
-    write_samples(trained.experiment, trained.directory, step=trained.step)
+    again = trained.directory.to_continue
+    with stopping("Stopped. Training is finished and saved; score it with", command=again):
+        trained.directory.require_in_place()
+        result = score_run(trained)
+        write_samples(trained.experiment, trained.directory, step=trained.step)
     return result

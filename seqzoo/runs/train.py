@@ -20,7 +20,6 @@ from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
-from seqzoo.terminal.format import quoted
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
@@ -111,8 +110,8 @@ def train_run(
     if interruption.received is not None:
         raise Interrupted(
             interruption.received,
-            f"stopped and saved at step {training.step}; continue with: "
-            f"seqzoo resume {quoted(directory.path)}",
+            f"Stopped and saved at step {training.step}; continue with",
+            command=directory.to_continue,
         )
 
 
@@ -122,7 +121,7 @@ def _saved(directory: RunDirectory) -> str:
         return ""
     return (
         f"the run is saved up to step {steps[-1]}, and when memory is free, continue with: "
-        f"seqzoo resume {quoted(directory.path)}"
+        f"{directory.to_continue}"
     )
 
 
