@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson
+from seqzoo.cli.options import AsJson, run_named
 
 if TYPE_CHECKING:
     from seqzoo.comparison.loss_curve import Axis
@@ -28,6 +28,7 @@ def compare(
         typer.Argument(
             help="Folders of finished runs; each is compared with the first. One is shown alone.",
             show_default=False,
+            callback=run_named,
         ),
     ],
     split: Annotated[

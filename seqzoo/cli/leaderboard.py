@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,10 @@ from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder, split_nam
 
 
 def leaderboard(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="The same as --runs.", show_default=False),
+    ] = None,
     runs: RunsFolder = DEFAULT_RUNS,
     split: Annotated[
         str, typer.Option(help="Split to rank on: test, validation or held_out.", metavar="NAME")
@@ -66,12 +71,16 @@ def leaderboard(
     from seqzoo.leaderboards.filters import row_filter
     from seqzoo.leaderboards.page import read_page
     from seqzoo.terminal.console import note, warn
+    from seqzoo.terminal.format import quoted
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
     given = [option for option, is_given in forms.items() if is_given]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; choose one.")
     split = split_named(split)
+    if folder is not None and runs not in (DEFAULT_RUNS, folder):
+        raise UsageError(f"{folder} and --runs {runs} are two folders; give one.")
+    runs = runs if folder is None else folder
     if columns == "help":
         _print_columns()
         return
@@ -106,7 +115,8 @@ def leaderboard(
             asked = " and ".join(where)
             note(f"No row of {runs} matches {asked}; case matters, and * matches any text")
         else:
-            note(f"There are no results in {runs} yet; to make one: seqzoo run recipes/quick.yaml")
+            start = "" if board.unscored else "; to make one: seqzoo run recipes/quick.yaml"
+            note(f"There are no results in {runs} yet{start}")
     elif as_markdown:
         print(views.board_to_markdown(board, shown), end="")
     else:
@@ -121,6 +131,16 @@ def leaderboard(
             console.print()
         for line in views.notes(board, shown):
             console.print(Text(line), style="dim")
+    if board.lacks_sorted_score and sort == "adaptive":
+        note(
+            "No run has an adaptive score, so none is ranked; to make one: seqzoo eval RUN "
+            "--adaptive"
+        )
+    if board.unscored:
+        count = len(board.unscored)
+        listing = "seqzoo runs" if runs == DEFAULT_RUNS else f"seqzoo runs {quoted(runs)}"
+        have = "run has" if count == 1 else "runs have"
+        note(f"{count} {have} no result yet: {listing} lists them")
 
 
 def _print_columns() -> None:

@@ -32,7 +32,7 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
         print(result.model_dump_json(indent=2))
         return
     console = results()
-    if sample := _sample(path):
+    if sample := _sample(path, result.step):
         console.print(Text(sample))
         console.rule(style="dim")
     console.print(score_table(result.scores))
@@ -80,7 +80,8 @@ def score_table(scores: Mapping[str, SplitScore]) -> Table:
     return table
 
 
-def _sample(path: Path) -> str:
-    """The first sample of the run, if there is one."""
-    files = sorted((path / "samples").glob("*.txt"))
-    return files[0].read_bytes().decode("utf-8", errors="replace") if files else ""
+def _sample(path: Path, step: int) -> str:
+    """The first sample of the run with the weights of a step, or another one if there is none."""
+    files = [path / "samples" / f"step-{step}-1.txt", *sorted((path / "samples").glob("*.txt"))]
+    found = [file for file in files if file.is_file()]
+    return found[0].read_bytes().decode("utf-8", errors="replace") if found else ""

@@ -1,18 +1,36 @@
-"""seqzoo resume RUN"""
+"""seqzoo resume RUN [key=value ...]"""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+import typer
 
 from seqzoo.cli.options import AsJson, Device, Run
 
 
-def resume(run: Run, device: Device = None, as_json: AsJson = False) -> None:
-    """Continue a stopped or killed run.
+def resume(
+    run: Run,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Settings to change, e.g. train.budget.steps=800 to train longer.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Continue a stopped or killed run, or train a finished one longer.
 
-    The result is bit-for-bit the same as that of an uninterrupted run.
+    The result is bit-for-bit the same as that of an uninterrupted run. Settings
+    can change that do not change what has been trained: the budget, validation,
+    checkpoints, logging, scoring and samples. The run records the change.
     """
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report_run
     from seqzoo.runs.run import resume as resume_run
 
-    done = resume_run(run, device=device, registry=installed(), show_progress=True)
+    done = resume_run(run, overrides or [], device=device, registry=installed(), show_progress=True)
     report_run(done, as_json=as_json)

@@ -68,12 +68,19 @@ class Group:
 class Board:
     """Groups, and a sentence for each result that could not be read or cannot be true.
 
-    sorted_by: the kind of score that ranks.
+    sorted_by: the kind of score that ranks. unscored: names of the runs without a result.
     """
 
     groups: tuple[Group, ...]
     sorted_by: str = "static"
     warnings: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
+
+    @property
+    def lacks_sorted_score(self) -> bool:
+        """Whether there are runs, and none has a score of the kind that ranks."""
+        rows = [row for group in self.groups for row in group.rows if row.kind == "run"]
+        return bool(rows) and not any(self.sorted_by in row.bits_per_byte for row in rows)
 
 
 def read_board(
@@ -116,7 +123,16 @@ def read_board(
         if kept := [row for row in rows if keep(group, row)]:
             groups.append(replace(group, rows=tuple(kept)))
     groups.sort(key=lambda group: (replace(group, starts="any").title, group.starts))
-    return Board(tuple(groups), sort, tuple(warnings))
+    return Board(tuple(groups), sort, tuple(warnings), _unscored(runs))
+
+
+def _unscored(runs: Path) -> tuple[str, ...]:
+    recipes = sorted([*runs.glob("*/recipe.yaml"), *runs.glob("*/*/recipe.yaml")])
+    return tuple(
+        path.parent.relative_to(runs).as_posix()
+        for path in recipes
+        if not path.with_name("result.json").exists()
+    )
 
 
 def require_runs_folder(runs: Path, *, may_be_missing: bool = False) -> None:

@@ -179,6 +179,8 @@ COLUMNS = (
     _text("started_from", "run whose weights training started from; such runs are ranked apart",
           lambda cell: " ".join(cell.row.started_from) or None, title="started from", priority=0,
           max_width=20),
+    _text("changed", "settings that changed while the run was trained, with old and new values",
+          lambda cell: ", ".join(cell.row.changed) or None, priority=2, max_width=20),
     _text("kind", "run, baseline or floor", lambda cell: cell.row.kind),
     _text("recipe", "name of the recipe", _of_all("recipe")),
     _text("architecture", "name of the architecture", _of_all("architecture"), priority=11),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.leaderboards.board import Group, read_board, require_runs_folder
 from seqzoo.leaderboards.rows import Row, RowKind
 from seqzoo.plugin.specs import SPLITS
+from seqzoo.terminal.caller import warn_caller
 
 __all__ = ["LeaderboardRow", "leaderboard"]
 
@@ -36,8 +36,9 @@ class LeaderboardRow:
 
     runs: folders, relative to the root. seeds: theirs, in the same order. training_seconds: mean
     over seeds. peak_memory_bytes: the largest. started_from: the runs whose weights training
-    started from. passed: the best static baseline that is worse than the static score. Fields of
-    runs are None, or empty, for a baseline and for the floor.
+    started from. changed: settings that changed during training, such as "steps 400 to 800".
+    passed: the best static baseline that is worse than the static score. Fields of runs are None,
+    or empty, for a baseline and for the floor.
     """
 
     name: str
@@ -67,6 +68,7 @@ class LeaderboardRow:
     peak_memory_bytes: int | None
     passed: str | None
     started_from: tuple[str, ...]
+    changed: tuple[str, ...] = ()
 
 
 def leaderboard(
@@ -85,7 +87,7 @@ def leaderboard(
     from scratch; otherwise they are a group of their own.
 
     Prints nothing and needs neither torch nor plugins. A result that cannot be read, or cannot be
-    true, is a UserWarning. Raises UsageError for a wrong folder, split or kind of score.
+    true, is a SeqzooWarning. Raises UsageError for a wrong folder, split or kind of score.
     """
     if split not in SPLITS:
         raise UsageError(f"'{split}' is not a split.{did_you_mean(split, SPLITS)}")
@@ -93,7 +95,7 @@ def leaderboard(
     require_runs_folder(folder)
     board = read_board(folder, split=split, sort=sort, each_run=each_run, with_started=with_started)
     for sentence in board.warnings:
-        warnings.warn(sentence, stacklevel=2)
+        warn_caller(sentence)
     return tuple(
         _row(row, group, number, ranked_by=sort)
         for number, group in enumerate(board.groups)
@@ -136,6 +138,7 @@ def _row(row: Row, group: Group, number: int, *, ranked_by: str) -> LeaderboardR
         peak_memory_bytes=max((result.peak_memory_bytes for result in results), default=None),
         passed=row.passed if row.passed not in ("", "none") else None,
         started_from=row.started_from,
+        changed=row.changed,
     )
 
 

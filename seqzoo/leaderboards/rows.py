@@ -52,6 +52,17 @@ class Row:
         starts = [result.started_from for result in self.results]
         return tuple(dict.fromkeys(start.path for start in starts if start is not None))
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Settings that changed during training, as text, e.g. "steps 400 to 800"."""
+        return tuple(
+            dict.fromkeys(
+                f"{change.key.rpartition('.')[2]} {change.before} to {change.after}"
+                for result in self.results
+                for change in result.changes
+            )
+        )
+
 
 def run_rows(
     results: Iterable[Result], ladder: Ladder, *, split: str, each_run: bool

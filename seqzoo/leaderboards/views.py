@@ -35,6 +35,8 @@ _NARROWEST = 4
 _NOTES = {
     "started_from": "started from: training began with the weights of that run. Such runs are "
     "ranked apart from runs from scratch, unless --with-started is given.",
+    "changed": "changed: settings that changed while the run was trained; it is not averaged with "
+    "a run that had the new values from the start.",
     "adaptive": "static: the model is frozen. adaptive: it learns from the bytes that it has been "
     "scored on.",
     "rank": "rank: among all comparable runs; =: the difference is within the noise.",
@@ -206,6 +208,7 @@ def board_to_json(board: Board) -> str:
                 for group in board.groups
             ],
             "warnings": list(board.warnings),
+            "unscored": list(board.unscored),
         },
         indent=1,
     )
@@ -239,6 +242,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "standings": rankings,
         "passed": row.passed,
         "started_from": list(row.started_from),
+        "changed": list(row.changed),
         "recipe": first.recipe,
         "architecture": first.architecture,
         "tokenizer": first.tokenizer,

@@ -28,6 +28,7 @@ __all__ = [
     "FORMAT_VERSION",
     "AdaptiveRecord",
     "AdaptiveSettings",
+    "ChangeRecord",
     "CorpusRecord",
     "PartScore",
     "PluginRecord",
@@ -181,6 +182,15 @@ class StartRecord(_Record):
     weights_sha256: str
 
 
+class ChangeRecord(_Record):
+    """A setting that changed while the run was trained, and that decides its weights."""
+
+    step: Count = Field(description="updates that were made before the change")
+    key: str = Field(description="dotted path in the recipe")
+    before: Any = Field(default=None, description="null where it had no value")
+    after: Any = Field(default=None, description="null where it has no value any more")
+
+
 class Result(_Record):
     """One run, its scores, and everything that they depend on."""
 
@@ -189,7 +199,8 @@ class Result(_Record):
     recipe: str = Field(description="its name")
     fingerprint: str = Field(
         default="",
-        description="hash of the recipe without its seed: runs that share it differ by chance",
+        description="hash of the recipe without its seed, and of `changes`: runs that share it "
+        "differ by chance",
     )
     created: AwareDatetime = Field(description="when it was scored, with time zone")
     corpus: CorpusRecord
@@ -212,6 +223,9 @@ class Result(_Record):
     weights_sha256: str = ""
     started_from: StartRecord | None = Field(
         default=None, description="null where training started from new weights"
+    )
+    changes: tuple[ChangeRecord, ...] = Field(
+        default=(), description="settings that changed during training, oldest first"
     )
     plugins: dict[str, PluginRecord] = Field(
         default={}, description="what provided the architecture, the tokenizer and the stream"
@@ -278,6 +292,11 @@ def read_result(path: Path) -> Result:
         raise UsageError(
             f"{path} has format version {version}, and this seqzoo reads up to {FORMAT_VERSION}; "
             f"upgrade seqzoo."
+        )
+    if version < FORMAT_VERSION:
+        raise UsageError(
+            f"{path} has format version {version}, and this seqzoo reads {FORMAT_VERSION}; score "
+            f"the run again with 'seqzoo eval {path.parent}'."
         )
     try:
         return Result.model_validate_json(json.dumps(stored))

@@ -2,11 +2,14 @@
 
 runs/NAME/recipe.yaml     the resolved recipe
           origin.json     facts that are not in the recipe, see seqzoo/runs/origin.py
+          changes.json    settings that changed later, see seqzoo/runs/changes.py
           metrics.jsonl   one line for each logged step, equal in a repeated run
           timing.jsonl    seconds and bytes per second at the same steps
           checkpoints/    see seqzoo/training/checkpoint.py
           samples/        generated text
           result.json     scores, see seqzoo/results/result.py
+          diverged.txt    why training could not continue, see seqzoo/runs/status.py
+          note.txt        a note of the user
           lock            held while a process uses the run
 """
 
@@ -14,11 +17,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.terminal.format import quoted
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
 
@@ -30,32 +36,98 @@ class RunDirectory:
         self.path = path
         self.recipe = path / "recipe.yaml"
         self.origin = path / "origin.json"
+        self.changes = path / "changes.json"
         self.metrics = path / "metrics.jsonl"
         self.timing = path / "timing.jsonl"
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
         self.result = path / "result.json"
+        self.diverged = path / "diverged.txt"
+        self.note = path / "note.txt"
+        self.lock = path / "lock"
+        self._held: IO[str] | None = None
+
+    @property
+    def to_continue(self) -> str:
+        """The command that continues the run in a shell."""
+        return f"seqzoo resume {quoted(self.path)}"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the run; the kernel releases the lock when the process ends, even if it is killed.
 
-        Raises LockedError, which names the process that holds the lock.
+        Raises LockedError, which names the process that holds the lock, and EnvironmentFault if
+        there can be no lock.
         """
-        with (self.path / "lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                raise LockedError(
-                    f"{self.path} is in use by process {holder}; wait for it or stop it."
-                ) from None
+        try:
+            file = self.lock.open("a+")
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{self.lock} cannot be opened: {error.strerror}; it must be a file that can be "
+                f"written."
+            ) from error
+        with file:
+            self._take(file)
             file.seek(0)
             file.truncate()
             file.write(f"{os.getpid()}\n")
             file.flush()
-            yield
+            self._held = file
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def holder(self) -> str | None:
+        """The process that holds the lock; None if the run is free."""
+        try:
+            with self.lock.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return file.read().strip() or "unknown"
+        except (OSError, UnicodeDecodeError):  # no lock: no process has used the run yet
+            pass
+        return None
+
+    def require_in_place(self) -> None:
+        """Raises EnvironmentFault if the folder was renamed or removed after it was locked.
+
+        What is written to its path would then be in another folder than the run.
+        """
+        if self._held is None:
+            return
+        try:
+            if os.path.samestat(os.stat(self.lock), os.fstat(self._held.fileno())):
+                return
+        except OSError:
+            pass
+        raise EnvironmentFault(
+            f"{self.path} was renamed or removed while the run was in use; everything up to the "
+            f"last checkpoint is in the renamed folder; continue with: seqzoo resume "
+            f"{_new_place(self._held)}"
+        )
+
+    def _take(self, file: IO[str]) -> None:
+        # A process that only asks for the holder has the lock for an instant.
+        for is_last in (False,) * 10 + (True,):
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not is_last:
+                    time.sleep(0.01)
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        raise LockedError(f"{self.path} is in use by process {holder}; wait for it or stop it.")
+
+
+def _new_place(file: IO[str]) -> str:
+    """The folder that an open file is in now, where the system tells (Linux)."""
+    try:
+        path = Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))
+    except OSError:
+        return "FOLDER"
+    return quoted(path.parent) if path.exists() else "FOLDER"
 
 
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:
@@ -74,7 +146,7 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
             if not numbered:
                 raise UsageError(
                     f"{path} exists; runs are never overwritten. Choose another --name, or "
-                    f"continue it with 'seqzoo resume {path}'."
+                    f"continue it with: seqzoo resume {quoted(path)}"
                 ) from None
             number += 1
         except OSError as error:
@@ -86,8 +158,20 @@ def open_run_directory(path: Path) -> RunDirectory:
     directory = RunDirectory(path)
     if directory.recipe.is_file():
         return directory
+    if inside := _runs_in(path):
+        raise UsageError(
+            f"{path} is a folder of runs, not a run; give one of them, such as "
+            f"{quoted(path / inside[0])}. To list them: seqzoo runs {quoted(path)}"
+        )
     if path.exists():
         raise UsageError(f"{path} is not a run of seqzoo: it has no recipe.yaml.")
-    siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
-    known = [entry.name for entry in siblings if (entry / "recipe.yaml").is_file()]
-    raise UsageError(f"there is no run at {path}.{did_you_mean(path.name, known)}")
+    usual = Path("runs") / path
+    if (usual / "recipe.yaml").is_file():
+        raise UsageError(f"there is no run at {path}. Did you mean '{usual}'?")
+    raise UsageError(f"there is no run at {path}.{did_you_mean(path.name, _runs_in(path.parent))}")
+
+
+def _runs_in(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if (path / "recipe.yaml").is_file())

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqzoo.errors import UsageError
+from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.storage import write_through
 
 __all__ = [
@@ -189,9 +189,16 @@ class Log:
     def __init__(self, path: Path, *, length: int, warn: Callable[[str], None]) -> None:
         """Open for appending after the first `length` bytes; the rest is removed.
 
-        warn: called with a sentence if the file is shorter.
+        warn: called with a sentence if the file is shorter. Raises EnvironmentFault if it cannot
+        be opened.
         """
-        self._file = path.open("ab")
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{path} cannot be written: {error.strerror}; it must be a file, so move what is "
+                f"there out of the run's folder."
+            ) from error
         size = path.stat().st_size
         if size < length:
             warn(

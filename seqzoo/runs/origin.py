@@ -1,4 +1,4 @@
-"""origin.json: facts about the start of a run that are not in its recipe."""
+"""What a run was started with: origin.json, and the recipe that is stored beside it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from seqzoo.errors import CheckpointError
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import Recipe, parse_recipe
+from seqzoo.recipes.overrides import Overrides
 from seqzoo.results.result import PluginRecord, StartRecord
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.storage import write_whole
 from seqzoo.version import __version__
 
 if TYPE_CHECKING:  # a run's origin can be read without torch
-    from seqzoo.recipes.load import Recipe
     from seqzoo.runs.experiment import Experiment
 
-__all__ = ["Origin", "plugins_of", "read_origin", "write_origin"]
+__all__ = ["Origin", "plugins_of", "read_origin", "stored_recipe", "write_origin"]
 
 
 class Origin(NamedTuple):
@@ -70,6 +72,29 @@ def read_origin(directory: RunDirectory) -> Origin:
             f"relative paths are unknown; restore it from a copy, or start the run again from "
             f"{directory.recipe}."
         ) from error
+
+
+def stored_recipe(
+    directory: RunDirectory, registry: Registry, *, overrides: Overrides = ()
+) -> Recipe:
+    """The recipe of a run, with overrides; relative paths start from its original folder.
+
+    Raises CheckpointError if there is none that can be read, RecipeError for what is wrong in it.
+    """
+    try:
+        text = directory.recipe.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CheckpointError(
+            f"{directory.recipe} cannot be read ({cause}); put it back from a copy."
+        ) from error
+    return parse_recipe(
+        text,
+        registry,
+        source=str(directory.recipe),
+        base=read_origin(directory).base,
+        overrides=overrides,
+    )
 
 
 def plugins_of(recipe: Recipe) -> dict[str, PluginRecord]:

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo.data.corpus import Data
-from seqzoo.errors import CheckpointError, UsageError
+from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.registry import Registry
-from seqzoo.recipes.load import Recipe, parse_recipe
+from seqzoo.recipes.load import Recipe
 from seqzoo.runs.build import open_data
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
-from seqzoo.runs.origin import read_origin
+from seqzoo.runs.origin import read_origin, stored_recipe
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Effort
 
-__all__ = ["Trained", "load_trained", "recorded_runtime", "reopen_data", "stored_recipe"]
+__all__ = ["Trained", "load_trained", "recorded_runtime", "reopen_data"]
 
 
 @dataclass(frozen=True)
@@ -78,23 +78,6 @@ def load_trained(
     )
 
 
-def stored_recipe(directory: RunDirectory, registry: Registry) -> Recipe:
-    """The recipe that a run was started with; relative paths start from its original folder."""
-    try:
-        text = directory.recipe.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CheckpointError(
-            f"{directory.recipe} cannot be read ({cause}); put it back from a copy."
-        ) from error
-    return parse_recipe(
-        text,
-        registry,
-        source=str(directory.recipe),
-        base=read_origin(directory).base,
-    )
-
-
 def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) -> Data:
     """The data that a run was started on: its corpus or, if that was used, the fallback.
 
@@ -119,10 +102,11 @@ def recorded_runtime(
     recipe: Recipe, recorded: Mapping[str, Any], device: str | None, *, display: Display
 ) -> Runtime:
     """The runtime of the run so far, as far as it is available; warns of every difference."""
-    section = recipe.runtime
-    if section.threads is None:
-        section = section.model_copy(update={"threads": int(recorded["threads"])})
-    runtime = make_runtime(section, device=device or str(recorded["device"]))
+    runtime = make_runtime(
+        recipe.runtime,
+        device=device or str(recorded["device"]),
+        recorded_threads=int(recorded["threads"]),
+    )
     now = runtime.record()
     for key in ("device", "accelerator", "cpu", "threads", "versions"):
         if now[key] != recorded[key]:

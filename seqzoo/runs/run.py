@@ -25,6 +25,8 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.arguments import Text, bytes_of, whole_number
 from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.interruption import stopping
+from seqzoo.runs.listing import require_one_run
 from seqzoo.terminal.display import Display, TerminalDisplay
 
 if TYPE_CHECKING:
@@ -87,23 +89,37 @@ def run(
 
 def resume(
     path: str | os.PathLike[str],
+    overrides: Mapping[str, Any] | Sequence[str] = (),
     *,
     device: str | None = None,
     registry: Registry | None = None,
     show_progress: bool = False,
 ) -> Run:
-    """Continue a stopped or killed run; returns the finished run.
+    """Continue a stopped or killed run, or train a finished one longer; returns the finished run.
 
-    registry: the plugins that it can use; None for all that are installed.
+    overrides: settings to change, dotted path -> value, such as {"train.budget.steps": 800}. Only
+    settings that do not change what has been trained can change; the run and its result record the
+    change. registry: the plugins that it can use; None for all that are installed.
 
-    The result is bit-for-bit the same as that of an uninterrupted run. Raises UsageError if
-    there is no run or its corpus has changed, CheckpointError if no checkpoint is complete,
-    LockedError if another process works on it.
+    Without overrides the result is bit-for-bit the same as that of an uninterrupted run, and a
+    finished run is returned as it is. Raises UsageError if there is no run, its corpus has changed
+    or a setting cannot change, CheckpointError if no checkpoint is complete, LockedError if another
+    process works on it.
     """
-    from seqzoo.runs.runner import resume_run
+    from seqzoo.runs.changes import changed_recipe
+    from seqzoo.runs.status import finished_sentence, is_complete, status_of
 
     registry, display = registry or load_registry(), _display(show_progress)
-    directory, _ = resume_run(Path(path), registry, device=device, display=display)
+    directory = require_one_run(Path(path))
+    overrides = (overrides,) if isinstance(overrides, str) else overrides
+    recipe, settings = changed_recipe(directory, registry, overrides)
+    if not settings and is_complete(status := status_of(directory), recipe.sample):
+        display.note(finished_sentence(status))
+        return Run(directory, registry=registry, device=device, display=display)
+    with stopping("Stopped; the run is as it was. Continue it with", command=directory.to_continue):
+        from seqzoo.runs.resume import resume_run
+
+        resume_run(directory.path, registry, overrides, device=device, display=display)
     return Run(directory, registry=registry, device=device, display=display)
 
 
@@ -160,7 +176,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe that the run was started with, every default filled in."""
-        from seqzoo.runs.reopen import stored_recipe
+        from seqzoo.runs.origin import stored_recipe
 
         return stored_recipe(self._directory, self._registry)
 
@@ -183,7 +199,7 @@ class Run:
 
         Raises UsageError, with the existing steps, if there is no such checkpoint.
         """
-        from seqzoo.training.checkpoint import checkpoint_steps
+        from seqzoo.training.checkpoint_files import checkpoint_steps
 
         number = whole_number("step", step, sys.maxsize)
         known = checkpoint_steps(self._directory.checkpoints)

@@ -18,6 +18,7 @@ from seqzoo.results.result import (
     read_result,
     write_result,
 )
+from seqzoo.runs.changes import changed_fingerprint, deciding_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import plugins_of, read_origin
@@ -51,10 +52,11 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
     rungs = _ladder(experiment)
     record = trained.record
     origin = read_origin(trained.directory)
+    changes = deciding_changes(trained.directory)
     result = Result(
         run=trained.directory.path.resolve().name,
         recipe=recipe.name,
-        fingerprint=recipe.fingerprint,
+        fingerprint=changed_fingerprint(recipe.fingerprint, changes),
         created=datetime.now(UTC),
         corpus=CorpusRecord(
             name=data.corpus.name,
@@ -74,6 +76,7 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
             scores["test"].bits_per_byte, "test", num_bytes=scores["test"].bytes
         ),
         started_from=origin.started_from,
+        changes=changes,
         plugins=dict(origin.plugins) or plugins_of(recipe),
         architecture=recipe.architecture.name,
         tokenizer=recipe.tokenizer.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["clock", "quoted"]
+__all__ = ["clock", "file_size", "quoted", "rough"]
 
 
 def clock(seconds: float) -> str:
@@ -15,6 +15,26 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def file_size(size_bytes: float) -> str:
+    """1234567 as 1.2 MB."""
+    units = ("B", "kB", "MB", "GB")
+    power = 0
+    while size_bytes >= 999.5 and power < len(units) - 1:
+        size_bytes, power = size_bytes / 1000, power + 1
+    return f"{size_bytes:.{1 if power and size_bytes < 9.95 else 0}f} {units[power]}"
+
+
 def quoted(path: str | os.PathLike[str]) -> str:
     """A path as it can be pasted into a shell: in quotes only where it needs them."""
     return shlex.quote(os.fspath(path))
+
+
+def rough(seconds: float) -> str:
+    """An estimated time in words: "under 1 s", "45 s", "12 min", "2.5 h"."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -13,7 +13,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,8 +24,17 @@ from torch import Tensor
 
 from seqzoo.errors import CheckpointError, EnvironmentFault
 from seqzoo.storage import sync_directory, write_through
+from seqzoo.training.checkpoint_files import (
+    MANIFEST,
+    PARTS,
+    STATE,
+    WEIGHTS,
+    checkpoint_steps,
+    weights_sha256,
+)
 
 __all__ = [
+    "MANIFEST",
     "Checkpoint",
     "checkpoint_steps",
     "clear_unfinished",
@@ -38,16 +46,6 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-MANIFEST = "MANIFEST.json"
-WEIGHTS = "model.safetensors"
-_PARTS = {
-    "model": WEIGHTS,
-    "optimizer": "optimizer.safetensors",
-    "carried": "carried.safetensors",
-    "generators": "generators.safetensors",
-}
-_STATE = "state.json"
-_NAME = re.compile(r"step-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ class Checkpoint:
     """Everything that the next update depends on.
 
     model, optimizer, carried, generators: tensors by name. state: plain JSON data.
+    is_complete: False if only the weights are left (`keep_only_weights`); the other tensors are
+    then empty, and training cannot continue.
     """
 
     step: int
@@ -63,6 +63,7 @@ class Checkpoint:
     carried: Mapping[str, Tensor]
     generators: Mapping[str, Tensor]
     state: Mapping[str, Any]
+    is_complete: bool = True
 
 
 def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -> Path:
@@ -95,14 +96,6 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
     return final
 
 
-def checkpoint_steps(folder: Path) -> list[int]:
-    """Steps that have a checkpoint, ascending; `load` verifies that it is complete."""
-    if not folder.is_dir():
-        return []
-    matches = (_NAME.fullmatch(entry.name) for entry in folder.iterdir())
-    return sorted(int(match[1]) for match in matches if match)
-
-
 def load(folder: Path, step: int) -> Checkpoint:
     """The checkpoint of that step, every byte verified.
 
@@ -111,13 +104,17 @@ def load(folder: Path, step: int) -> Checkpoint:
     directory = folder / f"step-{step}"
     contents = _verified(directory, step)
     try:
-        tensors = {part: safetensors.torch.load(contents[name]) for part, name in _PARTS.items()}
-        state = json.loads(contents[_STATE])
+        tensors = {
+            part: safetensors.torch.load(contents[name]) if name in contents else {}
+            for part, name in PARTS.items()
+        }
+        state = json.loads(contents[STATE])
     except Exception as error:  # verified bytes that do not parse: written by something else
         raise CheckpointError(f"{directory} is not a seqzoo checkpoint: {error}.") from error
     if state.get("step") != step:
-        raise CheckpointError(f"{directory / _STATE} says step {state.get('step')}, not {step}.")
-    return Checkpoint(step=step, state=state, **tensors)
+        raise CheckpointError(f"{directory / STATE} says step {state.get('step')}, not {step}.")
+    is_complete = len(contents) == len(PARTS) + 1
+    return Checkpoint(step=step, state=state, is_complete=is_complete, **tensors)
 
 
 def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
@@ -163,21 +160,15 @@ def clear_unfinished(folder: Path) -> None:
                 shutil.rmtree(entry, ignore_errors=True)
 
 
-def weights_sha256(folder: Path, step: int) -> str:
-    """The recorded hash of a checkpoint's weights; it is equal if and only if they are equal."""
-    manifest = json.loads((folder / f"step-{step}" / MANIFEST).read_text())
-    return str(manifest["files"][WEIGHTS]["sha256"])
-
-
 def _serialise(checkpoint: Checkpoint) -> dict[str, bytes]:
     files = {
         name: safetensors.torch.save(
             # A copy for each name: tied weights share storage, which safetensors does not accept.
             {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
         )
-        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in _PARTS.items())
+        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in PARTS.items())
     }
-    files[_STATE] = _json({**checkpoint.state, "step": checkpoint.step})
+    files[STATE] = _json({**checkpoint.state, "step": checkpoint.step})
     files[MANIFEST] = _json(
         {
             "format_version": FORMAT_VERSION,
@@ -210,7 +201,7 @@ def _verified(directory: Path, step: int) -> dict[str, bytes]:
             f"{directory / MANIFEST} has format {version}, this seqzoo reads {FORMAT_VERSION}; "
             f"use the version that wrote it."
         )
-    if recorded != step or set(expected) != {*_PARTS.values(), _STATE}:
+    if recorded != step or set(expected) not in ({*PARTS.values(), STATE}, {WEIGHTS, STATE}):
         raise CheckpointError(f"{directory / MANIFEST} is not the manifest of step {step}.")
     contents = {}
     for name, (size, sha256) in expected.items():

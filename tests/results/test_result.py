@@ -104,6 +104,8 @@ def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
     ("changes", "message"),
     [
         ({"format_version": FORMAT_VERSION + 1}, "upgrade seqzoo"),
+        ({"format_version": FORMAT_VERSION - 1}, "has format version 0, and this seqzoo reads 1"),
+        ({"format_version": -1}, "score the run again with"),
         ({"format_version": "1"}, "not a result of seqzoo"),
         ({"format_version": True}, "not a result of seqzoo"),
         ({"parameters": -1}, "parameters: "),

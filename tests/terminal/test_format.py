@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqzoo.terminal.format import clock, quoted
+from seqzoo.terminal.format import clock, file_size, quoted
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,22 @@ def test_a_quoted_path_is_one_word_for_a_shell(path: str) -> None:
 
 def test_a_plain_path_is_not_quoted() -> None:
     assert quoted(Path("runs/quick-2")) == "runs/quick-2"
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (9949, "9.9 kB"),
+        (9951, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (12_345_678, "12 MB"),
+        (2_500_000_000, "2.5 GB"),
+        (1_234_000_000_000, "1234 GB"),
+    ],
+)
+def test_a_size_has_at_most_three_digits_below_a_terabyte(size: int, shown: str) -> None:
+    assert file_size(size) == shown

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from seqzoo.errors import CheckpointError, EnvironmentFault
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
+from seqzoo.training.checkpoint_files import keep_only_weights, removable_bytes, stored_state
 
 
 def make_checkpoint(step: int) -> Checkpoint:
@@ -227,3 +229,76 @@ def test_another_format_is_an_error_with_its_number(tmp_path: Path) -> None:
     manifest.write_text(json.dumps({**content, "format_version": 99}))
     with pytest.raises(CheckpointError, match=r"has format 99, this seqzoo reads 1"):
         checkpoints.load(tmp_path, 1)
+
+
+def test_of_a_checkpoint_without_training_state_the_weights_are_still_loaded(
+    tmp_path: Path,
+) -> None:
+    for step in (2, 4, 6):
+        checkpoints.save(tmp_path, make_checkpoint(step), keep=9, best=None)
+    (tmp_path / "step-8.tmp").mkdir()
+    (tmp_path / "notes").mkdir()
+    before = files_below(tmp_path)
+    expected = removable_bytes(tmp_path, {2, 6})
+    keep_only_weights(tmp_path, {2, 6})
+    after = files_below(tmp_path)
+    manifests = {path for path in after if path.name == "MANIFEST.json"}
+    assert sum(size for path, size in before.items() if path not in after) == expected
+    assert {path for path in after if before[path] != after[path]} == manifests
+    assert checkpoints.checkpoint_steps(tmp_path) == [2, 6]
+    assert (tmp_path / "notes").is_dir()
+    whole, loaded = make_checkpoint(6), checkpoints.load(tmp_path, 6)
+    assert torch.equal(loaded.model["weight"], whole.model["weight"])
+    assert (loaded.is_complete, loaded.optimizer, loaded.carried) == (False, {}, {})
+    assert loaded.state == {**whole.state, "step": 6} == stored_state(tmp_path, 6)
+    assert removable_bytes(tmp_path, {2, 6}) == 0
+
+
+def files_below(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def test_removing_training_state_can_be_killed_at_any_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call that changes the disk is the last one, in turn; then the removal is repeated."""
+    calls: list[tuple[Any, str]] = [(os, "replace"), (shutil, "rmtree"), (Path, "unlink")]
+    killed = 0
+    for last in range(1, 20):
+        folder = tmp_path / str(last)
+        for step in (1, 2):
+            checkpoints.save(folder, make_checkpoint(step), keep=9, best=None)
+        counter = [last]
+        with monkeypatch.context() as patch:
+            for owner, name in calls:
+                patch.setattr(owner, name, counted(getattr(owner, name), counter))
+            try:
+                keep_only_weights(folder, {2})
+            except KeyboardInterrupt:
+                killed += 1
+        assert checkpoints.load(folder, 2).model["weight"][0] == 2
+        keep_only_weights(folder, {2})
+        names = {path.name for path in files_below(folder)}
+        assert names == {"MANIFEST.json", "model.safetensors", "state.json"}
+    assert killed >= 4
+
+
+def counted(original: Any, counter: list[int]) -> Any:
+    """The function, until the counter has run down; then each call is a kill."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        counter[0] -= 1
+        if counter[0] <= 0:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json", "MANIFEST.json"])
+def test_a_state_is_read_only_from_files_of_the_recorded_size(tmp_path: Path, name: str) -> None:
+    directory = checkpoints.save(tmp_path, make_checkpoint(3), keep=1, best=None)
+    assert stored_state(tmp_path, 3)["position"] == 21
+    (directory / name).write_bytes((directory / name).read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match="damaged"):
+        stored_state(tmp_path, 3)

@@ -1,0 +1,73 @@
+"""One run in a few lines: state, recipe in short, changes, checkpoints and scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from seqzoo.cli.report import score_table
+from seqzoo.cli.runs_table import age, plain
+from seqzoo.errors import SeqzooError
+from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.runs.changes import read_changes
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.status import Status
+from seqzoo.terminal.console import results
+from seqzoo.terminal.format import file_size
+from seqzoo.training.checkpoint_files import checkpoint_steps
+
+__all__ = ["print_run"]
+
+
+def print_run(status: Status) -> None:
+    """Print what can be read of a run, also of a damaged one."""
+    console = results()
+    for title, text in _facts(status):
+        console.print(Text.assemble((f"{title:14}", "bold"), plain(text)), soft_wrap=True)
+    if status.result is not None:
+        console.print()
+        console.print(score_table(status.result.scores))
+
+
+def _facts(status: Status) -> Iterator[tuple[str, str]]:
+    directory = status.directory
+    yield "run", str(directory.path)
+    yield "state", f"{status.state}{f' ({status.reason})' if status.reason else ''}"
+    if status.step is not None:
+        yield "step", status.progress
+    yield "changed", f"{age(time.time() - status.changed)} ago"
+    yield "size", file_size(status.size_bytes)
+    if status.note:
+        yield "note", status.note
+    yield from _recipe_in_short(directory)
+    try:
+        changes = read_changes(directory)
+    except SeqzooError as error:
+        yield "changes", str(error)
+    else:
+        for change in changes:
+            for setting in change.settings:
+                yield f"step {change.step}", f"{setting.key}: {setting.before} to {setting.after}"
+    if steps := checkpoint_steps(directory.checkpoints):
+        yield "checkpoints", ", ".join(map(str, steps))
+
+
+def _recipe_in_short(directory: RunDirectory) -> Iterator[tuple[str, str]]:
+    """The plugins of the recipe with their options, where the file can be read."""
+    try:
+        recipe, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
+        for part in ("architecture", "tokenizer", "corpus"):
+            yield part, _choice(recipe[part])
+        yield "seed", str(recipe["train"].get("seed", ""))
+        yield "recipe", str(directory.recipe)
+    except (OSError, SeqzooError, KeyError, TypeError, AttributeError):
+        return
+
+
+def _choice(choice: dict[str, Any]) -> str:
+    options = choice.get("options") or {}
+    listed = ", ".join(f"{key}={value}" for key, value in options.items())
+    return f"{choice['name']} ({listed})" if listed else str(choice["name"])

@@ -1,0 +1,225 @@
+"""seqzoo runs [FOLDER], and seqzoo runs show, rm, mv, prune, note"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run
+
+if TYPE_CHECKING:
+    from seqzoo.runs.status import Status
+
+__all__ = ["runs"]
+
+
+class _ListsByDefault(TyperGroup):
+    """`seqzoo runs FOLDER` is `seqzoo runs list FOLDER`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+runs = typer.Typer(
+    cls=_ListsByDefault,
+    help="List runs and their state, and delete, rename, prune or annotate them.\n\n"
+    "'seqzoo runs' lists the runs in runs/, 'seqzoo runs FOLDER' those in another folder.",
+)
+
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.", show_default=False)
+]
+
+
+@runs.command("list")
+def list_runs(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds the runs.")] = DEFAULT_RUNS,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs in a folder: state, progress, score, size, age and note."""
+    from seqzoo.cli.runs_table import print_runs, runs_as_json
+    from seqzoo.runs.directory import RunDirectory
+    from seqzoo.runs.listing import is_run, statuses_in
+    from seqzoo.runs.status import status_of
+    from seqzoo.terminal.console import note
+
+    if is_run(folder):
+        found = [status_of(RunDirectory(folder))]
+        root = folder.parent
+    else:
+        _require_folder(folder)
+        found, root = statuses_in(folder), folder
+    if as_json:
+        print(json.dumps(runs_as_json(found, root), indent=2))
+    elif found:
+        print_runs(found, root)
+    else:
+        note(f"There are no runs in {folder} yet; to make one: seqzoo run recipes/quick.yaml")
+
+
+@runs.command("show")
+def show_run(run: Run) -> None:
+    """Show one run: state, recipe in short, changes, checkpoints and scores."""
+    from seqzoo.cli.run_summary import print_run
+    from seqzoo.runs.directory import RunDirectory, open_run_directory
+    from seqzoo.runs.listing import is_run
+    from seqzoo.runs.status import status_of
+
+    print_run(status_of(RunDirectory(run) if is_run(run) else open_run_directory(run)))
+
+
+@runs.command("rm")
+def remove_runs(
+    paths: Runs,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs, after a question.
+
+    Only folders that are runs are deleted, and nothing that a link points to.
+    """
+    from seqzoo.errors import UsageError
+    from seqzoo.runs.removal import removal_of, remove
+    from seqzoo.terminal.console import note
+    from seqzoo.terminal.format import file_size
+
+    removals = [removal_of(path) for path in dict.fromkeys(paths)]
+    for each in removals:
+        if yes and each.others and not each.is_link:
+            raise UsageError(
+                f"{each.path} also contains {', '.join(each.others)}, which no run has written; "
+                f"move that away, or leave out --yes to be asked."
+            )
+    for each in removals:
+        line = f"{each.path}: {_in_words(each.status)}"
+        if each.is_link:
+            line = f"{each.path} is a link; only the link is deleted, not {each.path.resolve()}"
+        elif each.others:
+            line += f"; also in this folder: {', '.join(each.others)}"
+        note(line)
+    size = file_size(sum(each.status.size_bytes for each in removals if not each.is_link))
+    if not yes and not _agrees(f"Delete {_count(len(removals))} ({size})?"):
+        note("nothing was deleted")
+        return
+    for each in removals:
+        remove(each)
+        note(f"deleted {each.path}")
+
+
+@runs.command("mv")
+def rename(run: Run, name: Annotated[str, typer.Argument(help="New name of the folder.")]) -> None:
+    """Rename a run."""
+    from seqzoo.runs.renaming import rename_run
+    from seqzoo.terminal.console import note, warn
+
+    path, remarks = rename_run(run, name)
+    note(f"{run} is {path} now")
+    for remark in remarks:
+        warn(f"{remark}.")
+
+
+@runs.command("prune")
+def prune_runs(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Folders of finished runs; default: all finished runs in runs/.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be freed; delete nothing.")
+    ] = False,
+) -> None:
+    """Make finished runs smaller: delete what only further training needs.
+
+    The best and the last weights stay, so sample, eval and train.start_from work.
+    The training of a pruned run cannot continue.
+    """
+    from seqzoo.runs.directory import open_run_directory
+    from seqzoo.runs.listing import statuses_in
+    from seqzoo.runs.pruning import freed_bytes, prune, require_finished
+    from seqzoo.runs.status import RunState, status_of
+    from seqzoo.terminal.console import results
+    from seqzoo.terminal.format import file_size
+
+    if paths:
+        statuses = [status_of(open_run_directory(path)) for path in dict.fromkeys(paths)]
+        for status in statuses:
+            require_finished(status)
+    else:
+        _require_folder(DEFAULT_RUNS)
+        statuses = [s for s in statuses_in(DEFAULT_RUNS) if s.state is RunState.FINISHED]
+    total, console = 0, results()
+    for directory in (status.directory for status in statuses):
+        freed = freed_bytes(directory) if dry_run else prune(directory)
+        total += freed
+        if freed:
+            console.print(f"{directory.path}: {file_size(freed)}", markup=False, soft_wrap=True)
+    verb = "would be freed" if dry_run else "freed"
+    console.print(f"{file_size(total)} {verb}, of {_count(len(statuses), 'finished run')}")
+
+
+@runs.command("note")
+def write_note(
+    run: Run,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help='The note; "" removes it.', show_default=False),
+    ] = None,
+) -> None:
+    """Keep a note with a run, shown by 'seqzoo runs'; without a text, print the note."""
+    from seqzoo.runs.directory import open_run_directory
+    from seqzoo.storage import write_whole
+
+    directory = open_run_directory(run)
+    if words is None:
+        if directory.note.exists():
+            print(directory.note.read_text(encoding="utf-8", errors="replace"), end="")
+    elif text := " ".join(words).strip():
+        write_whole(directory.note, f"{text}\n")
+    else:
+        directory.note.unlink(missing_ok=True)
+
+
+def _require_folder(folder: Path) -> None:
+    from seqzoo.errors import UsageError, did_you_mean
+
+    if folder.is_dir() or (folder == DEFAULT_RUNS and not folder.exists()):
+        return
+    if folder.exists():
+        raise UsageError(f"{folder} is not a folder; give the folder that contains the runs.")
+    beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
+    commands = [command.name or "" for command in runs.registered_commands]
+    raise UsageError(
+        f"{folder} is neither a folder nor a command of 'seqzoo runs'."
+        f"{did_you_mean(str(folder), [*beside, *commands])}"
+    )
+
+
+def _in_words(status: Status) -> str:
+    from seqzoo.terminal.format import file_size
+
+    step = f", step {status.progress}" if status.step is not None else ""
+    return f"{status.state}{step}, {file_size(status.size_bytes)}"
+
+
+def _count(number: int, noun: str = "run") -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _agrees(question: str) -> bool:
+    from seqzoo.errors import UsageError
+
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if not (answer := sys.stdin.readline()):
+        print(file=sys.stderr)
+        raise UsageError("there was no answer, so nothing was deleted; give --yes to delete.")
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,165 @@
+"""Continues a run: trains to the end of its budget, which may be a new one, or only scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqzoo.errors import UsageError
+from seqzoo.model.runtime import Runtime
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.overrides import Overrides
+from seqzoo.recipes.sections import TrainSection
+from seqzoo.results.result import Result
+from seqzoo.runs.changes import Setting, changed_recipe, read_changes, write_change
+from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.experiment import Experiment, restored_tokenizer
+from seqzoo.runs.origin import stored_recipe
+from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data
+from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
+from seqzoo.runs.status import budget_share
+from seqzoo.terminal.display import Display
+from seqzoo.terminal.format import quoted
+from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.checkpoint import Checkpoint
+from seqzoo.training.loop import Effort, Training
+
+__all__ = ["resume_run"]
+
+
+def resume_run(
+    path: Path,
+    registry: Registry,
+    overrides: Overrides = (),
+    *,
+    device: str | None = None,
+    display: Display,
+) -> tuple[RunDirectory, Result]:
+    """Continue a run from its newest complete checkpoint, with overrides of its recipe.
+
+    Without overrides the result is bit-for-bit the same as that of an uninterrupted run. Where the
+    budget is spent, the run is only scored and sampled. Raises CheckpointError if there is no
+    checkpoint, UsageError if the corpus has changed, RecipeError for overrides that cannot be used.
+    """
+    directory = open_run_directory(path)
+    with directory.locked():
+        checkpoints.clear_unfinished(directory.checkpoints)
+        recipe, settings = changed_recipe(directory, registry, overrides)
+        newest = checkpoints.load_newest(directory.checkpoints, warn=display.warn)
+        share = budget_share(recipe.train.budget, newest.state)
+        if any(setting.key.startswith("train.budget") for setting in settings):
+            _require_larger_budget(share, newest.state["spent"])
+        chosen = device or _changed_device(directory, settings, since=newest.step)
+        runtime = recorded_runtime(recipe, newest.state["runtime"], chosen, display=display)
+        if any(setting.key == "runtime.compile" for setting in settings):
+            display.warn("runtime.compile has changed: the last bits of the result may differ.")
+        if share is not None and share >= 1:
+            return directory, _only_score(directory, recipe, settings, newest, runtime, display)
+        return directory, _train(directory, recipe, settings, newest, runtime, display)
+
+
+def _train(
+    directory: RunDirectory,
+    recipe: Recipe,
+    settings: Sequence[Setting],
+    newest: Checkpoint,
+    runtime: Runtime,
+    display: Display,
+) -> Result:
+    if not newest.is_complete:
+        raise UsageError(
+            f"{directory.path} was pruned: only its weights are left, so its training cannot "
+            f"continue; start a new run from them with "
+            f"train.start_from={quoted(directory.path.resolve())}."
+        )
+    before = stored_recipe(directory, recipe.registry).train
+    experiment = _experiment(directory, recipe, runtime, display, tokenizer_of=newest)
+    training = make_training(experiment)
+    training.restore(newest)
+    write_change(directory, recipe, settings, step=newest.step)
+    for setting in settings:
+        display.note(str(setting))
+    if recipe.train.budget != before.budget:
+        display.note(_learning_rate_now(training, before))
+    display.note(f"resuming {directory.path} from step {training.step}")
+    return train_and_score(directory, experiment, training, logs=newest.state["logs"])
+
+
+def _only_score(
+    directory: RunDirectory,
+    recipe: Recipe,
+    settings: Sequence[Setting],
+    newest: Checkpoint,
+    runtime: Runtime,
+    display: Display,
+) -> Result:
+    best = checkpoints.load_best(directory.checkpoints, newest, warn=display.warn)
+    experiment = _experiment(directory, recipe, runtime, display, tokenizer_of=best, weights=best)
+    _ = experiment.data  # a corpus that was not trained on is an error before anything is stored
+    write_change(directory, recipe, settings, step=newest.step)
+    for setting in settings:
+        display.note(str(setting))
+    display.note(f"the training of {directory.path} is finished (step {newest.step}); scoring it")
+    effort = Effort(**newest.state["spent"])
+    return score_and_sample(
+        Trained(directory, experiment, best.step, effort, newest.state["runtime"])
+    )
+
+
+def _experiment(
+    directory: RunDirectory,
+    recipe: Recipe,
+    runtime: Runtime,
+    display: Display,
+    *,
+    tokenizer_of: Checkpoint,
+    weights: Checkpoint | None = None,
+) -> Experiment:
+    return Experiment(
+        recipe,
+        runtime=runtime,
+        display=display,
+        tokenizer=restored_tokenizer(recipe, tokenizer_of),
+        open_data=lambda: reopen_data(directory, recipe, display=display),
+        weights=weights,
+    )
+
+
+def _require_larger_budget(share: float | None, spent: Mapping[str, Any]) -> None:
+    if share is not None and share > 1:
+        raise UsageError(
+            f"the new train.budget is smaller than what is trained already: {spent['steps']} "
+            f"steps, {spent['bytes']:,} bytes, {spent['seconds']:.0f} seconds; give a larger one."
+        )
+
+
+def _changed_device(
+    directory: RunDirectory, settings: Sequence[Setting], *, since: int
+) -> str | None:
+    """The device that was chosen after the checkpoint of step `since`; None if none was."""
+    later = [
+        each
+        for change in read_changes(directory)
+        if change.step >= since
+        for each in change.settings
+    ]
+    chosen = [each.after for each in (*later, *settings) if each.key == "runtime.device"]
+    return chosen[-1] if chosen else None
+
+
+def _learning_rate_now(training: Training, before: TrainSection) -> str:
+    """A sentence about the learning rate, which follows the share of the new budget."""
+    section, now = training.section, training.learning_rate
+    training.section = before
+    old = training.learning_rate
+    training.section = section
+    schedule = section.schedule
+    final = section.optimizer.learning_rate * schedule.final_fraction
+    course = {
+        "constant": "stays there",
+        "linear": f"falls linearly to {final:.3g} at the end of the new budget",
+        "cosine": f"falls along a cosine to {final:.3g} at the end of the new budget",
+    }[schedule.decay]
+    return f"the learning rate was {old:.3g} at this step, is {now:.3g} now, and {course}"

@@ -1,0 +1,270 @@
+"""What state a run is in, read from its folder: quickly, without torch, whatever is damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from seqzoo.errors import CheckpointError, DivergedError, SeqzooError, UsageError
+from seqzoo.recipes.sections import BudgetSection, SampleSection
+from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.results.result import Result, read_result
+from seqzoo.runs.changes import Change, read_changes
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.storage import write_whole
+from seqzoo.terminal.format import quoted
+from seqzoo.training.checkpoint_files import checkpoint_steps, stored_state
+
+__all__ = [
+    "RunState",
+    "Status",
+    "budget_share",
+    "divergence_recorded",
+    "finished_sentence",
+    "is_complete",
+    "status_of",
+]
+
+Value = TypeVar("Value")
+
+
+class RunState(StrEnum):
+    """What a run is doing, or where it stopped."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    TRAINED = "not scored"
+    STOPPED = "stopped"
+    DIVERGED = "diverged"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of one run.
+
+    reason: the process that uses it, why it diverged, or what is damaged; otherwise empty.
+    step: of the newest checkpoint, or the last logged one while it runs; None if there is none.
+    budget: None if recipe.yaml cannot be read. share: of the budget; None if it is not known.
+    result: what result.json says, also where the run was trained further since; None without one.
+    changed: when the run last wrote something, in seconds since the epoch. note: of the user.
+    """
+
+    directory: RunDirectory
+    state: RunState
+    reason: str = ""
+    step: int | None = None
+    budget: BudgetSection | None = None
+    share: float | None = None
+    result: Result | None = None
+    changed: float = 0.0
+    note: str = ""
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether `seqzoo resume` has something to do; a run that diverged would do so again."""
+        return self.state in (RunState.STOPPED, RunState.TRAINED)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files in the folder; links are not followed."""
+        found = 0
+        for folder, _, names in os.walk(self.directory.path):
+            for name in names:
+                with suppress(OSError):  # a run that is trained now removes files
+                    found += os.lstat(os.path.join(folder, name)).st_size
+        return found
+
+    @property
+    def progress(self) -> str:
+        """The step and how many there will be, e.g. "120 of 400", or the share of the budget."""
+        if self.step is None:
+            return ""
+        if self.budget is not None and self.budget.steps is not None:
+            return f"{self.step} of {self.budget.steps}"
+        return f"{self.step}" if self.share is None else f"{self.step} ({min(self.share, 1):.0%})"
+
+
+def status_of(directory: RunDirectory) -> Status:
+    """The state of a run. A damaged one raises nothing: its state says so, with the reason."""
+    problems: list[str] = []
+    budget = _unless_damaged(lambda: _stored_budget(directory), problems)
+    newest = _unless_damaged(lambda: _newest(directory.checkpoints), problems)
+    changes = _unless_damaged(lambda: read_changes(directory), problems) or ()
+    doubts: list[str] = []  # a damaged result is made again by `resume`
+    result = _unless_damaged(lambda: _stored_result(directory.result), doubts)
+    step, spent = newest or (None, None)
+    share = None if budget is None or spent is None else budget_share(budget, spent)
+    state, reason = RunState.STOPPED, ""
+    if holder := directory.holder():
+        state, reason = RunState.RUNNING, f"process {holder}"
+        if line := _last_line(directory.metrics):
+            step, share = line["step"], None if budget is None else _logged_share(budget, line)
+    elif problems:
+        state, reason = RunState.DAMAGED, problems[0]
+    elif _is_scored(result, step, changes) and (share is None or share >= 1):
+        state = RunState.FINISHED
+    elif share is not None and share >= 1:
+        state, reason = RunState.TRAINED, "".join(doubts)
+    elif directory.diverged.exists():
+        state, reason = RunState.DIVERGED, _first_line(directory.diverged)
+    return Status(
+        directory,
+        state,
+        reason,
+        step=step,
+        budget=budget,
+        share=share,
+        result=result,
+        changed=_changed(directory),
+        note=_first_line(directory.note),
+    )
+
+
+def budget_share(budget: BudgetSection, state: Mapping[str, Any]) -> float | None:
+    """The share of a budget that is spent at a checkpoint, of which `state` is the state.json.
+
+    None if that is not known: older checkpoints do not record the epochs.
+    """
+    spent, epochs = state["spent"], state.get("epochs")
+    share = budget.share(
+        steps=spent["steps"],
+        bytes=spent["bytes"],
+        seconds=spent["seconds"],
+        epochs=0 if epochs is None else epochs,
+    )
+    is_known = budget.epochs is None or epochs is not None or share >= 1
+    return share if is_known else None
+
+
+def is_complete(status: Status, sample: SampleSection) -> bool:
+    """Whether a run is finished, samples included, so that `resume` has nothing to do."""
+    result = status.result
+    if status.state is not RunState.FINISHED or status.share is None or result is None:
+        return False
+    return (status.directory.samples / f"step-{result.step}-{sample.count}.txt").exists()
+
+
+def finished_sentence(status: Status) -> str:
+    """What to do with a finished run."""
+    assert status.result is not None
+    assert status.budget is not None
+    path = quoted(status.directory.path)
+    score = status.result.scores.get("test")
+    scored = f", {score.bits_per_byte:.3f} bits per byte on test" if score else ""
+    longer = " ".join(
+        f"train.budget.{unit}={2 * amount}"
+        for unit, amount in status.budget.model_dump(exclude_none=True).items()
+    )
+    return (
+        f"{status.directory.path} is finished: {status.step} updates{scored}. To train longer: "
+        f"seqzoo resume {path} {longer}"
+    )
+
+
+@contextmanager
+def divergence_recorded(directory: RunDirectory) -> Iterator[None]:
+    """Training in this context leaves diverged.txt if it diverges; an old one is removed."""
+    directory.diverged.unlink(missing_ok=True)
+    try:
+        yield
+    except DivergedError as error:
+        write_whole(directory.diverged, f"{error}\n")
+        raise
+
+
+def _unless_damaged(read: Callable[[], Value], problems: list[str]) -> Value | None:
+    """What `read` returns; None, with a sentence added to `problems`, where it cannot be read."""
+    try:
+        return read()
+    except SeqzooError as error:
+        problems.append(str(error))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problems.append(f"a file cannot be read ({error}).")
+    return None
+
+
+def _stored_budget(directory: RunDirectory) -> BudgetSection:
+    try:
+        data, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
+        return BudgetSection.model_validate(data["train"]["budget"])
+    except OSError as error:
+        raise UsageError(f"{directory.recipe} cannot be read: {error.strerror}.") from error
+    except (KeyError, TypeError, ValidationError) as error:
+        raise UsageError(f"{directory.recipe} has no train.budget that can be used.") from error
+
+
+def _newest(folder: Path) -> tuple[int, dict[str, Any]]:
+    """The step and the state of the newest checkpoint that can be used."""
+    failures = []
+    for step in reversed(checkpoint_steps(folder)):
+        try:
+            state = stored_state(folder, step)
+        except CheckpointError as error:
+            failures.append(error)
+        else:
+            return step, state
+    raise failures[0] if failures else CheckpointError(f"{folder} has no checkpoint.")
+
+
+def _stored_result(path: Path) -> Result | None:
+    return read_result(path) if path.exists() else None
+
+
+def _is_scored(result: Result | None, step: int | None, changes: tuple[Change, ...]) -> bool:
+    """Whether a result is of all the training, and made after the last change of a setting."""
+    return (
+        result is not None
+        and result.steps == step
+        and all(change.at <= result.created for change in changes)
+    )
+
+
+def _logged_share(budget: BudgetSection, line: Mapping[str, Any]) -> float:
+    return budget.share(
+        steps=line["step"], bytes=line.get("bytes", 0), epochs=line.get("epoch", 0), seconds=0
+    )
+
+
+def _last_line(path: Path) -> dict[str, Any] | None:
+    """The last whole line of a file of JSON lines, if it has a step."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            line = json.loads(file.read().split(b"\n")[-2])
+    except (OSError, ValueError, IndexError):
+        return None
+    return line if isinstance(line, dict) and type(line.get("step")) is int else None
+
+
+def _changed(directory: RunDirectory) -> float:
+    times = []
+    for path in (
+        directory.path,
+        directory.recipe,
+        directory.metrics,
+        directory.checkpoints,
+        directory.result,
+    ):
+        try:
+            times.append(os.lstat(path).st_mtime)
+        except OSError:
+            continue
+    # The folder itself also changes when a note is written.
+    return max(times[1:] or times, default=0.0)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[0] if lines else ""

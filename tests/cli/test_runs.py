@@ -1,0 +1,173 @@
+"""`seqzoo runs` and its commands, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import environment, seqzoo
+from made_runs import make_run
+from rich.cells import cell_len
+
+WIDE = "漢" * 30
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with runs/ in it: one run in each state, and a member of a sweep."""
+    runs = tmp_path / "runs"
+    make_run(runs / "finished", test=2.5)
+    make_run(runs / "unscored", scored_at=None)
+    make_run(runs / "stop ped", steps=(30,), scored_at=None)
+    make_run(runs / "exploded", steps=(30,), scored_at=None).diverged.write_text("the loss\n")
+    make_run(runs / "broken").recipe.write_text("{")
+    make_run(runs / "sizes" / "a_long_name-hidden_size_64-batch_size_32-seed_1", test=2.5)
+    return tmp_path
+
+
+def test_there_is_a_row_for_every_run_and_it_fits_the_terminal(folder: Path) -> None:
+    seqzoo("runs", "note", "runs/finished", f"my\x1b[31m {WIDE}", folder=folder)
+    for width in (60, 80, 200):
+        done = seqzoo("runs", folder=folder, COLUMNS=str(width))
+        assert done.returncode == 0, done.stderr
+        header, *rows = done.stdout.partition("\n\n")[0].splitlines()
+        assert header.split() == ["run", "state", "step", "test", "size", "age", "note"]
+        assert max(map(cell_len, done.stdout.partition("\n\n")[0].splitlines())) <= width
+        assert {row.split("  ")[0].strip()[-6:] for row in rows} == {
+            "nished", "scored", "op ped", "ploded", "broken", "seed_1",
+        }  # fmt: skip
+        text = done.stdout
+        for expected in ("finished  ", "not scored", "stopped", "diverged", "damaged", "2.500"):
+            assert expected in text
+        assert "\x1b" not in text
+        assert not [line for line in text.splitlines() if line != line.rstrip()]
+    assert "exploded: the loss" in text
+    assert "6 runs, " in text
+    assert "2 can be resumed" in text
+
+
+def test_json_has_what_the_table_has_unrounded(folder: Path) -> None:
+    listed = json.loads(seqzoo("runs", "--json", folder=folder).stdout)
+    assert len(listed) == 6
+    (stopped,) = [each for each in listed if each["run"] == "stop ped"]
+    assert (stopped["state"], stopped["step"], stopped["share"]) == ("stopped", 30, 0.5)
+    assert stopped["budget"] == {"steps": 60}
+    (finished,) = [each for each in listed if each["run"] == "finished"]
+    assert finished["bits_per_byte"]["test"] == 2.5
+
+
+@pytest.mark.parametrize("changes", [{"TERM": "dumb"}, {"LC_ALL": "C", "PYTHONUTF8": "1"}])
+def test_a_folder_or_one_run_can_be_given(folder: Path, changes: dict[str, str]) -> None:
+    sweep = seqzoo("runs", "runs/sizes", folder=folder, **changes).stdout
+    assert "seed_1" in sweep
+    assert "1 run, " in sweep
+    one = seqzoo("runs", "runs/finished", folder=folder, **changes).stdout
+    assert one.splitlines()[1].startswith("finished  finished  60 of 60  2.500")
+
+
+def test_a_missing_folder_and_a_mistyped_command_are_one_sentence(folder: Path) -> None:
+    for typed, expected in (("rusn", "Did you mean 'runs'"), ("prnue", "Did you mean 'prune'")):
+        done = seqzoo("runs", typed, folder=folder)
+        assert (done.returncode, expected in done.stderr) == (2, True)
+    assert seqzoo("runs", folder=folder / "runs" / "sizes").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_deleted"), [("y", True), ("yes\n", True), ("n\n", False), ("\n", False)]
+)
+def test_deleting_asks_first(folder: Path, answer: str, is_deleted: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "seqzoo", "runs", "rm", "runs/finished", "runs/broken"],
+        cwd=folder,
+        env=environment(),
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Delete 2 runs" in done.stderr
+    assert (folder / "runs" / "finished").exists() is not is_deleted
+    assert (folder / "runs" / "broken").exists() is not is_deleted
+    assert (folder / "runs" / "unscored").exists()
+
+
+def test_without_an_answer_nothing_is_deleted(folder: Path) -> None:
+    done = seqzoo("runs", "rm", "runs/finished", folder=folder)
+    assert done.returncode == 2
+    assert "give --yes" in done.stderr
+    assert seqzoo("runs", "rm", "--yes", "runs/finished", folder=folder).returncode == 0
+    assert not (folder / "runs" / "finished").exists()
+
+
+def test_nothing_is_deleted_if_one_of_the_folders_is_no_run(folder: Path) -> None:
+    done = seqzoo("runs", "rm", "--yes", "runs/finished", "runs/sizes", folder=folder)
+    assert done.returncode == 2
+    assert (folder / "runs" / "finished").exists()
+
+
+def test_files_of_the_user_are_not_deleted_without_a_question(folder: Path) -> None:
+    thesis = folder / "runs" / "finished" / "thesis.tex"
+    thesis.write_text("")
+    done = seqzoo("runs", "rm", "--yes", "runs/finished", folder=folder)
+    assert (done.returncode, thesis.exists()) == (2, True)
+    assert "also contains thesis.tex" in done.stderr
+
+
+def test_pruning_says_what_it_frees(folder: Path) -> None:
+    dry = seqzoo("runs", "prune", "--dry-run", folder=folder)
+    assert "would be freed, of 2 finished runs" in dry.stdout
+    wet = seqzoo("runs", "prune", folder=folder)
+    assert wet.stdout == dry.stdout.replace("would be freed", "freed")
+    assert "0 B freed" in seqzoo("runs", "prune", "runs/finished", folder=folder).stdout
+    refused = seqzoo("runs", "prune", "runs/stop ped", folder=folder)
+    assert (refused.returncode, "is stopped, and only finished" in refused.stderr) == (2, True)
+
+
+def test_a_note_is_kept_shown_and_removed(folder: Path) -> None:
+    assert seqzoo("runs", "note", "runs/finished", "first", "try", folder=folder).returncode == 0
+    assert seqzoo("runs", "note", "runs/finished", folder=folder).stdout == "first try\n"
+    assert "first try" in seqzoo("runs", folder=folder).stdout
+    assert seqzoo("runs", "note", "runs/finished", "", folder=folder).returncode == 0
+    assert seqzoo("runs", "note", "runs/finished", folder=folder).stdout == ""
+    assert seqzoo("runs", "note", "runs/fnished", "x", folder=folder).returncode == 2
+
+
+def test_a_run_is_renamed(folder: Path) -> None:
+    done = seqzoo("runs", "mv", "runs/finished", "done", folder=folder)
+    assert (done.returncode, "runs/finished is runs/done now" in done.stderr) == (0, True)
+    assert (folder / "runs" / "done" / "recipe.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["finished", "broken", "exploded", "unscored"])
+def test_one_run_is_shown_whatever_its_state(folder: Path, name: str) -> None:
+    done = seqzoo("runs", "show", f"runs/{name}", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split() == ["run", f"runs/{name}"]
+    assert ("lstm (hidden_size=16" in done.stdout) is (name != "broken")
+
+
+def test_the_leaderboard_counts_the_runs_without_a_result(folder: Path) -> None:
+    done = seqzoo("leaderboard", folder=folder)
+    assert "3 runs have no result yet: seqzoo runs lists them" in done.stderr
+    listed = json.loads(seqzoo("leaderboard", "--json", folder=folder).stdout)
+    assert listed["unscored"] == ["exploded", "stop ped", "unscored"]
+    for name in ("finished", "broken", "sizes"):
+        (folder / "runs" / name).rename(folder / name)
+    for arguments in (("leaderboard", "runs"), ("leaderboard", "--runs", "runs")):
+        none = seqzoo(*arguments, folder=folder)
+        assert none.returncode == 0
+        assert "There are no results in runs yet" in none.stderr
+        assert "3 runs have no result yet" in none.stderr
+    both = seqzoo("leaderboard", "runs", "--runs", "sizes", folder=folder)
+    assert (both.returncode, "two folders" in both.stderr) == (2, True)
+
+
+def test_without_adaptive_scores_the_leaderboard_says_how_to_make_one(folder: Path) -> None:
+    done = seqzoo("leaderboard", "--sort", "adaptive", folder=folder)
+    assert done.returncode == 0
+    assert "seqzoo eval RUN --adaptive" in done.stderr
+    assert "--adaptive" not in seqzoo("leaderboard", folder=folder).stderr

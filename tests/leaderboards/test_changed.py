@@ -1,0 +1,31 @@
+"""Runs whose settings changed during training are marked, and not averaged with others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from small_result import leave
+
+from seqzoo.leaderboards.board import read_board
+from seqzoo.leaderboards.leaderboard import leaderboard
+from seqzoo.leaderboards.views import board_to_markdown, notes
+from seqzoo.results.result import ChangeRecord
+
+LONGER = ChangeRecord(step=400, key="train.budget.steps", before=400, after=800)
+
+
+def test_a_row_says_what_changed_and_a_footnote_explains_it(tmp_path: Path) -> None:
+    leave(tmp_path, "straight", fingerprint="a", seed=1)
+    leave(tmp_path, "longer", fingerprint="b", seed=2, changes=(LONGER,))
+    board = read_board(tmp_path)
+    (line,) = [line for line in board_to_markdown(board, None).splitlines() if "longer" in line]
+    assert "steps 400 to 800" in line
+    assert any(note.startswith("changed:") for note in notes(board, None))
+    rows = {row.name: row.changed for row in leaderboard(tmp_path)}
+    assert (rows["longer"], rows["straight"]) == (("steps 400 to 800",), ())
+
+
+def test_without_changes_there_is_no_column_and_no_footnote(tmp_path: Path) -> None:
+    leave(tmp_path, "straight")
+    board = read_board(tmp_path)
+    assert "changed" not in "\n".join([board_to_markdown(board, None), *notes(board, None)])
