@@ -8,9 +8,15 @@ used, so that `import seqzoo` and declaring a plugin do not import torch.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
+from seqzoo import cores as cores  # measures how busy the machine is from here on
+from seqzoo.environment import set_defaults
 from seqzoo.version import __version__ as __version__
+
+set_defaults(os.environ, sys.modules)
 
 if TYPE_CHECKING:
     from seqzoo.doctor.examine import examine

@@ -1,4 +1,4 @@
-"""seqzoo compare RUN RUN [RUN ...]"""
+"""seqzoo compare RUN [RUN ...]"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson
+from seqzoo.cli.options import AsJson, run_named
 
 
 class Over(StrEnum):
@@ -16,24 +16,34 @@ class Over(StrEnum):
 
     steps = "steps"
     bytes = "bytes"
+    seconds = "seconds"
 
 
 def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of two or more finished runs; each is compared with the first.",
+            help="Folders of finished runs; each is compared with the first. One is shown alone.",
             show_default=False,
+            callback=run_named,
         ),
     ],
     split: Annotated[
         str, typer.Option(help="Split whose scores are subtracted.", metavar="NAME")
     ] = "test",
-    over: Annotated[Over, typer.Option("--x", help="The x axis of the loss curves.")] = Over.steps,
+    over: Annotated[
+        Over | None,
+        typer.Option(
+            "--x",
+            help="The x axis of the curves; default: steps, and seconds in a picture.",
+            show_default=False,
+        ),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="File (.svg, .png or .pdf) for a plot of accuracy over the time of training.",
+            help="File (.svg, .png or .pdf) for a plot of bits per byte and accuracy.",
+            metavar="FILE",
             show_default=False,
         ),
     ] = None,
@@ -41,22 +51,26 @@ def compare(
 ) -> None:
     """Compare runs: scores, settings, loss curves, and where the scores differ.
 
+    A single run is shown with its scores, settings and curves.
     Scores are subtracted only where they are comparable: of the same bytes,
     read in the same way. The rest is shown for any runs. Neither the corpus
     nor plugins are needed.
     """
     from seqzoo.comparison.compare import compare as compared
     from seqzoo.comparison.finished import read_finished_runs
+    from seqzoo.comparison.picture import draw_picture, require_drawable
     from seqzoo.comparison.to_json import comparison_to_json
     from seqzoo.comparison.views import print_comparison
-    from seqzoo.terminal.console import results
+    from seqzoo.terminal.console import note, results
 
-    finished = read_finished_runs(runs)
     if picture is not None:
-        from seqzoo.comparison.picture import draw_picture
-
-        draw_picture(finished, picture)
-    comparison = compared(finished, split=split.replace("-", "_"), axis=over.value)
+        require_drawable(picture)
+    axis = None if over is None else over.value
+    finished = read_finished_runs(runs)
+    comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
+    if picture is not None:
+        draw_picture(finished, picture, axis=axis)
+        note(f"the picture is in {picture}")
     if as_json:
         print(comparison_to_json(comparison))
     else:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device
+from seqzoo.cli.options import AsJson, Device, recipe_or_run
 
 if TYPE_CHECKING:
     from seqzoo.doctor.diagnosis import Diagnosis
     from seqzoo.doctor.subject import Settings, Subject
     from seqzoo.plugin.registry import Registry
+    from seqzoo.recipes.load import Recipe
 
 
 def doctor(
@@ -22,6 +23,7 @@ def doctor(
             metavar="[RECIPE|RUN]",
             help="A recipe, or the folder of a run. Without it: this installation.",
             show_default=False,
+            callback=recipe_or_run,
         ),
     ] = None,
     overrides: Annotated[
@@ -37,7 +39,11 @@ def doctor(
     ] = None,
     fixed: Annotated[
         Path | None,
-        typer.Option(help="Write the fixed recipe to this file.", show_default=False),
+        typer.Option(
+            help="Write the recipe to this file, with the settings that the findings propose.",
+            metavar="FILE.yaml",
+            show_default=False,
+        ),
     ] = None,
     list_checks: Annotated[
         bool, typer.Option("--list", help="List the checks and do nothing else.")
@@ -56,19 +62,21 @@ def doctor(
     if list_checks:
         _print_checks(registry, as_json=as_json)
         return
+    # Wrong arguments are reported before torch is imported.
+    if fixed is not None:
+        _require_writable(fixed, target)
+    recipe = _recipe(target, registry, overrides or [])
     from seqzoo.doctor.checks import select_checks
     from seqzoo.doctor.diagnosis import diagnose
     from seqzoo.doctor.report.text import print_diagnosis
     from seqzoo.doctor.report.to_json import as_json as printed
     from seqzoo.doctor.subject import Settings
-    from seqzoo.terminal.console import messages, note, results
+    from seqzoo.terminal.console import messages, results
     from seqzoo.terminal.progress import meter
 
-    if fixed is not None:
-        _require_free(fixed)
     with meter("doctor", messages()) as display:
         settings = Settings(quick=quick, seed=seed)
-        subject = _subject(target, registry, overrides or [], settings, device=device)
+        subject = _subject(target, recipe, registry, settings, device=device)
         # Without a target there is only the machine to look at.
         checks = select_checks(subject.registry, only or ([] if target else ["environment"]))
         step = 1 / max(len(checks), 1)
@@ -82,50 +90,63 @@ def doctor(
         subject.watch = lambda share: display.show(begun + share * step, f"{current}: training")
         diagnosis = diagnose(subject, checks, watch=watch)
     text = _fixed(diagnosis, subject, registry, target, overrides or [], into=fixed)
+    changed = text if any(each.outcome.changes for each in diagnosis.findings) else None
     if as_json:
-        print(printed(diagnosis, fixed=text))
+        print(printed(diagnosis, fixed=changed))
     else:
         print_diagnosis(diagnosis, results())
-        if text is not None and fixed is None:
-            print(f"\n# The recipe with these settings:\n{text}", end="")
-    if fixed is not None:
-        if text is None:
-            note(f"no finding changes a setting, so {fixed} was not written")
-        else:
-            from seqzoo.storage import write_whole
-
-            write_whole(fixed, text)
-            note(f"the fixed recipe is in {fixed}: seqzoo run {fixed}")
+        if changed is not None and fixed is None:
+            print(f"\n# The recipe with these settings:\n{changed}", end="")
+    if fixed is not None and text is not None:
+        _write(text, fixed, diagnosis, is_changed=changed is not None)
     if not diagnosis.is_healthy:
         raise typer.Exit(6)
 
 
-def _subject(
-    target: Path | None,
-    registry: Registry,
-    overrides: list[str],
-    settings: Settings,
-    *,
-    device: str | None,
-) -> Subject:
-    from seqzoo.doctor.subject import Subject
-    from seqzoo.doctor.subjects.recipe import subject_of_recipe, subject_of_run
-    from seqzoo.errors import UsageError
+def _recipe(target: Path | None, registry: Registry, overrides: list[str]) -> Recipe | None:
+    """The recipe at `target`; None if it is a run, or nothing."""
+    from seqzoo.errors import RecipeError, UsageError
     from seqzoo.recipes.load import load_recipe
-    from seqzoo.terminal.display import TerminalDisplay
+    from seqzoo.runs.directory import open_run_directory
 
     if target is None:
-        return Subject(title="this installation", registry=registry, settings=settings)
+        return None
     if target.is_dir():
         if overrides:
             raise UsageError(
                 f"{target} is a run, whose settings are fixed; give a recipe to change '"
                 f"{overrides[0]}'."
             )
+        open_run_directory(target)  # raises UsageError if there is no run
+        return None
+    try:
+        return load_recipe(target, registry, overrides=overrides)
+    except RecipeError:
+        raise
+    except UsageError as error:
+        if target.exists():
+            raise
+        raise UsageError(f"there is no recipe or run {target}.{_nearest(target)}") from error
+
+
+def _subject(
+    target: Path | None,
+    recipe: Recipe | None,
+    registry: Registry,
+    settings: Settings,
+    *,
+    device: str | None,
+) -> Subject:
+    from seqzoo.doctor.subject import Subject
+    from seqzoo.doctor.subjects.recipe import subject_of_recipe, subject_of_run
+    from seqzoo.terminal.display import TerminalDisplay
+
+    if target is None:
+        return Subject(title="this installation", registry=registry, settings=settings)
+    if recipe is None:
         return subject_of_run(
             target, registry, device=device, settings=settings, display=TerminalDisplay()
         )
-    recipe = load_recipe(target, registry, overrides=overrides)
     return subject_of_recipe(
         recipe,
         title=str(target),
@@ -135,16 +156,56 @@ def _subject(
     )
 
 
-def _require_free(path: Path) -> None:
+def _nearest(target: Path) -> str:
+    """A hint with the closest recipe or run beside the target, or the closest run in runs/."""
+    from seqzoo.cli.options import DEFAULT_RUNS
+    from seqzoo.errors import did_you_mean
+    from seqzoo.terminal.format import quoted
+
+    try:
+        beside = [
+            entry
+            for entry in target.parent.iterdir()
+            if entry.suffix in (".yaml", ".yml") or (entry / "recipe.yaml").is_file()
+        ]
+        runs = [file.parent for file in DEFAULT_RUNS.glob("*/recipe.yaml")]
+    except (OSError, ValueError):
+        return ""
+    places = {name: path for path in (*runs, *beside) for name in (path.name, path.stem)}
+    hint = did_you_mean(target.name, places)
+    close = [path for name, path in places.items() if hint == f" Did you mean '{name}'?"]
+    return f" Did you mean {quoted(close[0])}?" if close else ""
+
+
+def _require_writable(path: Path, target: Path | None) -> None:
     """Checked first, so that no work is lost because a folder does not exist."""
     from seqzoo.errors import UsageError
 
+    if target is None:
+        raise UsageError("--fixed writes a recipe; give the recipe or the run to examine.")
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"--fixed: {path} must end in .yaml, as every recipe.")
     if path.exists():
         raise UsageError(
             f"--fixed: {path} exists, and nothing is overwritten; choose another name."
         )
     if not path.absolute().parent.is_dir():
         raise UsageError(f"--fixed: there is no folder {path.parent}; make it first.")
+
+
+def _write(text: str, path: Path, diagnosis: Diagnosis, *, is_changed: bool) -> None:
+    from seqzoo.storage import write_whole
+    from seqzoo.terminal.console import note
+    from seqzoo.terminal.format import quoted
+
+    write_whole(path, text)
+    command = f"seqzoo run {quoted(path)}"
+    if is_changed:
+        note(f"the fixed recipe is in {path}: {command}")
+    elif diagnosis.is_healthy:
+        note(f"nothing has to change; {path} has the same settings: {command}")
+    else:
+        note(f"no finding proposes a setting; {path} has the same settings: {command}")
 
 
 def _fixed(
@@ -169,6 +230,7 @@ def _fixed(
         base=subject.recipe.base,
         folder=into.absolute().parent if into is not None else Path.cwd(),
         overrides=overrides,
+        always=into is not None,
     )
 
 
@@ -189,7 +251,7 @@ def _print_checks(registry: Registry, *, as_json: bool) -> None:
         print(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("check", "healthy is", "quick"):
+    for column in ("check", "what is healthy", "quick"):
         table.add_column(column, no_wrap=column == "check")
     for check in checks:
         table.add_row(check.name, check.summary, "yes" if check.is_quick else "")

@@ -27,9 +27,9 @@ def leaderboard(
         typer.Option(
             "--where",
             "-w",
-            metavar="COLUMN=PATTERN",
-            help="Rows to show, e.g. -w kind=run -w 'run=shakespeare_*'; all must match. Ranks "
-            "are still among all rows.",
+            metavar="CONDITION",
+            help="Rows to show, e.g. -w kind=run -w 'run=shakespeare_*' -w 'static<2.2'; all must "
+            "match. Also !=, <=, > and >=. Ranks are still among all rows.",
         ),
     ] = None,
     columns: Annotated[
@@ -67,7 +67,8 @@ def leaderboard(
     """
     from seqzoo.errors import UsageError
     from seqzoo.leaderboards.board import read_board, require_runs_folder
-    from seqzoo.leaderboards.columns import chosen_columns, row_filter
+    from seqzoo.leaderboards.columns import chosen_columns
+    from seqzoo.leaderboards.filters import row_filter
     from seqzoo.leaderboards.page import read_page
     from seqzoo.terminal.console import note, warn
     from seqzoo.terminal.format import quoted

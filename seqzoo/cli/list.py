@@ -25,8 +25,8 @@ def list_plugins(
 
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError, did_you_mean
-    from seqzoo.plugin.registry import PLUGIN_KINDS
-    from seqzoo.terminal.console import results
+    from seqzoo.plugin.registry import PLUGIN_KINDS, none_installed
+    from seqzoo.terminal.console import note, results
 
     if kind is not None and kind not in PLUGIN_KINDS and kind.removesuffix("s") in PLUGIN_KINDS:
         kind = kind.removesuffix("s")
@@ -56,6 +56,9 @@ def list_plugins(
                 indent=2,
             )
         )
+        return
+    if kind is not None and not rows:
+        note(none_installed(kind))
         return
     console = results()
     table = Table(box=None, pad_edge=False, header_style="bold")

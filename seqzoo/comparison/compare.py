@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from seqzoo.comparison.differences import Difference, NoDifference, differences
 from seqzoo.comparison.finished import FinishedRun
+from seqzoo.comparison.loss_curve import Axis, LossCurve, loss_curve
 from seqzoo.comparison.parts import PartRow, rows_by_class, rows_by_distance
-from seqzoo.comparison.settings import SettingDifference, differing_settings
+from seqzoo.comparison.settings import SettingDifference, changed_settings, differing_settings
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.results.comparable import start_in_words
 from seqzoo.results.result import Result
 
 __all__ = [
-    "Axis",
     "Comparison",
-    "LossCurve",
     "MetricRow",
     "compare",
 ]
 
-Axis: TypeAlias = Literal["steps", "bytes"]
 Kind: TypeAlias = Literal["bits", "share", "count", "seconds", "memory", "text", "hash"]
-Points: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -45,17 +39,10 @@ class MetricRow:
 
 
 @dataclass(frozen=True)
-class LossCurve:
-    """Bits per byte during training: (x, bits per byte), in the order of the log."""
-
-    training: Points
-    validation: Points
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Everything that `seqzoo compare` shows. Tuples with a value per run are in order of `runs`.
 
+    settings: those that differ; of a single run, those that are not the default.
     starts: a sentence for each run that started from another run's weights.
     """
 
@@ -75,13 +62,13 @@ class Comparison:
 def compare(
     runs: Sequence[FinishedRun], *, split: str = "test", axis: Axis = "steps"
 ) -> Comparison:
-    """Compare runs with the first of them, on one split.
+    """Compare runs with the first of them, on one split; or show a single run.
 
-    axis: the x axis of curves. Raises UsageError for fewer than 2 runs, more than 26, or a split
-    that none of them has.
+    axis: the x axis of curves. Raises UsageError for no run, more than 26, or a split that none of
+    them has.
     """
-    if not 2 <= len(runs) <= len(string.ascii_uppercase):
-        raise UsageError(f"compare takes 2 to 26 folders of runs, and was given {len(runs)}.")
+    if not 1 <= len(runs) <= len(string.ascii_uppercase):
+        raise UsageError(f"compare takes 1 to 26 folders of runs, and was given {len(runs)}.")
     results = [run.result for run in runs]
     letters = tuple(string.ascii_uppercase[: len(runs)])
     known = list(_splits(results))
@@ -104,14 +91,18 @@ def compare(
         starts=tuple(filter(None, starts)),
         metrics=tuple(_metrics(results)),
         differences=tuple(found),
-        settings=differing_settings([run.recipe for run in runs], letters),
+        settings=(
+            differing_settings([run.recipe for run in runs], letters)
+            if len(runs) > 1
+            else changed_settings(runs[0].recipe, letters[0])
+        ),
         by_class=rows_by_class(scores, may_subtract),
         by_distance=rows_by_distance(scores, may_subtract),
-        curves=tuple(_curve(run, axis) for run in runs),
+        curves=tuple(loss_curve(run, axis) for run in runs),
     )
 
 
-# Shown only where runs differ in them.
+# Shown of a single run, and where runs differ in them.
 _ONLY_DIFFERING: tuple[tuple[str, str, Kind], ...] = (
     ("corpus.name", "corpus", "text"),
     ("corpus.sha256", "corpus sha256", "hash"),
@@ -130,7 +121,7 @@ def _metrics(results: Sequence[Result]) -> Iterator[MetricRow]:
         return MetricRow(key, title, kind, tuple(_at(each, key) for each in stored))
 
     def differs(row: MetricRow) -> bool:
-        return len(set(row.values)) > 1
+        return len(set(row.values)) > 1 or (len(results) == 1 and row.values[0] is not None)
 
     yield metric("architecture", "architecture", "text")
     yield metric("tokenizer", "tokenizer", "text")
@@ -173,22 +164,3 @@ def _at(data: Any, key: str) -> Any:
     for part in key.split("."):
         data = data.get(part) if isinstance(data, dict) else None
     return data
-
-
-def _curve(run: FinishedRun, axis: Axis) -> LossCurve:
-    lines = run.metrics
-    if axis == "steps":
-        places = [float(line.step) for line in lines]
-    else:
-        # A line with validation alone does not say how many bytes had been read; others do.
-        known = [(line.step, line.bytes) for line in lines if line.bytes is not None]
-        steps, read = zip((0, 0), *known, strict=True)
-        places = np.interp([line.step for line in lines], steps, read).tolist()
-    training = [line.bits_per_byte for line in lines]
-    validation = [line.validation_bits_per_byte for line in lines]
-    return LossCurve(_points(places, training), _points(places, validation))
-
-
-def _points(places: Sequence[float], values: Sequence[float | None]) -> Points:
-    pairs = zip(places, values, strict=True)
-    return tuple((x, y) for x, y in pairs if y is not None and math.isfinite(y))

@@ -1,103 +1,255 @@
-"""A picture of runs: accuracy on validation over the time of training, beside the baselines."""
+"""A picture of runs: bits per byte and accuracy during training, beside the baselines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from seqzoo.comparison.finished import FinishedRun
+from seqzoo.comparison.loss_curve import Axis, LossCurve, loss_curve
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.terminal.format import quoted
 
-__all__ = ["draw_picture"]
+__all__ = ["draw_picture", "require_drawable"]
 
 # Colours for every kind of colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MIN_GAP = 0.022
+_STYLES = ("-", "--", "-.", ":")
+_SUFFIXES = (".svg", ".png", ".pdf")
+_AXES = {"steps": "updates", "bytes": "bytes read", "seconds": "seconds of training"}
+_LABEL_SIZE = 7.5
+_LABEL_GAP = 0.04  # of the height of a panel
+_LONGEST_TITLE = 70
 
 
-def draw_picture(runs: Sequence[FinishedRun], path: Path) -> None:
-    """Write `path` (.svg, .png or .pdf): accuracy on the validation split over seconds of training.
+def require_drawable(path: Path) -> None:
+    """Checked before any work.
 
-    A baseline with an accuracy is a horizontal line. The same runs give the same SVG. Raises
-    UsageError for another suffix or runs without validation, EnvironmentFault where matplotlib is
+    Raises UsageError for another suffix or a missing folder, EnvironmentFault where matplotlib is
     not installed.
     """
-    if path.suffix not in (".svg", ".png", ".pdf"):
+    if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"picture {path} must end in .svg, .png or .pdf.")
-    curves = [_curve(run) for run in runs]
-    if not any(curves):
+    if not path.absolute().parent.is_dir():
+        folder = quoted(path.parent)
         raise UsageError(
-            "none of these runs was validated during training, so there is no curve to draw; set "
-            "train.validation.every_steps."
+            f"picture {path}: there is no folder {path.parent}; make it with 'mkdir -p {folder}'."
         )
+    if path.is_dir():
+        raise UsageError(f"picture {path} is a folder; choose another name.")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise EnvironmentFault(_MISSING)
+
+
+_MISSING = (
+    'pictures need matplotlib, which is not installed; install it with "pip install '
+    "'seqzoo[report]'\"."
+)
+
+
+def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None = None) -> None:
+    """Write `path` (.svg, .png or .pdf): validation during training, and training losses.
+
+    axis: what is at the bottom; None for seconds of training where all runs have logged them, else
+    updates. Baselines are horizontal lines if all runs have one corpus. The same runs give the same
+    SVG. Raises as `require_drawable`, and UsageError for runs without curves.
+    """
+    require_drawable(path)
+    if axis is None:
+        axis = "seconds" if all(run.seconds_at for run in runs) else "steps"
+    curves = [loss_curve(run, axis) for run in runs]
+    if not any(curve.validation or curve.training for curve in curves):
+        raise UsageError("none of these runs has logged metrics, so there is no curve to draw.")
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise EnvironmentFault(
-            f"pictures need matplotlib, which is not installed ({error}); install it with "
-            f"'pip install seqzoo[report]'."
-        ) from error
+        raise EnvironmentFault(f"matplotlib cannot be loaded ({error}).") from error
+    panels = [_losses(runs, curves)]
+    if any(curve.accuracy for curve in curves):
+        panels.append(_accuracies(runs, curves))
     # Ids in an SVG are drawn from the salt; with a fixed one and no date the file is the same.
-    with matplotlib.rc_context({"svg.hashsalt": "seqzoo", "font.size": 10}):
-        figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    with matplotlib.rc_context({"svg.hashsalt": "seqzoo", "font.size": 9}):
+        rows = math.ceil(len(runs) / 3)
+        size = (5.2 * len(panels), 4.2 + 0.2 * rows)
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        _draw_rungs(axes, runs)
-        for number, (run, curve) in enumerate(zip(runs, curves, strict=True)):
-            if curve:
-                seconds, accuracy = zip(*curve, strict=True)
-                axes.plot(
-                    seconds,
-                    [100 * share for share in accuracy],
-                    color=_COLOURS[number % len(_COLOURS)],
-                    linewidth=1.8,
-                    label=run.label,
-                )
-        axes.set_xlabel("seconds of training")
-        axes.set_ylabel("next byte guessed right on validation, %")
-        axes.set_xlim(0, max(seconds for curve in curves for seconds, _ in curve))
-        axes.set_ylim(bottom=0)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(frameon=False, loc="outside lower center", ncols=min(2, len(runs)))
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.suptitle(_title(runs), fontsize=11)
+        right = max(x for panel in panels for line in panel.lines for x, _ in line.points)
+        places = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(places, panels, strict=True):
+            _draw(axes, panel, right or 1.0)
+            axes.set_xlabel(_AXES[axis])
+        handles = dict(_legend(panels[0]))
+        figure.legend(
+            handles.values(),
+            handles.keys(),
+            frameon=False,
+            loc="outside lower center",
+            ncols=max(1, min(3, round(size[0] * 14) // (max(map(len, handles)) + 8))),
+        )
+        dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        figure.savefig(path, dpi=150, metadata=dates.get(path.suffix.lower()))
 
 
-def _curve(run: FinishedRun) -> list[tuple[float, float]]:
-    """(seconds, accuracy) of each validation; seconds are interpolated between logged steps."""
-    if not run.seconds_at:
-        return []
-    steps, seconds = zip(*sorted(run.seconds_at.items()), strict=True)
+class _Line(NamedTuple):
+    """One curve. is_training: a thin line without markers."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    colour: str
+    style: str
+    is_training: bool = False
+
+
+class _Panel(NamedTuple):
+    """rungs: names and values of the baselines. low, high: what the y axis shows."""
+
+    title: str
+    unit: str
+    lines: list[_Line]
+    rungs: list[tuple[str, float]]
+    low: float
+    high: float
+
+
+def _lines(runs: Sequence[FinishedRun], points: Sequence[Any], **more: Any) -> list[_Line]:
     return [
-        (float(np.interp(line.step, (0, *steps), (0.0, *seconds))), line.validation_accuracy)
-        for line in run.metrics
-        if line.validation_accuracy is not None
+        _Line(
+            run.label,
+            each,
+            _COLOURS[number % len(_COLOURS)],
+            _STYLES[number // len(_COLOURS) % len(_STYLES)],
+            **more,
+        )
+        for number, (run, each) in enumerate(zip(runs, points, strict=True))
     ]
 
 
-def _draw_rungs(axes: Any, runs: Sequence[FinishedRun]) -> None:
-    """Lines for the baselines of the first run, named at the right end where there is room."""
-    rungs = {
-        rung.name: rung.accuracy["validation"]
-        for rung in runs[0].result.rungs
-        if not rung.adaptive and "validation" in rung.accuracy
-    }
-    last = -1.0
-    for name, accuracy in sorted(rungs.items(), key=lambda item: item[1]):
-        axes.axhline(100 * accuracy, color="#999999", linewidth=0.8, linestyle=(0, (4, 3)))
-        if accuracy - last >= _MIN_GAP:
-            axes.annotate(
-                name,
-                (1.0, 100 * accuracy),
-                xycoords=("axes fraction", "data"),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                color="#666666",
-                fontsize=8,
-            )
-            last = accuracy
+def _losses(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Panel:
+    lines = _lines(runs, [curve.training for curve in curves], is_training=True)
+    lines += _lines(runs, [curve.validation for curve in curves])
+    rungs = [
+        (rung.name, rung.bits_per_byte["validation"])
+        for rung in _baselines(runs)
+        if "validation" in rung.bits_per_byte
+    ]
+    low = min(y for line in lines for _, y in line.points)
+    high = max(_highest(line) for line in lines if line.points)
+    near = [value for _, value in rungs if value < low][-1:]
+    low = min([low, *near])
+    margin = 0.06 * max(high - low, 0.1)
+    return _Panel(
+        "loss (lower is better)", "bits per byte", lines, rungs, low - margin, high + margin
+    )
+
+
+def _highest(line: _Line) -> float:
+    """What has to be visible of a line.
+
+    The first losses of a run are several times the later ones: one in ten may be left out.
+    """
+    values = sorted(y for _, y in line.points)
+    left_out = math.ceil(len(values) / 10) if line.is_training else 0
+    return values[max(0, len(values) - 1 - left_out)]
+
+
+def _accuracies(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Panel:
+    points = [[(x, 100 * share) for x, share in curve.accuracy] for curve in curves]
+    lines = _lines(runs, points)
+    rungs = [
+        (rung.name, 100 * rung.accuracy["validation"])
+        for rung in _baselines(runs)
+        if "validation" in rung.accuracy
+    ]
+    values = [y for line in lines for _, y in line.points]
+    high = max([*values, *(value for _, value in rungs)])
+    title, unit = "accuracy on validation (higher is better)", "next byte guessed right, %"
+    return _Panel(title, unit, lines, rungs, 0.0, 1.06 * high)
+
+
+def _baselines(runs: Sequence[FinishedRun]) -> list[Any]:
+    """The static baselines of the corpus; none where the runs have different ones."""
+    if len({run.result.corpus.sha256 for run in runs}) > 1:
+        return []
+    return [rung for rung in runs[0].result.rungs if not rung.adaptive]
+
+
+def _title(runs: Sequence[FinishedRun]) -> str:
+    corpora = " and ".join(dict.fromkeys(run.result.corpus.name for run in runs))
+    names = ", ".join(run.label for run in runs)
+    if len(names) > _LONGEST_TITLE:
+        names = f"{len(runs)} runs" if len(runs) > 1 else f"…{names[-_LONGEST_TITLE:]}"
+    return f"{names} on {corpora}"
+
+
+def _draw(axes: Any, panel: _Panel, right: float) -> None:
+    for line in panel.lines:
+        if not line.points:
+            continue
+        x, y = zip(*line.points, strict=True)
+        axes.plot(
+            x,
+            y,
+            color=line.colour,
+            linestyle=line.style,
+            linewidth=0.8 if line.is_training else 1.8,
+            alpha=0.6 if line.is_training else 1.0,
+            # A curve of one point has no line, and is seen by its marker only.
+            marker=None if line.is_training and len(x) > 1 else "o",
+            markersize=4,
+        )
+    axes.set_title(panel.title, fontsize=9)
+    axes.set_ylabel(panel.unit)
+    axes.set_xlim(0, right * 1.02)
+    axes.set_ylim(panel.low, panel.high)
+    axes.spines[["top", "right"]].set_visible(False)
+    shown = [rung for rung in panel.rungs if panel.low <= rung[1] <= panel.high]
+    height = panel.high - panel.low
+    for name, value, place in _placed(shown, panel.low, height):
+        axes.axhline(value, color="#999999", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+        axes.annotate(
+            name,
+            (1.0, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(1.04, place),
+            textcoords=("axes fraction", "data"),
+            va="center",
+            color="#555555",
+            fontsize=_LABEL_SIZE,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5, "shrinkB": 0},
+        )
+
+
+def _placed(
+    rungs: Sequence[tuple[str, float]], low: float, height: float
+) -> Iterator[tuple[str, float, float]]:
+    """Each baseline with the place of its label, moved apart so that no two overlap."""
+    gap = _LABEL_GAP * height
+    ordered = sorted(rungs, key=lambda rung: rung[1])
+    places: list[float] = []
+    for _, value in ordered:
+        places.append(max(value, places[-1] + gap) if places else value)
+    most = low + height
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], most)
+        most = places[index] - gap
+    for (name, value), place in zip(ordered, places, strict=True):
+        yield name, value, place
+
+
+def _legend(panel: _Panel) -> Iterator[tuple[str, Any]]:
+    """A sample of each run's line, and of what thin lines are."""
+    from matplotlib.lines import Line2D
+
+    for line in panel.lines:
+        if not line.is_training:
+            look = {"color": line.colour, "linestyle": line.style, "marker": "o", "markersize": 4}
+            yield line.label, Line2D([], [], **look)
+    if any(line.is_training and line.points for line in panel.lines):
+        yield "thin: on training text", Line2D([], [], color="#777777", linewidth=0.8)

@@ -59,6 +59,7 @@ def comparison_to_json(comparison: Comparison) -> str:
                     letter: {
                         "training": [list(point) for point in curve.training],
                         "validation": [list(point) for point in curve.validation],
+                        "accuracy": [list(point) for point in curve.accuracy],
                     }
                     for letter, curve in zip(letters, comparison.curves, strict=True)
                 },

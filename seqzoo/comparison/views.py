@@ -10,9 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.comparison.compare import Comparison, LossCurve, MetricRow
+from seqzoo.comparison.compare import Comparison, MetricRow
 from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 from seqzoo.comparison.differences import Difference
+from seqzoo.comparison.loss_curve import LossCurve
 from seqzoo.comparison.parts import PartRow
 
 __all__ = ["print_comparison"]
@@ -20,6 +21,7 @@ __all__ = ["print_comparison"]
 _STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _ABSENT = "–"
 _CURVE_ROWS = 10
+_AXES = {"steps": "steps", "bytes": "bytes read", "seconds": "seconds of training"}
 _TWO_CHARTS = 110  # from this width on, training and validation are side by side
 
 
@@ -27,10 +29,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     """Every section that is not empty; readable from 80 columns on."""
     split = comparison.split.replace("_", "-")
     sections: list[tuple[str, list[RenderableType]]] = [
-        ("runs", [_runs(comparison)]),
+        ("runs" if len(comparison.runs) > 1 else "run", [_runs(comparison)]),
         ("metrics", list(_metrics(comparison, console.width))),
         (f"difference on {split}, in bits per byte", list(_differences(comparison))),
-        ("recipe", list(_settings(comparison, console.width))),
+        (
+            "recipe" if len(comparison.runs) > 1 else "settings that are not the default",
+            list(_settings(comparison, console.width)),
+        ),
         ("loss curves", list(_curves(comparison, console))),
         (
             f"loss by class of byte on {split}",
@@ -41,6 +46,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             list(_parts(comparison, comparison.by_distance, console.width)),
         ),
     ]
+    if len(comparison.runs) == 1:  # of one run the curve comes first
+        sections.sort(key=lambda section: section[0] not in ("run", "loss curves"))
     shown = [(title, blocks) for title, blocks in sections if blocks]
     for index, (title, blocks) in enumerate(shown):
         if index:
@@ -64,6 +71,8 @@ def _table(titles: Sequence[Text | str], *, texts: int = 1, justify: Any = "righ
 def _in_turns(comparison: Comparison, room: int, column: int) -> Iterator[list[int]]:
     """Indices of the runs in each table: the first run, and as many others as fit."""
     others = list(range(1, len(comparison.runs)))
+    if not others:
+        yield [0]
     at_once = max(1, room // column - 1)
     for start in range(0, len(others), at_once):
         yield [0, *others[start : start + at_once]]
@@ -121,6 +130,8 @@ def _signed(value: float, decimals: int) -> str:
 
 
 def _differences(comparison: Comparison) -> Iterator[RenderableType]:
+    if not comparison.differences:
+        return
     table = _table(["", "scores", "difference", ""], texts=2)
     table.columns[3].justify = "left"
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -154,7 +165,8 @@ def _settings(comparison: Comparison, width: int) -> Iterator[RenderableType]:
         return
     for indices in _in_turns(comparison, width - 32, 16):
         heads = [_letter(comparison, index) for index in indices]
-        table = _table(["setting that differs", *heads], justify="left")
+        first = "setting that differs" if len(comparison.runs) > 1 else "setting"
+        table = _table([first, *heads], justify="left")
         for setting in comparison.settings:
             letters = [comparison.letters[index] for index in indices]
             texts = [
@@ -176,10 +188,20 @@ def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType
     if not any(curve.training or curve.validation for curve in comparison.curves):
         yield Text("no run has metrics", style="dim")
         return
-    side_by_side = console.width >= _TWO_CHARTS
-    width = (console.width - 2) // 2 if side_by_side else console.width
     # Colours distinguish fine dots; without colour, letters do.
     letters = console.no_color or console.color_system is None
+    title = f"bits per byte over {_AXES[comparison.axis]}"
+    if len(comparison.runs) == 1:
+        (curve,) = comparison.curves
+        kinds = ("t", _style(0), curve.training), ("v", _style(1), curve.validation)
+        series = [Series(*kind) for kind in kinds]
+        title += " (t: training, v: validation)"
+        yield draw_curves(
+            series, title=title, width=console.width, height=_CURVE_ROWS, letters=letters
+        )
+        return
+    side_by_side = console.width >= _TWO_CHARTS
+    width = (console.width - 2) // 2 if side_by_side else console.width
 
     def chart(name: str, points: Callable[[LossCurve], Any]) -> Text:
         series = [
@@ -188,9 +210,9 @@ def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType
                 zip(comparison.letters, comparison.curves, strict=True)
             )
         ]
-        over = "steps" if comparison.axis == "steps" else "bytes read"
-        title = f"{name} bits per byte over {over}"
-        return draw_curves(series, title=title, width=width, height=_CURVE_ROWS, letters=letters)
+        return draw_curves(
+            series, title=f"{name} {title}", width=width, height=_CURVE_ROWS, letters=letters
+        )
 
     charts = [
         chart("training", lambda curve: curve.training),

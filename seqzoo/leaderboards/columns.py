@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from seqzoo.errors import UsageError, did_you_mean
@@ -13,7 +12,7 @@ from seqzoo.leaderboards.rows import Row
 from seqzoo.results.result import Result
 from seqzoo.terminal.format import clock
 
-__all__ = ["COLUMNS", "Cell", "Column", "chosen_columns", "default_columns", "row_filter"]
+__all__ = ["COLUMNS", "Cell", "Column", "chosen_columns", "default_columns"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Column:
     """One column.
 
     value: unrounded, for programs; None where there is none. text: the value, for people.
+    number: what comparisons use, where that is not the value.
     priority: columns with low numbers are shown first where there is not room for all; None for a
     column that is shown only when it is asked for.
     """
@@ -39,6 +39,7 @@ class Column:
     meaning: str
     value: Callable[[Cell], Any]
     text: Callable[[Any], str] = str
+    number: Callable[[Cell], float | None] | None = None
     priority: int | None = None
     is_text: bool = False
     max_width: int | None = None
@@ -48,6 +49,16 @@ class Column:
         value = self.value(cell)
         return "" if value is None else self.text(value)
 
+    @property
+    def is_number(self) -> bool:
+        """Whether rows can be compared by it."""
+        return self.number is not None or not self.is_text
+
+    def number_of(self, cell: Cell) -> float | None:
+        """The value for comparisons; None where there is none."""
+        value = self.value(cell) if self.number is None else self.number(cell)
+        return float(value) if isinstance(value, (int, float)) else None
+
 
 def default_columns() -> list[Column]:
     """The columns that are shown unless others are asked for."""
@@ -55,38 +66,13 @@ def default_columns() -> list[Column]:
 
 
 def chosen_columns(names: Iterable[str]) -> list[Column]:
-    """The columns with these keys, in this order. Raises UsageError for an unknown key."""
+    """The columns with these keys or titles, in this order. Raises UsageError for another."""
     return [_column(name.strip()) for name in names]
-
-
-def row_filter(conditions: Iterable[str], *, kind: str) -> Callable[[Group, Row], bool]:
-    """Whether a row's cells match every `column=pattern`; patterns as in file names.
-
-    Raises UsageError for a condition that is not of that form.
-    """
-    wanted = []
-    for condition in conditions:
-        name, equals, pattern = condition.partition("=")
-        if not equals:
-            raise UsageError(
-                f"'{condition}' is not a filter; write COLUMN=PATTERN, e.g. run=quick*."
-            )
-        wanted.append((_column(name.strip()), pattern.strip()))
-
-    def keep(group: Group, row: Row) -> bool:
-        cell = Cell(group, row, kind)
-        return all(fnmatchcase(_plain(column.value(cell)), pattern) for column, pattern in wanted)
-
-    return keep
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 def _column(name: str) -> Column:
     for column in COLUMNS:
-        if column.key == name:
+        if name in (column.key, column.title):
             return column
     known = [column.key for column in COLUMNS]
     hint = did_you_mean(name, known) or f" Choose from: {', '.join(known)}."
@@ -130,6 +116,10 @@ def _seeds(cell: Cell) -> str | None:
         return None
     spread = "?" if ranking.spread is None else f"{ranking.spread:.3f}"
     return f"{ranking.seeds} ±{spread}"
+
+
+def _ranked(attribute: str) -> Callable[[Cell], Any]:
+    return lambda cell: getattr(cell.row.rankings.get(cell.kind), attribute, None)
 
 
 def _bits(kind: str) -> Callable[[Cell], Any]:
@@ -183,7 +173,7 @@ def _text(
 
 COLUMNS = (
     Column("rank", "rank", "one more than the number of runs that are certainly better; = is a tie",
-           _rank, priority=0),
+           _rank, number=_ranked("rank"), priority=0),
     _text("run", "folder of the run; of several seeds, what their folders have in common",
           lambda cell: cell.row.name, priority=0, max_width=30),
     _text("started_from", "run whose weights training started from; such runs are ranked apart",
@@ -202,7 +192,7 @@ COLUMNS = (
     Column("noise", "±", "half the 95 % interval, over blocks of the split and over seeds",
            _noise, _three, priority=1),
     Column("seeds", "seeds ±", "number of seeds, and their standard deviation; ? is unknown",
-           _seeds, priority=2, is_text=True),
+           _seeds, number=_ranked("seeds"), priority=2, is_text=True),
     Column("validation", "validation", "static bits per byte of the validation split",
            _other_split("validation"), _three),
     Column("test", "test", "static bits per byte of the test split", _other_split("test"), _three),

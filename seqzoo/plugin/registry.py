@@ -34,7 +34,15 @@ from seqzoo.plugin.specs import (
     TrackerSpec,
 )
 
-__all__ = ["PLUGIN_KINDS", "Broken", "Owner", "Registered", "Registry", "load_registry"]
+__all__ = [
+    "PLUGIN_KINDS",
+    "Broken",
+    "Owner",
+    "Registered",
+    "Registry",
+    "load_registry",
+    "none_installed",
+]
 
 Declared = TypeVar("Declared", bound=Spec, covariant=True)
 
@@ -133,7 +141,9 @@ class Registry:
         for broken in self.broken:
             if broken.owner.plugin == name:
                 return f"{kind} '{name}' is not available, because {broken}"
-        return f"{kind} '{name}' is not installed.{did_you_mean(name, self.names(kind))}"
+        known = self.names(kind)
+        hint = did_you_mean(name, known) if known else f" {none_installed(kind)}"
+        return f"{kind} '{name}' is not installed.{hint}"
 
     def add(self, plugin: Any, owner: Owner) -> None:
         """Add all declarations of a plugin, or none.
@@ -173,6 +183,11 @@ class Registry:
                 by_name[name] = [claim for claim in claims if claim.owner != owner]
                 if not by_name[name]:
                     del by_name[name]
+
+
+def none_installed(kind: str) -> str:
+    """A sentence for a kind of which no plugin is installed."""
+    return f"No {kind} is installed; docs/plugins.md shows how to write one."
 
 
 def load_registry() -> Registry:

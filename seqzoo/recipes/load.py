@@ -24,9 +24,11 @@ from seqzoo.recipes.choices import (
     with_options,
     without_link_options,
 )
+from seqzoo.recipes.hints import with_hints
+from seqzoo.recipes.layout import LAYOUT
 from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
 from seqzoo.recipes.python_data import DottedMarks, plain_data
-from seqzoo.recipes.sections import BudgetSection, RecipeSections
+from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import Mistake, check, describe
 from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Mark, Marks, load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
@@ -40,9 +42,6 @@ __all__ = [
     "recipe",
     "recipe_from",
 ]
-
-# An override of one of these replaces the others.
-_BUDGET = [("train", "budget", unit) for unit in BudgetSection.alternatives()]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -112,10 +111,8 @@ def recipe(
     registry: the plugins that the recipe can use; None for all that are installed.
     Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
     """
-    if isinstance(overrides, str):
-        overrides = (overrides,)
     if isinstance(source, Recipe):
-        if not overrides:
+        if overrides in ((), [], {}):
             return source
         data, _ = load_yaml(source.to_yaml(), "the recipe")
         return recipe_from(data, registry or source.registry, base=source.base, overrides=overrides)
@@ -187,13 +184,13 @@ def recipe_from(
 def _checked_recipe(
     data: dict[str, Any], marks: Marks, registry: Registry, *, base: Path, overrides: Overrides
 ) -> Recipe:
-    typed, problems = apply_overrides(data, marks, overrides=overrides, exclusive=[_BUDGET])
+    typed, problems = apply_overrides(data, marks, overrides=overrides, layout=LAYOUT)
     registry = registry.copy()
     file_mistakes = _load_plugin_files(data.get("plugins"), registry, base)
     sections, options, mistakes = _check(data, registry)
     if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
         sections, options, mistakes = _check(data, registry)
-    problems += _problems(file_mistakes + mistakes, marks)
+    problems += _problems(file_mistakes + with_hints(mistakes, data, marks, registry), marks)
     if problems or sections is None:
         raise RecipeError(problems)
     filled = with_options(sections, options)

@@ -145,12 +145,19 @@ class EvaluateSection(Section):
 
 
 class SampleSection(Section):
-    """The text that is generated at the end of a run."""
+    """The text that is generated during training and at the end of a run."""
 
     prompt: str = Field(default="", description="text that the sample continues")
     length: int = Field(default=400, ge=1, le=10**9, description="tokens to generate")
     seed: int = Field(default=1, ge=0, description="seed of the random draws")
-    count: int = Field(default=1, ge=1, le=10_000, description="number of samples")
+    count: int = Field(
+        default=1, ge=1, le=10_000, description="number of samples at the end of the run"
+    )
+    every_steps: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="updates between samples during training, of up to 1,000 tokens each; 0 for "
+        "none, null for one at every validation",
+    )
     chain: Annotated[tuple[Choice, ...], Kind("sampler", form="link")] = Field(
         default=(),
         description="samplers, applied in order: `name`, `{name: {option: value}}`, or "
@@ -164,11 +171,11 @@ class RuntimeSection(Section):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
-        description="device to compute on; auto uses an accelerator if there is one",
+        description="device to compute on; auto takes cuda, then mps, then the CPU",
         examples=["auto", "cpu", "cuda", "cuda:1", "mps"],
     )
     threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(
-        default=None, description="CPU threads; null for all cores"
+        default=None, description="CPU threads; null for the cores that other processes leave free"
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="number format of the forward pass; parameters stay float32"
@@ -202,7 +209,8 @@ class RecipeSections(Section):
         default=EvaluateSection(), description="how the trained model is scored"
     )
     sample: SampleSection = Field(
-        default=SampleSection(), description="the text that is generated at the end of a run"
+        default=SampleSection(),
+        description="the text that is generated during training and after it",
     )
     trackers: Annotated[tuple[Choice, ...], Kind("tracker")] = Field(
         default=(), description="additional outputs for the metrics, such as other tools"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
@@ -32,12 +32,15 @@ class Mistake:
 
     at_key: the key is wrong, not its value.
     wants_text: the field holds text and something else was found.
+    kind: "unknown" for a name that does not exist, "not of parts" where a section or a list is
+    expected and something else was found.
     """
 
     path: DataPath
     message: str
     at_key: bool = False
     wants_text: bool = False
+    kind: Literal["unknown", "not of parts"] | None = None
 
 
 def check(
@@ -142,7 +145,9 @@ def _mistake(
     if kind == "extra_forbidden":
         known = schema_at(schema, inner[:-1], schema).get("properties", {})
         meant = did_you_mean(str(inner[-1])[:60], known)
-        return Mistake(path, f"unknown option '{dotted(path)}'.{meant}", at_key=True)
+        return Mistake(
+            path, f"unknown option '{dotted(path)}'.{meant}", at_key=True, kind="unknown"
+        )
     if kind in ("value_error", "assertion_error") or kind not in _PYDANTIC_KINDS:
         said = detail.get("ctx", {}).get("error", detail["msg"])  # the message of the validator
         return Mistake(path, f"{dotted(path)}: {' '.join(str(said).split()).rstrip('.')}.")
@@ -155,6 +160,7 @@ def _mistake(
         path,
         f"{dotted(path)} is {describe(detail['input'])}, {expected}.",
         wants_text=kind in ("string_type", "path_type", "literal_error", "enum"),
+        kind="not of parts" if kind in ("model_type", "tuple_type") else None,
     )
 
 

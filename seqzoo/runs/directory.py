@@ -47,6 +47,11 @@ class RunDirectory:
         self.lock = path / "lock"
         self._held: IO[str] | None = None
 
+    @property
+    def to_continue(self) -> str:
+        """The command that continues the run in a shell."""
+        return f"seqzoo resume {quoted(self.path)}"
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the run; the kernel releases the lock when the process ends, even if it is killed.

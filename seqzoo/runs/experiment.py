@@ -10,6 +10,7 @@ from seqzoo.data.corpus import Data
 from seqzoo.data.tokens import EncodedTraining
 from seqzoo.errors import CheckpointError
 from seqzoo.model.generate import generate
+from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
@@ -90,18 +91,19 @@ class Experiment:
     @cached_property
     def model(self) -> SequenceModel:
         """The trained model, in eval mode; or a new model, prepared with the training part."""
-        if self.weights is None:
-            model = new_model(self.recipe, self.tokenizer, self.training, start=self.start)
-            return model.to(self.runtime.device)
-        model = build_model(self.recipe, vocab_size=self.tokenizer.vocab_size)
-        load_weights(model, self.weights)
-        return model.to(self.runtime.device).eval()
+        with enough_memory("the model", self.runtime.device, dict):
+            if self.weights is None:
+                model = new_model(self.recipe, self.tokenizer, self.training, start=self.start)
+                return model.to(self.runtime.device)
+            model = build_model(self.recipe, vocab_size=self.tokenizer.vocab_size)
+            load_weights(model, self.weights)
+            return model.to(self.runtime.device).eval()
 
     def generate(
         self, prompt: bytes, *, length: int, chain: Iterable[Choice], seed: int
     ) -> Iterator[bytes]:
         """The bytes that the model writes after a prompt, token by token, without the prompt."""
-        return generate(
+        pieces = generate(
             self.model,
             self.tokenizer,
             chain=build_chain(chain, self.registry, vocab_size=self.tokenizer.vocab_size),
@@ -109,6 +111,11 @@ class Experiment:
             num_tokens=length,
             seed=seed,
         )
+        return self._within_memory(pieces)
+
+    def _within_memory(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        with enough_memory("sampling", self.runtime.device, dict):
+            yield from pieces
 
 
 def new_experiment(

@@ -102,10 +102,11 @@ def recorded_runtime(
     recipe: Recipe, recorded: Mapping[str, Any], device: str | None, *, display: Display
 ) -> Runtime:
     """The runtime of the run so far, as far as it is available; warns of every difference."""
-    section = recipe.runtime
-    if section.threads is None:
-        section = section.model_copy(update={"threads": int(recorded["threads"])})
-    runtime = make_runtime(section, device=device or str(recorded["device"]))
+    runtime = make_runtime(
+        recipe.runtime,
+        device=device or str(recorded["device"]),
+        recorded_threads=int(recorded["threads"]),
+    )
     now = runtime.record()
     for key in ("device", "accelerator", "cpu", "threads", "versions"):
         if now[key] != recorded[key]:

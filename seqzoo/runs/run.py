@@ -25,6 +25,7 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.arguments import Text, bytes_of, whole_number
 from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.interruption import stopping
 from seqzoo.runs.listing import require_one_run
 from seqzoo.terminal.display import Display, TerminalDisplay
 
@@ -114,7 +115,8 @@ def resume(
     recipe, settings = changed_recipe(directory, registry, overrides)
     if not settings and is_complete(status := status_of(directory), recipe.sample):
         display.note(finished_sentence(status))
-    else:
+        return Run(directory, registry=registry, device=device, display=display)
+    with stopping("Stopped; the run is as it was. Continue it with", command=directory.to_continue):
         from seqzoo.runs.resume import resume_run
 
         resume_run(directory.path, registry, overrides, device=device, display=display)

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
-from seqzoo.data.tokens import encode_span
-from seqzoo.errors import EnvironmentFault
 from seqzoo.model.runtime import make_runtime
-from seqzoo.plugin.build import build
 from seqzoo.recipes.load import Recipe
-from seqzoo.recipes.sections import Choice
 from seqzoo.results.result import Result
 from seqzoo.runs.build import build_chain, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
-from seqzoo.runs.interruption import Interrupted, Interruption
-from seqzoo.runs.metrics import Log
+from seqzoo.runs.interruption import stopping
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained
+from seqzoo.runs.samples import write_samples
 from seqzoo.runs.score import score_run
 from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.status import divergence_recorded
-from seqzoo.runs.tracking import GuardedTracker
-from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import require_lanes, score_split
+from seqzoo.runs.train import train_run
+from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
-from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
-from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.loop import Training
 
 __all__ = ["make_training", "run_recipe", "score_and_sample", "train_and_score"]
 
 
+@stopping("Stopped before training; nothing is saved.")
 def run_recipe(
     recipe: Recipe,
     *,
@@ -69,6 +63,7 @@ def make_training(experiment: Experiment) -> Training:
     # Before training, so that a mistake in the chain is reported now and not at the end.
     build_chain(recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size)
     if recipe.runtime.compile:
+        experiment.display.note("the first update compiles the model, which takes a minute or more")
         model.compile()
     return Training(
         model,
@@ -88,8 +83,12 @@ def train_and_score(
     logs: Mapping[str, int] | None = None,
 ) -> Result:
     """Train to the end of the budget, score the best weights, and write result and samples."""
-    with divergence_recorded(directory):
-        _train(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
+    again = directory.to_continue
+    with (
+        stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
+        divergence_recorded(directory),
+    ):
+        train_run(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
     best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
@@ -102,136 +101,9 @@ def train_and_score(
 
 def score_and_sample(trained: Trained) -> Result:
     """Write result and samples of the weights of a finished training."""
-    trained.directory.require_in_place()
-    result = score_run(trained)
-    _write_samples(trained)
+    again = trained.directory.to_continue
+    with stopping("Stopped. Training is finished and saved; score it with", command=again):
+        trained.directory.require_in_place()
+        result = score_run(trained)
+        write_samples(trained.experiment, trained.directory, step=trained.step)
     return result
-
-
-def _write_samples(trained: Trained) -> None:
-    """Write the recipe's samples, prompt included, as bytes."""
-    section = trained.experiment.recipe.sample
-    prompt = section.prompt.encode()
-    try:
-        trained.directory.samples.mkdir(exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{trained.directory.samples} cannot be created: {error.strerror}; the result is saved."
-        ) from error
-    for number in range(section.count):
-        written = trained.experiment.generate(
-            prompt, length=section.length, chain=section.chain, seed=section.seed + number
-        )
-        path = trained.directory.samples / f"step-{trained.step}-{number + 1}.txt"
-        path.write_bytes(prompt + b"".join(written))
-
-
-def _train(
-    directory: RunDirectory, experiment: Experiment, training: Training, logs: Mapping[str, int]
-) -> None:
-    recipe, display = experiment.recipe, experiment.display
-    with ExitStack() as stack:
-        metrics = Log(directory.metrics, length=logs["metrics"], warn=display.warn)
-        timing = Log(directory.timing, length=logs["timing"], warn=display.warn)
-        stack.callback(metrics.close)
-        stack.callback(timing.close)
-        trackers = _open_trackers(experiment, directory, stack)
-        interruption = stack.enter_context(Interruption(display.on_signal))
-        meter = stack.enter_context(display.meter("training"))
-        split = _validation_split(experiment)
-
-        def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
-            metrics.append(line)
-            if times:
-                timing.append(times)
-                _show(meter, training, line, times)
-            for tracker in trackers:
-                tracker.log(training.step, {**line, **times})
-
-        def validate() -> dict[str, float]:
-            result = score_split(
-                training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
-            )
-            meter.note(
-                f"step {training.step}: validation {result.bits_per_byte:.4f} bits per byte, "
-                f"accuracy {result.accuracy:.1%}"
-            )
-            return {
-                "validation_bits_per_byte": result.bits_per_byte,
-                "validation_accuracy": result.accuracy,
-            }
-
-        def save() -> None:
-            directory.require_in_place()
-            checkpoints.save(
-                directory.checkpoints,
-                training.checkpoint(
-                    {
-                        "tokenizer": experiment.tokenizer.state(),
-                        "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
-                        "epochs": training.tokens_seen / training.epoch_tokens,
-                    }
-                ),
-                keep=recipe.train.checkpoint.keep,
-                best=training.best.step if training.best else None,
-            )
-
-        if training.step == 0:
-            save()  # from now on, a killed run can be resumed
-        train(training, Hooks(log, validate, save, stop=lambda: interruption.received is not None))
-    # Even if the budget is spent: the user wants to stop now, and scoring takes long.
-    if interruption.received is not None:
-        raise Interrupted(
-            interruption.received,
-            f"stopped and saved at step {training.step}; continue with: "
-            f"seqzoo resume {directory.path}",
-        )
-
-
-def _show(
-    meter: Meter, training: Training, line: Mapping[str, float], times: Mapping[str, float]
-) -> None:
-    meter.show(
-        min(training.progress, 1.0),
-        f"step {training.step} {line['bits_per_byte']:.3f} bits/byte "
-        f"lr {line['learning_rate']:.1e} grad {line['gradient_norm']:.2f} "
-        f"{times['bytes_per_second'] / 1000:.1f} kB/s",
-    )
-
-
-def _open_trackers(
-    experiment: Experiment, directory: RunDirectory, stack: ExitStack
-) -> list[GuardedTracker]:
-    trackers = []
-    for choice in experiment.recipe.trackers:
-        tracker = _open_tracker(experiment, choice, directory)
-        stack.callback(tracker.close)
-        trackers.append(tracker)
-    return trackers
-
-
-def _open_tracker(
-    experiment: Experiment, choice: Choice, directory: RunDirectory
-) -> GuardedTracker:
-    return GuardedTracker(
-        choice.name,
-        lambda: build(experiment.registry, "tracker", choice, directory.path),
-        warn=experiment.display.warn,
-    )
-
-
-_VALIDATION_CHUNK = 256
-
-
-def _validation_split(experiment: Experiment) -> SplitReader:
-    """The validation text, encoded once for all validations of a training.
-
-    Its lanes are read in parallel for speed; with warm-up, the score is close to the exact one.
-    """
-    section = experiment.recipe.train.validation
-    span = experiment.data.splits.validation.first(section.max_bytes)
-    return SplitReader(
-        encode_span(experiment.tokenizer, span),
-        lanes=min(section.lanes, max(1, len(span) // 1000)),
-        warmup_tokens=experiment.recipe.evaluate.warmup_tokens,
-    )

@@ -76,7 +76,7 @@ def next_byte(experiment: Experiment, data: npt.NDArray[np.uint8]) -> npt.NDArra
         # For each row: the tokens of a symbol that is not complete, and their probability.
         partial: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
         for _ in range(_MAX_SYMBOL_TOKENS):
-            shares = torch.softmax(logits[:, -1].double().cpu(), dim=-1).numpy()
+            shares = torch.softmax(logits[:, -1].cpu().double(), dim=-1).numpy()
             rows, longer = [], []
             for row, (parts, weight) in enumerate(partial):
                 for token, share in enumerate(shares[row] * weight):

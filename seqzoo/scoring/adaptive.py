@@ -31,7 +31,7 @@ from torch import Tensor
 
 from seqzoo.data.tokens import EncodedTraining
 from seqzoo.model import state as states
-from seqzoo.model.runtime import Runtime, in_eval_mode
+from seqzoo.model.runtime import Runtime, in_eval_mode, in_float64
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.result import AdaptiveSettings
@@ -184,8 +184,9 @@ def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor]
     if not scales:
         return [], []
     count = sum(scale.numel() for scale in scales)
-    mean = (torch.stack([scale.double().sum() for scale in scales]).sum() / count).float()
-    mean = mean.clamp_min(torch.finfo(torch.float32).tiny)
+    total = torch.stack([in_float64(scale).sum() for scale in scales]).sum()
+    mean = (total / count).float().clamp_min(torch.finfo(torch.float32).tiny)
+    mean = mean.to(scales[0].device)
     rates = [section.learning_rate / (scale + section.damping * mean) for scale in scales]
     decays = [(section.decay * scale / mean).clamp_max(1.0) for scale in scales]
     return rates, decays
@@ -193,7 +194,7 @@ def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor]
 
 def _norm(tensors: list[Tensor]) -> float:
     """Euclidean norm of all their entries together."""
-    return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
+    return math.sqrt(sum(float(in_float64(tensor).square().sum()) for tensor in tensors))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from seqzoo.model.runtime import in_float64
+
 __all__ = ["nats_of"]
 
 
@@ -12,8 +14,6 @@ def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
 
     In float64: a float32 log-softmax is off by 1e-7 nats, and 8.000 would be 8.00000002.
     """
-    if logits.device.type == "mps":  # MPS has no float64
-        logits, targets = logits.cpu(), targets.cpu()
     # The largest logit is subtracted first, so that equal logits cost exactly log(V).
-    logarithms = logits.double().log_softmax(-1)
-    return -logarithms.gather(-1, targets[..., None]).squeeze(-1)
+    logarithms = in_float64(logits).log_softmax(-1)
+    return -logarithms.gather(-1, targets[..., None].to(logarithms.device)).squeeze(-1)

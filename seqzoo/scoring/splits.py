@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from seqzoo.data.corpus import Data
 from seqzoo.data.tokens import EncodedTraining, encode_span
+from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import SPLITS
@@ -42,7 +44,8 @@ def static_scores(
 ) -> dict[str, SplitScore]:
     """The scores of each split, each from the model's empty state."""
     readers = _readers(tokenizer, data, splits, protocol)
-    with display.meter("scoring") as meter:
+    sizes = {"evaluate.lanes": protocol.lanes, "evaluate.chunk_length": protocol.chunk_length}
+    with enough_memory("scoring", runtime.device, lambda: sizes), display.meter("scoring") as meter:
         tallies = score_splits(
             readers,
             model,
@@ -68,13 +71,16 @@ def adaptive_scores(
 
     training: returns the encoded training part; called only if it is needed.
     """
+    sizes = {"evaluate.adaptive.segment_length": section.segment_length}
+    memory = functools.partial(enough_memory, "adaptive scoring", runtime.device, lambda: sizes)
     scales = None
     if section.learning_rate:
         encoded = training()
-        prepared = prepare_copy(model, encoded.tokens)
-        scales = gradient_scales(prepared, encoded, runtime=runtime, section=section)
+        with memory():
+            prepared = prepare_copy(model, encoded.tokens)
+            scales = gradient_scales(prepared, encoded, runtime=runtime, section=section)
     readers = _readers(tokenizer, data, splits, Protocol())
-    with display.meter("scoring adaptively") as meter:
+    with memory(), display.meter("scoring adaptively") as meter:
         tallies = score_adaptively(
             model,
             readers,

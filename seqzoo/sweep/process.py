@@ -65,10 +65,11 @@ class MemberRun:
         if completion is not Completion.NEW:
             self.follow()
 
-    def start(self, *, threads: int) -> None:
+    def start(self, *, threads: int | None) -> None:
         """Start or resume in its own process; the output goes to `log`.
 
-        threads: for a new run whose recipe does not set them; a resumed run keeps its number.
+        threads: for a new run whose recipe does not set them; a resumed run keeps its number. None:
+        the run finds the number itself.
         """
         command = [sys.executable, "-m", "seqzoo.cli.member", *self._arguments(threads)]
         environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
@@ -162,11 +163,11 @@ class MemberRun:
         errors = [line for line in lines if line.startswith("error: ")]
         return (errors or lines or ["it printed nothing"])[-1].removeprefix("error: ")
 
-    def _arguments(self, threads: int) -> list[str]:
+    def _arguments(self, threads: int | None) -> list[str]:
         if self.is_resumed:
             return ["resume", "--", str(self._directory.path)]
         overrides = list(self._member.overrides)
-        if self._recipe.runtime.threads is None:
+        if threads is not None and self._recipe.runtime.threads is None:
             overrides.append(f"runtime.threads={threads}")
         folder = str(self._directory.path.parent)
         recipe = str(self._member.recipe)

@@ -6,10 +6,10 @@ does nothing that a person could not do by hand, and a member that fails does no
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 
+from seqzoo.model.threads import available_threads, user_chose_threads
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import write_whole
@@ -17,7 +17,7 @@ from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
 from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.table import SweepDisplay, sweep_display
-from seqzoo.terminal.console import messages, note
+from seqzoo.terminal.console import can_redraw, messages, note
 
 __all__ = ["run_sweep", "threads_each"]
 
@@ -25,13 +25,12 @@ _TICK_SECONDS = 0.1
 _STOPPING = "\nstopping; the running members save first; press Ctrl-C again to stop at once\n"
 
 
-def threads_each(jobs: int) -> int:
-    """Threads for each of `jobs` members at a time, so that together they use every core."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, cores // jobs)
+def threads_each(jobs: int) -> int | None:
+    """Threads for each of `jobs` members at a time, so that together they have the available cores.
+
+    None: the environment has the number, which members take from there.
+    """
+    return None if user_chose_threads() else max(1, available_threads().number // jobs)
 
 
 def run_sweep(
@@ -62,7 +61,7 @@ def run_sweep(
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
         # In a terminal the table shows it, and a line would break the table.
-        message = "" if console.is_terminal else _STOPPING
+        message = "" if can_redraw(console) else _STOPPING
         with Interruption(message) as interruption, sweep_display(console, runs) as display:
             try:
                 _work(runs, interruption, display, jobs=jobs)
@@ -73,7 +72,7 @@ def run_sweep(
         done = sum(run.state in (MemberState.FINISHED, MemberState.SKIPPED) for run in runs)
         raise Interrupted(
             interruption.received,
-            f"stopped with {done} of {len(runs)} members finished; to continue, run the same "
+            f"Stopped with {done} of {len(runs)} members finished; to continue, run the same "
             f"command again",
         )
     return [run for run in runs if run.state is MemberState.FAILED]

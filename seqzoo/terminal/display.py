@@ -6,17 +6,14 @@ passes warnings to Python's `warnings`.
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from seqzoo.terminal import console
+from seqzoo.terminal.caller import SeqzooWarning, warn_caller
 from seqzoo.terminal.progress import Meter, SilentMeter, meter
 
 __all__ = ["Display", "SeqzooWarning", "TerminalDisplay"]
-
-
-class SeqzooWarning(UserWarning):
-    """Something that a user should know, and that does not stop the work."""
 
 
 class Display:
@@ -27,11 +24,19 @@ class Display:
 
     def warn(self, text: str) -> None:
         """Something that the user should know."""
-        warnings.warn(text, SeqzooWarning, stacklevel=2)
+        warn_caller(text)
 
     def panel(self, text: str, *, title: str) -> None:
         """An important message."""
         self.warn(f"{title}: {text}")
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """A short block: what is going to be done, with what, and how long it takes."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody sees notes and progress, so that nothing needs to be measured for them."""
+        return True
 
     def meter(self, label: str) -> AbstractContextManager[Meter]:
         """A context that shows the progress of a task."""
@@ -54,6 +59,13 @@ class TerminalDisplay(Display):
 
     def panel(self, text: str, *, title: str) -> None:
         console.panel(text, title=title)
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        console.facts(facts)
+
+    @property
+    def is_silent(self) -> bool:
+        return False
 
     def meter(self, label: str) -> AbstractContextManager[Meter]:
         return meter(label, console.messages())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["clock", "file_size", "quoted"]
+__all__ = ["clock", "file_size", "quoted", "rough"]
 
 
 def clock(seconds: float) -> str:
@@ -27,3 +27,14 @@ def file_size(size_bytes: float) -> str:
 def quoted(path: str | os.PathLike[str]) -> str:
     """A path as it can be pasted into a shell: in quotes only where it needs them."""
     return shlex.quote(os.fspath(path))
+
+
+def rough(seconds: float) -> str:
+    """An estimated time in words: "under 1 s", "45 s", "12 min", "2.5 h"."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -89,6 +89,12 @@ class Training:
         return round(self.tokens_seen * self.bytes_per_token)
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """The settings that memory grows with, and their values at this moment."""
+        length = self.section.bptt_length_at(self.progress)
+        return {"train.batch_size": self.section.batch_size, "train.bptt_length": length}
+
+    @property
     def progress(self) -> float:
         """Spent share of the budget; training ends at 1."""
         return self.section.budget.share(
@@ -230,12 +236,15 @@ class Hooks:
     validate: bits per byte on the validation split, and further metrics.
     save: write a checkpoint now.
     stop: whether to end after this update.
+    aside: called after every update, with whether it was validated; the time that it takes does not
+    count as training.
     """
 
     log: Callable[[Mapping[str, float], Mapping[str, float]], None]
     validate: Callable[[], Mapping[str, float]]
     save: Callable[[], None]
     stop: Callable[[], bool]
+    aside: Callable[[bool], None] = lambda is_validated: None
 
 
 def train(training: Training, hooks: Hooks) -> bool:
@@ -280,6 +289,9 @@ def train(training: Training, hooks: Hooks) -> bool:
             line = {"step": training.step, **line, **scores}
         if line:
             hooks.log(line, timing)
+        begun = time.perf_counter()
+        hooks.aside("validation_bits_per_byte" in line)
+        started += time.perf_counter() - begun
         stopping = hooks.stop()
         if save or stopping:
             hooks.save()

@@ -20,7 +20,10 @@ def test_a_run_writes_recipe_metrics_checkpoints_samples_and_result(finished: Pa
     assert [line["step"] for line in lines if "bits_per_byte" in line] == list(range(5, 61, 5))
     assert [line["step"] for line in lines if "validation_accuracy" in line] == [25, 50, 60]
     assert (run / "checkpoints" / "step-60" / "MANIFEST.json").is_file()
-    (sample,) = (run / "samples").iterdir()
+    written = {path.name for path in (run / "samples").iterdir()}
+    final = f"step-{result_of(run)['step']}-1.txt"
+    assert written == {"step-25.txt", "step-50.txt", "step-60.txt", final}
+    sample = run / "samples" / final
     assert sample.read_bytes().startswith(b"A:")
     result = result_of(run)
     assert set(result["scores"]) == {"validation", "test", "held_out"}

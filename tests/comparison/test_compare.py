@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_comparison import compared, compared_pair, drawn, leave_run
+from small_comparison import compared, compared_pair, drawn, leave_run, make_score
 
-from seqzoo.comparison.compare import Axis, compare
+from seqzoo.comparison.compare import compare
 from seqzoo.comparison.finished import read_finished_runs
+from seqzoo.comparison.loss_curve import Axis
+from seqzoo.comparison.to_json import comparison_to_json
 from seqzoo.errors import UsageError
 
 
@@ -112,8 +116,31 @@ def test_mistakes_name_the_nearest_choice(tmp_path: Path) -> None:
         read_finished_runs([run, tmp_path / "quik"])
     with pytest.raises(UsageError, match="Did you mean 'test'"):
         compared(run, run, split="tset")
-    with pytest.raises(UsageError, match="was given 1"):
-        compared(run)
+    with pytest.raises(UsageError, match="was given 0"):
+        compared()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, width: int) -> None:
+    recipe = "name: one\ntrain: {seed: 1, batch_size: 7, optimizer: {betas: [0.9, 0.99]}}\n"
+    comparison = compared(leave_run(tmp_path / "one", score=make_score(1), recipe=recipe))
+    assert comparison.differences == ()
+    assert [(each.path, each.values["A"]) for each in comparison.settings] == [
+        ("train.batch_size", 7)
+    ]
+    text = drawn(comparison, width)
+    assert max(map(len, text.splitlines())) <= width
+    titles = ["run", "loss curves", "metrics", "settings that are not the default"]
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert [line for line in lines if line in titles] == titles
+    assert f"{make_score(1).bits_per_byte:.4f}" in text
+    assert "difference" not in text
+    assert "v: validation" in text
+    # Its only validation, in a chart between an axis and an end.
+    assert any(re.search("[│┤].*v", line) for line in lines)
+    stored = json.loads(comparison_to_json(comparison))
+    assert stored["settings"] == {"train.batch_size": {"A": 7}}
+    assert stored["differences"] == []
 
 
 def test_neither_torch_nor_a_plugin_is_imported(tmp_path: Path) -> None:
@@ -122,6 +149,7 @@ def test_neither_torch_nor_a_plugin_is_imported(tmp_path: Path) -> None:
         "import sys, pathlib\n"
         "from seqzoo.cli.compare import compare\n"
         f"compare(runs=[pathlib.Path({str(run)!r})] * 2)\n"
+        f"compare(runs=[pathlib.Path({str(run)!r})])\n"
         "for name in ('torch', 'seqzoo_plugins'):\n"
         "    assert name not in sys.modules, f'{name} was imported'\n"
     )

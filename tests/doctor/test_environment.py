@@ -43,15 +43,12 @@ def test_more_threads_than_cores_are_reported_with_the_number_to_set() -> None:
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 8), ("150000 100000", 2), ("50000 100000", 1), ("?", 8)]
-)
-def test_a_quota_limits_the_cores(
-    quota: str, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("limit", "cores"), [(None, 8), (1.5, 1), (2.6, 3), (0.5, 1), (100.0, 8)])
+def test_a_limit_of_the_control_groups_limits_the_cores(
+    limit: float | None, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cpu.max").write_text(f"{quota}\n")
-    monkeypatch.setattr(environment_threads, "_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("seqzoo.cores.core_limit", lambda: limit)
+    monkeypatch.setattr("seqzoo.cores.usable_cores", lambda: frozenset(range(8)))
     assert environment_threads.usable_cores() == cores
 
 

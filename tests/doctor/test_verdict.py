@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from doctor_subjects import run_of, subject
+from doctor_subjects import RUNGS, run_of, subject, with_ladder
 from tiny import Recurrent
 from torch import Tensor, nn
 
@@ -36,7 +36,6 @@ from seqzoo.doctor.checks.verdict import (
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.results.ladder import Ladder, Rung
 
 
 def curve(
@@ -57,24 +56,6 @@ def curve(
         )
     lines[-2] |= last
     return lines
-
-
-def with_ladder(given: Subject, **bits: float) -> Subject:
-    """The n-gram rungs by order, each with an accuracy of 1 - bits / 8."""
-    rungs = tuple(
-        Rung(
-            f"order-{order}",
-            {"validation": value},
-            {"validation": 1 - value / 8},
-            context_length=int(order),
-        )
-        for order, value in ((name.removeprefix("order_"), value) for name, value in bits.items())
-    )
-    given.__dict__["ladder"] = Ladder(rungs)
-    return given
-
-
-RUNGS = {"order_0": 4.8, "order_1": 3.6, "order_2": 2.9, "order_3": 2.4, "order_4": 2.2}
 
 
 def test_a_validation_loss_that_rises_while_training_loss_falls_is_overfitting() -> None:

@@ -18,7 +18,7 @@ from small_result import leave
 from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.errors import UsageError
 from seqzoo.leaderboards.board import Board, read_board
-from seqzoo.leaderboards.columns import COLUMNS, chosen_columns, row_filter
+from seqzoo.leaderboards.columns import COLUMNS, chosen_columns
 from seqzoo.leaderboards.views import (
     board_to_csv,
     board_to_html,
@@ -141,30 +141,6 @@ def test_columns_can_be_chosen_and_an_unknown_one_is_refused(runs: Path) -> None
     with pytest.raises(UsageError, match="Did you mean 'static'"):
         chosen_columns(["statik"])
     assert len({column.key for column in COLUMNS}) == len(COLUMNS)
-
-
-@pytest.mark.parametrize(
-    ("conditions", "kept"),
-    [
-        (["kind=run"], {"shakespeare_transformer-12", "x" * 70}),
-        (["run=shake*", "kind=run"], {"shakespeare_transformer-12"}),
-        (["kind=baseline", "run=s*"], {"second"}),
-        (["architecture=a network"], {"shakespeare_transformer-12", "x" * 70}),
-        (["rank=1"], {"shakespeare_transformer-12"}),
-        (["seeds=2*"], {"x" * 70}),
-        (["run=nothing"], set()),
-    ],
-)
-def test_rows_are_kept_where_every_condition_matches(
-    runs: Path, conditions: list[str], kept: set[str]
-) -> None:
-    board = read_board(runs, keep=row_filter(conditions, kind="static"))
-    assert {row.name for group in board.groups for row in group.rows} == kept
-
-
-def test_a_condition_without_a_pattern_is_refused() -> None:
-    with pytest.raises(UsageError, match="COLUMN=PATTERN"):
-        row_filter(["quick"], kind="static")
 
 
 @pytest.mark.parametrize("folder", ["empty", "runs"])

@@ -105,7 +105,7 @@ MISTAKES: list[tuple[str, str, str]] = [  # what is replaced, by what (^ the pla
     ("fallback: plays", "fallback: {name: ^plas}", "corpus 'plas' is not installed. Did you mean 'plays'?"),
     ("fallback: plays", "fallback: ^3", "corpus.fallback is 3, expected text, a mapping or null."),
     ("fallback: plays", "split: ^{train: 0.5}", "corpus.split: train, validation and test add up to 0.6, expected 1."),
-    ("{name: bytes}", "^bytes", "tokenizer is 'bytes', expected a mapping."),
+    ("{name: bytes}", "^bytes", "tokenizer is 'bytes', expected a mapping. Did you mean '{name: bytes}'?"),
     ("{name: bytes}", "{name: bytes, options: {^a: 1}}", "unknown option 'tokenizer.options.a'."),
     ("{name: bytes}", "{^nam: bytes}", "unknown option 'tokenizer.nam'. Did you mean 'name'?"),
     ("greedy,", "^gredy,", "sampler 'gredy' is not installed. Did you mean 'greedy'?"),

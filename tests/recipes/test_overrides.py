@@ -86,7 +86,7 @@ BAD_OVERRIDES: list[tuple[str, str]] = [
     ("train.batch_size=many", "train.batch_size is 'many', expected a whole number of at least 1."),
     ("train.batch_size=[1", "train.batch_size is '[1', expected a whole number of at least 1."),
     ("train.batch_sise=3", "unknown option 'train.batch_sise'. Did you mean 'batch_size'?"),
-    ("trian.batch_size=3", "unknown option 'trian'. Did you mean 'train'?"),
+    ("trian.batch_size=3", "unknown option 'trian'. Did you mean 'train.batch_size=3'?"),
     ("architecture.options.hiden=3", "unknown option 'architecture.options.hiden'. Did you mean 'hidden_size'?"),
     ("architecture.name=lsmt", "architecture 'lsmt' is not installed. Did you mean 'lstm'?"),
     ("name.first=3", "name is 'tiny', so 'first' cannot be set in it."),

@@ -13,6 +13,7 @@ from seqzoo.doctor.subject import RunSoFar, Settings, Subject, Text
 from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.sections import BudgetSection
+from seqzoo.results.ladder import Ladder, Rung
 from seqzoo.training.loop import Effort
 
 
@@ -86,3 +87,21 @@ def run_of(
         effort=Effort(last, 0, 0.0, 0),
     )
     return subject(run=run, metrics=lines, data=data, held_out=held_out, network=network)
+
+
+def with_ladder(given: Subject, **bits: float) -> Subject:
+    """The n-gram rungs by order, each with an accuracy of 1 - bits / 8."""
+    rungs = tuple(
+        Rung(
+            f"order-{order}",
+            {"validation": value},
+            {"validation": 1 - value / 8},
+            context_length=int(order),
+        )
+        for order, value in ((name.removeprefix("order_"), value) for name, value in bits.items())
+    )
+    given.__dict__["ladder"] = Ladder(rungs)
+    return given
+
+
+RUNGS = {"order_0": 4.8, "order_1": 3.6, "order_2": 2.9, "order_3": 2.4, "order_4": 2.2}

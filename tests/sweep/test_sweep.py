@@ -17,6 +17,7 @@ from commands import SMALL, environment, seqzoo
 from small_result import make_result
 
 from seqzoo.errors import UsageError
+from seqzoo.model.threads import Threads
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.yaml_reader import load_yaml
@@ -88,7 +89,10 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     folder = tmp_path_factory.mktemp("swept")
     free = SMALL.replace("threads: 1, ", "")
     write_grid(folder, "sizes", "grid: {architecture.options.hidden_size: [8, 16]}\n", recipe=free)
-    done = sweep(folder, "--jobs", "2", "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # members would take theirs from there
+            patch.delenv(name, raising=False)
+        done = sweep(folder, "--jobs", "2", "--json")
     assert done.returncode == 0, done.stderr
     return folder, done.stdout, done.stderr
 
@@ -112,11 +116,25 @@ def test_two_at_a_time_share_the_threads(swept: tuple[Path, str, str]) -> None:
     folder, _, messages = swept
     changes = [line.split()[-1] for line in messages.splitlines() if line.startswith("[")]
     assert changes[:2] == ["starts", "starts"]
-    assert threads_each(1) == len(os.sched_getaffinity(0))
-    assert threads_each(10**6) == 1
-    for recipe in (folder / "runs" / "sizes").glob("*/recipe.yaml"):
-        stored, _ = load_yaml(recipe.read_bytes(), "")
-        assert stored["runtime"]["threads"] == threads_each(2)
+    given = [
+        load_yaml(recipe.read_bytes(), "")[0]["runtime"]["threads"]
+        for recipe in (folder / "runs" / "sizes").glob("*/recipe.yaml")
+    ]
+    assert sum(given) <= max(2, len(os.sched_getaffinity(0)))
+
+
+def test_jobs_share_the_available_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("seqzoo.sweep.run.available_threads", lambda: Threads(7, "1 is in use"))
+    assert [threads_each(jobs) for jobs in (1, 2, 3, 7, 100)] == [7, 3, 2, 1, 1]
+
+
+def test_members_take_the_number_of_threads_from_the_users_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert threads_each(2) is None
 
 
 def test_a_finished_sweep_runs_nothing_again(swept: tuple[Path, str, str]) -> None:
@@ -222,9 +240,9 @@ def test_a_stopped_sweep_saves_says_how_to_continue_and_starts_no_more(
         finally:
             process.kill()
     assert process.returncode == 128 + number, messages
-    assert "stopped with 0 of 3 members finished; to continue, run the same command" in messages
+    assert "Stopped with 0 of 3 members finished; to continue, run the same command" in messages
     for run in started_runs:
-        assert "stopped and saved at step" in (runs / "logs" / f"{run.name}.log").read_text()
+        assert "Stopped and saved at step" in (runs / "logs" / f"{run.name}.log").read_text()
     assert not (runs / "small-seed_3").exists()
     listed = json.loads(sweep(tmp_path, "--dry-run", "--json").stdout)
     assert [row["state"] for row in listed] == ["unfinished", "unfinished", "new"]

@@ -193,7 +193,7 @@ def _rotation(
         angles = torch.outer(torch.arange(num_positions, dtype=torch.float64), frequencies)
         cosines, sines = angles.cos(), angles.sin()
         table = torch.stack([torch.cat([cosines, cosines], 1), torch.cat([-sines, sines], 1)])
-        return table.to(device, dtype)
+        return table.to(dtype).to(device)  # in this order: mps has no float64
 
 
 def _rotate(

@@ -1,4 +1,4 @@
-"""The recipe with the changes that the findings propose, printed at the end of the report."""
+"""The recipe with the changes that the findings propose, at the end of the report or in a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from seqzoo.doctor.diagnosis import Diagnosis
 from seqzoo.errors import SeqzooError
 from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.layout import LAYOUT
 from seqzoo.recipes.load import parse_recipe
 from seqzoo.recipes.overrides import apply_overrides
 from seqzoo.recipes.yaml_reader import load_yaml
@@ -27,21 +28,24 @@ def fixed_recipe(
     base: Path,
     folder: Path,
     overrides: Sequence[str] = (),
+    always: bool = False,
 ) -> str | None:
     """The recipe's text with the settings that the findings propose; None if there are none.
 
     text, source, base: as for `parse_recipe`. registry: without the recipe's own plugin files.
     folder: where the text will be written; relative paths start from there.
     overrides: those that the doctor was started with.
+    always: where no finding proposes a setting, the recipe with its overrides instead of None.
     Raises RecipeError if the changes do not make a recipe.
     """
     changes = _changes(diagnosis)
-    if not changes:
+    if not changes and not always:
         return None
     data, marks = load_yaml(text, source)
-    apply_overrides(data, marks, overrides=[*overrides, *changes])
-    data["name"] = f"{data['name']}_fixed"
-    data.pop("description", None)  # it describes the recipe before the changes
+    apply_overrides(data, marks, overrides=[*overrides, *changes], layout=LAYOUT)
+    if changes:
+        data["name"] = f"{data['name']}_fixed"
+        data.pop("description", None)  # it describes the recipe before the changes
     if base.resolve() != folder.resolve():
         _move(data, base, folder)
     fixed = _without_needless_plugins(data, registry, folder).rstrip() + "\n"

@@ -1,26 +1,21 @@
 """Whether torch computes with more threads than it has cores.
 
 Method: torch's thread count compared with the cores that this process may use: its affinity, and
-the quota of its control group. Cost: none. Pass rule: no more threads than cores. Threads without a
-core of their own use processor time to wait for each other; two trainings with two threads each on
-two cores were measured ten times slower than one.
+the limit of its control groups. Cost: none. Pass rule: no more threads than cores. Threads without
+a core of their own use processor time to wait for each other; two trainings with two threads each
+on two cores were measured ten times slower than one.
 """
 
 from __future__ import annotations
 
-import math
-import os
-from pathlib import Path
-
 import torch
 
+from seqzoo import cores as machine
 from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
-
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def examine(subject: Subject) -> Outcome:
@@ -45,16 +40,8 @@ def examine(subject: Subject) -> Outcome:
 
 def usable_cores() -> int:
     """Cores that this process may use at the same time, at least 1."""
-    count = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    try:
-        quota, period = _QUOTA.read_text().split()
-        if quota != "max":
-            count = min(count, max(1, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass  # no control groups here, or another version of them
-    return count
+    cores, limit = len(machine.usable_cores()), machine.core_limit()
+    return cores if limit is None else min(cores, machine.whole_cores(limit))
 
 
 CHECK = Check(

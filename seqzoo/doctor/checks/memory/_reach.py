@@ -42,7 +42,7 @@ def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
     by_time = [part if part.ndim == 3 else part[:, None] for part in slices]
     if sum(part.shape[1] for part in by_time) != inputs.shape[1]:
         return None
-    norms = torch.cat(by_time, dim=1).double().norm(dim=2).mean(dim=0)
+    norms = torch.cat(by_time, dim=1).cpu().double().norm(dim=2).mean(dim=0)
     nearest_first: list[float] = norms.flip(0).tolist()
     return nearest_first
 
@@ -59,7 +59,7 @@ def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[f
 
     def last(tokens: Tensor) -> Tensor:
         torch.manual_seed(0)  # so that dropout that is always on drops the same units each time
-        return still(tokens)[0][:, -1].double()
+        return still(tokens)[0][:, -1].cpu().double()
 
     plain = last(inputs)
     found = []

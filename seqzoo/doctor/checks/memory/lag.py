@@ -82,7 +82,7 @@ def _learn(subject: Subject, alphabet: Tensor, length: int, lag: int) -> tuple[f
         logits, targets = network(tokens)[0][:, lag:], tokens[:, :-lag]
         targets = targets.to(logits.device)
         adam_update(network, optimizer, network.loss(logits, targets))
-        hits.append(float((logits.argmax(-1) == targets).double().mean()))
+        hits.append(float((logits.argmax(-1) == targets).float().mean()))
     last = hits[-1:] if hits[-1] > _KNOWN else hits[-10:]
     return sum(last) / len(last), len(hits)
 

@@ -70,7 +70,7 @@ def last_hidden(subject: Subject) -> Tensor | None:
         return None
     # A loop over time calls the head once for each token.
     same = [part.flatten(0, -2) for part in given if part.shape == given[-1].shape]
-    return torch.cat(same if len(same) == inputs.shape[1] else same[-1:]).double().cpu()
+    return torch.cat(same if len(same) == inputs.shape[1] else same[-1:]).cpu().double()
 
 
 CHECK = Check(

@@ -1,13 +1,14 @@
 """Whether a run has begun to learn its training text by heart.
 
-Method: the run's logged validations and its training loss. Cost: none. Pass rule: the last
-validation is no more than 0.02 bits per byte above the best one, or the training loss has not
-fallen since then (0.02 is about the difference between two seeds on a split of 50 kB).
+Method: the run's logged validations, and its training loss before the best and before the last of
+them, each a mean over as many updates as there are between two validations. Cost: none. Pass rule:
+the last validation is no more than 0.02 bits per byte above the best one, or the training loss has
+not fallen since then (0.02 is about the difference between two seeds on a split of 50 kB).
 """
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.verdict._curve import run_curve
+from seqzoo.doctor.checks.verdict._curve import run_curve, training_loss, training_steps
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
 
@@ -20,13 +21,11 @@ def examine(subject: Subject) -> Outcome:
     curve = run_curve(subject, least=3)
     best_step, best = curve.steps[curve.best], curve.bits_per_byte[curve.best]
     risen = curve.bits_per_byte[-1] - best
-    training = {
-        int(line["step"]): line["bits_per_byte"]
-        for line in subject.metrics
-        if "bits_per_byte" in line
-    }
-    last = training[max(training)]
-    at_best = training[min(training, key=lambda step: abs(step - best_step))]
+    training_steps(subject)  # raises Missing if none is logged
+    gap = curve.steps[-1] / len(curve.steps)
+    at_best, last = (
+        training_loss(subject, max(step - gap, 0.0), step) for step in (best_step, curve.steps[-1])
+    )
     stated = (
         f"validation was lowest at update {best_step} ({best:.3f}) and is "
         f"{curve.bits_per_byte[-1]:.3f} at {curve.steps[-1]}; training {at_best:.3f} and {last:.3f}"

@@ -40,9 +40,8 @@ _WORDS = {
 
 def examine(subject: Subject) -> Outcome:
     curve = curve_of(subject)
-    # The best of the last half: the accuracy of a short training varies by some points.
-    half = len(curve.accuracy) // 2
-    accuracy, before = max(curve.accuracy[half:]), max(curve.accuracy[:half])
+    # The best of each half: the accuracy of a short training varies by some points.
+    accuracy, before = _best_of_halves(curve)
     rung = _nearest(subject, accuracy)
     worth = _worth_of_context(subject)
     risen, bits = accuracy - before, curve.bits_per_byte[-1]
@@ -89,6 +88,19 @@ def examine(subject: Subject) -> Outcome:
     return Outcome(status="pass", seen=stated, numbers=numbers)
 
 
+def _best_of_halves(curve: Curve) -> tuple[float, float]:
+    """The best accuracy in the last half of the updates, and in the first."""
+    middle = curve.steps[-1] / 2
+    pairs = list(zip(curve.steps, curve.accuracy, strict=True))
+    first = [accuracy for step, accuracy in pairs if step <= middle]
+    if not first:
+        raise Missing(
+            f"no score was measured in the first half of the updates; set "
+            f"train.validation.every_steps to {max(1, int(middle))} or less"
+        )
+    return max(accuracy for step, accuracy in pairs if step > middle), max(first)
+
+
 def _worth_of_context(subject: Subject) -> float:
     try:
         own, swapped = measure_swapped(subject.trained_network, subject.held_out)
@@ -113,9 +125,11 @@ def _has_stopped_early(subject: Subject, curve: Curve) -> bool:
     if curve.of_trial:
         return False
     third = [r for r in subject.ladder.rungs if r.context_length == 3 and not r.adaptive]
-    fallen = curve.gain_of_last(0.3)
+    fallen = curve.fall_over_last(0.3)
     return bool(third) and (
-        min(curve.bits_per_byte) > third[0].bits_per_byte["validation"] and fallen < 0.01
+        min(curve.bits_per_byte) > third[0].bits_per_byte["validation"]
+        and fallen is not None
+        and fallen < 0.01
     )
 
 

@@ -1,30 +1,28 @@
 """Whether a run has stopped learning without even fitting its training text.
 
 Method: the run's logged training loss is compared with the order-3 rung. Cost: the ladder, cached.
-Pass rule: training loss is below what order-3 n-grams need on held-out text (a table of three bytes
-of context), or it still falls by more than 0.02 bits per byte over the last third.
+Pass rule: the mean training loss over the last third of the updates is below what order-3 n-grams
+need on held-out text (a table of three bytes of context), or more than 0.02 bits per byte below
+that of the third before.
 """
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.verdict._curve import run_curve
+from seqzoo.doctor.checks.verdict._curve import training_loss, training_steps
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
 
 _CONTEXT = 3
+_LEAST_LINES = 6
 _STILL_FALLING = 0.02
 
 
 def examine(subject: Subject) -> Outcome:
-    run_curve(subject)  # raises Missing if there is no run to judge
-    lines = [line for line in subject.metrics if "bits_per_byte" in line]
-    third = max(1, len(lines) // 3)
-    if len(lines) < 6:
-        raise Missing("the run has logged too few lines to judge")
-    last = sum(line["bits_per_byte"] for line in lines[-third:]) / third
-    before = sum(line["bits_per_byte"] for line in lines[-2 * third : -third]) / third
+    updates = training_steps(subject, least=_LEAST_LINES)[-1]
+    last = training_loss(subject, updates * 2 / 3, updates)
+    before = training_loss(subject, updates / 3, updates * 2 / 3)
     rungs = [
         rung
         for rung in subject.ladder.rungs
@@ -34,8 +32,8 @@ def examine(subject: Subject) -> Outcome:
         raise Missing("no n-gram baseline of order 3 is installed")
     bar = rungs[0].bits_per_byte["validation"]
     stated = (
-        f"training loss {last:.3f} bits per byte over the last third, {before:.3f} over the one "
-        f"before; {rungs[0].name} needs {bar:.3f}"
+        f"training loss {last:.3f} bits per byte over the last third of the updates, "
+        f"{before:.3f} over the third before; {rungs[0].name} needs {bar:.3f}"
     )
     numbers = {"training": last, "fallen": before - last, "rung": bar}
     if last > bar and before - last < _STILL_FALLING:

@@ -1,0 +1,65 @@
+"""The curves that a run logged, over updates, bytes or seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from seqzoo.comparison.finished import FinishedRun
+from seqzoo.errors import UsageError
+
+__all__ = ["Axis", "LossCurve", "Points", "loss_curve"]
+
+Axis: TypeAlias = Literal["steps", "bytes", "seconds"]
+Points: TypeAlias = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """What was measured during training: (x, value), in the order of the log.
+
+    training, validation: bits per byte. accuracy: share of validation tokens guessed right.
+    """
+
+    training: Points
+    validation: Points
+    accuracy: Points = ()
+
+
+def loss_curve(run: FinishedRun, axis: Axis) -> LossCurve:
+    """Every logged value at its place. Raises UsageError for a run whose seconds are not known."""
+    lines = run.metrics
+    steps = [float(line.step) for line in lines]
+    if axis == "steps":
+        places = steps
+    elif axis == "bytes":
+        # A line with validation alone does not say how many bytes had been read; others do.
+        places = _interpolated(
+            steps, {line.step: line.bytes for line in lines if line.bytes is not None}
+        )
+    elif run.seconds_at or not lines:
+        places = _interpolated(steps, run.seconds_at)
+    else:
+        raise UsageError(
+            f"{run.path} has no timing.jsonl, so the seconds of its curves are not known; use "
+            f"--x steps."
+        )
+    return LossCurve(
+        _points(places, [line.bits_per_byte for line in lines]),
+        _points(places, [line.validation_bits_per_byte for line in lines]),
+        _points(places, [line.validation_accuracy for line in lines]),
+    )
+
+
+def _interpolated(steps: Sequence[float], known: Mapping[int, float]) -> list[float]:
+    at, values = zip((0, 0.0), *sorted(known.items()), strict=True)
+    return [float(place) for place in np.interp(steps, at, values)]
+
+
+def _points(places: Sequence[float], values: Sequence[float | None]) -> Points:
+    pairs = zip(places, values, strict=True)
+    return tuple((x, y) for x, y in pairs if y is not None and math.isfinite(y))

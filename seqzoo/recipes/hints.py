@@ -1,0 +1,171 @@
+"""The setting that was probably meant: hints for names and values that a recipe does not have.
+
+A name is looked for at the end of every path that the recipe can have, so that `lr=0.01` and
+`steps=30` are answered with the whole path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+from typing import Any
+
+from pydantic import BaseModel
+
+from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.choice_fields import Choice
+from seqzoo.recipes.layout import LAYOUT, settings_of
+from seqzoo.recipes.validation import Mistake, check, dotted
+from seqzoo.recipes.yaml_reader import DataPath, Mark, Marks
+
+__all__ = ["named_settings", "with_hints"]
+
+# What other programs call these settings. All other names come from the sections and the options.
+_ABBREVIATIONS = {
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "bs": "batch_size",
+    "bptt": "bptt_length",
+    "seq_len": "bptt_length",
+    "block_size": "bptt_length",
+    "iters": "steps",
+    "max_iters": "steps",
+    "max_steps": "steps",
+    "warmup": "warmup_steps",
+    "grad_clip": "clip_norm",
+    "hidden": "hidden_size",
+    "layers": "num_layers",
+    "dtype": "precision",
+    "arch": "architecture",
+    "model": "architecture",
+    "dataset": "corpus",
+}
+_AT_MOST = 3
+_MOST_HINTS = 10  # a file that is no recipe can have thousands of wrong names
+_CLOSE = 0.75
+_CLEARLY_CLOSER = 0.1
+
+
+def with_hints(
+    mistakes: Iterable[Mistake], data: Mapping[str, Any], marks: Marks, registry: Registry
+) -> list[Mistake]:
+    """The mistakes, with the setting that was probably meant where another path has the name.
+
+    marks: an override is answered in the form that it was typed in, with its value.
+    """
+    known: list[list[DataPath]] = []
+    hinted = []
+    for number, mistake in enumerate(mistakes):
+        if mistake.kind == "unknown" and number < _MOST_HINTS:
+            known = known or [
+                settings_of(data, registry, with_absent=absent) for absent in (False, True)
+            ]
+            mark = marks.key(mistake.path)
+            hint = _of_name(mistake.path, mark, known[0]) or _of_name(mistake.path, mark, known[1])
+            if hint:
+                message = f"unknown option '{dotted(mistake.path)}'.{hint}"
+                mistake = replace(mistake, message=message)
+        elif mistake.kind == "not of parts":
+            hint = _of_value(mistake.path, _at(data, mistake.path), marks.value(mistake.path))
+            mistake = replace(mistake, message=mistake.message + hint)
+        hinted.append(mistake)
+    return hinted
+
+
+def named_settings(name: Sequence[str], known: Sequence[DataPath]) -> list[DataPath]:
+    """The paths that end in the last part of `name`, or in what it abbreviates.
+
+    Of several, those that have the other parts of `name` too, if there are any.
+    """
+    *above, last = (part.lower().replace("-", "_") for part in name)
+    meant = _ABBREVIATIONS.get(last, last)
+    found = [path for path in known if path[-1] in (last, meant)]
+    within = [path for path in found if _is_in_order(above, path[:-1])]
+    return within or found
+
+
+def _of_name(path: DataPath, mark: Mark, known: Sequence[DataPath]) -> str:
+    """A hint for a wrong name; "" where what the message says already is as good."""
+    if any(isinstance(part, int) for part in path):
+        return ""
+    parts, value = [str(part) for part in path], ""
+    typed = _typed(mark)
+    if typed is not None and typed[0][: len(parts)] == parts:
+        parts, value = typed[0], f"={typed[1]}"
+    found = named_settings(parts, known) or _closest(path, known)
+    if not 0 < len(found) <= _AT_MOST:
+        return ""
+    names = [f"'{dotted(each)}{value}'" for each in found]
+    several = f"{', '.join(names[:-1])} or " if len(names) > 1 else ""
+    return f" Did you mean {several}{names[-1]}?"
+
+
+def _closest(path: DataPath, known: Sequence[DataPath]) -> list[DataPath]:
+    """The path whose last part is most like that of `path`, if no name beside it is as close."""
+    last = str(path[-1]).lower()[:60]
+
+    def closeness(other: DataPath) -> float:
+        return SequenceMatcher(None, last, str(other[-1])).ratio()
+
+    beside = max((closeness(each) for each in known if each[:-1] == path[:-1]), default=0.0)
+    most = max(map(closeness, known))
+    if most < max(_CLOSE, beside + _CLEARLY_CLOSER):
+        return []
+    return [each for each in known if closeness(each) == most]
+
+
+def _of_value(path: DataPath, value: Any, mark: Mark) -> str:
+    """A hint for a single value where a section, or a list of choices, is expected."""
+    if isinstance(value, (dict, list)) or value is None:
+        return ""
+    setting, text = path, value if isinstance(value, str) else json.dumps(value)
+    model = LAYOUT.sections.get(path)
+    form = LAYOUT.lists.get(path) or LAYOUT.lists.get(path[:-1])
+    if form is not None and isinstance(value, str):
+        entry = text if form == "link" else f"{{name: {text}}}"
+        text = written = f"[{entry}]" if path in LAYOUT.lists else entry
+    elif model is not None and (field := _accepting(model, value)) is not None:
+        setting, written = (*path, field), f"{{{field}: {text}}}"
+    else:
+        return ""
+    typed = _typed(mark)
+    if typed is not None and typed[0] == list(path):
+        written = f"{dotted(setting)}={text}"
+    return f" Did you mean '{written}'?"
+
+
+def _typed(mark: Mark) -> tuple[list[str], str] | None:
+    """The parts of an override's name, and its value, as typed; None for another place."""
+    name, equals, value = mark.source.partition("=")
+    return (name.strip().split("."), value) if equals and not mark.line else None
+
+
+def _accepting(model: type[BaseModel], value: Any) -> str | None:
+    """The first field that can have the value, in a section that has no sections inside."""
+    if not issubclass(model, Choice) and any(
+        isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for field in model.model_fields.values()
+    ):
+        return None
+    for name in model.model_fields:
+        _, mistakes = check(model, {name: value})
+        if not any(mistake.path[:1] == (name,) for mistake in mistakes):
+            return name
+    return None
+
+
+def _is_in_order(parts: Sequence[str], path: DataPath) -> bool:
+    rest = iter(path)
+    return all(part in rest for part in parts)
+
+
+def _at(data: Any, path: DataPath) -> Any:
+    """The value at a path; None where there is none."""
+    for part in path:
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            return None
+    return data

@@ -1,0 +1,90 @@
+"""Writes samples into a run's folder: step-N.txt while training, step-N-1.txt, ... after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seqzoo.errors import EnvironmentFault, SeqzooError
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.experiment import Experiment
+from seqzoo.storage import write_whole
+
+__all__ = ["SamplesInTraining", "write_samples"]
+
+_MAX_TOKENS_IN_TRAINING = 1000
+_LINE_CHARACTERS = 64
+
+
+def write_samples(experiment: Experiment, directory: RunDirectory, *, step: int) -> None:
+    """Write the recipe's samples of a finished run as bytes, prompt included: step-N-1.txt, ..."""
+    section = experiment.recipe.sample
+    for number in range(section.count):
+        text = _sample(experiment, length=section.length, seed=section.seed + number)
+        _write(directory, f"step-{step}-{number + 1}.txt", text, saved="the result is")
+
+
+class SamplesInTraining:
+    """Writes a sample whenever one is due, and shows its beginning in one line.
+
+    Training is not changed by it: sampling uses a generator of its own and an empty state. A sample
+    that fails is reported once, and training continues.
+    """
+
+    def __init__(
+        self, experiment: Experiment, directory: RunDirectory, *, show: Callable[[str], None]
+    ) -> None:
+        self._experiment = experiment
+        self._directory = directory
+        self._show = show
+        self._has_failed = False
+
+    def after_update(self, step: int, *, is_validated: bool) -> None:
+        """Write the sample of this step, if it is due."""
+        if self._has_failed or not self._is_due(step, is_validated=is_validated):
+            return
+        section = self._experiment.recipe.sample
+        length = min(section.length, _MAX_TOKENS_IN_TRAINING)
+        try:
+            text = _sample(self._experiment, length=length, seed=section.seed)
+        except Exception as error:  # of a sampler plugin, for example
+            self._has_failed = True
+            cause = error if isinstance(error, SeqzooError) else f"{type(error).__name__}: {error}"
+            self._experiment.display.warn(f"no more samples during training: {cause}")
+            return
+        saved = "the last checkpoint is"
+        _write(self._directory, f"step-{step}.txt", text, saved=saved)
+        self._show(_one_line(text[len(section.prompt.encode()) :]))
+
+    def _is_due(self, step: int, *, is_validated: bool) -> bool:
+        every = self._experiment.recipe.sample.every_steps
+        if every is None:
+            # A compiled model would be compiled again, for batches of one token.
+            return is_validated and not self._experiment.recipe.runtime.compile
+        return every > 0 and step % every == 0
+
+
+def _sample(experiment: Experiment, *, length: int, seed: int) -> bytes:
+    section = experiment.recipe.sample
+    prompt = section.prompt.encode()
+    return prompt + b"".join(
+        experiment.generate(prompt, length=length, chain=section.chain, seed=seed)
+    )
+
+
+def _write(directory: RunDirectory, name: str, text: bytes, *, saved: str) -> None:
+    directory.require_in_place()
+    path = directory.samples / name
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error.strerror}; {saved} saved."
+        ) from error
+
+
+def _one_line(text: bytes) -> str:
+    """The beginning of a text in one line, its line ends shown as " / "."""
+    lines = (" ".join(line.split()) for line in text.decode("utf-8", "replace").splitlines())
+    joined = " / ".join(line for line in lines if line)
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in joined[:_LINE_CHARACTERS])
+    return shown + ("…" if len(joined) > _LINE_CHARACTERS else "")

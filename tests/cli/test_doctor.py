@@ -1,0 +1,69 @@
+"""`seqzoo doctor` on the command line: what it examines, and the recipe that it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import SMALL, seqzoo
+
+from seqzoo.plugin.registry import load_registry
+from seqzoo.recipes.load import load_recipe, recipe
+
+
+def test_the_recipe_of_a_healthy_subject_is_written_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    target = tmp_path / "a folder" / "better.yaml"
+    target.parent.mkdir()
+    done = seqzoo(
+        "doctor", "small.yaml", "train.seed=7", "--only", "environment.torch",
+        "--fixed", str(target), folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"seqzoo run '{target}'" in done.stderr
+    assert "fixed recipe" not in done.stderr
+    registry = load_registry()
+    expected = load_recipe(tmp_path / "small.yaml", registry, overrides=["train.seed=7"])
+    assert load_recipe(target, registry) == expected
+    assert recipe(target).name == "small"
+
+
+def test_a_finding_without_a_setting_also_leaves_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "own.py").write_text(
+        "from seqzoo import Check, Outcome, hookimpl\n\n\n"
+        "@hookimpl\n"
+        "def register_checks():\n"
+        '    bad = Outcome.failed("it is wrong", why="because", remedy="correct it")\n'
+        '    return [Check(name="own.bad", summary="is right", examine=lambda subject: bad)]\n'
+    )
+    done = seqzoo(
+        "doctor", "small.yaml", "plugins=[own.py]", "--only", "own.bad",
+        "--fixed", "better.yaml", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 6, done.stderr
+    assert "no finding proposes a setting" in done.stderr
+    assert recipe(tmp_path / "better.yaml").name == "small"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nope",), "there is no recipe or run nope."),
+        (("smal.yaml",), "there is no recipe or run smal.yaml. Did you mean small.yaml?"),
+        (("smal",), "there is no recipe or run smal. Did you mean small.yaml?"),
+        (("trained",), "there is no recipe or run trained. Did you mean runs/trained?"),
+        (("runs/traned",), "there is no recipe or run runs/traned. Did you mean runs/trained?"),
+        (("runs",), "runs is not a run of seqzoo: it has no recipe.yaml."),
+        (("--fixed", "a.yaml"), "--fixed writes a recipe; give the recipe or the run to examine."),
+        (("small.yaml", "--fixed", "a"), "--fixed: a must end in .yaml, as every recipe."),
+    ],
+)
+def test_what_cannot_be_examined_or_written_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "runs" / "trained").mkdir(parents=True)
+    (tmp_path / "runs" / "trained" / "recipe.yaml").write_text(SMALL)
+    done = seqzoo("doctor", *arguments, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"error: {sentence}\n")

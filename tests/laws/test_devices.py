@@ -1,0 +1,84 @@
+"""Every architecture runs on a device without float64: training, scores, samples, and resumed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from commands import SMALL
+from installed_architectures import SMALL as SIZES
+from installed_architectures import every_architecture, options_of
+from pretended_mps import pretended_mps
+
+import seqzoo
+from seqzoo.plugin.registry import Registry
+
+RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
+CHANGES: Mapping[str, Any] = {
+    "train.budget.steps": 4,
+    "train.validation.every_steps": 2,
+    "train.checkpoint.every_steps": 2,
+    "corpus.options.size_bytes": 6000,
+    "evaluate.adaptive": {"segment_length": 100},
+}
+
+
+@every_architecture
+def test_float64_is_never_made_on_a_device_that_lacks_it(
+    name: str, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = options_of(registry.get("architecture", name), **SIZES).model_dump()
+    changes = {
+        **CHANGES,
+        "architecture": {"name": name, "options": options},
+        "sample.chain": registry.names("sampler"),
+    }
+    expected = seqzoo.run(RECIPE, changes, root=tmp_path, name="host", device="cpu")
+    with pretended_mps(monkeypatch):
+        run = seqzoo.run(RECIPE, changes, root=tmp_path, name="device", device="mps")
+        parameters = list(run.model.parameters())
+        assert {parameter.device.type for parameter in parameters} == {"mps"}
+        run.predict(b"The text ends he")
+        run.score(b"Some text to score")
+        run.states(b"abc")
+        assert len(list(run.generate_bytes(b"A", length=5))) == 5
+        shutil.copytree(run.path, tmp_path / "again")
+        shutil.rmtree(tmp_path / "again" / "checkpoints" / "step-4")
+        again = seqzoo.resume(tmp_path / "again", device="mps")
+    assert run.result is not None
+    assert again.result is not None
+    assert expected.result is not None
+    assert run.result.device == "mps"
+    assert again.result.weights_sha256 == run.result.weights_sha256
+    # The same arithmetic: only the layers' form may differ between devices.
+    assert bits(run.result) == pytest.approx(bits(expected.result), rel=1e-3)
+
+
+def bits(result: seqzoo.Result) -> list[float]:
+    """Of the test split, static and adaptive."""
+    assert result.adaptive is not None
+    return [scores["test"].bits_per_byte for scores in (result.scores, result.adaptive.scores)]
+
+
+def test_the_pretended_device_refuses_what_mps_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = torch.zeros(3, dtype=torch.float64)
+    with pretended_mps(monkeypatch):
+        there = torch.zeros(3).to("mps")
+        assert there.device.type == (there + 1).device.type == "mps"
+        assert there.cpu().double().device.type == "cpu"
+        with pytest.raises(TypeError, match="float64"):
+            there.double()
+        with pytest.raises(TypeError, match="float64"):
+            host.to("mps")
+        with pytest.raises(TypeError, match="float64"):
+            torch.zeros(3, dtype=torch.float64, device="mps")
+        with pytest.raises(TypeError, match="numpy"):
+            there.numpy()
+        with pytest.raises(RuntimeError, match="same device"):
+            torch.cat([there, torch.zeros(3)])
+        assert host.to("mps", torch.float32).device.type == "mps"
