@@ -36,6 +36,7 @@ from seqzoo.terminal.format import quoted
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.slowdown import MachineWatch
 
 __all__ = ["resume_run", "run_recipe"]
 
@@ -165,12 +166,15 @@ def _train(
         interruption = stack.enter_context(Interruption(display.on_signal))
         meter = stack.enter_context(display.meter("training"))
         split = _validation_split(experiment)
+        machine = MachineWatch(training.runtime)
 
         def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
             metrics.append(line)
             if times:
                 timing.append(times)
                 _show(meter, training, line, times)
+                if report := machine.observe(times["bytes_per_second"]):
+                    display.warn(report)
             for tracker in trackers:
                 tracker.log(training.step, {**line, **times})
 
