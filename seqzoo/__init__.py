@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
     from seqzoo.plugin.contracts import (
         Batch,
-        Corpus,
         Sampler,
         SequenceModel,
         State,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         Tokenizer,
         Tracker,
     )
+    from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.specs import (
@@ -53,7 +53,6 @@ _HOMES = {
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.contracts": (
         "Batch",
-        "Corpus",
         "Sampler",
         "SequenceModel",
         "State",
@@ -61,6 +60,7 @@ _HOMES = {
         "Tokenizer",
         "Tracker",
     ),
+    "plugin.corpus": ("Corpus",),
     "doctor.examine": ("examine",),
     "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.plugin.build import build
-from seqzoo.plugin.contracts import Corpus
+from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.sections import CorpusSection
