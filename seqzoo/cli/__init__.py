@@ -16,6 +16,7 @@ from seqzoo.cli.compare import compare
 from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.fetch import fetch
+from seqzoo.cli.init import init
 from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.resume import resume
@@ -33,10 +34,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: seqzoo run recipes/quick.yaml",
+    epilog="Start with: seqzoo run quick",
 )
 
 app.command("run")(run)
+app.command("init")(init)
 app.command("resume")(resume)
 app.command("sweep")(sweep)
 app.command("eval")(evaluate)

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.terminal.format import quoted
 
-__all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
+__all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
 
 
 class RunDirectory:
@@ -58,6 +59,15 @@ class RunDirectory:
             yield
 
 
+def require_free(path: Path) -> None:
+    """Raises UsageError if something is at the path of a new run."""
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{path} exists; runs are never overwritten. Choose another --name, or continue it "
+            f"with 'seqzoo resume {quoted(path)}'."
+        )
+
+
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:
     """A new directory `root/name`. If that exists and `numbered` is True: `name-2`, `name-3`, …
 
@@ -72,10 +82,7 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
             return RunDirectory(path)
         except FileExistsError:
             if not numbered:
-                raise UsageError(
-                    f"{path} exists; runs are never overwritten. Choose another --name, or "
-                    f"continue it with 'seqzoo resume {path}'."
-                ) from None
+                require_free(path)
             number += 1
         except OSError as error:
             raise EnvironmentFault(f"{path} cannot be created: {error.strerror}.") from error
