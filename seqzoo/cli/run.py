@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seqzoo.cli.baselines import Baselines, baselines_override
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, RunsFolder
 
 
@@ -27,6 +28,11 @@ def run(
         ),
     ] = None,
     runs: RunsFolder = DEFAULT_RUNS,
+    baselines: Baselines = None,
+    skip_scoring: Annotated[
+        bool,
+        typer.Option("--skip-scoring", help="End after training; seqzoo eval RUN scores later."),
+    ] = False,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,6 +42,14 @@ def run(
     from seqzoo.recipes.load import load_recipe
     from seqzoo.runs.run import run as run_recipe
 
-    checked = load_recipe(recipe, installed(), overrides=overrides or [])
-    done = run_recipe(checked, root=runs, name=name, device=device, show_progress=True)
+    given = [*baselines_override(baselines), *(overrides or [])]
+    checked = load_recipe(recipe, installed(), overrides=given)
+    done = run_recipe(
+        checked,
+        root=runs,
+        name=name,
+        device=device,
+        show_progress=True,
+        skip_scoring=skip_scoring,
+    )
     report_run(done, as_json=as_json)

@@ -21,6 +21,7 @@ from seqzoo.plugin.specs import Options, Spec
 from seqzoo.recipes.choices import (
     check_options,
     named_plugins,
+    unknown_baselines,
     with_options,
     without_link_options,
 )
@@ -70,7 +71,15 @@ class Recipe(RecipeSections):
         Runs that share it differ by chance only. Results name their corpus by its own hash.
         """
         data = self._plain()
-        for section in ("name", "description", "corpus", "sample", "trackers", "evaluate"):
+        for section in (
+            "name",
+            "description",
+            "corpus",
+            "sample",
+            "trackers",
+            "evaluate",
+            "baselines",
+        ):
             del data[section]
         for field in ("seed", "checkpoint", "log_every_steps"):
             del data["train"][field]
@@ -245,6 +254,8 @@ def _check(
         if checked is not None:
             options[named.path] = checked
     sections, found = check(RecipeSections, without_link_options(data))
+    if sections is not None:
+        found += unknown_baselines(sections.baselines, registry)
     return sections, options, found + mistakes
 
 

@@ -24,6 +24,7 @@ from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
+from seqzoo.runs.samples import write_samples
 from seqzoo.runs.score import score_run
 from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.tracking import GuardedTracker
@@ -44,11 +45,13 @@ def run_recipe(
     name: str | None = None,
     device: str | None = None,
     display: Display,
-) -> tuple[RunDirectory, Result]:
+    score: bool = True,
+) -> tuple[RunDirectory, Result | None]:
     """Train, evaluate and sample a recipe in a new directory under `root`.
 
     name: of the directory, which must not exist. None: the recipe's name, with a number if that
-    exists. Raises Interrupted after a signal (the run is saved), and what the parts raise.
+    exists. score: without it, the run is only trained and has no result.
+    Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
     start = load_start(recipe, display=display)
@@ -61,12 +64,12 @@ def run_recipe(
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
         write_origin(directory, experiment)
-        return directory, _train_and_score(directory, experiment, training)
+        return directory, _train_and_score(directory, experiment, training, score=score)
 
 
 def resume_run(
     path: Path, registry: Registry, *, device: str | None = None, display: Display
-) -> tuple[RunDirectory, Result]:
+) -> tuple[RunDirectory, Result | None]:
     """Continue a run from its newest complete checkpoint.
 
     The result is bit-for-bit the same as that of an uninterrupted run. Raises CheckpointError if
@@ -115,8 +118,12 @@ def _train_and_score(
     training: Training,
     *,
     logs: Mapping[str, int] | None = None,
-) -> Result:
-    """Train to the end of the budget, score the best weights, and write result and samples."""
+    score: bool = True,
+) -> Result | None:
+    """Train to the end of the budget, score the best weights, and write result and samples.
+
+    score: without it, the run is only trained; None is returned.
+    """
     _train(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
@@ -126,22 +133,11 @@ def _train_and_score(
     trained = Trained(
         directory, experiment, best.step, training.effort(), training.runtime.record()
     )
+    if not score:
+        return None
     result = score_run(trained)
-    _write_samples(trained)
+    write_samples(trained)
     return result
-
-
-def _write_samples(trained: Trained) -> None:
-    """Write the recipe's samples, prompt included, as bytes."""
-    section = trained.experiment.recipe.sample
-    prompt = section.prompt.encode()
-    trained.directory.samples.mkdir(exist_ok=True)
-    for number in range(section.count):
-        written = trained.experiment.generate(
-            prompt, length=section.length, chain=section.chain, seed=section.seed + number
-        )
-        path = trained.directory.samples / f"step-{trained.step}-{number + 1}.txt"
-        path.write_bytes(prompt + b"".join(written))
 
 
 def _train(

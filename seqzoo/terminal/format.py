@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["clock", "quoted"]
+__all__ = ["approximate_time", "clock", "quoted"]
 
 
 def clock(seconds: float) -> str:
@@ -13,6 +13,17 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def approximate_time(seconds: float) -> str:
+    """An estimate in words: "about 40 s", "about 6 min", "about 3 h"; "under 1 s"."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.0f} h"
 
 
 def quoted(path: str | os.PathLike[str]) -> str:
