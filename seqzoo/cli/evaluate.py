@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqzoo.cli.baselines import Baselines, baselines_section
 from seqzoo.cli.opened import opened
 from seqzoo.cli.options import AsJson, Device, Run, Step, split_named
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seqzoo.plugin.specs import Span
     from seqzoo.recipes.load import Recipe
-    from seqzoo.recipes.sections import AdaptiveSection
+    from seqzoo.recipes.sections import AdaptiveSection, EvaluateSection
+    from seqzoo.runs.run import Run as OpenRun
     from seqzoo.scoring.static import Protocol
 
 
 def evaluate(
     run: Run,
     split: Annotated[
-        str, typer.Option(help="validation, test, held_out, or all three.", metavar="NAME")
-    ] = "all",
+        str | None,
+        typer.Option(
+            help="train, validation, test, held_out, or all; default: all but train.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Score this file instead of the corpus, from an empty state; - reads stdin. Can "
+            "be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Score only the first bytes of each split or file.", show_default=False
+        ),
+    ] = None,
     adaptive: Annotated[
         bool,
         typer.Option(
@@ -41,61 +67,120 @@ def evaluate(
     warmup: Annotated[
         int | None, typer.Option(min=0, help="Unscored tokens before each lane but the first.")
     ] = None,
+    baselines: Baselines = None,
     step: Step = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run again, exactly, every byte once.
 
-    Without options, or with only --adaptive and --adapt, it also writes result.json.
-    With --adaptive, the model is scored on each segment before it learns from it.
-    The weights of the run do not change.
+    Without options, or with only --adaptive, --adapt and --baselines, it also writes result.json,
+    and the samples of a run that has none. With --adaptive, the model is scored on each segment
+    before it learns from it. The weights of the run do not change.
     """
-    from seqzoo.cli.report import report, score_table
+    from seqzoo.cli.report import report
     from seqzoo.errors import UsageError
-    from seqzoo.plugin.specs import SPLITS
     from seqzoo.runs.directory import open_run_directory
-    from seqzoo.runs.score import score_adaptively, score_run
-    from seqzoo.scoring.splits import static_scores
-    from seqzoo.terminal.console import results
+    from seqzoo.runs.score import finish_run
 
-    split = split_named(split, "all")
+    asked = None if split is None else split_named(split, "train", "all")
+    if asked is not None and file:
+        raise UsageError("--split and --file cannot be used together; give one.")
     learning = adaptive or bool(adapt)
     if learning and (lanes or 1, warmup or 0) != (1, 0):
         raise UsageError("--adaptive uses one lane; leave out --lanes and --warmup.")
+    chosen = baselines_section(baselines)
+    is_of_run = asked in (None, "all") and not file
+    is_result = is_of_run and (max_bytes, lanes, warmup, step) == (None, None, None, None)
+    if chosen is not None and not is_result:
+        raise UsageError(
+            "--baselines is for the scores that result.json keeps; leave out --split, --file, "
+            "--max-bytes, --lanes, --warmup and --step."
+        )
     trained = opened(run, device=device, step=step)
-    if (split, lanes, warmup, step) == ("all", None, None, None):
+    if is_result:
         # result.json belongs to the run: it is not written while another process uses the run.
         with open_run_directory(run).locked():
-            recipe = trained.trained.experiment.recipe
-            section = _section(recipe, adapt) if learning else None
-            result = score_run(trained.trained, adaptive=section)
+            learns = _section(trained.recipe, adapt) if learning else None
+            result = finish_run(trained.trained, adaptive=learns, baselines=chosen)
         report(trained.path, result, as_json=as_json)
         return
-    experiment = trained.trained.experiment
-    splits = SPLITS if split == "all" else (split,)
-    if learning:
-        record = score_adaptively(experiment, _section(experiment.recipe, adapt), splits=splits)
+    evaluate = trained.recipe.evaluate
+    if file:
+        splits = {str(path): _text(path) for path in file}
+        # One lane by default: a short file may have fewer bytes than a corpus has lanes.
+        protocol = _protocol(evaluate, lanes or 1, warmup, max_bytes)
+    else:
+        splits = _splits(trained, asked)
+        protocol = _protocol(evaluate, lanes, warmup, max_bytes or evaluate.max_bytes)
+    learns = _section(trained.recipe, adapt) if learning else None
+    _score(trained, splits, protocol, learns, as_json=as_json)
+
+
+def _score(
+    run: OpenRun,
+    splits: Mapping[str, Span],
+    protocol: Protocol,
+    learns: AdaptiveSection | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the scores of splits or files; nothing is written."""
+    from seqzoo.cli.report import print_scores
+    from seqzoo.runs.score import score_adaptively
+    from seqzoo.runs.scoring_cost import announce_cost
+    from seqzoo.scoring.splits import static_scores
+
+    experiment = run.trained.experiment
+    protocol = protocol.limited_by(max(map(len, splits.values())))
+    announce_cost(
+        experiment,
+        adaptive=learns,
+        static=learns is None,
+        splits=splits,
+        protocol=protocol,
+        remedy="--max-bytes N scores fewer",
+    )
+    if learns is not None:
+        record = score_adaptively(experiment, learns, splits=splits, protocol=protocol)
         said, scores = f"{record.protocol.name}, {record.method}", record.scores
     else:
-        protocol = _protocol(experiment.recipe, lanes, warmup)
         said = str(protocol)
         scores = static_scores(
             experiment.model,
             experiment.tokenizer,
-            experiment.data,
+            splits,
             runtime=experiment.runtime,
             protocol=protocol,
             display=experiment.display,
-            splits=splits,
         )
     if as_json:
         found = {name: score.model_dump(mode="json") for name, score in scores.items()}
-        print(json.dumps({"protocol": said, "step": trained.step, "scores": found}))
+        print(json.dumps({"protocol": said, "step": run.step, "scores": found}))
         return
-    console = results()
-    console.print(f"{trained.path}, step {trained.step}; {said}", markup=False)
-    console.print(score_table(scores))
+    print(f"{run.path}, step {run.step}; {said}")
+    print_scores(scores)
+
+
+def _splits(run: OpenRun, asked: str | None) -> dict[str, Span]:
+    from seqzoo.plugin.specs import SPLITS
+    from seqzoo.scoring.splits import named_splits
+
+    names = SPLITS if asked in (None, "all") else (asked,)
+    return named_splits(run.trained.experiment.data.splits, names)
+
+
+def _text(path: Path) -> Span:
+    """The bytes of a file or of stdin. Raises UsageError if there are none."""
+    from seqzoo.errors import UsageError
+    from seqzoo.plugin.specs import Span
+    from seqzoo.runs.arguments import bytes_of
+
+    data = bytes_of(sys.stdin.buffer.read() if str(path) == "-" else path)
+    if not len(data):
+        name = "stdin" if str(path) == "-" else str(path)
+        raise UsageError(f"{name} is empty; a score needs at least one byte.")
+    return Span(data, 0, len(data))
 
 
 def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
@@ -107,12 +192,17 @@ def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
     return options_from(AdaptiveSection, adapt or [], source="--adapt", defaults=own.model_dump())
 
 
-def _protocol(recipe: Recipe, lanes: int | None, warmup: int | None) -> Protocol:
-    from seqzoo.scoring.static import Protocol, recipe_protocol
+def _protocol(
+    own: EvaluateSection, lanes: int | None, warmup: int | None, max_bytes: int | None
+) -> Protocol:
+    """The recipe's protocol with what the options change; max_bytes is as given."""
+    from seqzoo.scoring.static import Protocol
 
-    own = recipe_protocol(recipe.evaluate)
     asked = lanes or own.lanes
-    given = recipe.evaluate.warmup_tokens if warmup is None else warmup
+    given = own.warmup_tokens if warmup is None else warmup
     return Protocol(
-        lanes=asked, warmup_tokens=given if asked > 1 else 0, chunk_length=own.chunk_length
+        lanes=asked,
+        warmup_tokens=given if asked > 1 else 0,
+        chunk_length=own.chunk_length,
+        max_bytes=max_bytes,
     )

@@ -1,10 +1,13 @@
-"""What a finished run says on stdout: scores, rung, and what to do next."""
+"""What a finished run says on stdout: a sample, scores, what they mean, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from seqzoo.cli.options import DEFAULT_RUNS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -12,18 +15,23 @@ if TYPE_CHECKING:
     from seqzoo.results.result import Result, SplitScore
     from seqzoo.runs.run import Run
 
-__all__ = ["report", "report_run", "score_table"]
+__all__ = ["print_scores", "report", "report_run"]
 
 
 def report_run(run: Run, *, as_json: bool) -> None:
-    """Print the result of a run that has ended."""
+    """Print the result of a run that has ended; without one, how to get it."""
     result = run.result
-    assert result is not None
-    report(run.path, result, as_json=as_json)
+    if result is not None:
+        report(run.path, result, as_json=as_json)
+    elif as_json:
+        print("null")
+    else:
+        _print_wrapped("The run is trained and saved, and not scored.")
+        print(f"Score it with: {_command('eval', run.path)}")
 
 
 def report(path: Path, result: Result, *, as_json: bool) -> None:
-    """Print a result, as a table and two sentences or as JSON."""
+    """Print a result, for people or as JSON."""
     from rich.text import Text
 
     from seqzoo.terminal.console import results
@@ -35,33 +43,73 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
     if sample := _sample(path, result.step):
         console.print(Text(sample))
         console.rule(style="dim")
-    console.print(score_table(result.scores))
+    print_scores(result.scores)
     if result.adaptive is not None:
-        console.print(Text(f"\nwhile learning ({result.adaptive.method}):"))
-        console.print(score_table(result.adaptive.scores))
-    console.print()
-    console.print(Text(f"test: {result.placement}"))
-    if result.adaptive is not None:
-        score = result.adaptive.scores["test"]
-        sentence = result.ladder.sentence(
-            score.bits_per_byte, "test", num_bytes=score.bytes, adaptive=True
-        )
-        console.print(Text(f"test, while learning: {sentence}"))
-    console.print(
-        Text(
-            f"{result.parameters:,} parameters, {result.steps:,} updates, "
-            f"{result.training_seconds:.0f} s of training; weights of step {result.step}, "
-            f"sha256 {result.weights_sha256[:16]}"
-        )
-    )
-    console.print(
-        Text(f"{path}: 'seqzoo sample {path}' writes more, 'seqzoo leaderboard' compares."),
-        soft_wrap=True,
-    )
+        _print_wrapped(f"\nwhile learning ({result.adaptive.method}):")
+        print_scores(result.adaptive.scores)
+    print()
+    for paragraph in _sentences(result):
+        _print_wrapped(paragraph)
+    print()
+    for line in _next_steps(path, result):
+        print(line)
 
 
-def score_table(scores: Mapping[str, SplitScore]) -> Table:
-    """Bits per byte with their interval, and accuracy, by split."""
+def print_scores(scores: Mapping[str, SplitScore]) -> None:
+    """Print bits per byte with their interval, and accuracy, by split."""
+    from seqzoo.terminal.console import results
+
+    results().print(_score_table(scores))
+
+
+def _sentences(result: Result) -> Iterator[str]:
+    """What the scores mean, a paragraph each."""
+    ladder, test = result.ladder, result.scores["test"]
+    score = test.bits_per_byte
+    yield f"Test: {ladder.sentence(score, 'test', num_bytes=test.bytes)}"
+    if result.adaptive is not None:
+        learnt = result.adaptive.scores["test"]
+        words = ladder.sentence(learnt.bits_per_byte, "test", num_bytes=learnt.bytes, adaptive=True)
+        yield f"Test, while learning: {words}"
+    places = [ladder.place(score, "test", adaptive=kind) for kind in (False, True)]
+    if meaning := next((place.meaning for place in places if place.meaning), ""):
+        yield f"{meaning} All baselines are described by: seqzoo list baseline"
+    effort = (
+        f"{result.parameters:,} parameters, {result.steps:,} updates, "
+        f"{result.training_seconds:.0f} s of training."
+    )
+    if result.step != result.steps:
+        effort += f" The weights are those of step {result.step:,}, the best on validation."
+    yield effort
+
+
+def _next_steps(path: Path, result: Result) -> Iterator[str]:
+    """Commands that can be pasted, with what each is for."""
+    test = result.scores["test"].bits_per_byte
+    purpose = "finds what is wrong" if result.ladder.is_worst(test, "test") else "examines the run"
+    board = "seqzoo leaderboard"
+    if path.parent != DEFAULT_RUNS:
+        board = _command("leaderboard --runs", path.parent)
+    steps = [
+        (_command("sample", path), "writes more text"),
+        (board, "compares runs"),
+        (_command("doctor", path), purpose),
+    ]
+    if purpose != "examines the run":
+        steps.reverse()
+    width = max(len(command) for command, _ in steps)
+    yield "Next:"
+    for command, words in steps:
+        yield f"  {command:{width}}  {words}"
+
+
+def _command(name: str, path: Path) -> str:
+    from seqzoo.terminal.format import quoted
+
+    return f"seqzoo {name} {quoted(path)}"
+
+
+def _score_table(scores: Mapping[str, SplitScore]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -78,6 +126,14 @@ def score_table(scores: Mapping[str, SplitScore]) -> Table:
             f"{score.bytes:,}",
         )
     return table
+
+
+def _print_wrapped(text: str) -> None:
+    """Print a paragraph in lines of the terminal's width, which never end inside a word."""
+    from seqzoo.terminal.console import results
+
+    width = results().width
+    print(textwrap.fill(text, width=width, break_long_words=False, break_on_hyphens=False))
 
 
 def _sample(path: Path, step: int) -> str:

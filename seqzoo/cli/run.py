@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seqzoo.cli.baselines import Baselines, baselines_override
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, RunsFolder
 from seqzoo.cli.recipes import RecipeArgument, Texts, require_settings
 
@@ -29,6 +30,11 @@ def run(
         ),
     ] = None,
     runs: RunsFolder = DEFAULT_RUNS,
+    baselines: Baselines = None,
+    skip_scoring: Annotated[
+        bool,
+        typer.Option("--skip-scoring", help="End after training; seqzoo eval RUN scores later."),
+    ] = False,
     device: Device = None,
     paths_from: Annotated[
         Path | None,
@@ -50,8 +56,14 @@ def run(
     from seqzoo.runs.run import run as run_recipe
 
     require_settings(overrides or [], text or [])
-    checked = load_recipe(
-        Path(recipe), installed(), overrides=overrides or [], texts=text, here=paths_from
+    given = [*baselines_override(baselines), *(overrides or [])]
+    checked = load_recipe(Path(recipe), installed(), overrides=given, texts=text, here=paths_from)
+    done = run_recipe(
+        checked,
+        root=runs,
+        name=name,
+        device=device,
+        show_progress=True,
+        skip_scoring=skip_scoring,
     )
-    done = run_recipe(checked, root=runs, name=name, device=device, show_progress=True)
     report_run(done, as_json=as_json)

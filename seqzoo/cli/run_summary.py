@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from seqzoo.cli.report import score_table
+from seqzoo.cli.report import print_scores
 from seqzoo.cli.runs_table import age, plain
 from seqzoo.errors import SeqzooError
 from seqzoo.recipes.yaml_reader import load_yaml
@@ -29,7 +29,7 @@ def print_run(status: Status) -> None:
         console.print(Text.assemble((f"{title:14}", "bold"), plain(text)), soft_wrap=True)
     if status.result is not None:
         console.print()
-        console.print(score_table(status.result.scores))
+        print_scores(status.result.scores)
 
 
 def _facts(status: Status) -> Iterator[tuple[str, str]]:

@@ -180,6 +180,8 @@ class BaselineScore:
     context_length: how many earlier bytes it looks at, if the number is fixed.
     adaptive: it learns from bytes after they are scored. A static and an adaptive score with the
     same name are one row of a table.
+    title: what a sentence calls it, e.g. "an order-3 table"; empty means the name.
+    meaning: one sentence that explains it to a reader who has not met it.
     """
 
     name: str
@@ -187,6 +189,8 @@ class BaselineScore:
     accuracy: Mapping[str, float] = field(default_factory=dict)
     adaptive: bool = False
     context_length: int | None = None
+    title: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,17 +225,22 @@ class Span:
 class BaselineSpec(Spec):
     """A classical predictor, which is not trained by gradients.
 
-    `score(options, training, splits)` gives `BaselineScore`s, one for each rung of the ladder.
+    `score(options, training, splits)` gives `BaselineScore`s, one for each rung of the ladder. One
+    that takes long can yield the finished share (0 to 1) now and then: it is shown, and there the
+    baseline can be stopped.
     training: (N,) uint8, all that it may learn from. splits: name -> `Span`; each is scored alone,
     every byte once, independent of the other splits.
     version: increase it when the scores change, so that cached scores are not used.
     guesses: it has a most probable next byte, so its scores have an accuracy.
+    seconds_per_megabyte: rough processor time for each megabyte of training and splits, to know
+    what a ladder will cost before it is made; None: measured on the first bytes of the text.
     """
 
     kind: ClassVar[str] = "baseline"
-    score: Callable[[Any, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore]]
+    score: Callable[[Any, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore | float]]
     version: int = 1
     guesses: bool = False
+    seconds_per_megabyte: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,6 +13,7 @@ from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choices import (
     check_options,
     named_plugins,
+    unknown_baselines,
     with_options,
     without_link_options,
 )
@@ -120,6 +121,8 @@ def _check(
         if checked is not None:
             options[named.path] = checked
     sections, found = check(RecipeSections, without_link_options(data))
+    if sections is not None:
+        found += unknown_baselines(sections.baselines, registry)
     return sections, options, found + mistakes
 
 

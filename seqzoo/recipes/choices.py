@@ -11,7 +11,7 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, Section, choice_fields
 from seqzoo.recipes.python_data import plain_data
-from seqzoo.recipes.sections import RecipeSections
+from seqzoo.recipes.sections import BaselinesSection, RecipeSections
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import DataPath, load_yaml
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_options",
     "named_plugins",
     "parse_links",
+    "unknown_baselines",
     "with_options",
     "without_link_options",
 ]
@@ -89,6 +90,18 @@ def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | Non
         implied = model.shorthand
         options = {implied: options}
     return check(model, options, prefix=named.options_path, implied=implied)
+
+
+def unknown_baselines(section: BaselinesSection, registry: Registry) -> list[Mistake]:
+    """A mistake for each name of a baseline that is not installed."""
+    lists: dict[str, Iterable[str]] = {"include": section.include or (), "exclude": section.exclude}
+    known = registry.names("baseline")
+    return [
+        Mistake(("baselines", field, index), registry.explain_missing("baseline", dotted((name,))))
+        for field, names in lists.items()
+        for index, name in enumerate(names)
+        if name not in known
+    ]
 
 
 def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:

@@ -67,7 +67,15 @@ class Recipe(RecipeSections):
         Runs that share it differ by chance only. Results name their corpus by its own hash.
         """
         data = self._plain()
-        for section in ("name", "description", "corpus", "sample", "trackers", "evaluate"):
+        for section in (
+            "name",
+            "description",
+            "corpus",
+            "sample",
+            "trackers",
+            "evaluate",
+            "baselines",
+        ):
             del data[section]
         for field in ("seed", "checkpoint", "log_every_steps"):
             del data["train"][field]

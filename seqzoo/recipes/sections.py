@@ -26,6 +26,7 @@ from seqzoo.recipes.train_section import (
 
 __all__ = [
     "AdaptiveSection",
+    "BaselinesSection",
     "BudgetSection",
     "CheckpointSection",
     "Choice",
@@ -43,6 +44,9 @@ __all__ = [
     "ValidationSection",
     "run_name",
 ]
+
+_ALWAYS_SECONDS = 30.0
+"""Baselines that take less all together are never left out."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -138,11 +142,45 @@ class EvaluateSection(Section):
     chunk_length: int = Field(
         default=1024, ge=1, description="tokens per forward pass; no effect on the score"
     )
+    max_bytes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="score only the first bytes of each split, at most this many; null for all. "
+        "Such scores are not ranked with those of whole splits",
+    )
     adaptive: AdaptiveSection | None = Field(
         default=None,
         description="a second score, of the model while it continues to learn; `{}` for the "
         "defaults, null for none",
     )
+
+
+class BaselinesSection(Section):
+    """The baselines that a finished run is compared with."""
+
+    include: tuple[str, ...] | None = Field(
+        default=None,
+        description="the baselines to score; null for all that are installed, `[]` for none. "
+        "`seqzoo list baseline` shows their names",
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="baselines that are not scored")
+    max_seconds: Annotated[float, Field(ge=0)] | Literal["unlimited"] | None = Field(
+        default=None,
+        description="time for all baselines that are not cached; what would take longer is left "
+        "out. null: as long as the training took, and at least 30 s; no limit for baselines that "
+        "`include` names",
+    )
+
+    def chooses(self, name: str) -> bool:
+        """Whether a baseline is to be scored if there is time for it."""
+        return (self.include is None or name in self.include) and name not in self.exclude
+
+    def limit(self, training_seconds: float) -> float:
+        """Seconds that the baselines may take after a training that took so long."""
+        if self.max_seconds == "unlimited":
+            return math.inf
+        if self.max_seconds is not None:
+            return float(self.max_seconds)
+        return max(_ALWAYS_SECONDS, training_seconds) if self.include is None else math.inf
 
 
 class SampleSection(Section):
@@ -206,6 +244,9 @@ class RecipeSections(Section):
     train: TrainSection = Field(description="truncated backpropagation through time")
     evaluate: EvaluateSection = Field(
         default=EvaluateSection(), description="how the trained model is scored"
+    )
+    baselines: BaselinesSection = Field(
+        default=BaselinesSection(), description="what a finished run is compared with"
     )
     sample: SampleSection = Field(
         default=SampleSection(),

@@ -21,7 +21,8 @@ class ScoreIdentity:
     """All that must be equal for two scores to be comparable.
 
     cut: how the corpus was split. split: the part that was scored. adaptive: the model learnt from
-    the bytes that it had been scored on. num_bytes: of the part.
+    the bytes that it had been scored on. max_bytes: the limit of a score of the first bytes only.
+    num_bytes: of what was scored.
     """
 
     corpus_sha256: str
@@ -30,6 +31,7 @@ class ScoreIdentity:
     adaptive: bool
     lanes: int
     warmup_tokens: int
+    max_bytes: int | None
     num_bytes: int
     block_bytes: int
 
@@ -49,6 +51,7 @@ def score_identity(result: Result, split: str, *, adaptive: bool = False) -> Sco
         adaptive=protocol.adaptive,
         lanes=protocol.lanes,
         warmup_tokens=protocol.warmup_tokens,
+        max_bytes=protocol.max_bytes,
         num_bytes=score.bytes,
         block_bytes=score.block_bytes,
     )

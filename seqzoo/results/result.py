@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from seqzoo.errors import EnvironmentFault, UsageError
-from seqzoo.results.ladder import Ladder, Rung
+from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.storage import write_whole
 
 __all__ = [
@@ -68,17 +68,24 @@ class ProtocolRecord(_Record):
     adaptive: bool = Field(default=False, description="learns from the bytes it has been scored on")
     lanes: Count = Field(default=1, description="parts of the split that are read side by side")
     warmup_tokens: Count = Field(default=0, description="unscored tokens before each further lane")
+    max_bytes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="only so many bytes of each split were read; null: all"
+    )
 
     @property
-    def fields(self) -> tuple[bool, int, int]:
+    def fields(self) -> tuple[bool, int, int, int | None]:
         """All but the name: protocols that share them read a split in the same way."""
-        return self.adaptive, self.lanes, self.warmup_tokens
+        return self.adaptive, self.lanes, self.warmup_tokens, self.max_bytes
 
     @property
     def reading(self) -> str:
-        """How many lanes and warm-up tokens, in words, e.g. "8 lanes, 100 tokens of warm-up"."""
-        lanes = f"{self.lanes} lane{'' if self.lanes == 1 else 's'}"
-        return lanes + (f", {self.warmup_tokens} tokens of warm-up" if self.warmup_tokens else "")
+        """How many lanes, warm-up tokens and bytes, e.g. "8 lanes, 100 tokens of warm-up"."""
+        parts = [f"{self.lanes} lane{'' if self.lanes == 1 else 's'}"]
+        if self.warmup_tokens:
+            parts.append(f"{self.warmup_tokens} tokens of warm-up")
+        if self.max_bytes is not None:
+            parts.append(f"the first {self.max_bytes:,} bytes of each split")
+        return ", ".join(parts)
 
     @property
     def words(self) -> str:
@@ -209,6 +216,9 @@ class Result(_Record):
     scores: dict[str, SplitScore] = Field(description="of the frozen model, by split")
     adaptive: AdaptiveRecord | None = None
     rungs: tuple[Rung, ...] = Field(default=(), description="the baselines on the same splits")
+    left_out: tuple[LeftOut, ...] = Field(
+        default=(), description="installed baselines that were not scored, or not to their end"
+    )
     floor: dict[str, float] = Field(
         default={}, description="the true source's bits per byte by split, where it is known"
     )
@@ -253,7 +263,7 @@ class Result(_Record):
     @property
     def ladder(self) -> Ladder:
         """The baselines that were scored beside this run."""
-        return Ladder(self.rungs, self.floor)
+        return Ladder(self.rungs, self.floor, self.left_out)
 
 
 def result_schema() -> dict[str, Any]:

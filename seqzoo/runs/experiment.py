@@ -20,6 +20,8 @@ from seqzoo.recipes.sections import Choice, SplitSection
 from seqzoo.results.result import StartRecord
 from seqzoo.runs.build import build_chain, build_model, build_tokenizer, try_model
 from seqzoo.runs.prepare import OTHER_CORPUS
+from seqzoo.scoring.baselines import Baselines, baselines_of
+from seqzoo.scoring.static import Protocol, recipe_protocol
 from seqzoo.terminal.display import Display
 from seqzoo.training.checkpoint import Checkpoint
 
@@ -88,6 +90,24 @@ class Experiment:
         """The training part as tokens, encoded once."""
         with as_plugin_error(self.registry, "tokenizer", self.recipe.tokenizer.name):
             return EncodedTraining(self.tokenizer, self.data.splits.training.bytes)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How the finished model is scored."""
+        protocol = recipe_protocol(self.recipe.evaluate)
+        return protocol.limited_by(len(self.data.splits.held_out))
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        """The baselines on the bytes that the model is scored on; none is scored yet."""
+        data = self.data
+        return baselines_of(
+            self.registry,
+            data.corpus,
+            data.splits,
+            corpus_sha256=data.sha256,
+            max_bytes=self.protocol.max_bytes,
+        )
 
     @cached_property
     def model(self) -> SequenceModel:

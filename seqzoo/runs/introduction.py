@@ -6,7 +6,7 @@ from seqzoo.recipes.sections import BudgetSection
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.expected import tokens_of_budget
 from seqzoo.runs.experiment import Experiment
-from seqzoo.terminal.format import quoted, rough
+from seqzoo.terminal.format import approximate_time, quoted
 from seqzoo.training.loop import Training
 
 __all__ = ["introduction"]
@@ -34,12 +34,15 @@ def introduction(
             ("test", splits.test),
         )
     )
+    threads = _count(runtime.threads, "thread")
+    if runtime.threads_reason:
+        threads = runtime.threads_reason
     facts = {
         "corpus": f"{data.corpus.name}, {len(data.corpus.data):,} bytes: {sizes}",
         "tokenizer": f"{experiment.recipe.tokenizer.name}, vocabulary of {vocab_size:,}"
         + ("" if per_token == 1 else f", {per_token:.2f} bytes per token"),
         "architecture": f"{experiment.recipe.architecture.name}, {parameters:,} parameters",
-        "device": f"{runtime.device}, {_count(runtime.threads, 'thread')}, {runtime.precision}",
+        "device": f"{runtime.device}, {threads}, {runtime.precision}",
         "budget": _budget(training),
         "expected time": _times(expected),
         "scores": "bits per byte; lower is better, and a uniform guess has 8",
@@ -80,7 +83,7 @@ def _limits(budget: BudgetSection) -> str:
 
 
 def _times(expected: dict[str, float | None]) -> str:
-    known = [f"{stage} {rough(s)}" for stage, s in expected.items() if s is not None]
+    known = [f"{stage} {approximate_time(s)}" for stage, s in expected.items() if s is not None]
     return ", ".join(known)
 
 

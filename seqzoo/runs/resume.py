@@ -84,7 +84,9 @@ def _train(
     if recipe.train.budget != before.budget:
         display.note(_learning_rate_now(training, before))
     display.note(f"resuming {directory.path} from step {training.step}")
-    return train_and_score(directory, experiment, training, logs=newest.state["logs"])
+    result = train_and_score(directory, experiment, training, logs=newest.state["logs"])
+    assert result is not None  # it is asked to score
+    return result
 
 
 def _only_score(

@@ -62,6 +62,7 @@ def run(
     name: str | None = None,
     device: str | None = None,
     show_progress: bool = False,
+    skip_scoring: bool = False,
 ) -> Run:
     """Train, score and sample a recipe, as `seqzoo run` does; returns the finished run.
 
@@ -69,7 +70,8 @@ def run(
     text: your own text instead of the recipe's: a file, a folder, a pattern, or a list of them.
     root: the folder that the new run's folder is made in. name: of the run's folder, which must not
     exist; None means the recipe's name, with a number if it exists. device: overrides the recipe's.
-    show_progress: report on stderr, as the command line does.
+    show_progress: report on stderr, as the command line does. skip_scoring: end after training;
+    the run then has no result.
 
     Sets torch's number of threads, as the recipe says. Ctrl-C stops after the current update with
     everything saved, and raises Interrupted. Raises RecipeError, PluginError, CorpusUnavailable,
@@ -90,7 +92,13 @@ def run(
     from seqzoo.runs.runner import run_recipe  # imports torch: only now
 
     directory, _ = run_recipe(
-        checked, root=Path(root), name=name, device=device, data=data, display=display
+        checked,
+        root=Path(root),
+        name=name,
+        device=device,
+        data=data,
+        display=display,
+        score=not skip_scoring,
     )
     return Run(directory, registry=checked.registry, device=device, display=display)
 

@@ -15,8 +15,7 @@ from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained
-from seqzoo.runs.samples import write_samples
-from seqzoo.runs.score import score_run
+from seqzoo.runs.score import finish_run
 from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.status import divergence_recorded
 from seqzoo.runs.train import train_run
@@ -37,11 +36,13 @@ def run_recipe(
     device: str | None = None,
     data: Data | None = None,
     display: Display,
-) -> tuple[RunDirectory, Result]:
+    score: bool = True,
+) -> tuple[RunDirectory, Result | None]:
     """Train, evaluate and sample a recipe in a new directory under `root`.
 
     name: of the directory, which must not exist. None: the recipe's name, with a number if that
-    exists. data: of the recipe, if it is open already.
+    exists. data: of the recipe, if it is open already. score: without it, the run is only trained
+    and has no result.
     Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
@@ -55,7 +56,7 @@ def run_recipe(
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with directory.locked():
         write_origin(directory, experiment)
-        return directory, train_and_score(directory, experiment, training)
+        return directory, train_and_score(directory, experiment, training, score=score)
 
 
 def make_training(experiment: Experiment) -> Training:
@@ -84,14 +85,21 @@ def train_and_score(
     training: Training,
     *,
     logs: Mapping[str, int] | None = None,
-) -> Result:
-    """Train to the end of the budget, score the best weights, and write result and samples."""
+    score: bool = True,
+) -> Result | None:
+    """Train to the end of the budget, score the best weights, and write result and samples.
+
+    score: without it, the run is only trained; None is returned.
+    """
     again = directory.to_continue
     with (
         stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
         divergence_recorded(directory),
     ):
-        train_run(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
+        lengths = logs or {"metrics": 0, "timing": 0}
+        train_run(directory, experiment, training, lengths, is_scored=score)
+    if not score:
+        return None
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
     best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
@@ -107,6 +115,4 @@ def score_and_sample(trained: Trained) -> Result:
     again = trained.directory.to_continue
     with stopping("Stopped. Training is finished and saved; score it with", command=again):
         trained.directory.require_in_place()
-        result = score_run(trained)
-        write_samples(trained.experiment, trained.directory, step=trained.step)
-    return result
+        return finish_run(trained)

@@ -9,10 +9,15 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
 from seqzoo.storage import write_whole
 
-__all__ = ["SamplesInTraining", "write_samples"]
+__all__ = ["SamplesInTraining", "has_samples", "write_samples"]
 
 _MAX_TOKENS_IN_TRAINING = 1000
 _LINE_CHARACTERS = 64
+
+
+def has_samples(directory: RunDirectory, step: int) -> bool:
+    """Whether the samples of a finished run with the weights of this step were written."""
+    return any(directory.samples.glob(f"step-{step}-*.txt"))
 
 
 def write_samples(experiment: Experiment, directory: RunDirectory, *, step: int) -> None:

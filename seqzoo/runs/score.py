@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from seqzoo.errors import DivergedError, UsageError
-from seqzoo.plugin.specs import SPLITS
-from seqzoo.recipes.sections import AdaptiveSection
-from seqzoo.results.ladder import Ladder
+from seqzoo.plugin.specs import Span
+from seqzoo.recipes.sections import AdaptiveSection, BaselinesSection
 from seqzoo.results.result import (
     AdaptiveRecord,
     CorpusRecord,
-    ProtocolRecord,
     Result,
     SplitScore,
     read_result,
@@ -21,35 +19,62 @@ from seqzoo.results.result import (
 from seqzoo.runs.changes import changed_fingerprint, deciding_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
+from seqzoo.runs.ladder import final_ladder
 from seqzoo.runs.origin import plugins_of, read_origin
 from seqzoo.runs.reopen import Trained
-from seqzoo.scoring.baselines import ladder
-from seqzoo.scoring.splits import adaptive_scores, static_scores
-from seqzoo.scoring.static import recipe_protocol
+from seqzoo.runs.samples import has_samples, write_samples
+from seqzoo.runs.scoring_cost import announce_cost
+from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
+from seqzoo.scoring.static import Protocol
 from seqzoo.training import checkpoint as checkpoints
 
-__all__ = ["score_adaptively", "score_run"]
+__all__ = ["finish_run", "score_adaptively", "score_run"]
 
 
-def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> Result:
+def finish_run(
+    trained: Trained,
+    *,
+    adaptive: AdaptiveSection | None = None,
+    baselines: BaselinesSection | None = None,
+) -> Result:
+    """Score a run, and write its samples if it has none of these weights; see `score_run`."""
+    result = score_run(trained, adaptive=adaptive, baselines=baselines)
+    if not has_samples(trained.directory, trained.step):
+        write_samples(trained.experiment, trained.directory, step=trained.step)
+    return result
+
+
+def score_run(
+    trained: Trained,
+    *,
+    adaptive: AdaptiveSection | None = None,
+    baselines: BaselinesSection | None = None,
+) -> Result:
     """Score a run and the baselines by the recipe's protocol, and write result.json.
 
     adaptive: settings for adaptive scores; by default those of the recipe. If there are none,
     adaptive scores of the same weights that are already in result.json are kept.
+    baselines: which are scored; by default those of the recipe.
     """
     experiment = trained.experiment
-    recipe, data = experiment.recipe, experiment.data
-    protocol = recipe_protocol(recipe.evaluate)
+    recipe, data, protocol = experiment.recipe, experiment.data, experiment.protocol
+    section = adaptive or recipe.evaluate.adaptive
+    announce_cost(experiment, adaptive=section)
     scores = static_scores(
         experiment.model,
         experiment.tokenizer,
-        data,
+        named_splits(data.splits),
         runtime=experiment.runtime,
         protocol=protocol,
         display=experiment.display,
     )
     weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
-    rungs = _ladder(experiment)
+    ladder = final_ladder(
+        experiment,
+        baselines or recipe.baselines,
+        training_seconds=trained.effort.seconds,
+        path=trained.directory.path,
+    )
     record = trained.record
     origin = read_origin(trained.directory)
     changes = deciding_changes(trained.directory)
@@ -65,14 +90,13 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
             origin=data.corpus.origin,
         ),
         split=data.splits.identity,
-        protocol=ProtocolRecord(
-            name=str(protocol), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
-        ),
+        protocol=protocol.record(),
         scores=scores,
-        adaptive=_stored_adaptive(trained.directory, weights, scores),
-        rungs=rungs.rungs,
-        floor=dict(rungs.floor),
-        placement=rungs.sentence(
+        adaptive=_stored_adaptive(trained.directory, weights, scores, protocol),
+        rungs=ladder.rungs,
+        left_out=ladder.left_out,
+        floor=dict(ladder.floor),
+        placement=ladder.sentence(
             scores["test"].bits_per_byte, "test", num_bytes=scores["test"].bytes
         ),
         started_from=origin.started_from,
@@ -90,7 +114,6 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
         seed=recipe.train.seed,
         **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
     )
-    section = adaptive or recipe.evaluate.adaptive
     if section is not None:
         try:
             adaptive_record = score_adaptively(experiment, section)
@@ -103,45 +126,36 @@ def score_run(trained: Trained, *, adaptive: AdaptiveSection | None = None) -> R
 
 
 def score_adaptively(
-    experiment: Experiment, section: AdaptiveSection, *, splits: tuple[str, ...] = SPLITS
+    experiment: Experiment,
+    section: AdaptiveSection,
+    *,
+    splits: Mapping[str, Span] | None = None,
+    protocol: Protocol | None = None,
 ) -> AdaptiveRecord:
-    """The adaptive scores of each split, each from the trained weights, by a copy of the model."""
+    """The adaptive scores of each split, each from the trained weights, by a copy of the model.
+
+    splits: validation, test and held_out by default. protocol: says how many bytes of each are
+    read, in one lane; by default the recipe's.
+    """
     return adaptive_scores(
         experiment.model,
         experiment.tokenizer,
-        experiment.data,
+        named_splits(experiment.data.splits) if splits is None else splits,
         training=lambda: experiment.training,
         runtime=experiment.runtime,
         section=section,
         display=experiment.display,
-        splits=splits,
+        max_bytes=(protocol or experiment.protocol).max_bytes,
     )
 
 
-def _ladder(experiment: Experiment) -> Ladder:
-    """The baselines on the same splits; baselines that failed are reported with the cause."""
-    data, display = experiment.data, experiment.display
-    with display.meter("baselines") as meter:
-        found = ladder(
-            experiment.registry,
-            data.corpus,
-            data.splits,
-            corpus_sha256=data.sha256,
-            announce=lambda name: meter.show(0.0, name),
-        )
-    failed = [rung for rung in found.rungs if rung.failure]
-    if failed:
-        names = ", ".join(sorted(rung.name for rung in failed))
-        is_optional = all(rung.failure.startswith("ImportError") for rung in failed)
-        report = display.note if is_optional else display.warn
-        report(f"baselines without a score: {names} ({failed[0].failure.rstrip('.')})")
-    return found
-
-
 def _stored_adaptive(
-    directory: RunDirectory, weights_sha256: str, scores: Mapping[str, SplitScore]
+    directory: RunDirectory,
+    weights_sha256: str,
+    scores: Mapping[str, SplitScore],
+    protocol: Protocol,
 ) -> AdaptiveRecord | None:
-    """The adaptive scores in the run's result.json, if they are of the same weights and blocks."""
+    """The adaptive scores in the run's result.json, if they are of the same weights and bytes."""
     if not directory.result.exists():
         return None
     try:
@@ -154,4 +168,5 @@ def _stored_adaptive(
         split in scores and scores[split].block_sizes == score.block_sizes
         for split, score in stored.adaptive.scores.items()
     )
-    return stored.adaptive if has_same_blocks else None
+    has_same_limit = stored.adaptive.protocol.max_bytes == protocol.max_bytes
+    return stored.adaptive if has_same_blocks and has_same_limit else None

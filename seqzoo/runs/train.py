@@ -10,13 +10,16 @@ from seqzoo.data.tokens import encode_span
 from seqzoo.model.memory import enough_memory
 from seqzoo.plugin.build import build
 from seqzoo.recipes.sections import Choice
+from seqzoo.results.ladder import Ladder
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.expected import expected_training_seconds
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.runs.introduction import introduction
+from seqzoo.runs.ladder import expected_ladder_seconds, fast_ladder
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.samples import SamplesInTraining
+from seqzoo.runs.scoring_cost import expected_scoring_seconds
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
@@ -29,11 +32,17 @@ __all__ = ["train_run"]
 
 
 def train_run(
-    directory: RunDirectory, experiment: Experiment, training: Training, logs: Mapping[str, int]
+    directory: RunDirectory,
+    experiment: Experiment,
+    training: Training,
+    logs: Mapping[str, int],
+    *,
+    is_scored: bool = True,
 ) -> None:
     """Train to the end of the budget; raises Interrupted after a signal, with everything saved.
 
     logs: lengths of the two log files at the checkpoint that training continues from.
+    is_scored: whether scoring follows, for the expected time.
     """
     recipe, display = experiment.recipe, experiment.display
     with ExitStack() as stack:
@@ -65,9 +74,10 @@ def train_run(
                 result = score_split(
                     training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
                 )
+            place = ladder.between(result.bits_per_byte, "validation")
             meter.note(
-                f"step {training.step}: validation {result.bits_per_byte:.4f} bits per byte, "
-                f"accuracy {result.accuracy:.1%}"
+                f"step {training.step}: validation {result.bits_per_byte:.3f} bits/byte, "
+                f"accuracy {result.accuracy:.0%}" + (f", {place}" if place else "")
             )
             return {
                 "validation_bits_per_byte": result.bits_per_byte,
@@ -91,13 +101,11 @@ def train_run(
 
         if training.step == 0:
             save()  # from now on, a killed run can be resumed
+        ladder = Ladder(())
         if not display.is_silent:
-            times = {
-                "training": expected_training_seconds(
-                    experiment, training, split, chunk_length=_VALIDATION_CHUNK
-                )
-            }
-            display.facts(introduction(directory, experiment, training, times))
+            ladder = fast_ladder(experiment)
+            expected = _expected_seconds(experiment, training, split, is_scored=is_scored)
+            display.facts(introduction(directory, experiment, training, expected))
         meter = stack.enter_context(display.meter("training"))
         samples = SamplesInTraining(
             experiment, directory, show=lambda text: meter.note(f"  {text}")
@@ -117,6 +125,26 @@ def train_run(
             f"Stopped and saved at step {training.step}; continue with",
             command=directory.to_continue,
         )
+
+
+def _expected_seconds(
+    experiment: Experiment, training: Training, validation: SplitReader, *, is_scored: bool
+) -> dict[str, float | None]:
+    """Seconds of each stage; None if unknown."""
+    seconds = expected_training_seconds(
+        experiment, training, validation, chunk_length=_VALIDATION_CHUNK
+    )
+    expected = {"training": seconds}
+    if is_scored and not experiment.recipe.runtime.compile:
+        adaptive = experiment.recipe.evaluate.adaptive
+        expected["scoring"] = expected_scoring_seconds(experiment)
+        if adaptive is not None:
+            expected["adaptive scoring"] = expected_scoring_seconds(experiment, adaptive=adaptive)
+    if is_scored:
+        expected["baselines"] = expected_ladder_seconds(
+            experiment, training_seconds=training.seconds + (seconds or 0.0)
+        )
+    return expected
 
 
 def _saved(directory: RunDirectory) -> str:

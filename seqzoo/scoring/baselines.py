@@ -1,36 +1,178 @@
-"""Scores every installed baseline on a corpus's splits: registry -> Ladder, cached.
+"""Scores the installed baselines on the parts of a corpus: registry -> Ladder, cached.
 
 A baseline gets the training part and nothing else. A baseline that fails becomes a rung without
-scores, with the cause of the failure; the other baselines are still scored.
+scores, with the cause of the failure; the other baselines are still scored. The quick ones come
+first, and what would take too long is left out.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import TypeAdapter
+import numpy.typing as npt
 
 from seqzoo.plugin.registry import Registered, Registry
 from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec, Span
-from seqzoo.results.ladder import Ladder, Rung
-from seqzoo.storage import cache_directory, write_whole
+from seqzoo.results.ladder import Ladder, LeftOut, Rung
+from seqzoo.scoring.baseline_budget import Clock, within
+from seqzoo.scoring.baseline_cache import cache_key, read_rungs, write_rungs
+from seqzoo.scoring.baseline_cost import expected_seconds, slowness
 
 if TYPE_CHECKING:
     from seqzoo.data.corpus import Splits
     from seqzoo.plugin.contracts import Corpus
 
-__all__ = ["ladder"]
+__all__ = ["Baselines", "baselines_of", "ladder"]
 
 _CHUNK_BYTES = 1 << 20
+
+
+class Baselines:
+    """The baselines of a registry on one training part and its splits.
+
+    Scores are kept here and in the cache, so that a second ladder computes nothing again.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        training: npt.NDArray[np.uint8],
+        splits: Mapping[str, Span],
+        *,
+        key: tuple[str, str] | None,
+        floor: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        """splits: those without bytes are left out. floor: gives the true source's bits per byte.
+
+        key: what the cache knows the bytes by, the hash of the corpus and its cut; None: no cache.
+        """
+        self._registered = {each.spec.name: each for each in registry.registered("baseline")}
+        self._training = training
+        self._splits = {name: span for name, span in splits.items() if len(span)}
+        self._key = key
+        self._make_floor = floor
+        self._found: dict[str, list[Rung]] = {}
+        self._expected: dict[str, float] = {}
+
+    def names(self, wanted: Callable[[BaselineSpec], bool] = lambda spec: True) -> list[str]:
+        """The names of all baselines, or of those that are wanted."""
+        return [name for name, each in self._registered.items() if wanted(each.spec)]
+
+    def expected_seconds(self, names: Sequence[str] | None = None) -> dict[str, float]:
+        """How long each baseline will take, about right within a factor of two.
+
+        names: all of them by default. 0 for what is known already. Well below a second.
+        """
+        found = {}
+        for name in self.names() if names is None else names:
+            if self._known(name) is not None:
+                found[name] = 0.0
+                continue
+            if name not in self._expected:
+                self._expected[name] = expected_seconds(
+                    self._registered[name].spec,
+                    self._training,
+                    self._splits,
+                    slowness=self._slowness,
+                )
+            found[name] = self._expected[name]
+        return found
+
+    def ladder(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        max_seconds: float = math.inf,
+        announce: Callable[[list[str], float], None] | None = None,
+        show: Callable[[float, str], None] | None = None,
+    ) -> Ladder:
+        """The baselines of these names, by default all, with their default options.
+
+        max_seconds: what would take longer, all together, is left out, beginning with the slowest;
+        a baseline that takes much longer than was expected is stopped, and its rungs so far kept.
+        announce: called before anything is scored, with the names and the seconds that it will
+        take. show: called with the finished share of these seconds and the name of a baseline.
+        """
+        names = self.names() if names is None else list(names)
+        # Where nobody asks, nothing is measured.
+        is_asked = math.isfinite(max_seconds) or announce is not None or show is not None
+        expected = self.expected_seconds(names) if is_asked else dict.fromkeys(names, 0.0)
+        chosen, left_out = within(expected, max_seconds)
+        missing = [name for name in chosen if self._known(name) is None]
+        if announce is not None and missing:
+            announce(missing, sum(expected[name] for name in missing))
+        clock = Clock(expected, missing, max_seconds, show)
+        rungs: list[Rung] = []
+        for name in chosen:
+            found = self._known(name)
+            if found is None:
+                found, is_whole = self._score(name, clock)
+                if not is_whole:
+                    left_out.append(LeftOut(name, "stopped", expected[name]))
+            rungs.extend(found)
+        return Ladder(
+            tuple(sorted(rungs, key=_sort_key, reverse=True)), self._floor, tuple(left_out)
+        )
+
+    @cached_property
+    def _floor(self) -> Mapping[str, float]:
+        return self._make_floor()
+
+    @cached_property
+    def _slowness(self) -> float:
+        return slowness()
+
+    def _known(self, name: str) -> list[Rung] | None:
+        """The scores of a baseline, if they were computed before."""
+        if name not in self._found and self._key is not None:
+            stored = read_rungs(cache_key(self._registered[name], *self._key))
+            if stored is not None:
+                self._found[name] = stored
+        return self._found.get(name)
+
+    def _score(self, name: str, clock: Clock) -> tuple[list[Rung], bool]:
+        """The rungs of one baseline, and whether it was not stopped by the clock."""
+        registered = self._registered[name]
+        rungs, is_whole = _score(registered, self._training, self._splits, clock)
+        if is_whole:
+            self._found[name] = rungs
+            if self._key is not None and not any(rung.failure for rung in rungs):
+                write_rungs(cache_key(registered, *self._key), rungs)
+        return rungs, is_whole
+
+
+def baselines_of(
+    registry: Registry,
+    corpus: Corpus,
+    splits: Splits,
+    *,
+    corpus_sha256: str,
+    max_bytes: int | None = None,
+    use_cache: bool = True,
+) -> Baselines:
+    """The baselines on validation, test and held_out of a corpus; on the first bytes of each.
+
+    max_bytes: how many bytes of each split; None for all.
+    """
+    spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
+    cut = splits.identity
+    if max_bytes is not None:
+        spans = {name: span.first(max_bytes) for name, span in spans.items()}
+        cut += f", first {max_bytes} bytes"
+    return Baselines(
+        registry,
+        splits.training.bytes,
+        spans,
+        key=(corpus_sha256, cut) if use_cache else None,
+        floor=lambda: _floor(corpus, spans),
+    )
 
 
 def ladder(
@@ -41,50 +183,54 @@ def ladder(
     corpus_sha256: str,
     use_cache: bool = True,
     wanted: Callable[[BaselineSpec], bool] = lambda spec: True,
-    announce: Callable[[str], None] | None = None,
 ) -> Ladder:
-    """Every registered baseline, with its default options, on validation, test and held_out.
+    """Every registered baseline that is wanted, however long it takes."""
+    baselines = baselines_of(
+        registry, corpus, splits, corpus_sha256=corpus_sha256, use_cache=use_cache
+    )
+    return baselines.ladder(baselines.names(wanted))
 
-    Splits without bytes are left out. wanted: whether a baseline is included. announce: called with
-    the name of each baseline that is not in the cache, for progress.
-    """
-    spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
-    scored = {name: span for name, span in spans.items() if len(span)}
+
+def _score(
+    registered: Registered[BaselineSpec],
+    training: npt.NDArray[np.uint8],
+    splits: Mapping[str, Span],
+    clock: Clock,
+) -> tuple[list[Rung], bool]:
+    """The rungs of one baseline; if it fails or is stopped, those that it gave before are kept."""
+    spec = registered.spec
     rungs: list[Rung] = []
-    for registered in registry.registered("baseline"):
-        if not wanted(registered.spec):
-            continue
-        key = _key(registered, corpus_sha256, splits.identity)
-        path = cache_directory() / "baselines" / _file_name(registered.spec.name, key)
-        found = _read(path, key) if use_cache else None
-        if found is None:
-            if announce is not None:
-                announce(registered.spec.name)
-            found = _score(registered.spec, splits.training.bytes, scored)
-            if use_cache and not any(rung.failure for rung in found):
-                _write(path, key, found)
-        rungs.extend(found)
-    return Ladder(tuple(sorted(rungs, key=_sort_key, reverse=True)), _floor(corpus, scored))
+    begun = time.perf_counter()
+    share = 0.0
+    try:
+        with closing(_steps(spec, training, splits)) as steps:
+            clock.tick(spec.name, share)
+            for step in steps:
+                if isinstance(step, BaselineScore):
+                    now = time.perf_counter()
+                    rungs.append(replace(_rung(step, splits), seconds=now - begun))
+                    begun = now
+                else:
+                    share = float(step)
+                if not clock.tick(spec.name, share):
+                    return rungs, False
+    except Exception as error:
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        package = (error.name or "") if isinstance(error, ImportError) else ""
+        took = time.perf_counter() - begun
+        rungs.append(Rung(spec.name, failure=cause, seconds=took, package=package))
+    return rungs, True
+
+
+def _steps(
+    spec: BaselineSpec, training: npt.NDArray[np.uint8], splits: Mapping[str, Span]
+) -> Generator[BaselineScore | float, None, None]:
+    """What a baseline yields; closing it closes the baseline where it is."""
+    yield from spec.score(spec.options(), training, splits)
 
 
 def _sort_key(rung: Rung) -> float:
     return rung.bits_per_byte.get("held_out", -math.inf)
-
-
-def _score(spec: BaselineSpec, training: np.ndarray, splits: Mapping[str, Span]) -> list[Rung]:
-    """The rungs of one baseline; if it fails, the rungs that it gave before are kept."""
-    rungs: list[Rung] = []
-    begun = time.perf_counter()
-    try:
-        for score in spec.score(spec.options(), training, splits):
-            rung = _rung(score, splits)
-            now = time.perf_counter()
-            rungs.append(replace(rung, seconds=now - begun))
-            begun = now
-    except Exception as error:
-        cause = " ".join(f"{type(error).__name__}: {error}".split())
-        rungs.append(Rung(spec.name, failure=cause, seconds=time.perf_counter() - begun))
-    return rungs
 
 
 def _rung(score: BaselineScore, splits: Mapping[str, Span]) -> Rung:
@@ -101,6 +247,8 @@ def _rung(score: BaselineScore, splits: Mapping[str, Span]) -> Rung:
         },
         adaptive=score.adaptive,
         context_length=score.context_length,
+        title=score.title,
+        meaning=score.meaning,
     )
 
 
@@ -113,50 +261,6 @@ def _floor(corpus: Corpus, splits: Mapping[str, Span]) -> dict[str, float]:
             float(corpus.code_lengths(start, min(start + _CHUNK_BYTES, span.stop)).sum())
             for start in range(span.start, span.stop, _CHUNK_BYTES)
         ]
-        floor[split] = math.fsum(bits) / len(span)
+        if bits:
+            floor[split] = math.fsum(bits) / len(span)
     return floor
-
-
-def _key(registered: Registered[BaselineSpec], corpus_sha256: str, identity: str) -> dict[str, Any]:
-    """Everything that the scores depend on."""
-    spec = registered.spec
-    return {
-        "corpus": corpus_sha256,
-        "splits": identity,
-        "baseline": spec.name,
-        "version": spec.version,
-        "options": spec.options().model_dump(mode="json"),
-        "distribution": registered.owner.distribution,
-        "distribution_version": registered.owner.version,
-    }
-
-
-def _file_name(name: str, key: Mapping[str, Any]) -> str:
-    return f"{name}-{_digest(key)[:16]}.json"
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-_RUNGS = TypeAdapter(list[Rung])
-
-
-def _read(path: Path, key: Mapping[str, Any]) -> list[Rung] | None:
-    """Cached rungs; None if there are none, or if the file is damaged or has another key."""
-    try:
-        stored = json.loads(path.read_bytes())
-        if stored["key"] != key or stored["sha256"] != _digest(stored["rungs"]):
-            return None
-        return _RUNGS.validate_python(stored["rungs"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write(path: Path, key: Mapping[str, Any], rungs: list[Rung]) -> None:
-    """Write the cache. If that fails, only time is lost, so it is not an error."""
-    plain = [asdict(rung) for rung in rungs]
-    stored = {"key": key, "rungs": plain, "sha256": _digest(plain)}
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(stored, indent=1) + "\n")

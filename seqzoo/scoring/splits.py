@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from seqzoo.data.corpus import Data
+from seqzoo.data.corpus import Splits
 from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
-from seqzoo.plugin.specs import SPLITS
+from seqzoo.plugin.specs import SPLITS, Span
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.bootstrap import bootstrap_interval
-from seqzoo.results.result import AdaptiveRecord, PartScore, ProtocolRecord, SplitScore
+from seqzoo.results.result import AdaptiveRecord, PartScore, SplitScore
 from seqzoo.scoring.adaptive import (
     adaptive_settings,
     gradient_scales,
@@ -29,21 +29,25 @@ from seqzoo.scoring.tally import Part, Tally
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.progress import Meter
 
-__all__ = ["adaptive_scores", "static_scores"]
+__all__ = ["adaptive_scores", "named_splits", "static_scores"]
+
+
+def named_splits(splits: Splits, names: Iterable[str] = SPLITS) -> dict[str, Span]:
+    """The parts of a corpus by their names; "train" is the training part."""
+    return {name: splits.training if name == "train" else getattr(splits, name) for name in names}
 
 
 def static_scores(
     model: SequenceModel,
     tokenizer: Tokenizer,
-    data: Data,
+    splits: Mapping[str, Span],
     *,
     runtime: Runtime,
     protocol: Protocol,
     display: Display,
-    splits: tuple[str, ...] = SPLITS,
 ) -> dict[str, SplitScore]:
     """The scores of each split, each from the model's empty state."""
-    readers = _readers(tokenizer, data, splits, protocol)
+    readers = _readers(tokenizer, splits, protocol)
     sizes = {"evaluate.lanes": protocol.lanes, "evaluate.chunk_length": protocol.chunk_length}
     with enough_memory("scoring", runtime.device, lambda: sizes), display.meter("scoring") as meter:
         tallies = score_splits(
@@ -59,17 +63,18 @@ def static_scores(
 def adaptive_scores(
     model: SequenceModel,
     tokenizer: Tokenizer,
-    data: Data,
+    splits: Mapping[str, Span],
     *,
     training: Callable[[], EncodedTraining],
     runtime: Runtime,
     section: AdaptiveSection,
     display: Display,
-    splits: tuple[str, ...] = SPLITS,
+    max_bytes: int | None = None,
 ) -> AdaptiveRecord:
     """The adaptive scores of each split, each from the trained weights.
 
-    training: returns the encoded training part; called only if it is needed.
+    training: returns the encoded training part; called only if it is needed. max_bytes: only the
+    first bytes of each split are read.
     """
     sizes = {"evaluate.adaptive.segment_length": section.segment_length}
     memory = functools.partial(enough_memory, "adaptive scoring", runtime.device, lambda: sizes)
@@ -79,7 +84,8 @@ def adaptive_scores(
         with memory():
             prepared = prepare_copy(model, encoded.tokens)
             scales = gradient_scales(prepared, encoded, runtime=runtime, section=section)
-    readers = _readers(tokenizer, data, splits, Protocol())
+    protocol = Protocol(max_bytes=max_bytes)
+    readers = _readers(tokenizer, splits, protocol)
     with memory(), display.meter("scoring adaptively") as meter:
         tallies = score_adaptively(
             model,
@@ -90,7 +96,7 @@ def adaptive_scores(
             advance=_progress(meter, readers),
         )
     return AdaptiveRecord(
-        protocol=ProtocolRecord(name="adaptive, 1 lane", adaptive=True),
+        protocol=protocol.record(adaptive=True),
         method=method(section, model),
         settings=adaptive_settings(section, model),
         scores={name: _split_score(tally) for name, tally in tallies.items()},
@@ -98,11 +104,11 @@ def adaptive_scores(
 
 
 def _readers(
-    tokenizer: Tokenizer, data: Data, splits: Iterable[str], protocol: Protocol
+    tokenizer: Tokenizer, splits: Mapping[str, Span], protocol: Protocol
 ) -> dict[str, SplitReader]:
     readers = {}
-    for name in splits:
-        span = getattr(data.splits, name)
+    for name, split in splits.items():
+        span = protocol.part(split)
         require_lanes(len(span), protocol.lanes)
         readers[name] = SplitReader(
             encode_span(tokenizer, span), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol as TypingProtocol
 from typing import cast
 
@@ -26,6 +26,7 @@ from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import Span
 from seqzoo.recipes.sections import EvaluateSection
+from seqzoo.results.result import ProtocolRecord
 from seqzoo.scoring.chunks import Chunk, SplitReader
 from seqzoo.scoring.nats import nats_of
 from seqzoo.scoring.tally import Tally
@@ -53,16 +54,38 @@ class Protocol:
     lanes: parts of the split that are read in parallel; with 1 the state is carried through the
     whole split. warmup_tokens: read before each lane but the first to set its state, not scored.
     chunk_length: tokens per forward pass; it changes the speed and not the scores.
+    max_bytes: only the first bytes of each split are read; None for all.
     """
 
     lanes: int = 1
     warmup_tokens: int = 0
     chunk_length: int = 1024
+    max_bytes: int | None = None
 
     def __str__(self) -> str:
-        if self.lanes == 1:
-            return "static, 1 lane"
-        return f"static, {self.lanes} lanes, {self.warmup_tokens} tokens of warm-up"
+        return self.record().words
+
+    def record(self, *, adaptive: bool = False) -> ProtocolRecord:
+        """The protocol as results keep it."""
+        fields = {
+            "adaptive": adaptive,
+            "lanes": self.lanes,
+            "warmup_tokens": self.warmup_tokens,
+            "max_bytes": self.max_bytes,
+        }
+        return ProtocolRecord(name=ProtocolRecord(name="", **fields).words, **fields)
+
+    def part(self, span: Span) -> Span:
+        """The bytes of a split that are read."""
+        return span if self.max_bytes is None else span.first(self.max_bytes)
+
+    def limited_by(self, longest: int) -> Protocol:
+        """The same protocol; whole splits where none is longer than what it reads.
+
+        longest: bytes of the longest split.
+        """
+        is_whole = self.max_bytes is not None and longest <= self.max_bytes
+        return replace(self, max_bytes=None) if is_whole else self
 
 
 def recipe_protocol(section: EvaluateSection) -> Protocol:
@@ -71,6 +94,7 @@ def recipe_protocol(section: EvaluateSection) -> Protocol:
         lanes=section.lanes,
         warmup_tokens=section.warmup_tokens if section.lanes > 1 else 0,
         chunk_length=section.chunk_length,
+        max_bytes=section.max_bytes,
     )
 
 
@@ -122,6 +146,7 @@ def score(
     Raises UsageError if the span has fewer bytes than lanes, DivergedError if a score is not
     finite.
     """
+    span = protocol.part(span)
     require_lanes(len(span), protocol.lanes)
     split = SplitReader(
         encode_span(tokenizer, span), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens

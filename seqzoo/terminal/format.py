@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["clock", "file_size", "quoted", "rough"]
+__all__ = ["approximate_time", "clock", "file_size", "quoted"]
 
 
 def clock(seconds: float) -> str:
@@ -24,17 +24,17 @@ def file_size(size_bytes: float) -> str:
     return f"{size_bytes:.{1 if power and size_bytes < 9.95 else 0}f} {units[power]}"
 
 
-def quoted(path: str | os.PathLike[str]) -> str:
-    """A path as it can be pasted into a shell: in quotes only where it needs them."""
-    return shlex.quote(os.fspath(path))
-
-
-def rough(seconds: float) -> str:
-    """An estimated time in words: "under 1 s", "45 s", "12 min", "2.5 h"."""
+def approximate_time(seconds: float) -> str:
+    """An estimate in words: "about 40 s", "about 6 min", "about 2.5 h"; "under 1 s"."""
     if seconds < 1:
         return "under 1 s"
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return f"about {seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h"
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path as it can be pasted into a shell: in quotes only where it needs them."""
+    return shlex.quote(os.fspath(path))

@@ -41,9 +41,11 @@ def score(
     """Skips if the baseline reports that it is not available here."""
     spec = registry.get("baseline", name)
     try:
-        return list(spec.score(spec.options(), data[:cut], splits))
+        steps = list(spec.score(spec.options(), data[:cut], splits))
     except ImportError as error:
         pytest.skip(f"{name}: {error}")
+    assert all(0 <= step <= 1 for step in steps if not isinstance(step, BaselineScore))
+    return [step for step in steps if isinstance(step, BaselineScore)]
 
 
 @every_baseline

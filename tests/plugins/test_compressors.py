@@ -4,6 +4,8 @@ import bz2
 import gzip
 import lzma
 import sys
+import threading
+import time
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqzoo import Span
+from seqzoo import BaselineScore, Span
 from seqzoo_plugins.compressors import primed, register_baselines
 from seqzoo_plugins.compressors.formats import COMPRESSORS
 from seqzoo_plugins.compressors.primed import primed_bits
@@ -102,6 +104,16 @@ def test_every_compressor_is_compared_with_a_real_file() -> None:
     assert set(WRITERS) == set(COMPRESSORS) == {spec.name for spec in register_baselines()}
 
 
+def bits_of(*arguments: Any) -> dict[str, float]:
+    """What `primed_bits` returns when it has ended."""
+    running = primed_bits(*arguments)
+    while True:
+        try:
+            assert 0 <= next(running) <= 1
+        except StopIteration as ended:
+            return dict(ended.value)
+
+
 @each_compressor
 def test_bits_are_the_difference_of_two_files_on_disk(name: str, tmp_path: Path) -> None:
     cut, end = 24_000, len(TEXT)
@@ -112,7 +124,7 @@ def test_bits_are_the_difference_of_two_files_on_disk(name: str, tmp_path: Path)
     for split, content in contents.items():
         WRITERS[name](tmp_path / "file", TEXT[:cut] + content)
         sizes[split] = (tmp_path / "file").stat().st_size
-    assert primed_bits(name, data[:cut], spans) == {
+    assert bits_of(name, data[:cut], spans) == {
         split: 8 * (sizes[split] - sizes[""]) for split in spans
     }
 
@@ -121,17 +133,17 @@ def test_bits_are_the_difference_of_two_files_on_disk(name: str, tmp_path: Path)
 def test_blocks_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = as_array(TEXT)
     splits = {"test": Span(data, 20_000, len(data))}
-    whole = primed_bits(name, data[:20_000], splits)
+    whole = bits_of(name, data[:20_000], splits)
     monkeypatch.setattr(primed, "_BLOCK", 999)
-    assert primed_bits(name, data[:20_000], splits) == whole
+    assert bits_of(name, data[:20_000], splits) == whole
 
 
 @each_compressor
 def test_bytes_that_are_not_contiguous_are_read_in_order(name: str) -> None:
     data = as_array(TEXT)
     doubled = np.repeat(data, 2)
-    expected = primed_bits(name, data[:9000], {"test": Span(data, 9000, 9500)})
-    strided = primed_bits(name, doubled[::2][:9000], {"test": Span(doubled[::2], 9000, 9500)})
+    expected = bits_of(name, data[:9000], {"test": Span(data, 9000, 9500)})
+    strided = bits_of(name, doubled[::2][:9000], {"test": Span(doubled[::2], 9000, 9500)})
     assert strided == expected
 
 
@@ -140,15 +152,15 @@ def test_the_training_part_reduces_the_size(name: str) -> None:
     data = as_array(TEXT[:20_000] + TEXT[:5000])
     span = Span(data, 20_000, 25_000)
     assert (
-        primed_bits(name, data[:20_000], {"test": span})["test"]
-        < 0.7 * (primed_bits(name, data[:0], {"test": span})["test"])
+        bits_of(name, data[:20_000], {"test": span})["test"]
+        < 0.7 * (bits_of(name, data[:0], {"test": span})["test"])
     )
 
 
 @each_compressor
 def test_noise_does_not_shrink(name: str) -> None:
     data = np.random.default_rng(0).integers(0, 256, 40_000, dtype=np.uint8)
-    bits = primed_bits(name, data[:30_000], {"test": Span(data, 30_000, 40_000)})["test"]
+    bits = bits_of(name, data[:30_000], {"test": Span(data, 30_000, 40_000)})["test"]
     # bzip2 gains a little: its code tables are used for more symbols. xz rounds to four bytes.
     assert bits > 7.9 * 10_000
 
@@ -156,8 +168,8 @@ def test_noise_does_not_shrink(name: str) -> None:
 @each_compressor
 def test_an_empty_split_costs_zero_bits(name: str) -> None:
     data = as_array(TEXT)
-    assert primed_bits(name, data, {"empty": Span(data, 5, 5)}) == {"empty": 0}
-    assert primed_bits(name, data[:100], {}) == {}
+    assert bits_of(name, data, {"empty": Span(data, 5, 5)}) == {"empty": 0}
+    assert bits_of(name, data[:100], {}) == {}
 
 
 @each_compressor
@@ -165,8 +177,34 @@ def test_rungs_are_named_primed_and_are_adaptive(name: str) -> None:
     data = as_array(TEXT[:500])
     (spec,) = (spec for spec in register_baselines() if spec.name == name)
     (rung,) = spec.score(spec.options(), data[:400], {"test": Span(data, 400, 500)})
+    assert isinstance(rung, BaselineScore)
     assert rung.name == f"primed {name}"
     assert rung.adaptive
+
+
+@each_compressor
+def test_a_compressor_that_is_closed_reads_no_further(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        def compress(self, data: bytes) -> bytes:
+            given.append(len(data))
+            time.sleep(0.01)
+            return b""
+
+        def flush(self) -> bytes:
+            raise AssertionError("it read to the end")
+
+    given: list[int] = []
+    monkeypatch.setattr(primed, "COMPRESSORS", {name: lambda most: Slow()})
+    monkeypatch.setattr(primed, "_BLOCK", 10)
+    monkeypatch.setattr(primed, "_SHARE_EVERY_SECONDS", 0.0)
+    data = as_array(TEXT)
+    running = primed_bits(name, data[:20_000], {"test": Span(data, 20_000, len(data))})
+    assert next(running) < 1
+    running.close()
+    assert sum(given) < 2000
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -184,6 +222,6 @@ def test_ppmd_agrees_with_another_implementation_on_tinyshakespeare(tinyshakespe
     pytest.importorskip("pyppmd")
     data = np.fromfile(tinyshakespeare, dtype=np.uint8)
     span = Span(data, len(data) * 9 // 10, len(data))
-    bits = primed_bits("ppmd", data[: span.start], {"held_out": span})["held_out"]
+    bits = bits_of("ppmd", data[: span.start], {"held_out": span})["held_out"]
     # Another implementation of variant H with order 6 needs 2.026; its files end differently.
     assert bits / len(span) == pytest.approx(2.026, abs=0.005)

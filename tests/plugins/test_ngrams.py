@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_discounts import naive_discounts
 
-from seqzoo import Span
+from seqzoo import BaselineScore, Span
 from seqzoo_plugins.ngrams import NgramOptions, grams, register_baselines, scoring
 from seqzoo_plugins.ngrams.scoring import score
 
@@ -162,6 +162,7 @@ def test_uniform_is_exactly_eight() -> None:
     data = as_array(PLAY)
     (uniform,) = (spec for spec in register_baselines() if spec.name == "uniform")
     (rung,) = uniform.score(uniform.options(), data[:5], {"test": Span(data, 5, 31)})
+    assert isinstance(rung, BaselineScore)
     assert rung.bits["test"] / 26 == 8.0
 
 
@@ -197,11 +198,10 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_max_order_gives_one_rung_for_each_order() -> None:
-    (spec,) = (spec for spec in register_baselines() if spec.name == "ngrams")
     data = as_array(PLAY)
     splits = {"test": Span(data, 50, len(data))}
-    short = list(spec.score(NgramOptions(max_order=2), data[:50], splits))
-    full = list(spec.score(NgramOptions(), data[:50], splits))
+    short = list(score(data[:50], splits, max_order=2))
+    full = list(score(data[:50], splits, max_order=NgramOptions().max_order))
     assert len(short) == 3
     assert len(full) == 7
     assert [rung.bits for rung in short] == [

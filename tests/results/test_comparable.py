@@ -21,6 +21,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
         {"protocol": {"name": "static, 8 lanes", "lanes": 8}},
         {"protocol": {"name": "static, 1 lane", "warmup_tokens": 9}},
         {"protocol": {"name": "static, 1 lane", "adaptive": True}},
+        {"protocol": {"name": "static, 1 lane", "max_bytes": 2000}},
     ],
     "scores": [{}, {"blocks": [2.5] * 3}, {"scores": {}}, {"scores": {"test": BLOCKLESS}}],
     "adaptive": [{}, {"learnt": 2.1}, {"learnt": 1.9}],
@@ -115,6 +116,7 @@ def test_a_missing_adaptive_score_is_the_reason() -> None:
         ({}, "static, 1 lane"),
         ({"adaptive": True}, "adaptive, 1 lane"),
         ({"lanes": 8, "warmup_tokens": 64}, "static, 8 lanes, 64 tokens of warm-up"),
+        ({"max_bytes": 2000}, "static, 1 lane, the first 2,000 bytes of each split"),
     ],
 )
 def test_a_protocol_is_put_into_words_from_its_fields(protocol: dict[str, Any], words: str) -> None:

@@ -7,7 +7,7 @@ from seqzoo.results.ladder import LUCK_BITS, Ladder, Rung
 LADDER = Ladder(
     (
         Rung("uniform", {"test": 8.0}),
-        Rung("order-3", {"test": 2.481}),
+        Rung("order-3", {"test": 2.481}, title="a table of order 3", meaning="It counts."),
         Rung("bzip2", {"test": 2.28}, adaptive=True),
         Rung("order-3", {"test": 2.2}, adaptive=True),
         Rung("order-4", {"test": 2.25}),
@@ -38,18 +38,95 @@ def test_a_score_is_between_neighbours_of_its_own_kind(
     assert names(score, adaptive=True) == adaptive
 
 
-def test_the_sentence_keeps_static_and_adaptive_rungs_apart() -> None:
-    assert LADDER.sentence(2.26, "test", num_bytes=1000) == (
-        "2.260 bits per byte: between the static baselines order-3 (2.481) and order-4 (2.250); "
-        "between the adaptive baselines bzip2 (2.280) and order-3 (2.200)"
+OTHERS = "Compared with methods that keep learning while they are scored: "
+FIXED = "Compared with methods that do not learn while they are scored: "
+
+
+@pytest.mark.parametrize(
+    ("score", "adaptive", "words"),
+    [
+        (
+            2.26,
+            False,
+            f"Better than a table of order 3 (2.481), not yet as good as order-4 (2.250). {OTHERS}"
+            f"better than bzip2 (2.280), not yet as good as order-3 (2.200).",
+        ),
+        (
+            2.26,
+            True,
+            f"{OTHERS}better than bzip2 (2.280), not yet as good as order-3 (2.200). {FIXED}"
+            f"better than a table of order 3 (2.481), not yet as good as order-4 (2.250).",
+        ),
+        (1.0, False, "Better than every baseline; the closest is order-3 (2.200)."),
+        (1.0, True, "Better than every baseline; the closest is order-3 (2.200)."),
+        (
+            2.21,
+            False,
+            f"Better than every baseline that does not learn while it is scored; the closest is "
+            f"order-4 (2.250). {OTHERS}better than bzip2 (2.280), not yet as good as order-3 "
+            f"(2.200).",
+        ),
+        (9.0, False, "Worse than every baseline; the closest is uniform (8.000)."),
+        (8.0, False, "Equal to the weakest baseline, uniform (8.000)."),
+        (
+            3.0,
+            True,
+            f"{OTHERS}worse than every one of them; the closest is bzip2 (2.280). {FIXED}better "
+            f"than uniform (8.000), not yet as good as a table of order 3 (2.481).",
+        ),
+        (
+            2.25,
+            False,
+            f"Better than a table of order 3 (2.481), as good as order-4 (2.250). {OTHERS}better "
+            f"than bzip2 (2.280), not yet as good as order-3 (2.200).",
+        ),
+    ],
+)
+def test_the_sentence_names_the_kind_of_each_baseline(
+    score: float, adaptive: bool, words: str
+) -> None:
+    assert LADDER.sentence(score, "test", num_bytes=1000, adaptive=adaptive) == (
+        f"{score:.3f} bits per byte (lower is better). {words}"
     )
-    assert LADDER.sentence(1.0, "test", num_bytes=1000, adaptive=True) == (
-        "1.000 bits per byte: better than every adaptive baseline, the best is order-3 (2.200); "
-        "better than every static baseline, the best is order-4 (2.250)"
+
+
+def test_the_sentence_of_a_single_kind_does_not_name_it() -> None:
+    static = Ladder(tuple(rung for rung in LADDER.rungs if not rung.adaptive))
+    assert static.sentence(1.0, "test", num_bytes=9).endswith(
+        "Better than every baseline; the closest is order-4 (2.250)."
     )
-    assert "better than no static baseline, the nearest is uniform (8.000)" in LADDER.sentence(
-        8, "test", num_bytes=1000
+    adaptive = Ladder(tuple(rung for rung in LADDER.rungs if rung.adaptive))
+    assert adaptive.sentence(3.0, "test", num_bytes=9, adaptive=True).endswith(
+        "Worse than every baseline; the closest is bzip2 (2.280)."
     )
+    assert adaptive.sentence(3.0, "test", num_bytes=9).endswith(
+        f"{OTHERS}worse than every one of them; the closest is bzip2 (2.280)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (2.3, "between order-3 and order-4"),
+        (1.0, "better than order-4"),
+        (8.0, "not better than uniform"),
+    ],
+)
+def test_a_score_while_training_is_between_static_rungs(score: float, words: str) -> None:
+    assert LADDER.between(score, "test") == words
+    assert LADDER.between(score, "validation") == ""
+
+
+def test_only_a_score_that_beats_no_baseline_is_the_worst() -> None:
+    assert LADDER.is_worst(8.0, "test")
+    assert not LADDER.is_worst(7.9, "test")
+    assert not LADDER.is_worst(9.0, "validation")
+
+
+def test_the_meaning_is_that_of_the_baseline_that_was_passed() -> None:
+    assert LADDER.place(2.3, "test").meaning == "It counts."
+    assert LADDER.place(4.0, "test").meaning == "It counts."
+    assert LADDER.place(1.0, "test").meaning == ""
 
 
 def test_a_split_without_baselines_is_reported() -> None:
@@ -59,7 +136,7 @@ def test_a_split_without_baselines_is_reported() -> None:
 @pytest.mark.parametrize(
     ("bits_below", "words", "impossible"),
     [
-        (-500.0, "0.500 above the floor", False),
+        (-500.0, "0.500 above the floor, the 2.000 of the source", False),
         (LUCK_BITS - 1, "by luck", False),
         (LUCK_BITS + 1, "luck cannot explain", True),
     ],

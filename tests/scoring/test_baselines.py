@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +18,8 @@ from seqzoo.plugin.registry import Owner, Registry
 from seqzoo.plugin.specs import BaselineScore, BaselineSpec, Options, Span
 from seqzoo.results.ladder import Ladder, Rung
 from seqzoo.scoring import baselines
-from seqzoo.scoring.baselines import ladder
+from seqzoo.scoring.baseline_cache import read_rungs, write_rungs
+from seqzoo.scoring.baselines import Baselines, baselines_of, ladder
 from seqzoo.storage import cache_directory
 
 SHA256 = "0" * 64
@@ -25,14 +28,16 @@ SHA256 = "0" * 64
 class Counting:
     """A baseline of `bits` for every byte, which records its calls."""
 
-    def __init__(self, name: str, bits: float = 4.0) -> None:
+    def __init__(self, name: str, bits: float = 4.0, rate: float | None = 0.0) -> None:
+        """rate: declared seconds per megabyte."""
         self.name = name
         self.bits = bits
+        self.rate = rate
         self.calls: list[dict[str, Any]] = []
 
     def score(
         self, options: Options, training: np.ndarray, splits: Mapping[str, Span]
-    ) -> Iterable[BaselineScore]:
+    ) -> Iterable[BaselineScore | float]:
         self.calls.append({"training": training, "splits": dict(splits)})
         bits = {name: self.bits * len(span) for name, span in splits.items()}
         yield BaselineScore(name=self.name, bits=bits, accuracy=dict.fromkeys(splits, 0.25))
@@ -43,14 +48,20 @@ class Failing(Counting):
 
     def score(
         self, options: Options, training: np.ndarray, splits: Mapping[str, Span]
-    ) -> Iterable[BaselineScore]:
+    ) -> Iterable[BaselineScore | float]:
         yield from super().score(options, training, splits)
         raise RuntimeError("no\nmore")
 
 
 def registry_of(*scorers: Counting, version: int = 1, distribution_version: str = "1") -> Registry:
     specs = [
-        BaselineSpec(name=each.name, summary="", score=each.score, version=version)
+        BaselineSpec(
+            name=each.name,
+            summary="",
+            score=each.score,
+            version=version,
+            seconds_per_megabyte=each.rate,
+        )
         for each in scorers
     ]
 
@@ -135,12 +146,10 @@ def test_a_split_without_bytes_is_left_out(corpus: Corpus) -> None:
 
 def test_the_second_ladder_is_read_from_the_cache(corpus: Corpus, splits: Splits) -> None:
     scorer = Counting("four")
-    announced: list[str] = []
     registry = registry_of(scorer)
-    first = make_ladder(registry, corpus, splits, announce=announced.append)
-    assert make_ladder(registry, corpus, splits, announce=announced.append) == first
+    first = make_ladder(registry, corpus, splits)
+    assert make_ladder(registry, corpus, splits) == first
     assert len(scorer.calls) == 1
-    assert announced == ["four"]
 
 
 def test_use_cache_false_neither_reads_nor_writes(corpus: Corpus, splits: Splits) -> None:
@@ -259,8 +268,197 @@ def test_without_baselines_the_ladder_is_empty(corpus: Corpus, splits: Splits) -
 
 
 def test_a_rung_is_restored_completely_from_the_cache() -> None:
-    path = cache_directory() / "baselines" / "one.json"
-    rungs = [Rung("a", {"test": 1.5}, {"test": 0.5}, True, 0.25), Rung("b", {"test": 1e-17})]
-    baselines._write(path, {"key": 1}, rungs)
-    assert baselines._read(path, {"key": 1}) == rungs
-    assert baselines._read(path, {"key": 2}) is None
+    key = {"baseline": "one", "version": 1}
+    rungs = [
+        Rung("a", {"test": 1.5}, {"test": 0.5}, True, 0.25, title="an A", meaning="It is an A."),
+        Rung("b", {"test": 1e-17}),
+    ]
+    write_rungs(key, rungs)
+    assert read_rungs(key) == rungs
+    assert read_rungs(key | {"version": 2}) is None
+
+
+PER_SECOND = 1e6 / 1100  # a rate that makes a second of the corpus of these tests, with its splits
+
+
+@pytest.fixture
+def reference_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declared rates are seconds here."""
+    monkeypatch.setattr(baselines, "slowness", lambda: 1.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Time that passes only where a test says so."""
+    now = SimpleNamespace(now=100.0)
+    for module in ("baselines", "baseline_budget", "baseline_cost"):
+        monkeypatch.setattr(f"seqzoo.scoring.{module}.time.perf_counter", lambda: now.now)
+    return now
+
+
+def baselines_for(corpus: Corpus, splits: Splits, *scorers: Counting, **more: Any) -> Baselines:
+    registry = registry_of(*scorers)
+    return baselines_of(registry, corpus, splits, **({"corpus_sha256": SHA256} | more))
+
+
+@pytest.mark.usefixtures("reference_machine")
+@pytest.mark.parametrize(
+    ("limit", "scored"),
+    [
+        (0, ["free"]),
+        (1, ["free", "a-one"]),
+        (4, ["free", "a-one", "b-three"]),
+        (3.9, ["free", "a-one"]),
+    ],
+)
+def test_the_quickest_baselines_come_first_and_the_others_are_left_out(
+    corpus: Corpus, splits: Splits, limit: float, scored: list[str]
+) -> None:
+    order: list[str] = []
+
+    class Noting(Counting):
+        def score(self, *arguments: Any) -> Iterable[BaselineScore | float]:
+            order.append(self.name)
+            return super().score(*arguments)
+
+    rates = {"b-three": 3, "a-one": 1, "c-nine": 9, "free": 0}
+    scorers = [Noting(name, rate=rate * PER_SECOND) for name, rate in rates.items()]
+    found = baselines_for(corpus, splits, *scorers).ladder(max_seconds=limit + 1e-6)
+    assert order == scored
+    assert {rung.name for rung in found.rungs} == set(scored)
+    assert {each.name: (each.reason, each.expected_seconds) for each in found.left_out} == {
+        name: ("time", pytest.approx(rate)) for name, rate in rates.items() if name not in scored
+    }
+
+
+@pytest.mark.usefixtures("reference_machine")
+def test_a_known_baseline_costs_nothing_and_is_never_left_out(
+    corpus: Corpus, splits: Splits, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file, so that only this object knows the scores")
+    scorer = Counting("slow", rate=99 * PER_SECOND)
+    known = baselines_for(corpus, splits, scorer)
+    assert known.expected_seconds() == {"slow": pytest.approx(99)}
+    assert known.ladder(max_seconds=9).rungs == ()
+    whole = known.ladder()
+    assert known.expected_seconds() == {"slow": 0.0}
+    assert known.ladder(max_seconds=0) == whole
+    assert len(scorer.calls) == 1
+
+
+def test_a_rate_that_is_not_declared_is_measured_on_the_first_bytes(clock: SimpleNamespace) -> None:
+    class Linear(Counting):
+        def score(self, options: Any, training: Any, splits: Any) -> Iterable[BaselineScore]:
+            clock.now += (len(training) + sum(map(len, splits.values()))) * 1e-5
+            return ()
+
+    data = np.zeros(1_000_000, dtype=np.uint8)
+    spans = {"a": Span(data, 900_000, 950_000), "b": Span(data, 950_000, 1_000_000)}
+    linear = Baselines(registry_of(Linear("l", rate=None)), data[:900_000], spans, key=None)
+    # Whole bytes of each part are taken, so that the share is not exact.
+    assert linear.expected_seconds()["l"] == pytest.approx(10, rel=1e-3)
+    assert clock.now < 101
+
+
+def test_a_baseline_that_fails_while_it_is_measured_is_scored_and_reported(
+    corpus: Corpus, splits: Splits
+) -> None:
+    found = baselines_for(corpus, splits, Failing("broken", rate=None)).ladder(max_seconds=0)
+    assert "RuntimeError: no more" in [rung.failure for rung in found.rungs]
+    assert found.left_out == ()
+
+
+@pytest.mark.usefixtures("reference_machine")
+@pytest.mark.parametrize("reports_shares", [True, False])
+def test_a_baseline_that_takes_much_longer_than_expected_is_stopped(
+    corpus: Corpus, splits: Splits, clock: SimpleNamespace, reports_shares: bool
+) -> None:
+    class Endless(Counting):
+        def score(self, *arguments: Any) -> Iterable[BaselineScore | float]:
+            (first,) = super().score(*arguments)
+            try:
+                for number in itertools.count():
+                    clock.now += 1
+                    yield 0.5 if reports_shares and number else replace(first, name=f"r{number}")  # type: ignore[type-var]
+            finally:
+                ended.append(clock.now)
+
+    ended: list[float] = []
+    endless = Endless("endless", rate=PER_SECOND)
+    found = baselines_for(corpus, splits, endless).ladder(max_seconds=10)
+    assert ended == [120.0]  # twice the limit after the start
+    assert "r0" in {rung.name for rung in found.rungs}
+    assert [(each.name, each.reason) for each in found.left_out] == [("endless", "stopped")]
+    assert not (cache_directory() / "baselines").exists()
+
+
+@pytest.mark.usefixtures("reference_machine")
+def test_progress_is_the_share_of_the_expected_time(
+    corpus: Corpus, splits: Splits, clock: SimpleNamespace
+) -> None:
+    class Halves(Counting):
+        def score(self, *arguments: Any) -> Iterable[BaselineScore | float]:
+            yield 0.5
+            yield from super().score(*arguments)
+
+    class Silent(Counting):
+        def score(self, *arguments: Any) -> Iterable[BaselineScore | float]:
+            clock.now += 3
+            return super().score(*arguments)
+
+    shown: list[tuple[float, str]] = []
+    announced: list[tuple[list[str], float]] = []
+    scorers = Halves("a", rate=PER_SECOND), Silent("b", rate=4 * PER_SECOND)
+    known = baselines_for(corpus, splits, *scorers)
+    for _ in range(2):
+        known.ladder(
+            show=lambda share, name: shown.append((round(share, 4), name)),
+            announce=lambda names, seconds: announced.append((names, round(seconds, 4))),
+        )
+    assert announced == [(["a", "b"], 5.0)]
+    # Half of one of five seconds; then three of four seconds after the first one.
+    assert shown == [(0.0, "a"), (0.1, "a"), (0.1, "a"), (0.2, "b"), (0.8, "b")]
+
+
+def test_a_step_that_is_neither_a_score_nor_a_share_is_a_failed_rung(
+    corpus: Corpus, splits: Splits
+) -> None:
+    class Odd(Counting):
+        def score(self, *arguments: Any) -> Any:
+            return ["half"]
+
+    (rung,) = make_ladder(registry_of(Odd("odd")), corpus, splits).rungs
+    assert "half" in rung.failure
+
+
+def test_a_limit_of_bytes_scores_the_first_bytes_and_has_its_own_cache(
+    corpus: Corpus, splits: Splits
+) -> None:
+    scorer = Counting("four")
+    baselines_for(corpus, splits, scorer).ladder()
+    baselines_for(corpus, splits, scorer, max_bytes=30).ladder()
+    assert [len(span) for span in scorer.calls[1]["splits"].values()] == [30, 30, 30]
+    assert len(scorer.calls[1]["training"]) == 900
+
+
+def test_a_missing_package_is_named(corpus: Corpus, splits: Splits) -> None:
+    class Needy(Counting):
+        def score(self, *arguments: Any) -> Iterable[BaselineScore]:
+            raise ImportError("the package 'press' is not installed", name="press")
+
+    (rung,) = make_ladder(registry_of(Needy("needy")), corpus, splits).rungs
+    assert rung.package == "press"
+
+
+def test_the_title_and_the_meaning_of_a_baseline_are_in_its_rung(
+    corpus: Corpus, splits: Splits
+) -> None:
+    class Titled(Counting):
+        def score(self, *arguments: Any) -> Iterable[BaselineScore]:
+            for score in super().score(*arguments):
+                assert isinstance(score, BaselineScore)
+                yield replace(score, title="a table", meaning="It counts.")
+
+    for _ in range(2):  # the second time from the cache
+        (rung,) = make_ladder(registry_of(Titled("titled")), corpus, splits).rungs
+        assert (rung.title, rung.meaning) == ("a table", "It counts.")

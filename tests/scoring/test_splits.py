@@ -11,21 +11,21 @@ import torch
 from tiny import RUNTIME, ByteTokenizer, Nibbles, Recurrent
 from torch import Tensor
 
-from seqzoo.data.corpus import Data, Splits
+from seqzoo.data.corpus import Splits
 from seqzoo.data.tokens import EncodedTraining, encode_span
-from seqzoo.plugin.contracts import Corpus, State, Tokenizer
+from seqzoo.plugin.contracts import State, Tokenizer
 from seqzoo.plugin.specs import SPLITS, Span
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.scoring.adaptive import gradient_scales, score_adaptively
 from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.splits import adaptive_scores, static_scores
+from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import Tally
 from seqzoo.terminal.display import Display
 
 BYTES = np.random.default_rng(0).choice(np.frombuffer(b"ab c\n", dtype=np.uint8), size=6000)
 SPLIT = Splits(Span(BYTES, 0, 3000), Span(BYTES, 3000, 4100), Span(BYTES, 4100, 6000), "0.5/-/-")
-DATA = Data(Corpus("letters", BYTES, "made up"), "hash", SPLIT)
+PARTS = named_splits(SPLIT)
 
 
 class CountingTokenizer(ByteTokenizer):
@@ -70,7 +70,7 @@ def test_splits_scored_together_equal_splits_scored_separately(
 ) -> None:
     network = Recurrent(vocab_size=tokenizer.vocab_size)
     together = static_scores(
-        network, tokenizer, DATA, runtime=RUNTIME, protocol=protocol, display=Display()
+        network, tokenizer, PARTS, runtime=RUNTIME, protocol=protocol, display=Display()
     )
     separate = {
         name: score(network, tokenizer, getattr(SPLIT, name), runtime=RUNTIME, protocol=protocol)
@@ -100,7 +100,7 @@ def test_validation_is_read_once_as_the_beginning_of_the_held_out_part() -> None
     network = model()
     protocol = Protocol(chunk_length=100)
     static_scores(
-        network, ByteTokenizer(), DATA, runtime=RUNTIME, protocol=protocol, display=Display()
+        network, ByteTokenizer(), PARTS, runtime=RUNTIME, protocol=protocol, display=Display()
     )
     assert network.read == len(SPLIT.held_out) + len(SPLIT.test)
 
@@ -113,7 +113,7 @@ def test_adaptive_scores_encode_the_training_part_once() -> None:
     adaptive_scores(
         model(),
         tokenizer,
-        DATA,
+        PARTS,
         training=lambda: training,
         runtime=RUNTIME,
         section=AdaptiveSection(),

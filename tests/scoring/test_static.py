@@ -40,6 +40,23 @@ def test_bits_equal_a_loop_over_bytes(chunk_length: int, start: int, length: int
     assert result.bits_per_byte * length == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_limit_scores_the_first_bytes_and_has_a_protocol_of_its_own() -> None:
+    data, model = corpus(), Bigram()
+    limited = scored(model, Span(data, 1000, 6000), max_bytes=700)
+    assert limited.num_bytes == 700
+    assert limited.bits_per_byte == scored(model, Span(data, 1000, 1700)).bits_per_byte
+    protocol = Protocol(max_bytes=700)
+    assert "first 700 bytes" in str(protocol)
+    assert protocol.record(adaptive=True).name.startswith("adaptive, 1 lane")
+    assert protocol.record() != Protocol().record()
+
+
+def test_a_limit_that_is_not_reached_is_none() -> None:
+    assert Protocol(max_bytes=700).limited_by(701) == Protocol(max_bytes=700)
+    assert Protocol(max_bytes=700).limited_by(700) == Protocol()
+    assert Protocol().limited_by(700) == Protocol()
+
+
 def test_accuracy_counts_correct_predictions() -> None:
     data, model = corpus(2000), Bigram()
     result = scored(model, Span(data, 500, 2000))

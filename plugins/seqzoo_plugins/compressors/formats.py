@@ -97,5 +97,5 @@ def _import(package: str) -> Any:
         return import_module(package)
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"the package '{package}' is not installed; run: pip install '{package}'"
+            f"the package '{package}' is not installed; run: pip install '{package}'", name=package
         ) from error

@@ -27,6 +27,7 @@ from seqzoo_plugins.ngrams.kneser_ney import (
     make_tree,
 )
 from seqzoo_plugins.ngrams.occurrences import Occurrences
+from seqzoo_plugins.ngrams.scoring import meaning
 
 _BLOCK = 1 << 16  # about twenty arrays of this size fit into the processor's cache
 
@@ -54,6 +55,8 @@ def score(
             reading.read(order, tree, raw, continuation, longer=grams.keys)
         yield BaselineScore(
             name=f"order-{order}",
+            title=f"an order-{order} table",
+            meaning=meaning(order),
             context_length=order,
             bits={
                 name: float(readings[_origin(span)].bits[: len(span)].sum())

@@ -46,6 +46,8 @@ def score(
                 piece.read(order, tree, top, None if is_last else level)
         yield BaselineScore(
             name=f"order-{order}",
+            title=f"an order-{order} table",
+            meaning=meaning(order),
             context_length=order,
             bits={
                 name: sum(p.bits for p in _within(pieces, span)) for name, span in splits.items()
@@ -56,6 +58,14 @@ def score(
                 if len(span)
             },
         )
+
+
+def meaning(order: int) -> str:
+    """What a table of this order is, in one sentence."""
+    if order == 0:
+        return "An order-0 table knows only how often each byte occurs in the training text."
+    before = "byte" if order == 1 else f"{order} bytes"
+    return f"An order-{order} table predicts each byte from the {before} before it."
 
 
 class _Piece:

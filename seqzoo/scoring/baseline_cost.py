@@ -1,0 +1,85 @@
+"""How long a baseline takes on a text, in seconds on this machine as it is now.
+
+A baseline reads every byte about equally fast, so its time grows with the size. Plugins declare
+their rate on the machine of `_REFERENCE_SECONDS`, and the ratio of this machine to that one is
+measured with a small computation. What declares no rate is measured on the first bytes of the text.
+Rates that were measured for all were tried and refused: a few kilobytes are mostly start-up, and
+were wrong by up to ten times at 20 MB.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from seqzoo.plugin.specs import BaselineSpec, Span
+
+__all__ = ["expected_seconds", "slowness"]
+
+_REFERENCE_SECONDS = 0.0053
+"""Seconds of `_compute` on the machine where the rates of our own baselines were measured."""
+
+_FIRST_BYTES = 4096
+_GROWTH = 4
+_ENOUGH_SECONDS = 0.1
+
+
+def expected_seconds(
+    spec: BaselineSpec,
+    training: npt.NDArray[np.uint8],
+    splits: Mapping[str, Span],
+    *,
+    slowness: float,
+) -> float:
+    """Seconds that a baseline will take, about right within a factor of two.
+
+    training, splits: all that it will read. slowness: of this machine, see `slowness`.
+    0 where a baseline without a rate fails, so that it is tried and the failure reported.
+    """
+    num_bytes = len(training) + sum(map(len, splits.values()))
+    if spec.seconds_per_megabyte is not None:
+        return spec.seconds_per_megabyte * slowness * num_bytes / 1e6
+    try:
+        return _measured(spec, training, splits, num_bytes)
+    except Exception:  # it will be reported where it is scored
+        return 0.0
+
+
+def slowness() -> float:
+    """Seconds of a small computation here, as a ratio to those on the reference machine."""
+    return min(_compute() for _ in range(3)) / _REFERENCE_SECONDS
+
+
+def _compute() -> float:
+    letters = np.random.default_rng(0).integers(0, 16, 1 << 17, dtype=np.uint8)
+    begun = time.perf_counter()
+    zlib.compress(letters.tobytes(), 6)
+    return time.perf_counter() - begun
+
+
+def _measured(
+    spec: BaselineSpec,
+    training: npt.NDArray[np.uint8],
+    splits: Mapping[str, Span],
+    num_bytes: int,
+) -> float:
+    """The time for the first bytes, enough to be measured, in proportion to all bytes."""
+    size = _FIRST_BYTES
+    while True:
+        share = min(1.0, size / num_bytes)
+        parts = {name: span.first(_part(len(span), share)) for name, span in splits.items()}
+        begun = time.perf_counter()
+        for _ in spec.score(spec.options(), training[: _part(len(training), share)], parts):
+            pass
+        seconds = time.perf_counter() - begun
+        if seconds >= _ENOUGH_SECONDS or size * _GROWTH > num_bytes / _GROWTH:
+            return seconds / share
+        size *= _GROWTH
+
+
+def _part(size: int, share: float) -> int:
+    return max(1, int(size * share))
