@@ -81,7 +81,6 @@ def evaluate(
     from seqzoo.cli.report import report
     from seqzoo.errors import UsageError
     from seqzoo.runs.directory import open_run_directory
-    from seqzoo.runs.score import finish_run
 
     asked = None if split is None else split_named(split, "train", "all")
     if asked is not None and file:
@@ -99,6 +98,8 @@ def evaluate(
         )
     trained = opened(run, device=device, step=step)
     if is_result:
+        from seqzoo.runs.score import finish_run  # imports torch: only now
+
         # result.json belongs to the run: it is not written while another process uses the run.
         with open_run_directory(run).locked():
             learns = _section(trained.recipe, adapt) if learning else None

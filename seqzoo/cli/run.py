@@ -50,6 +50,10 @@ def run(
 
     seqzoo run quick --text 'notes/*.md' train.budget.steps=1000
     """
+    from seqzoo.terminal.console import note
+    from seqzoo.version import __version__
+
+    note(f"seqzoo {__version__}: reading the recipe {recipe}")  # at once: imports take seconds
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report_run
     from seqzoo.recipes.load import load_recipe

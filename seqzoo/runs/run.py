@@ -89,6 +89,9 @@ def run(
     checked = make_recipe(recipe, overrides, text=text)
     display = _display(show_progress)
     checked, data = prepare(checked, root=Path(root), name=name, display=display)
+    if "torch" not in sys.modules:
+        model, corpus = checked.architecture.name, data.corpus.name
+        display.note(f"{checked.name}: {model} on {corpus}; loading torch")
     from seqzoo.runs.runner import run_recipe  # imports torch: only now
 
     directory, _ = run_recipe(

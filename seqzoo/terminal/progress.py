@@ -31,6 +31,7 @@ class Meter:
         self._started = time.monotonic()
         self._print_at = self._started + _FIRST_AFTER_SECONDS
         self._first_share: float | None = None
+        self._has_ended = False
 
     def show(self, share: float, words: str) -> None:
         """Show that `share` (0 to 1) is finished; fast enough to be called every few updates."""
@@ -40,7 +41,9 @@ class Meter:
             self._progress.update(self._task, completed=share, words=visible(words))
             return
         now = time.monotonic()
-        if now >= self._print_at or share >= 1:
+        ends = share >= 1 and not self._has_ended
+        self._has_ended |= ends
+        if now >= self._print_at or ends:
             self._print_at = now + _PLAIN_EVERY_SECONDS
             self._print(f"{self._label} {share:4.0%}  {words}{self._time_left(share, now)}")
 
