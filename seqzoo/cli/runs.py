@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run, run_named
 
 if TYPE_CHECKING:
     from seqzoo.runs.status import Status
@@ -34,7 +34,10 @@ runs = typer.Typer(
 )
 
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="RUN...", help="Folders of runs.", show_default=False, callback=run_named
+    ),
 ]
 
 
@@ -132,6 +135,7 @@ def prune_runs(
             metavar="[RUN]...",
             help="Folders of finished runs; default: all finished runs in runs/.",
             show_default=False,
+            callback=run_named,
         ),
     ] = None,
     dry_run: Annotated[
@@ -176,17 +180,14 @@ def write_note(
     ] = None,
 ) -> None:
     """Keep a note with a run, shown by 'seqzoo runs'; without a text, print the note."""
+    from seqzoo.results.note import read_note, write_note
     from seqzoo.runs.directory import open_run_directory
-    from seqzoo.storage import write_whole
 
-    directory = open_run_directory(run)
-    if words is None:
-        if directory.note.exists():
-            print(directory.note.read_text(encoding="utf-8", errors="replace"), end="")
-    elif text := " ".join(words).strip():
-        write_whole(directory.note, f"{text}\n")
-    else:
-        directory.note.unlink(missing_ok=True)
+    folder = open_run_directory(run).path
+    if words is not None:
+        write_note(folder, " ".join(words))
+    elif text := read_note(folder):
+        print(text)
 
 
 def _require_folder(folder: Path) -> None:

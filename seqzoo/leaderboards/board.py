@@ -25,6 +25,7 @@ from seqzoo.leaderboards.rows import (
     united_ladder,
 )
 from seqzoo.results.comparable import ScoreIdentity, score_identity, why_not_comparable
+from seqzoo.results.note import read_note
 from seqzoo.results.result import ProtocolRecord, Result, read_result
 
 __all__ = ["Board", "Group", "Starts", "read_board", "require_runs_folder"]
@@ -118,12 +119,18 @@ def read_board(
         warnings += _other_adaptive_protocols(results, split)
         shown = _with_one_adaptive_protocol(results, split)
         group = _group(shown, split=split, starts=starts, each_run=each_run)
-        rows = sorted(ranked(group.rows, split=split), key=lambda row: _place(row, sort))
+        noted = [replace(row, note=_notes(row, runs)) for row in ranked(group.rows, split=split)]
+        rows = sorted(noted, key=lambda row: _place(row, sort))
         warnings += [f"{row.name}: {words}" for row in rows for words in row.warnings]
         if kept := [row for row in rows if keep(group, row)]:
             groups.append(replace(group, rows=tuple(kept)))
     groups.sort(key=lambda group: (replace(group, starts="any").title, group.starts))
     return Board(tuple(groups), sort, tuple(warnings), _unscored(runs))
+
+
+def _notes(row: Row, runs: Path) -> str:
+    notes = [read_note(runs / result.run) for result in row.results]
+    return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
 def _unscored(runs: Path) -> tuple[str, ...]:

@@ -181,6 +181,8 @@ COLUMNS = (
           max_width=20),
     _text("changed", "settings that changed while the run was trained, with old and new values",
           lambda cell: ", ".join(cell.row.changed) or None, priority=2, max_width=20),
+    _text("note", "notes of the runs, see 'seqzoo runs note'", lambda cell: cell.row.note or None,
+          max_width=40),
     _text("kind", "run, baseline or floor", lambda cell: cell.row.kind),
     _text("recipe", "name of the recipe", _of_all("recipe")),
     _text("architecture", "name of the architecture", _of_all("architecture"), priority=11),

@@ -31,7 +31,7 @@ class Row:
     rankings: of runs, by kind of score. ties: by kind of score, names of the rows that are neither
     certainly better nor certainly worse. results: of runs, by seed. passed: the best static
     baseline that is worse than a run's static score. warnings: what is wrong with the row's scores,
-    a sentence each.
+    a sentence each. note: what users have noted of its runs.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Row:
     results: tuple[Result, ...] = ()
     passed: str = ""
     warnings: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def started_from(self) -> tuple[str, ...]:

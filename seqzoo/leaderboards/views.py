@@ -243,6 +243,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "passed": row.passed,
         "started_from": list(row.started_from),
         "changed": list(row.changed),
+        "note": row.note,
         "recipe": first.recipe,
         "architecture": first.architecture,
         "tokenizer": first.tokenizer,

@@ -48,6 +48,11 @@ def resume_run(
         checkpoints.clear_unfinished(directory.checkpoints)
         recipe, settings = changed_recipe(directory, registry, overrides)
         newest = checkpoints.load_newest(directory.checkpoints, warn=display.warn)
+        if directory.diverged.exists():
+            display.warn(
+                f"{directory.path} has diverged, and will again at the same step unless its "
+                f"settings change."
+            )
         share = budget_share(recipe.train.budget, newest.state)
         if any(setting.key.startswith("train.budget") for setting in settings):
             _require_larger_budget(share, newest.state["spent"])

@@ -11,11 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+import yaml
 
 from seqzoo.errors import CheckpointError, DivergedError, SeqzooError, UsageError
 from seqzoo.recipes.sections import BudgetSection, SampleSection
 from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.results.note import read_note
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.changes import Change, read_changes
 from seqzoo.runs.directory import RunDirectory
@@ -125,7 +126,7 @@ def status_of(directory: RunDirectory) -> Status:
         share=share,
         result=result,
         changed=_changed(directory),
-        note=_first_line(directory.note),
+        note=read_note(directory.path),
     )
 
 
@@ -194,12 +195,20 @@ def _unless_damaged(read: Callable[[], Value], problems: list[str]) -> Value | N
 
 def _stored_budget(directory: RunDirectory) -> BudgetSection:
     try:
-        data, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
-        return BudgetSection.model_validate(data["train"]["budget"])
+        text = directory.recipe.read_bytes()
     except OSError as error:
         raise UsageError(f"{directory.recipe} cannot be read: {error.strerror}.") from error
-    except (KeyError, TypeError, ValidationError) as error:
+    with suppress(*_NO_BUDGET, yaml.YAMLError, AttributeError):
+        # Ten times as fast as our own reader, and a run's recipe is written by ourselves.
+        return BudgetSection.model_validate(yaml.load(text, yaml.CSafeLoader)["train"]["budget"])
+    data, _ = load_yaml(text, str(directory.recipe))
+    try:
+        return BudgetSection.model_validate(data["train"]["budget"])
+    except _NO_BUDGET as error:
         raise UsageError(f"{directory.recipe} has no train.budget that can be used.") from error
+
+
+_NO_BUDGET = (KeyError, TypeError, ValueError)
 
 
 def _newest(folder: Path) -> tuple[int, dict[str, Any]]:

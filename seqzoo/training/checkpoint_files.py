@@ -87,8 +87,9 @@ def keep_only_weights(folder: Path, steps: Collection[int]) -> None:
     for step in steps:
         directory = folder / f"step-{step}"
         manifest = json.loads((directory / MANIFEST).read_bytes())
-        kept = {name: manifest["files"][name] for name in (WEIGHTS, STATE)}
-        if len(kept) < len(manifest["files"]):
+        recorded = manifest["files"]
+        kept = {name: recorded[name] for name in (WEIGHTS, STATE)}
+        if len(kept) < len(recorded):
             manifest["files"] = kept
             write_whole(directory / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     for path in _removable(folder, steps):
