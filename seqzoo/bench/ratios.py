@@ -7,34 +7,24 @@ disturbances, so their ratio is reliable.
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from seqzoo.data.lanes import Lanes
-from seqzoo.model import state as states
+from seqzoo.bench.loops import VOCAB_SIZE, OwnTraining, PlainTraining, random_text
 from seqzoo.model.generate import generate, generate_batch
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.specs import ArchitectureSpec, Options, Span
 from seqzoo.recipes.sections import TrainSection
-from seqzoo.runs.metrics import Log
 from seqzoo.scoring.static import Protocol, score
-from seqzoo.terminal.console import messages, warn
-from seqzoo.terminal.progress import meter
-from seqzoo.training.loop import Hooks, Training, train
 
 __all__ = ["Ratio", "evaluation_share", "sampling_growth", "sampling_ratio", "training_ratio"]
-
-VOCAB_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -76,9 +66,9 @@ def training_ratio(
     seqzoo's loop logs, clips and shows progress; the plain one clips. Both use AdamW, carry the
     state and read the same lanes.
     """
-    data = _text(section.batch_size * section.bptt_length_at(0.0) * updates * 2 + 1)
-    ours = _Ours(spec, options, section, runtime, data)
-    plain = _PlainTraining(_reference(spec, options), section, data)
+    data = random_text(section.batch_size * section.bptt_length_at(0.0) * updates * 2 + 1)
+    ours = OwnTraining(spec, options, section, runtime, data)
+    plain = PlainTraining(_reference(spec, options), section, data)
     plain_seconds, our_seconds = _alternate(
         lambda: plain.run(updates), lambda: ours.run(updates), rounds
     )
@@ -104,9 +94,9 @@ def evaluation_share(
 
     Training is measured over a tenth of an epoch and multiplied.
     """
-    data = _text(corpus_bytes)
+    data = random_text(corpus_bytes)
     held_out = Span(data, int(0.9 * corpus_bytes), corpus_bytes)
-    ours = _Ours(spec, options, section, runtime, data[: held_out.start])
+    ours = OwnTraining(spec, options, section, runtime, data[: held_out.start])
     length = section.bptt_length_at(0.0)
     updates = max(1, held_out.start // (10 * section.batch_size * length))
     ours.run(2)
@@ -173,84 +163,6 @@ def sampling_growth(
     )
 
 
-class _Ours:
-    """Training as in a run, with metrics file and progress display."""
-
-    def __init__(
-        self,
-        spec: ArchitectureSpec,
-        options: Options,
-        section: TrainSection,
-        runtime: Runtime,
-        data: np.ndarray,
-    ) -> None:
-        torch.manual_seed(0)
-        model: SequenceModel = spec.build(options, vocab_size=VOCAB_SIZE)
-        model.prepare(data)
-        lanes = Lanes(data, batch_size=section.batch_size)
-        self.training = Training(
-            model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)
-        )
-        self._folder = tempfile.TemporaryDirectory()
-        self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0, warn=warn)
-
-    def run(self, updates: int) -> None:
-        """Run that many updates. The meter is created in every call; a run creates it once."""
-        last = self.training.step + updates
-        with meter("bench", messages()) as display:
-
-            def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
-                self._log.append(line)
-                display.show(self.training.progress, f"{line['bits_per_byte']:.3f}")
-
-            hooks = Hooks(
-                log,
-                validate=dict,
-                save=lambda: None,
-                stop=lambda: self.training.step >= last,
-            )
-            train(self.training, hooks)
-
-    def close(self) -> None:
-        """Remove the written files."""
-        self._log.close()
-        self._folder.cleanup()
-
-
-class _PlainTraining:
-    """A simple, correct training loop in plain torch."""
-
-    def __init__(self, model: nn.Module, section: TrainSection, data: np.ndarray) -> None:
-        self.model = model.train()
-        self.clip = section.clip_norm
-        self.length = section.bptt_length_at(0.0)
-        rates = section.optimizer
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay
-        )
-        lane = (len(data) - 1) // section.batch_size
-        tokens = torch.from_numpy(data[: lane * section.batch_size].astype(np.int64))
-        self.tokens = tokens.view(section.batch_size, lane)
-        self.state: Any = None
-        self.position = 0
-
-    def run(self, updates: int) -> None:
-        """Run that many updates."""
-        for _ in range(updates):
-            if self.position + self.length + 1 > self.tokens.shape[1]:
-                self.position, self.state = 0, None
-            window = self.tokens[:, self.position : self.position + self.length + 1]
-            logits, state = self.model(window[:, :-1], self.state)
-            self.state = states.detach(state)
-            loss = F.cross_entropy(logits.reshape(-1, VOCAB_SIZE), window[:, 1:].reshape(-1))
-            self.optimizer.zero_grad()
-            loss.backward()
-            if self.clip is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-            self.optimizer.step()
-            self.position += self.length
-
-
 def _plain_sampling(model: nn.Module, length: int, streams: int) -> None:
     with torch.no_grad():
         token = torch.full((streams, 1), ord("a"))
@@ -294,8 +206,3 @@ def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def _text(num_bytes: int) -> np.ndarray:
-    """Random letters; the content does not change any speed."""
-    return np.random.default_rng(0).integers(97, 123, num_bytes).astype(np.uint8)

@@ -28,13 +28,21 @@ def bench(
         int, typer.Option(min=1, help="Number of alternating runs of each side.")
     ] = 7,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; default: torch's choice.")
+        int | None, typer.Option(min=1, help="Number of threads; default: one for each free core.")
     ] = None,
     targets: Annotated[
         bool,
         typer.Option(
             "--targets",
             help="Measure the sizes that each architecture declares and print their targets.",
+        ),
+    ] = False,
+    busy: Annotated[
+        bool,
+        typer.Option(
+            "--busy",
+            help="Measure training alone and beside one busy process, with several settings of "
+            "threads; about 15 seconds for each setting and round.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -50,6 +58,13 @@ def bench(
     from seqzoo.terminal.console import messages
 
     registry = installed()
+    if busy:
+        if targets or threads:
+            raise UsageError("--busy has its own settings; remove --targets, --threads.")
+        names = [architecture] if architecture else registry.names("architecture")
+        sizes = {"options": options or [], "batch_size": batch_size, "bptt_length": bptt_length}
+        _bench_busy(names, sizes, rounds, as_json=as_json)
+        return
     runtime = make_runtime(RuntimeSection(device="cpu", threads=threads))
     names = [architecture] if architecture else registry.names("architecture")
     found: list[dict[str, object]] = []
@@ -79,6 +94,56 @@ def bench(
     else:
         size = "" if targets else f", B{batch_size} T{bptt_length}"
         _print_table(f"{runtime.threads} threads{size}", found, with_targets=targets)
+
+
+def _bench_busy(names: list[str], sizes: dict[str, Any], rounds: int, *, as_json: bool) -> None:
+    """sizes: options, batch_size and bptt_length."""
+    from seqzoo.bench.busy import measure_busy
+    from seqzoo.cli.plugins import installed
+    from seqzoo.recipes.load import plugin_options
+    from seqzoo.terminal.console import messages
+
+    registry = installed()
+    for name in names:  # mistakes are reported before anything is measured
+        plugin_options(registry.get("architecture", name), sizes["options"])
+    lines: list[dict[str, Any]] = []
+    for name in names:
+        found = measure_busy(
+            {"architecture": name, **sizes},
+            rounds=rounds,
+            watch=lambda text: messages().print(f"{text} …", style="dim"),
+        )
+        lines += [{"architecture": name, **vars(each)} for each in found]
+    if as_json:
+        print(json.dumps(lines, indent=2))
+    else:
+        medians = f"medians of {rounds} rounds" if rounds > 1 else "one round"
+        _print_busy(f"B{sizes['batch_size']} T{sizes['bptt_length']}, {medians}", lines)
+
+
+def _print_busy(heading: str, lines: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from seqzoo.terminal.console import results
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("setting")
+    for column in ("threads", "quiet, kB/s", "busy, kB/s", "busy/quiet", "quiet/best"):
+        table.add_column(column, justify="right", no_wrap=True)
+    title = None
+    for line in lines:
+        if line["architecture"] != title:
+            title = line["architecture"]
+            table.add_row(f"[bold]{title}")
+        alone, beside = line["threads"]
+        table.add_row(
+            f"  {line['setting']}",
+            str(alone) if alone == beside else f"{alone}, busy {beside}",
+            *(f"{line[place] / 1000:.1f}" for place in ("quiet", "busy")),
+            *(f"{line[ratio]:.2f}" for ratio in ("busy_over_quiet", "quiet_over_best")),
+        )
+    results().print(heading)
+    results().print(table)
 
 
 def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: bool) -> None:

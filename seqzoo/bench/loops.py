@@ -1,0 +1,111 @@
+"""The two training loops that are compared: seqzoo's, and a simple one in plain torch."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seqzoo.data.lanes import Lanes
+from seqzoo.model import state as states
+from seqzoo.model.runtime import Runtime
+from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.plugin.specs import ArchitectureSpec, Options
+from seqzoo.recipes.sections import TrainSection
+from seqzoo.runs.metrics import Log
+from seqzoo.terminal.console import messages, warn
+from seqzoo.terminal.progress import meter
+from seqzoo.training.loop import Hooks, Training, train
+
+__all__ = ["VOCAB_SIZE", "OwnTraining", "PlainTraining", "random_text"]
+
+VOCAB_SIZE = 256
+
+
+class OwnTraining:
+    """Training as in a run, with metrics file and progress display."""
+
+    def __init__(
+        self,
+        spec: ArchitectureSpec,
+        options: Options,
+        section: TrainSection,
+        runtime: Runtime,
+        data: np.ndarray,
+    ) -> None:
+        torch.manual_seed(0)
+        model: SequenceModel = spec.build(options, vocab_size=VOCAB_SIZE)
+        model.prepare(data)
+        lanes = Lanes(data, batch_size=section.batch_size)
+        self.training = Training(
+            model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)
+        )
+        self._folder = tempfile.TemporaryDirectory()
+        self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0, warn=warn)
+
+    def run(self, updates: int) -> None:
+        """Run that many updates. The meter is created in every call; a run creates it once."""
+        last = self.training.step + updates
+        with meter("bench", messages()) as display:
+
+            def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
+                self._log.append(line)
+                display.show(self.training.progress, f"{line['bits_per_byte']:.3f}")
+
+            hooks = Hooks(
+                log,
+                validate=dict,
+                save=lambda: None,
+                stop=lambda: self.training.step >= last,
+            )
+            train(self.training, hooks)
+
+    def close(self) -> None:
+        """Remove the written files."""
+        self._log.close()
+        self._folder.cleanup()
+
+
+class PlainTraining:
+    """A simple, correct training loop in plain torch."""
+
+    def __init__(self, model: nn.Module, section: TrainSection, data: np.ndarray) -> None:
+        self.model = model.train()
+        self.clip = section.clip_norm
+        self.length = section.bptt_length_at(0.0)
+        rates = section.optimizer
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay
+        )
+        lane = (len(data) - 1) // section.batch_size
+        tokens = torch.from_numpy(data[: lane * section.batch_size].astype(np.int64))
+        self.tokens = tokens.view(section.batch_size, lane)
+        self.state: Any = None
+        self.position = 0
+
+    def run(self, updates: int) -> None:
+        """Run that many updates."""
+        for _ in range(updates):
+            if self.position + self.length + 1 > self.tokens.shape[1]:
+                self.position, self.state = 0, None
+            window = self.tokens[:, self.position : self.position + self.length + 1]
+            logits, state = self.model(window[:, :-1], self.state)
+            self.state = states.detach(state)
+            loss = F.cross_entropy(logits.reshape(-1, VOCAB_SIZE), window[:, 1:].reshape(-1))
+            self.optimizer.zero_grad()
+            loss.backward()
+            if self.clip is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+            self.optimizer.step()
+            self.position += self.length
+
+
+def random_text(num_bytes: int) -> np.ndarray:
+    """Random letters; the content does not change any speed."""
+    return np.random.default_rng(0).integers(97, 123, num_bytes).astype(np.uint8)
