@@ -115,7 +115,7 @@ def leaderboard(
             asked = " and ".join(where)
             note(f"No row of {runs} matches {asked}; case matters, and * matches any text")
         else:
-            start = "" if board.unscored else "; to make one: seqzoo run recipes/quick.yaml"
+            start = "" if board.unscored else "; to make one: seqzoo run quick"
             note(f"There are no results in {runs} yet{start}")
     elif as_markdown:
         print(views.board_to_markdown(board, shown), end="")

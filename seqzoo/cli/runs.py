@@ -64,7 +64,7 @@ def list_runs(
     elif found:
         print_runs(found, root)
     else:
-        note(f"There are no runs in {folder} yet; to make one: seqzoo run recipes/quick.yaml")
+        note(f"There are no runs in {folder} yet; to make one: seqzoo run quick")
 
 
 @runs.command("show")
