@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
     from seqzoo.plugin.contracts import (
         Batch,
-        Corpus,
         Sampler,
         SequenceModel,
         State,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
         Tokenizer,
         Tracker,
     )
+    from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.specs import (
@@ -59,7 +59,6 @@ _HOMES = {
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.contracts": (
         "Batch",
-        "Corpus",
         "Sampler",
         "SequenceModel",
         "State",
@@ -67,6 +66,7 @@ _HOMES = {
         "Tokenizer",
         "Tracker",
     ),
+    "plugin.corpus": ("Corpus",),
     "doctor.examine": ("examine",),
     "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),

@@ -18,6 +18,9 @@ from commands import REPOSITORY, SMALL, environment, seqzoo
 from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import load_recipe
+from seqzoo.runs.changes import MAY_CHANGE
+from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.status import RunState
 from seqzoo.sweep.grid import GridSections, read_grid
 from seqzoo.sweep.members import checked_recipes, members_of
 
@@ -62,6 +65,18 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
     sampled = seqzoo("sample", "runs/average", "-n", "200", "-p", "x", folder=tmp_path)
     assert sampled.returncode == 0, sampled.stderr
     assert not any(letter.isupper() for letter in sampled.stdout)
+
+
+def test_the_page_about_runs_lists_every_file_and_every_setting_that_can_change() -> None:
+    text = (DOCS / "runs.md").read_text(encoding="utf-8")
+    files = text.partition("## Continue")[0]
+    attributes = vars(RunDirectory(Path("run"))).values()
+    names = {path.name for path in attributes if isinstance(path, Path)} - {"run"}
+    assert set(re.findall(r"^\| `(\S+)` \|", files, re.MULTILINE)) == names
+    settings = text.partition("<!-- may change -->")[2].partition("<!-- end")[0]
+    assert tuple(re.findall(r"`(\S+)`", settings)) == MAY_CHANGE
+    states = text.partition("| state |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([\w ]+)` \|", states, re.MULTILINE) == [*RunState]
 
 
 def test_every_hook_is_documented_with_its_arguments() -> None:

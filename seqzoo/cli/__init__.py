@@ -20,6 +20,7 @@ from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.faults import exit_code_of, sentence_of_fault
 from seqzoo.cli.fetch import fetch
 from seqzoo.cli.group import CommandGroup, is_wrong_command_line, sentence_of
+from seqzoo.cli.init import init
 from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.mistyped import as_setting
@@ -45,10 +46,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: seqzoo run recipes/quick.yaml",
+    epilog="Start with: seqzoo run quick",
 )
 
 app.command("run")(run)
+app.command("init")(init)
 app.command("resume")(resume)
 app.add_typer(runs, name="runs")
 app.command("sweep")(sweep)

@@ -1,4 +1,4 @@
-"""seqzoo list [KIND]"""
+"""seqzoo list [KIND]: the installed plugins, and the recipes that come with seqzoo"""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def list_plugins(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="architecture, tokenizer, stream, sampler, corpus, baseline, tracker or check; "
-            "all of them if omitted."
+            help="recipe, architecture, tokenizer, stream, sampler, corpus, baseline, tracker or "
+            "check; all plugins if omitted."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the installed plugins and the packages that they come from."""
+    """List the installed plugins and the packages that they come from, or the recipes."""
     from rich.table import Table
 
     from seqzoo.cli.plugins import installed
@@ -28,10 +28,14 @@ def list_plugins(
     from seqzoo.plugin.registry import PLUGIN_KINDS, none_installed
     from seqzoo.terminal.console import note, results
 
-    if kind is not None and kind not in PLUGIN_KINDS and kind.removesuffix("s") in PLUGIN_KINDS:
+    kinds = ("recipe", *PLUGIN_KINDS)
+    if kind is not None and kind not in kinds and kind.removesuffix("s") in kinds:
         kind = kind.removesuffix("s")
-    if kind is not None and kind not in PLUGIN_KINDS:
-        raise UsageError(f"'{kind}' is not a kind of plugin.{did_you_mean(kind, PLUGIN_KINDS)}")
+    if kind is not None and kind not in kinds:
+        raise UsageError(f"'{kind}' is not a kind of plugin.{did_you_mean(kind, kinds)}")
+    if kind == "recipe":
+        _list_recipes(as_json=as_json)
+        return
     registry = installed()
     rows = [
         (each, entry)
@@ -72,3 +76,28 @@ def list_plugins(
         table.add_row(*cells, *([package] if wide else []))
         shown = each
     console.print(table)
+
+
+def _list_recipes(*, as_json: bool) -> None:
+    from rich.table import Table
+
+    from seqzoo.cli.plugins import installed
+    from seqzoo.recipes.load import load_recipe
+    from seqzoo.recipes.shipped import shipped_recipes
+    from seqzoo.terminal.console import results
+
+    registry = installed()
+    rows = []
+    for name, path in shipped_recipes().items():
+        recipe = load_recipe(path, registry)
+        architecture = recipe.architecture.name
+        rows.append({"name": name, "architecture": architecture, "description": recipe.description})
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("recipe", "architecture", "description"):
+        table.add_column(column, no_wrap=column == "recipe")
+    for row in rows:
+        table.add_row(*row.values())
+    results().print(table)

@@ -1,4 +1,4 @@
-"""seqzoo show NAME"""
+"""seqzoo show [KIND] NAME"""
 
 from __future__ import annotations
 
@@ -11,28 +11,48 @@ from seqzoo.cli.options import AsJson
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a plugin; seqzoo list shows all names.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[KIND] NAME",
+            help="Name of a plugin or of a recipe, after its kind if two have the name; "
+            "'seqzoo list' and 'seqzoo list recipe' show all names.",
+            show_default=False,
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what a plugin is, its source, its package and its options."""
+    """Show a recipe; or what a plugin is, its source, its package and its options."""
     from rich.table import Table
     from rich.text import Text
 
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError, did_you_mean
     from seqzoo.plugin.registry import PLUGIN_KINDS
+    from seqzoo.recipes.shipped import shipped_recipes
     from seqzoo.terminal.console import results
 
+    *before, name = names
+    kinds = ("recipe", *PLUGIN_KINDS)
+    if len(before) > 1 or (before and before[0] not in kinds):
+        hint = did_you_mean(before[0], kinds)
+        raise UsageError(f"'{before[0]}' is not a kind; write 'seqzoo show [KIND] NAME'.{hint}")
+    recipes = shipped_recipes() if before in ([], ["recipe"]) else {}
+    if name in recipes:
+        text = recipes[name].read_text(encoding="utf-8")
+        print(json.dumps({"kind": "recipe", "name": name, "text": text}) if as_json else text)
+        return
     registry = installed()
     found = [
         entry
-        for kind in PLUGIN_KINDS
+        for kind in (PLUGIN_KINDS if not before else set(before) & set(PLUGIN_KINDS))
         for entry in registry.registered(kind)
         if entry.spec.name == name
     ]
     if not found:
         known = {other for kind in PLUGIN_KINDS for other in registry.names(kind)}
-        raise UsageError(f"nothing named '{name}' is installed.{did_you_mean(name, known)}")
+        meant = did_you_mean(name, known | set(recipes))
+        raise UsageError(f"nothing named '{name}' is installed.{meant}")
     if as_json:
         print(
             json.dumps(

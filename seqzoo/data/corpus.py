@@ -12,12 +12,13 @@ import numpy as np
 
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.plugin.build import build
-from seqzoo.plugin.contracts import Corpus
+from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Span
+from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import CorpusSection
 
-__all__ = ["Data", "Splits", "open_corpus", "sha256_of", "split"]
+__all__ = ["Data", "Splits", "open_corpus", "open_data", "sha256_of", "split"]
 
 _BLOCK = 1 << 20
 
@@ -49,6 +50,17 @@ class Data:
     sha256: str
     splits: Splits
     fell_back: bool = False
+
+
+def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
+    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used."""
+    sentences: list[str] = []
+    corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
+    for sentence in sentences:
+        announce(sentence)
+    shares = recipe.corpus.split
+    splits = split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
+    return Data(corpus, sha256_of(corpus.data), splits, fell_back=bool(sentences))
 
 
 def open_corpus(

@@ -6,13 +6,16 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy.typing as npt
 
 from seqzoo.errors import PluginError, SeqzooError
-from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
+from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer, Tracker
 
 __all__ = ["ChosenPlugin", "as_plugin_error", "build", "require"]
 
@@ -27,14 +30,19 @@ class ChosenPlugin(Protocol):
     def options(self) -> Any: ...
 
 
-_CONTRACTS: dict[str, type] = {
-    "architecture": SequenceModel,
-    "tokenizer": Tokenizer,
-    "stream": Stream,
-    "sampler": Sampler,
-    "corpus": Corpus,
-    "tracker": Tracker,
-}
+def _contract(kind: str) -> type:
+    if kind == "corpus":
+        return Corpus
+    # Imports torch, which opening a corpus does not need.
+    from seqzoo.plugin import contracts
+
+    return {
+        "architecture": contracts.SequenceModel,
+        "tokenizer": contracts.Tokenizer,
+        "stream": contracts.Stream,
+        "sampler": contracts.Sampler,
+        "tracker": contracts.Tracker,
+    }[kind]
 
 
 @overload
@@ -75,7 +83,7 @@ def build(
     function = "build" if hasattr(spec, "build") else "open"
     with as_plugin_error(registry, kind, choice.name):
         built = getattr(spec, function)(choice.options, *arguments, **further)
-        contract = _CONTRACTS[kind]
+        contract = _contract(kind)
         article = "an" if contract.__name__[0] in "AEIOU" else "a"
         require(
             isinstance(built, contract),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from seqzoo.plugin.contracts import Batch, Corpus, State, Tokenizer
+    from seqzoo.plugin.contracts import Batch, State, Tokenizer
+    from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.specs import Span
 
 __all__ = ["Check", "CheckSubject", "Outcome"]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from seqzoo.plugin.corpus import Corpus
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -210,27 +211,6 @@ class Sampler(ABC):
 
     history_length: int = 0
     """How many of the last tokens `history` must contain; 0 for none."""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Bytes for training and scoring.
-
-    name: shown in results and on the leaderboard.
-    data: (N,) uint8, read-only; memory-mapped if it comes from a file.
-    origin: where the bytes come from, as text for users.
-    code_lengths: only if the true source is known: `(start, stop) -> (stop - start,) float64`, the
-    bits of each byte under the source, given all earlier bytes. No correct model needs fewer.
-    """
-
-    name: str
-    data: npt.NDArray[np.uint8]
-    origin: str
-    code_lengths: Callable[[int, int], npt.NDArray[np.float64]] | None = None
-
-    def __post_init__(self) -> None:
-        if self.data.dtype != np.uint8 or self.data.ndim != 1:
-            raise TypeError(f"corpus '{self.name}' must be one-dimensional uint8")
 
 
 class Tracker(ABC):

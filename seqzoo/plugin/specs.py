@@ -47,6 +47,9 @@ class Options(BaseModel):
 
     A subclass with one main option can name it in `shorthand`; recipes can then write
     `{temperature: 0.8}` for `{temperature: {value: 0.8}}`.
+    An option that is a path has the type `Path`. On the command line it then starts from the
+    working directory and arrives absolute, in a recipe it starts from the recipe's folder; `~` is
+    expanded, and an empty path is refused.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -157,10 +160,14 @@ class CorpusSpec(Spec):
     base: the folder that relative paths in the options start from (the recipe's).
     `open` raises CorpusUnavailable if the bytes are not available, so that the recipe's fallback is
     used, and UsageError if an option is wrong.
+    for_texts: `for_texts(texts)` gives the options with which this corpus opens the user's own
+    texts (`seqzoo run RECIPE --text ...`), or None if it is not made for them. texts: absolute
+    paths; a pattern such as `/home/me/notes/*.md` is not expanded, and `-` is stdin.
     """
 
     kind: ClassVar[str] = "corpus"
     open: Callable[[Any, Path], Corpus]
+    for_texts: Callable[[tuple[str, ...]], Options | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

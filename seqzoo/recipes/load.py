@@ -8,29 +8,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seqzoo.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
+from seqzoo.errors import RecipeError, UsageError
 from seqzoo.plugin.registry import Registry, load_registry
-from seqzoo.plugin.specs import Options, Spec
-from seqzoo.recipes.choices import (
-    check_options,
-    named_plugins,
-    with_options,
-    without_link_options,
-)
-from seqzoo.recipes.hints import with_hints
-from seqzoo.recipes.layout import LAYOUT
+from seqzoo.plugin.specs import Spec
+from seqzoo.recipes.checking import Checked, check_recipe, problems_at
 from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
+from seqzoo.recipes.own_text import Texts, texts_of
+from seqzoo.recipes.paths import locate, option_paths
 from seqzoo.recipes.python_data import DottedMarks, plain_data
 from seqzoo.recipes.sections import RecipeSections
+from seqzoo.recipes.shipped import find_recipe, recipe_text
 from seqzoo.recipes.validation import Mistake, check, describe
-from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Mark, Marks, load_yaml
+from seqzoo.recipes.yaml_reader import Mark, Marks, load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 
 __all__ = [
@@ -51,12 +47,14 @@ class Recipe(RecipeSections):
 
     base: the folder that relative paths start from.
     registry: the plugins that it can name, those of its plugin files included.
-    Two recipes are equal if their content is equal; base and registry are not compared.
+    is_own_text: the user chose another corpus than the file's, and gave no prompt for it.
+    Two recipes are equal if their content is equal; these three are not compared.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     base: Path = Field(repr=False)
     registry: Registry = Field(repr=False)
+    is_own_text: bool = Field(default=False, repr=False)
 
     def to_yaml(self) -> str:
         """The recipe with all defaults as YAML; `parse_recipe` makes an equal recipe of it."""
@@ -86,7 +84,9 @@ class Recipe(RecipeSections):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def _plain(self) -> dict[str, Any]:
-        data = self.model_dump(mode="json", by_alias=True, exclude={"base", "registry"})
+        data = self.model_dump(
+            mode="json", by_alias=True, exclude={"base", "registry", "is_own_text"}
+        )
         budget = data["train"]["budget"].items()
         data["train"]["budget"] = {unit: spent for unit, spent in budget if spent is not None}
         chain = data["sample"]["chain"]
@@ -101,50 +101,68 @@ def recipe(
     source: str | os.PathLike[str] | Mapping[str, Any] | Recipe,
     overrides: Overrides = (),
     *,
+    text: Texts | None = None,
     registry: Registry | None = None,
 ) -> Recipe:
-    """A checked recipe from a YAML file, or from a mapping with the same content.
+    """A checked recipe from a YAML file, a name, or a mapping with the same content.
 
-    source: relative paths in a file start from its folder, those in a mapping from the working
-    directory. A Recipe is checked again, with the overrides.
+    source: a file, the name of a recipe that comes with seqzoo, such as "quick", or a mapping. A
+    Recipe is checked again, with the overrides. Relative paths in a file start from its folder,
+    all others from the working directory.
     overrides: values by dotted path, `{"train.batch_size": 16}`, or `train.batch_size=16` as text.
+    text: your own text instead of the recipe's corpus: a file, a folder, a pattern such as
+    "notes/*.md", "-" for stdin, or a list of them.
     registry: the plugins that the recipe can use; None for all that are installed.
     Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
     """
     if isinstance(source, Recipe):
-        if overrides in ((), [], {}):
+        if overrides in ((), [], {}) and text is None:
             return source
         data, _ = load_yaml(source.to_yaml(), "the recipe")
-        return recipe_from(data, registry or source.registry, base=source.base, overrides=overrides)
+        changed = recipe_from(
+            data,
+            registry or source.registry,
+            base=source.base,
+            overrides=overrides,
+            texts=text,
+        )
+        is_own_text = changed.is_own_text or (
+            source.is_own_text and source.sample.prompt == changed.sample.prompt
+        )
+        return changed.model_copy(update={"is_own_text": is_own_text})
     plugins = load_registry() if registry is None else registry
     if isinstance(source, Mapping):
-        return recipe_from(source, plugins, base=Path.cwd(), overrides=overrides)
-    return load_recipe(Path(source), plugins, overrides=overrides)
+        return recipe_from(source, plugins, base=Path.cwd(), overrides=overrides, texts=text)
+    return load_recipe(Path(source), plugins, overrides=overrides, texts=text)
 
 
-def load_recipe(path: Path, registry: Registry, *, overrides: Overrides = ()) -> Recipe:
-    """Read, override and check a recipe file; relative paths in it start from its folder.
+def load_recipe(
+    path: Path,
+    registry: Registry,
+    *,
+    overrides: Overrides = (),
+    texts: Texts | None = None,
+    here: Path | None = None,
+) -> Recipe:
+    """Read, override and check a recipe; relative paths in its file start from the file's folder.
 
+    path: a file, or the name of a recipe that comes with seqzoo.
     overrides: each is checked like the file's own content.
+    texts: replace the recipe's corpus, see `own_text`.
+    here: the folder that relative paths in overrides and texts start from; None for the working
+    directory.
     Raises UsageError where there is no readable YAML file, RecipeError for what it says.
     """
-    name = describe(str(path))
-    try:
-        if path.is_dir():
-            inside = did_you_mean("", [file.name for file in path.iterdir() if _is_yaml(file)])
-            raise UsageError(f"recipe {name} is a directory, expected a YAML file.{inside}")
-        if path.exists() and not _is_yaml(path):
-            hint = _nearest(path)
-            raise UsageError(f"recipe {name} is not a YAML file; its name must end in .yaml.{hint}")
-        with path.open("rb") as file:
-            # One byte more than is allowed shows that a file is too large without reading all.
-            text = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"recipe {name} does not exist.{_nearest(path)}") from None
-    except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"recipe {name} cannot be read: {cause}.") from error
-    return parse_recipe(text, registry, source=str(path), base=path.parent, overrides=overrides)
+    path = find_recipe(path)
+    return parse_recipe(
+        recipe_text(path),
+        registry,
+        source=str(path),
+        base=path.parent,
+        overrides=overrides,
+        texts=texts,
+        here=here,
+    )
 
 
 def parse_recipe(
@@ -154,6 +172,8 @@ def parse_recipe(
     source: str,
     base: Path,
     overrides: Overrides = (),
+    texts: Texts | None = None,
+    here: Path | None = None,
 ) -> Recipe:
     """Check a recipe's text; see `load_recipe`.
 
@@ -166,36 +186,45 @@ def parse_recipe(
         raise RecipeError([marks.value(()).problem(message)])
     if "recipes" in data and "architecture" not in data:
         raise UsageError(f"{source} is the grid of a sweep; run it with 'seqzoo sweep {source}'.")
-    return _checked_recipe(data, marks, registry, base=base, overrides=overrides)
+    checked = check_recipe(
+        data,
+        marks,
+        registry,
+        base=base,
+        overrides=overrides,
+        texts=texts_of(texts),
+        here=here or Path.cwd(),
+    )
+    return _recipe(checked, base)
 
 
 def recipe_from(
-    data: Mapping[str, Any], registry: Registry, *, base: Path, overrides: Overrides = ()
+    data: Mapping[str, Any],
+    registry: Registry,
+    *,
+    base: Path,
+    overrides: Overrides = (),
+    texts: Texts | None = None,
 ) -> Recipe:
     """Check a recipe that is given as a mapping, which is not changed; see `parse_recipe`.
 
     Problems name the dotted path of their place.
     """
-    return _checked_recipe(
-        plain_data(data), DottedMarks(), registry, base=base, overrides=overrides
+    checked = check_recipe(
+        plain_data(data),
+        DottedMarks(),
+        registry,
+        base=base,
+        overrides=overrides,
+        texts=texts_of(texts),
+        here=Path.cwd(),
     )
+    return _recipe(checked, base)
 
 
-def _checked_recipe(
-    data: dict[str, Any], marks: Marks, registry: Registry, *, base: Path, overrides: Overrides
-) -> Recipe:
-    typed, problems = apply_overrides(data, marks, overrides=overrides, layout=LAYOUT)
-    registry = registry.copy()
-    file_mistakes = _load_plugin_files(data.get("plugins"), registry, base)
-    sections, options, mistakes = _check(data, registry)
-    if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
-        sections, options, mistakes = _check(data, registry)
-    problems += _problems(file_mistakes + with_hints(mistakes, data, marks, registry), marks)
-    if problems or sections is None:
-        raise RecipeError(problems)
-    filled = with_options(sections, options)
-    fields = {name: getattr(filled, name) for name in RecipeSections.model_fields}
-    return Recipe(**fields, base=base, registry=registry)
+def _recipe(checked: Checked, base: Path) -> Recipe:
+    fields = {name: getattr(checked.sections, name) for name in RecipeSections.model_fields}
+    return Recipe(**fields, base=base, registry=checked.registry, is_own_text=checked.is_own_text)
 
 
 def plugin_options(spec: Spec, overrides: Sequence[str]) -> Any:
@@ -218,60 +247,17 @@ def options_from(
     marks = Marks()
     marks.values[()] = Mark(source, 0, 0)
     typed, problems = apply_overrides(data, marks, overrides=overrides)
-    options, mistakes = check(model, data)
-    if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
+
+    def checked() -> tuple[Model | None, list[Mistake]]:
+        places = option_paths(data, model)
+        empty = locate(data, places, here=Path.cwd(), is_override=lambda _: True)
         options, mistakes = check(model, data)
-    problems += _problems(mistakes, marks)
+        return options, mistakes + empty
+
+    options, mistakes = checked()
+    if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
+        options, mistakes = checked()
+    problems += problems_at(mistakes, marks)
     if problems or options is None:
         raise RecipeError(problems)
     return options
-
-
-def _check(
-    data: dict[str, Any], registry: Registry
-) -> tuple[RecipeSections | None, dict[DataPath, Options], list[Mistake]]:
-    """The core's sections, the options of every plugin by the path of its choice, and mistakes."""
-    options: dict[DataPath, Options] = {}
-    mistakes: list[Mistake] = []
-    for named in named_plugins(data):
-        if isinstance(named, Mistake):
-            mistakes.append(named)
-            continue
-        checked, found = check_options(named, registry)
-        mistakes += found
-        if checked is not None:
-            options[named.path] = checked
-    sections, found = check(RecipeSections, without_link_options(data))
-    return sections, options, found + mistakes
-
-
-def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Mistake]:
-    """Load a recipe's plugin files into `registry`; what is not text is checked elsewhere."""
-    mistakes = []
-    for index, file in enumerate(files if isinstance(files, list) else []):
-        if isinstance(file, str):
-            try:
-                registry.add_file(base / file)
-            except PluginError as error:
-                mistakes.append(Mistake(("plugins", index), str(error)))
-    return mistakes
-
-
-def _problems(mistakes: Iterable[Mistake], marks: Marks) -> list[Problem]:
-    return [
-        (marks.key if mistake.at_key else marks.value)(mistake.path).problem(mistake.message)
-        for mistake in mistakes
-    ]
-
-
-def _nearest(path: Path) -> str:
-    """A hint with the closest name of a recipe in the folder of `path`."""
-    try:
-        beside = [entry.name for entry in path.parent.iterdir() if _is_yaml(entry)]
-    except (OSError, ValueError):
-        return ""
-    return did_you_mean(path.name, beside)
-
-
-def _is_yaml(path: Path) -> bool:
-    return path.suffix in (".yaml", ".yml")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -194,9 +195,7 @@ class RecipeSections(Section):
         json_schema_extra={"pattern": f"^{_NAME.pattern}$"},
     )
     description: str = Field(default="", description="free text; has no effect")
-    plugins: tuple[str, ...] = Field(
-        default=(), description="plugin files to load; paths are relative to the recipe's folder"
-    )
+    plugins: tuple[Path, ...] = Field(default=(), description="plugin files to load")
     corpus: Annotated[CorpusSection, Kind("corpus")] = Field(
         description="the bytes that the model is trained and scored on"
     )

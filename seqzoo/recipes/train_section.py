@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -140,10 +141,9 @@ class TrainSection(Section):
         description="a plugin that decides the order of the training text; null for contiguous "
         "lanes, which carry the state from batch to batch",
     )
-    start_from: str | None = Field(
+    start_from: Path | None = Field(
         default=None,
-        description="folder of a run whose best weights training starts "
-        "from, relative to the recipe's folder; null for new weights",
+        description="folder of a run whose best weights training starts from; null for new weights",
     )
     bptt_length: Annotated[int, Field(ge=1)] | Annotated[tuple[Stage, ...], Field(min_length=1)] = (
         Field(

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["dump_yaml", "resolve"]
+__all__ = ["dump_yaml", "flow_yaml", "resolve"]
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -55,6 +55,22 @@ def dump_yaml(data: Any) -> str:
         allow_unicode=True,
         default_flow_style=None,
         width=math.inf,
+    )
+
+
+def flow_yaml(data: Any) -> str:
+    """YAML on one line, to be put in the place of a value."""
+    return (
+        yaml.dump(
+            data,
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            default_flow_style=True,
+            width=math.inf,
+        )
+        .removesuffix("...\n")
+        .rstrip("\n")
     )
 
 

@@ -1,14 +1,13 @@
-"""Builds what a recipe names: corpus and splits, tokenizer, model, stream, sampling chain."""
+"""Builds what a recipe names: tokenizer, model, stream, sampling chain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy.typing as npt
 import torch
 
-from seqzoo.data.corpus import Data, open_corpus, sha256_of, split
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
@@ -22,21 +21,9 @@ __all__ = [
     "build_chain",
     "build_model",
     "build_tokenizer",
-    "open_data",
     "open_stream",
     "try_model",
 ]
-
-
-def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
-    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used."""
-    sentences: list[str] = []
-    corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
-    for sentence in sentences:
-        announce(sentence)
-    shares = recipe.corpus.split
-    splits = split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
-    return Data(corpus, sha256_of(corpus.data), splits, fell_back=bool(sentences))
 
 
 def build_tokenizer(recipe: Recipe) -> Tokenizer:

@@ -28,6 +28,7 @@ from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
 
 __all__ = [
+    "MAY_CHANGE",
     "Change",
     "Setting",
     "changed_fingerprint",
@@ -40,7 +41,7 @@ __all__ = [
 _DECIDING = ("train.budget", "train.validation")
 """Settings that may change and that decide which weights a run ends with."""
 
-_MAY_CHANGE = (
+MAY_CHANGE = (
     *_DECIDING,
     "description",
     "corpus.options",  # the bytes are compared with those of the start
@@ -54,6 +55,7 @@ _MAY_CHANGE = (
     "runtime.threads",
     "runtime.compile",
 )
+"""Settings that do not change what has been trained; all others are refused."""
 
 _START_FROM = "start a new run from the weights of this one with train.start_from={run}"
 _REASONS = {
@@ -230,7 +232,7 @@ def _refusals(settings: Iterable[Setting], directory: RunDirectory) -> list[Prob
     return [
         Problem(key, 0, 0, f"{key} cannot change in a run: {_reason(key).format(run=run)}.")
         for key in (setting.key for setting in settings)
-        if not _is_within(key, _MAY_CHANGE)
+        if not _is_within(key, MAY_CHANGE)
     ]
 
 

@@ -26,7 +26,7 @@ from typing import IO
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
 from seqzoo.terminal.format import quoted
 
-__all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
+__all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
 
 
 class RunDirectory:
@@ -130,6 +130,15 @@ def _new_place(file: IO[str]) -> str:
     return quoted(path.parent) if path.exists() else "FOLDER"
 
 
+def require_free(path: Path) -> None:
+    """Raises UsageError if something is at the path of a new run."""
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{path} exists; runs are never overwritten. Choose another name, or continue it with: "
+            f"seqzoo resume {quoted(path)}"
+        )
+
+
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:
     """A new directory `root/name`. If that exists and `numbered` is True: `name-2`, `name-3`, …
 
@@ -144,10 +153,7 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
             return RunDirectory(path)
         except FileExistsError:
             if not numbered:
-                raise UsageError(
-                    f"{path} exists; runs are never overwritten. Choose another --name, or "
-                    f"continue it with: seqzoo resume {quoted(path)}"
-                ) from None
+                require_free(path)
             number += 1
         except OSError as error:
             raise EnvironmentFault(f"{path} cannot be created: {error.strerror}.") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from seqzoo.data.corpus import Data
+from seqzoo.data.corpus import Data, open_data
 from seqzoo.data.tokens import EncodedTraining
 from seqzoo.errors import CheckpointError
 from seqzoo.model.generate import generate
@@ -18,7 +18,8 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice, SplitSection
 from seqzoo.results.result import StartRecord
-from seqzoo.runs.build import build_chain, build_model, build_tokenizer, open_data, try_model
+from seqzoo.runs.build import build_chain, build_model, build_tokenizer, try_model
+from seqzoo.runs.prepare import OTHER_CORPUS
 from seqzoo.terminal.display import Display
 from seqzoo.training.checkpoint import Checkpoint
 
@@ -119,13 +120,20 @@ class Experiment:
 
 
 def new_experiment(
-    recipe: Recipe, *, runtime: Runtime, display: Display, start: Start | None = None
+    recipe: Recipe,
+    *,
+    runtime: Runtime,
+    display: Display,
+    start: Start | None = None,
+    data: Data | None = None,
 ) -> Experiment:
-    """A new experiment: it opens the corpus, and the tokenizer learns from the training part.
+    """A new experiment: the tokenizer learns from the training part.
 
-    The display reports if the fallback is used. start: its tokenizer is used and does not learn.
+    start: its tokenizer is used and does not learn. data: None to open the recipe's corpus; the
+    display reports if the fallback is used.
     """
-    data = open_data(recipe, announce=lambda text: display.panel(text, title="another corpus"))
+    if data is None:
+        data = open_data(recipe, announce=lambda text: display.panel(text, title=OTHER_CORPUS))
     if start is not None:
         tokenizer = restored_tokenizer(recipe, start.checkpoint)
     else:

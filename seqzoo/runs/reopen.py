@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqzoo.data.corpus import Data
+from seqzoo.data.corpus import Data, open_data
 from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
-from seqzoo.runs.build import open_data
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import read_origin, stored_recipe

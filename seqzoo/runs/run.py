@@ -1,6 +1,6 @@
 """The Python API of a run: `seqzoo.run`, `open_run`, `resume`, and what a `Run` can do.
 
-    run = seqzoo.run("recipes/quick.yaml", {"train.budget.steps": 200})
+    run = seqzoo.run("quick", {"train.budget.steps": 200})
     run.score(b"To be, or not to be").bits_per_byte
 
 Nothing is printed without `show_progress`; warnings go through `warnings`.
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.own_text import Texts
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.arguments import Text, bytes_of, whole_number
 from seqzoo.runs.directory import RunDirectory, open_run_directory
@@ -56,6 +57,7 @@ def run(
     recipe: str | os.PathLike[str] | Mapping[str, Any] | Recipe,
     overrides: Mapping[str, Any] | Sequence[str] = (),
     *,
+    text: Texts | None = None,
     root: str | os.PathLike[str] = "runs",
     name: str | None = None,
     device: str | None = None,
@@ -63,7 +65,8 @@ def run(
 ) -> Run:
     """Train, score and sample a recipe, as `seqzoo run` does; returns the finished run.
 
-    recipe: a file, a dict, or a `Recipe`. overrides: dotted path -> value.
+    recipe: a file, a name such as "quick", a dict, or a `Recipe`. overrides: dotted path -> value.
+    text: your own text instead of the recipe's: a file, a folder, a pattern, or a list of them.
     root: the folder that the new run's folder is made in. name: of the run's folder, which must not
     exist; None means the recipe's name, with a number if it exists. device: overrides the recipe's.
     show_progress: report on stderr, as the command line does.
@@ -74,16 +77,21 @@ def run(
     """
     from seqzoo.recipes.load import recipe as make_recipe
     from seqzoo.recipes.sections import run_name
-    from seqzoo.runs.runner import run_recipe
+    from seqzoo.runs.prepare import prepare
 
     if name is not None:
         try:
             run_name(name)
         except ValueError as error:
             raise UsageError(f"name: {error}.") from None
-    checked = make_recipe(recipe, overrides)
+    checked = make_recipe(recipe, overrides, text=text)
     display = _display(show_progress)
-    directory, _ = run_recipe(checked, root=Path(root), name=name, device=device, display=display)
+    checked, data = prepare(checked, root=Path(root), name=name, display=display)
+    from seqzoo.runs.runner import run_recipe  # imports torch: only now
+
+    directory, _ = run_recipe(
+        checked, root=Path(root), name=name, device=device, data=data, display=display
+    )
     return Run(directory, registry=checked.registry, device=device, display=display)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from seqzoo.data.corpus import Data
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
@@ -34,16 +35,18 @@ def run_recipe(
     root: Path,
     name: str | None = None,
     device: str | None = None,
+    data: Data | None = None,
     display: Display,
 ) -> tuple[RunDirectory, Result]:
     """Train, evaluate and sample a recipe in a new directory under `root`.
 
     name: of the directory, which must not exist. None: the recipe's name, with a number if that
-    exists. Raises Interrupted after a signal (the run is saved), and what the parts raise.
+    exists. data: of the recipe, if it is open already.
+    Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
     runtime = make_runtime(recipe.runtime, device=device)
     start = load_start(recipe, display=display)
-    experiment = new_experiment(recipe, runtime=runtime, display=display, start=start)
+    experiment = new_experiment(recipe, runtime=runtime, display=display, start=start, data=data)
     if start is not None:
         warn_of_other_text(start, experiment)
     splits = experiment.data.splits

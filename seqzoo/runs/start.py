@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import StartRecord
@@ -26,13 +24,11 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
     given = recipe.train.start_from
     if given is None:
         return None
-    path = recipe.base / Path(given).expanduser()
+    path = (recipe.base / given).absolute()
     try:
         source = load_trained(path, recipe.registry, display=display)
     except UsageError as error:
-        raise UsageError(
-            f"train.start_from: {error} (relative paths start from {recipe.base})"
-        ) from error
+        raise UsageError(f"train.start_from: {error}") from error
     theirs = source.experiment.recipe
     for part in ("architecture", "tokenizer"):
         own, other = getattr(recipe, part), getattr(theirs, part)
@@ -46,7 +42,7 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
     sha256 = checkpoints.weights_sha256(source.directory.checkpoints, source.step)
     return Start(
         weights,
-        StartRecord(path=given, step=source.step, weights_sha256=sha256),
+        StartRecord(path=str(given), step=source.step, weights_sha256=sha256),
         corpus_sha256=read_origin(source.directory).sha256,
         split=theirs.corpus.split,
     )

@@ -23,6 +23,7 @@ from seqzoo.scoring.static import score_split
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.slowdown import MachineWatch
 
 __all__ = ["train_run"]
 
@@ -47,12 +48,15 @@ def train_run(
         trackers = _open_trackers(experiment, directory, stack)
         interruption = stack.enter_context(Interruption(display.on_signal))
         split = _validation_split(experiment)
+        machine = MachineWatch(training.runtime)
 
         def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
             metrics.append(line)
             if times:
                 timing.append(times)
                 _show(meter, training, line, times)
+                if report := machine.observe(times["bytes_per_second"]):
+                    display.warn(report)
             for tracker in trackers:
                 tracker.log(training.step, {**line, **times})
 

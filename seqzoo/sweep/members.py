@@ -14,6 +14,7 @@ from typing import Any
 from seqzoo.errors import Problem, RecipeError, UsageError
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe, load_recipe
+from seqzoo.recipes.shipped import find_recipe
 from seqzoo.recipes.yaml_reader import Mark
 from seqzoo.recipes.yaml_scalars import resolve
 from seqzoo.sweep.grid import SEED, Grid
@@ -56,6 +57,11 @@ class Member:
     def overrides(self) -> tuple[str, ...]:
         """The arguments of `seqzoo run` after the recipe."""
         return tuple(map(str, self.settings))
+
+    @property
+    def here(self) -> Path:
+        """The folder that relative paths in the settings start from: the grid file's."""
+        return Path(self.recipe_mark.source).parent
 
 
 def as_typed(value: Any) -> str:
@@ -105,7 +111,7 @@ def members_of(grid: Grid) -> tuple[Member, ...]:
     return tuple(
         Member(
             name,
-            grid.source.parent / recipe,
+            find_recipe(recipe, folder=grid.source.parent),
             marks.value(("recipes", index)),
             (*shared, *varied),
         )
@@ -122,7 +128,9 @@ def checked_recipes(members: Sequence[Member], registry: Registry) -> dict[str, 
     found: dict[Problem, Member] = {}
     for member in members:
         try:
-            recipes[member.name] = load_recipe(member.recipe, registry, overrides=member.overrides)
+            recipes[member.name] = load_recipe(
+                member.recipe, registry, overrides=member.overrides, here=member.here
+            )
         except RecipeError as error:
             for problem in _placed(error.problems, member):
                 found.setdefault(problem, member)

@@ -171,4 +171,8 @@ class MemberRun:
             overrides.append(f"runtime.threads={threads}")
         folder = str(self._directory.path.parent)
         recipe = str(self._member.recipe)
-        return ["run", "--name", self.name, "--runs", folder, "--", recipe, *overrides]
+        here = str(self._member.here)
+        return [
+            "run", "--name", self.name, "--runs", folder, "--paths-from", here,
+            "--", recipe, *overrides,
+        ]  # fmt: skip

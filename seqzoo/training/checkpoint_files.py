@@ -88,9 +88,9 @@ def keep_only_weights(folder: Path, steps: Collection[int]) -> None:
         directory = folder / f"step-{step}"
         manifest = json.loads((directory / MANIFEST).read_bytes())
         kept = {name: manifest["files"][name] for name in (WEIGHTS, STATE)}
-        if kept != manifest["files"]:
-            changed = {**manifest, "files": kept}
-            write_whole(directory / MANIFEST, json.dumps(changed, indent=1, sort_keys=True) + "\n")
+        if len(kept) < len(manifest["files"]):
+            manifest["files"] = kept
+            write_whole(directory / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     for path in _removable(folder, steps):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

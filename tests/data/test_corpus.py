@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -146,3 +148,22 @@ def test_sha256_in_blocks_equals_that_of_the_whole(size: int) -> None:
     data = np.random.default_rng(1).integers(0, 256, size).astype(np.uint8)
     assert sha256_of(data) == hashlib.sha256(data.tobytes()).hexdigest()
     assert sha256_of(data[::2]) == hashlib.sha256(data[::2].tobytes()).hexdigest()
+
+
+def test_a_corpus_is_opened_without_torch() -> None:
+    program = """
+import sys
+from pathlib import Path
+from seqzoo.data.corpus import open_corpus, sha256_of
+from seqzoo.plugin.registry import load_registry
+from seqzoo.recipes.sections import CorpusSection
+registry = load_registry()
+options = registry.get("corpus", "file").options(path=__file__)
+corpus = open_corpus(
+    CorpusSection(name="file", options=options), registry, Path(), announce=print
+)
+assert len(sha256_of(corpus.data)) == 64
+sys.exit("torch" in sys.modules)
+"""
+    program = program.replace("__file__", repr(__file__))
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

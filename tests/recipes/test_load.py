@@ -121,7 +121,7 @@ MISTAKES: list[tuple[str, str, str]] = [  # what is replaced, by what (^ the pla
     ("sample:\n", "runtime: {device: ^gpu}\nsample:\n", "runtime.device is 'gpu', expected text such as 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."),
     ("sample:\n", "runtime: {compile: ^yes}\nsample:\n", "runtime.compile is 'yes', expected true or false."),
     ("sample:\n", "plugins: ^absent.py\nsample:\n", "plugins is 'absent.py', expected a list."),
-    ("sample:\n", "plugins: [^absent.py]\nsample:\n", "plugin file absent.py could not be loaded: no such Python file."),
+    ("sample:\n", "plugins: [^absent.py]\nsample:\n", f"plugin file {Path('absent.py').absolute()} could not be loaded: no such Python file."),
     ("{name: bytes}", "{name: bytes, options: ^3}", "tokenizer.options is 3, expected a mapping."),
     ("{k: 5}", "{^j: 5}", "unknown option 'sample.chain.2.top_k.j'. Choose from: k."),
     ("  name: lstm\n  options:", "  ^options:", "architecture.name is missing, expected text."),

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from seqzoo import Corpus, UsageError, cache_directory
 from seqzoo_plugins._cache import keep, map_bytes
+from seqzoo_plugins.files.found import files_below, require
+from seqzoo_plugins.files.own_text import split_pattern
 
-__all__ = ["open_directory", "open_file"]
+__all__ = ["open_directory", "open_file", "open_files"]
 
 _BLOCK = 1 << 20
 
 
-def open_file(base: Path, name: str) -> Corpus:
+def open_file(path: Path) -> Corpus:
     """A file, memory-mapped. Raises UsageError if it cannot be read or is empty."""
-    path = base / Path(name).expanduser()
-    _require(path, path.is_file(), "a file", "for a folder use the corpus 'directory'")
+    path = path.absolute()
+    require(path, os.path.isfile(path), "a file", "for a folder use the corpus 'directory'")
     try:
         size = path.stat().st_size
         with path.open("rb"):
@@ -30,24 +31,59 @@ def open_file(base: Path, name: str) -> Corpus:
         raise UsageError(f"corpus file {path} cannot be read: {error.strerror}.") from error
     if size == 0:
         raise UsageError(f"corpus file {path} is empty; choose a file with text in it.")
-    return Corpus(name=path.name, data=map_bytes(path), origin=str(path))
+    return Corpus(
+        name=path.name, data=map_bytes(path), origin=str(path), files=[(str(path), 0, size)]
+    )
 
 
-def open_directory(base: Path, name: str, *, pattern: str, separator: bytes) -> Corpus:
+def open_directory(folder: Path, *, pattern: str, separator: bytes) -> Corpus:
     """The files below a folder that match, sorted by path, joined into one mapped file.
 
-    Hidden files and links to folders are skipped. The joined file is written again when a file is
-    added, removed, or changes in size or time. Raises UsageError if there is nothing to read.
+    Raises UsageError if there is nothing to read.
     """
-    folder = base / Path(name).expanduser()
-    _require(folder, folder.is_dir(), "a folder", "for a single file use the corpus 'file'")
-    found = {path.relative_to(folder).as_posix(): path for path in _visible_files(folder)}
-    paths = [found[relative] for relative in sorted(found) if _matches(relative, pattern)]
-    if not paths:
-        raise UsageError(
-            f"no file in {folder} matches '{pattern}' (files in it that are not hidden: "
-            f"{len(found)}); change the pattern or the path."
-        )
+    folder = folder.absolute()
+    paths = files_below(folder, pattern)
+    return _joined(
+        paths,
+        separator,
+        name=folder.resolve().name or "directory",
+        origin=f"{len(paths)} files of {folder} matching '{pattern}'",
+    )
+
+
+def open_files(given: Sequence[Path], *, separator: bytes) -> Corpus:
+    """Files, and the files of folders and patterns, joined in the order given, each file once.
+
+    Raises UsageError if one of them gives nothing to read.
+    """
+    # A file that is there twice would be trained on and tested on.
+    paths: dict[Path, Path] = {}
+    for each in given:
+        for path in _files_of(each.absolute()):
+            paths.setdefault(path.resolve(), path)
+    first, others = given[0].name or str(given[0]), len(given) - 1
+    return _joined(
+        list(paths.values()),
+        separator,
+        name=f"{first} and {others} more" if others else first,
+        origin=f"{len(paths)} files of " + ", ".join(str(each.absolute()) for each in given),
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    folder, pattern = split_pattern(str(path))
+    if pattern or os.path.isdir(folder):
+        return files_below(folder, pattern or "**/*")
+    require(path, os.path.isfile(path), "a file or a folder", "give the path of a file or a folder")
+    return [path]
+
+
+def _joined(paths: Sequence[Path], separator: bytes, *, name: str, origin: str) -> Corpus:
+    """The files joined in the cache.
+
+    They are joined again when a file was added, removed or changed, and when what is in the cache
+    is not what was written there.
+    """
     try:
         stats = [path.stat() for path in paths]
     except OSError as error:
@@ -55,64 +91,44 @@ def open_directory(base: Path, name: str, *, pattern: str, separator: bytes) -> 
     sizes = [stat.st_size for stat in stats]
     num_bytes = sum(sizes) + len(separator) * (len(paths) - 1)
     if not any(sizes):
-        raise UsageError(f"the {len(paths)} files of {folder} are all empty.")
+        raise UsageError(f"nothing to read: the {origin} are all empty.")
     listing = [
-        (path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns)
+        # A time of modification can be set back; the time of the last change cannot.
+        (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         for path, stat in zip(paths, stats, strict=True)
     ]
-    described = json.dumps([str(folder.resolve()), listing, separator.hex()])
-    key = hashlib.sha256(described.encode()).hexdigest()[:32]
+    key = hashlib.sha256(json.dumps([listing, separator.hex()]).encode()).hexdigest()[:32]
     joined = cache_directory() / "directory" / f"{key}.bin"
-    if not joined.is_file() or joined.stat().st_size != num_bytes:
-        keep(joined, _joined(paths, separator))
+    written = joined.with_suffix(".sha256")
+    if not _is_intact(joined, written):
+        keep(joined, _parts(paths, separator))
         if joined.stat().st_size != num_bytes:
             joined.unlink(missing_ok=True)
-            raise UsageError(f"files in {folder} changed while they were read; try again.")
+            raise UsageError(f"files changed while they were read ({origin}); try again.")
+        keep(written, [_sha256(joined).encode()])
+    starts = accumulate((size + len(separator) for size in sizes[:-1]), initial=0)
+    places = zip(map(str, paths), starts, sizes, strict=True)
     return Corpus(
-        name=folder.resolve().name or "directory",
+        name=name,
         data=map_bytes(joined),
-        origin=f"{len(paths)} files of {folder} matching '{pattern}'",
+        origin=origin,
+        files=[(path, start, start + size) for path, start, size in places],
     )
 
 
-def _require(path: Path, is_so: bool, expected: str, otherwise: str) -> None:
-    if is_so:
-        return
-    if path.exists():
-        raise UsageError(f"corpus path {path} is not {expected}; {otherwise}.")
-    hint = ""
-    if path.parent.is_dir():
-        siblings = [sibling.name for sibling in path.parent.iterdir() if sibling.name[0] != "."]
-        close = difflib.get_close_matches(path.name, siblings, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise UsageError(f"corpus path {path} does not exist.{hint}")
+def _is_intact(joined: Path, written: Path) -> bool:
+    try:
+        return _sha256(joined) == written.read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
-def _visible_files(folder: Path) -> Iterator[Path]:
-    """Regular files that are not hidden; os.walk does not follow links to folders, so no loops."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
-                yield path
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _matches(relative: str, pattern: str) -> bool:
-    """Whether a glob matches a path; `**` matches any number of folders, also none."""
-    return _match_parts(relative.split("/"), pattern.removeprefix("./").split("/"))
-
-
-def _match_parts(parts: list[str], patterns: list[str]) -> bool:
-    if not patterns:
-        return not parts
-    first, *rest = patterns
-    if first == "**":
-        return any(_match_parts(parts[skip:], rest) for skip in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], first) and _match_parts(parts[1:], rest)
-
-
-def _joined(paths: list[Path], separator: bytes) -> Iterator[bytes]:
+def _parts(paths: Sequence[Path], separator: bytes) -> Iterator[bytes]:
     for place, path in enumerate(paths):
         if place:
             yield separator

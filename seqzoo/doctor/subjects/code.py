@@ -25,7 +25,8 @@ from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
 from seqzoo.doctor.subjects.code_batches import read_batch, with_every_target
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
-from seqzoo.plugin.contracts import Batch, Corpus
+from seqzoo.plugin.contracts import Batch
+from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Span
 

@@ -1,0 +1,65 @@
+"""Finds files below folders; hidden files and links to folders are skipped."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqzoo import UsageError
+
+__all__ = ["files_below", "require"]
+
+
+def files_below(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder that match, sorted by path. Raises UsageError if there are none."""
+    require(folder, os.path.isdir(folder), "a folder", "for a single file use the corpus 'file'")
+    found = {path.relative_to(folder).as_posix(): path for path in _visible_files(folder)}
+    paths = [found[relative] for relative in sorted(found) if _matches(relative, pattern)]
+    if not paths:
+        raise UsageError(
+            f"no file in {folder} matches '{pattern}' (files in it that are not hidden: "
+            f"{len(found)}); change the pattern or the path."
+        )
+    return paths
+
+
+def require(path: Path, is_so: bool, expected: str, otherwise: str) -> None:
+    """Raises UsageError, with the nearest name, unless the path is what is expected."""
+    if is_so:
+        return
+    if os.path.exists(path):
+        raise UsageError(f"corpus path {path} is not {expected}; {otherwise}.")
+    try:
+        siblings = [name for name in os.listdir(path.parent) if name[0] != "."]
+    except OSError:  # no such folder, or one that may not be read
+        siblings = []
+    close = difflib.get_close_matches(path.name, siblings, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    raise UsageError(f"corpus path {path} does not exist.{hint}")
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    """Regular files that are not hidden; os.walk does not follow links to folders, so no loops."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _matches(relative: str, pattern: str) -> bool:
+    """Whether a glob matches a path; `**` matches any number of folders, also none."""
+    return _match_parts(relative.split("/"), pattern.removeprefix("./").split("/"))
+
+
+def _match_parts(parts: list[str], patterns: list[str]) -> bool:
+    if not patterns:
+        return not parts
+    first, *rest = patterns
+    if first == "**":
+        return any(_match_parts(parts[skip:], rest) for skip in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], first) and _match_parts(parts[1:], rest)

@@ -1,0 +1,90 @@
+"""seqzoo init [RECIPE] [FILE] [--text TEXT]"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqzoo.cli.recipes import RecipeArgument, Texts
+
+if TYPE_CHECKING:
+    from seqzoo.recipes.load import Recipe
+    from seqzoo.recipes.yaml_reader import DataPath
+
+
+def init(
+    recipe: RecipeArgument = "quick",
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Name of the copy; default: NAME.yaml.", show_default=False),
+    ] = None,
+    text: Texts = None,
+) -> None:
+    """Copy a recipe into a file of your own, to change it.
+
+    seqzoo init quick mine.yaml --text notes.txt
+    """
+    from seqzoo.cli.plugins import installed
+    from seqzoo.data.corpus import open_data
+    from seqzoo.data.prompt import prompt_from
+    from seqzoo.errors import UsageError
+    from seqzoo.recipes.edited import with_values
+    from seqzoo.recipes.load import load_recipe
+    from seqzoo.recipes.shipped import find_recipe
+    from seqzoo.terminal.console import note, warn
+    from seqzoo.terminal.format import quoted
+
+    source = find_recipe(recipe)
+    target = file if file is not None else Path(source.stem + ".yaml")
+    if target.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"'{target}' is not the name of a recipe; it must end in .yaml.")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {target.absolute().parent}; make it first.")
+    checked = load_recipe(source, installed(), texts=text)
+    prompt = ""
+    if text:
+        data = open_data(checked, announce=warn)
+        prompt = prompt_from(data.splits.validation.bytes)
+    read = source.read_text(encoding="utf-8-sig")
+    # The path of the schema starts from the folder of the original.
+    lines = read.splitlines(keepends=True)
+    read = "".join(line for line in lines if not line.startswith("# yaml-language-server:"))
+    try:
+        with target.open("x", encoding="utf-8") as copy:
+            changes = _changes(checked, read, target.absolute().parent)
+            if text:
+                changes["sample", "prompt"] = prompt
+            copy.write(with_values(read, changes))
+    except FileExistsError:
+        raise UsageError(
+            f"{target} exists, and nothing is overwritten; choose another name: "
+            f"seqzoo init {quoted(recipe)} FILE"
+        ) from None
+    note(f"{target} is a copy of '{recipe}'. Edit it, then type: seqzoo run {quoted(target)}")
+
+
+def _changes(recipe: Recipe, read: str, folder: Path) -> dict[DataPath, Any]:
+    """Values that differ in a copy: the text, a prompt for it, and paths, from the new folder."""
+    from seqzoo.recipes.paths import change_paths, expanded, recipe_paths
+    from seqzoo.recipes.yaml_reader import load_yaml
+
+    data, _ = load_yaml(read, "the recipe")
+    changes: dict[DataPath, Any] = {}
+
+    def moved(place: DataPath, value: str) -> str:
+        path = (recipe.base / expanded(value)).resolve()
+        near = folder.resolve()
+        changes[place] = str(path.relative_to(near) if path.is_relative_to(near) else path)
+        return str(changes[place])
+
+    if recipe.is_own_text:
+        options = recipe.corpus.options.model_dump(mode="json", exclude_unset=True)
+        split = {key: data["corpus"][key] for key in ("split",) if key in data["corpus"]}
+        data["corpus"] = {"name": recipe.corpus.name, "options": options, **split}
+    change_paths(data, recipe_paths(data, recipe.registry), moved)
+    if recipe.is_own_text:
+        changes = {place: value for place, value in changes.items() if place[0] != "corpus"}
+        changes["corpus",] = data["corpus"]
+    return changes

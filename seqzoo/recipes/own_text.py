@@ -1,0 +1,79 @@
+"""The user's own text in place of a recipe's corpus (`--text`).
+
+No corpus is known by name here: each corpus that can open texts of users declares `for_texts`, and
+is asked whether it is made for these.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from seqzoo.errors import PluginError, UsageError
+from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import Options
+from seqzoo.recipes.paths import expanded
+
+__all__ = ["Texts", "corpus_of", "texts_of"]
+
+Texts: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+"""A file, a folder, a glob pattern, `-` for stdin, or several of them."""
+
+
+def texts_of(texts: Texts | None) -> tuple[str, ...]:
+    """What the user gave, as a tuple. Raises UsageError if one of them is empty."""
+    if texts is None:
+        return ()
+    listed = [texts] if isinstance(texts, (str, os.PathLike)) else list(texts)
+    given = tuple(os.fspath(text) for text in listed)
+    if not all(text.strip() for text in given):
+        raise UsageError("text is empty, expected a file, a folder, a pattern, or - for stdin.")
+    if any(re.search("[\0\ud800-\udfff]", text) for text in given):
+        raise UsageError("the name of a text is not UTF-8; rename it, or give its folder.")
+    return given
+
+
+def corpus_of(
+    texts: Sequence[str], registry: Registry, *, here: Path, own: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The section `corpus` of a recipe that is to use these texts, as plain data.
+
+    here: the folder that relative paths start from. own: the recipe's section; its split is kept.
+    Raises UsageError if no corpus opens the texts, or more than one.
+    """
+    from seqzoo.plugin.build import as_plugin_error  # imports numpy; most recipes need none
+
+    absolute = tuple(
+        text if text == "-" else str(here.absolute() / expanded(text)) for text in texts
+    )
+    opened = {}
+    for entry in registry.registered("corpus"):
+        if entry.spec.for_texts is None:
+            continue
+        with as_plugin_error(registry, "corpus", entry.spec.name):
+            options = entry.spec.for_texts(absolute)
+        if options is not None:
+            opened[entry.spec.name] = options
+    shown = ", ".join(f"'{text}'" for text in texts)
+    if not opened:
+        raise UsageError(f"no installed corpus opens {shown}; 'seqzoo list corpus' shows all.")
+    if len(opened) > 1:
+        raise UsageError(
+            f"{shown} can be opened by the corpora {' and '.join(opened)}; choose one with "
+            f"corpus.name and corpus.options instead of --text."
+        )
+    [(name, options)] = opened.items()
+    split = {"split": own["split"]} if "split" in own else {}
+    return {"name": name, "options": _changed(name, options), **split}
+
+
+def _changed(name: str, options: Options) -> dict[str, Any]:
+    if not isinstance(options, Options):
+        raise PluginError(
+            f"corpus '{name}': for_texts returned {type(options).__name__}, expected its options "
+            f"or None."
+        )
+    return options.model_dump(mode="json", exclude_unset=True)
