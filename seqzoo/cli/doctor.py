@@ -65,7 +65,12 @@ def doctor(
     # Wrong arguments are reported before torch is imported.
     if fixed is not None:
         _require_writable(fixed, target)
-    recipe = _recipe(target, registry, overrides or [])
+    source = _recipe_file(target, overrides or [])
+    recipe = None
+    if source is not None:
+        from seqzoo.recipes.load import load_recipe
+
+        recipe = load_recipe(source, registry, overrides=overrides or [])
     from seqzoo.doctor.checks import select_checks
     from seqzoo.doctor.diagnosis import diagnose
     from seqzoo.doctor.report.text import print_diagnosis
@@ -89,7 +94,8 @@ def doctor(
 
         subject.watch = lambda share: display.show(begun + share * step, f"{current}: training")
         diagnosis = diagnose(subject, checks, watch=watch)
-    text = _fixed(diagnosis, subject, registry, target, overrides or [], into=fixed)
+    file = target / "recipe.yaml" if target and source is None else source
+    text = _fixed(diagnosis, subject, registry, file, overrides or [], into=fixed)
     changed = text if any(each.outcome.changes for each in diagnosis.findings) else None
     if as_json:
         print(printed(diagnosis, fixed=changed))
@@ -103,10 +109,10 @@ def doctor(
         raise typer.Exit(6)
 
 
-def _recipe(target: Path | None, registry: Registry, overrides: list[str]) -> Recipe | None:
-    """The recipe at `target`; None if it is a run, or nothing."""
-    from seqzoo.errors import RecipeError, UsageError
-    from seqzoo.recipes.load import load_recipe
+def _recipe_file(target: Path | None, overrides: list[str]) -> Path | None:
+    """The recipe that `target` is or names; None if it is a run, or nothing."""
+    from seqzoo.errors import UsageError
+    from seqzoo.recipes.shipped import find_recipe
     from seqzoo.runs.directory import open_run_directory
 
     if target is None:
@@ -119,14 +125,10 @@ def _recipe(target: Path | None, registry: Registry, overrides: list[str]) -> Re
             )
         open_run_directory(target)  # raises UsageError if there is no run
         return None
-    try:
-        return load_recipe(target, registry, overrides=overrides)
-    except RecipeError:
-        raise
-    except UsageError as error:
-        if target.exists():
-            raise
-        raise UsageError(f"there is no recipe or run {target}.{_nearest(target)}") from error
+    source = find_recipe(target)
+    if not source.exists():
+        raise UsageError(f"there is no recipe or run {target}.{_nearest(target)}")
+    return source
 
 
 def _subject(
@@ -160,8 +162,12 @@ def _nearest(target: Path) -> str:
     """A hint with the closest recipe or run beside the target, or the closest run in runs/."""
     from seqzoo.cli.options import DEFAULT_RUNS
     from seqzoo.errors import did_you_mean
+    from seqzoo.recipes.shipped import shipped_recipes
     from seqzoo.terminal.format import quoted
 
+    shipped = shipped_recipes()
+    if target.stem in shipped:
+        return f" The recipe '{target.stem}' comes with seqzoo; give its name, without a path."
     try:
         beside = [
             entry
@@ -171,7 +177,8 @@ def _nearest(target: Path) -> str:
         runs = [file.parent for file in DEFAULT_RUNS.glob("*/recipe.yaml")]
     except (OSError, ValueError):
         return ""
-    places = {name: path for path in (*runs, *beside) for name in (path.name, path.stem)}
+    named = (*map(Path, shipped), *runs, *beside)
+    places = {name: path for path in named for name in (path.name, path.stem)}
     hint = did_you_mean(target.name, places)
     close = [path for name, path in places.items() if hint == f" Did you mean '{name}'?"]
     return f" Did you mean {quoted(close[0])}?" if close else ""
@@ -212,16 +219,15 @@ def _fixed(
     diagnosis: Diagnosis,
     subject: Subject,
     registry: Registry,
-    target: Path | None,
+    path: Path | None,
     overrides: list[str],
     *,
     into: Path | None,
 ) -> str | None:
     from seqzoo.doctor.report.fixed_recipe import fixed_recipe
 
-    if target is None:
+    if path is None:
         return None
-    path = target / "recipe.yaml" if target.is_dir() else target
     return fixed_recipe(
         diagnosis,
         path.read_bytes(),

@@ -44,6 +44,7 @@ _ABBREVIATIONS = {
 }
 _AT_MOST = 3
 _MOST_HINTS = 10  # a file that is no recipe can have thousands of wrong names
+_LONGEST_VALUE = 60
 _CLOSE = 0.75
 _CLEARLY_CLOSER = 0.1
 
@@ -93,7 +94,7 @@ def _of_name(path: DataPath, mark: Mark, known: Sequence[DataPath]) -> str:
     parts, value = [str(part) for part in path], ""
     typed = _typed(mark)
     if typed is not None and typed[0][: len(parts)] == parts:
-        parts, value = typed[0], f"={typed[1]}"
+        parts, value = typed[0], f"={typed[1]}" if _is_short(typed[1]) else ""
     found = named_settings(parts, known) or _closest(path, known)
     if not 0 < len(found) <= _AT_MOST:
         return ""
@@ -118,7 +119,7 @@ def _closest(path: DataPath, known: Sequence[DataPath]) -> list[DataPath]:
 
 def _of_value(path: DataPath, value: Any, mark: Mark) -> str:
     """A hint for a single value where a section, or a list of choices, is expected."""
-    if isinstance(value, (dict, list)) or value is None:
+    if isinstance(value, (dict, list)) or value is None or not _is_short(str(value)):
         return ""
     setting, text = path, value if isinstance(value, str) else json.dumps(value)
     model = LAYOUT.sections.get(path)
@@ -140,6 +141,11 @@ def _typed(mark: Mark) -> tuple[list[str], str] | None:
     """The parts of an override's name, and its value, as typed; None for another place."""
     name, equals, value = mark.source.partition("=")
     return (name.strip().split("."), value) if equals and not mark.line else None
+
+
+def _is_short(value: str) -> bool:
+    """Whether a hint in quotes can repeat it in a line."""
+    return len(value) <= _LONGEST_VALUE and value.isprintable() and "'" not in value
 
 
 def _accepting(model: type[BaseModel], value: Any) -> str | None:

@@ -28,6 +28,21 @@ def test_the_recipe_of_a_healthy_subject_is_written_unchanged(tmp_path: Path) ->
     assert recipe(target).name == "small"
 
 
+def test_a_shipped_recipe_can_be_named_and_a_path_of_an_override_stays_right(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.txt").write_text("a text of our own, " * 500)
+    (tmp_path / "out").mkdir()
+    done = seqzoo(
+        "doctor", "quick", "corpus=file", "corpus.options.path=own.txt",
+        "--only", "environment.torch", "--fixed", "out/better.yaml", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = recipe(tmp_path / "out" / "better.yaml")
+    assert made.name == "quick"
+    assert (tmp_path / "out" / made.corpus.options.path).resolve() == tmp_path / "own.txt"
+
+
 def test_a_finding_without_a_setting_also_leaves_a_recipe(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     (tmp_path / "own.py").write_text(
@@ -52,9 +67,8 @@ def test_a_finding_without_a_setting_also_leaves_a_recipe(tmp_path: Path) -> Non
         (("nope",), "there is no recipe or run nope."),
         (("smal.yaml",), "there is no recipe or run smal.yaml. Did you mean small.yaml?"),
         (("smal",), "there is no recipe or run smal. Did you mean small.yaml?"),
-        (("trained",), "there is no recipe or run trained. Did you mean runs/trained?"),
+        (("traned",), "there is no recipe or run traned. Did you mean runs/trained?"),
         (("runs/traned",), "there is no recipe or run runs/traned. Did you mean runs/trained?"),
-        (("runs",), "runs is not a run of seqzoo: it has no recipe.yaml."),
         (("--fixed", "a.yaml"), "--fixed writes a recipe; give the recipe or the run to examine."),
         (("small.yaml", "--fixed", "a"), "--fixed: a must end in .yaml, as every recipe."),
     ],

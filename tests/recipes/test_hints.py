@@ -79,6 +79,13 @@ def test_without_a_clear_answer_nothing_is_guessed(override: str) -> None:
     assert "Did you mean" not in problems_of(GOOD, [override])[0].message
 
 
+@pytest.mark.parametrize("value", ["x" * 10_000, "two\nlines", "it's", "\x1b[31m"])
+def test_an_answer_repeats_no_value_that_cannot_be_pasted(value: str) -> None:
+    (problem,) = problems_of(GOOD, [f"prompt={value}"])
+    assert problem.message == "unknown option 'prompt'. Did you mean 'sample.prompt'?"
+    assert "Did you mean" not in problems_of(GOOD, [f"sample={value}"])[0].message
+
+
 def test_every_setting_can_be_found_by_its_own_path() -> None:
     data, _ = load_yaml(GOOD, "good")
     paths = [".".join(map(str, path)) for path in settings_of(data, small_registry())]

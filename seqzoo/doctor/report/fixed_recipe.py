@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.layout import LAYOUT
 from seqzoo.recipes.load import parse_recipe
 from seqzoo.recipes.overrides import apply_overrides
+from seqzoo.recipes.paths import is_overridden, locate, recipe_paths
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 
@@ -43,6 +45,9 @@ def fixed_recipe(
         return None
     data, marks = load_yaml(text, source)
     apply_overrides(data, marks, overrides=[*overrides, *changes], layout=LAYOUT)
+    # Paths of overrides start from the working directory, those of the file from its folder.
+    places = recipe_paths(data, registry)
+    locate(data, places, here=Path.cwd(), is_override=partial(is_overridden, marks))
     if changes:
         data["name"] = f"{data['name']}_fixed"
         data.pop("description", None)  # it describes the recipe before the changes
