@@ -75,7 +75,10 @@ def runs_as_json(statuses: Sequence[Status], root: Path) -> list[dict[str, Any]]
 
 
 def _cells(status: Status, root: Path) -> tuple[str, ...]:
-    score = status.result and status.result.scores.get("test")
+    result = status.result
+    # A run that was trained further has an old result until it is scored again.
+    is_current = result is not None and status.step in (None, result.steps)
+    score = result.scores.get("test") if result is not None and is_current else None
     return (
         plain(_name(status, root)),
         status.state,

@@ -58,11 +58,16 @@ class Row:
         """Settings that changed during training, as text, e.g. "steps 400 to 800"."""
         return tuple(
             dict.fromkeys(
-                f"{change.key.rpartition('.')[2]} {change.before} to {change.after}"
+                f"{change.key.rpartition('.')[2]} {_or_none(change.before)} to "
+                f"{_or_none(change.after)}"
                 for result in self.results
                 for change in result.changes
             )
         )
+
+
+def _or_none(value: object) -> str:
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def run_rows(

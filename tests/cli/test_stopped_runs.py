@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,3 +106,43 @@ def test_a_run_on_the_fallback_keeps_it(finished: Path, tinyshakespeare: Path) -
         )
         assert again.returncode == 0, again.stderr
         assert result_of(finished / "runs" / "offline")["corpus"]["name"] == "pastiche"
+
+
+def test_a_finished_run_is_reported_with_how_to_train_it_longer(finished: Path) -> None:
+    before = (finished / "runs" / "small" / "result.json").read_bytes()
+    done = seqzoo("resume", "runs/small", folder=finished)
+    assert done.returncode == 0, done.stderr
+    assert "runs/small is finished: 60 updates" in done.stderr
+    assert "seqzoo resume runs/small train.budget.steps=120" in done.stderr
+    score = json.loads(before)["scores"]["test"]["bits_per_byte"]
+    assert f"{score:.4f}" in done.stdout
+    assert (finished / "runs" / "small" / "result.json").read_bytes() == before
+
+
+def test_an_extension_that_is_killed_and_resumed_equals_an_uninterrupted_one_bit_for_bit(
+    finished: Path,
+) -> None:
+    longer = ("train.budget.steps=160", "train.checkpoint.every_steps=10")
+    whole, cut = (
+        shutil.copytree(finished / "runs" / "small", finished / "runs" / name)
+        for name in ("extended", "extended-cut")
+    )
+    assert seqzoo("resume", str(whole), *longer, folder=finished).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqzoo", "resume", str(cut), *longer],
+        cwd=finished,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(cut / "checkpoints" / "step-90", process)
+    process.kill()
+    process.communicate()
+    assert "stopped" in seqzoo("runs", str(cut), folder=finished).stdout
+    assert seqzoo("resume", str(cut), folder=finished).returncode == 0
+    ours, theirs = result_of(cut), result_of(whole)
+    for field in ("weights_sha256", "scores", "fingerprint", "changes", "steps"):
+        assert ours[field] == theirs[field]
+    assert ours["steps"] == 160
+    assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
