@@ -83,9 +83,9 @@ def bench(
 
 def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: bool) -> None:
     """One line for each ratio, below the architecture and, with targets, its size."""
-    from rich.markup import escape
     from rich.padding import Padding
     from rich.table import Table
+    from rich.text import Text
 
     from seqzoo.terminal.console import results
 
@@ -97,7 +97,7 @@ def _print_table(heading: str, found: list[dict[str, Any]], *, with_targets: boo
     for line in found:
         subject = " ".join(filter(None, (line["architecture"], line.get("size"))))
         if subject != title:
-            table.add_row(f"[bold]{escape(subject)}")
+            table.add_row(Text(subject, style="bold"))
             title = subject
         numbers = [f"{line['ratio']:.2f}"]
         if with_targets:

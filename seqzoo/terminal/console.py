@@ -1,40 +1,136 @@
-"""The two output streams: results on stdout, progress and messages on stderr."""
+"""The two output streams: results on stdout, progress and messages on stderr.
+
+Whatever is printed here, no character of it controls the terminal (seqzoo/terminal/characters.py).
+In a terminal, messages are broken between words; elsewhere each is one line, without blanks at
+its end.
+"""
 
 from __future__ import annotations
 
-from rich.console import Console
+import io
+import re
+import sys
+from collections.abc import Iterable
+from typing import IO, Any, cast
+
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.panel import Panel
+from rich.segment import Segment
 from rich.text import Text
 
-__all__ = ["messages", "note", "panel", "results", "warn"]
+from seqzoo.terminal.characters import visible
+
+__all__ = [
+    "can_redraw",
+    "fail",
+    "messages",
+    "note",
+    "panel",
+    "results",
+    "suggest",
+    "trimmed",
+    "warn",
+    "write",
+]
 
 
 def results() -> Console:
     """The console for results; without colours if it is not a terminal."""
-    return Console(highlight=False)
+    return _SafeConsole(file=trimmed(sys.stdout), highlight=False, markup=False, emoji=False)
 
 
 def messages() -> Console:
     """The console for progress and messages."""
-    return Console(stderr=True, highlight=False)
+    return _SafeConsole(file=trimmed(sys.stderr), highlight=False, markup=False, emoji=False)
+
+
+def can_redraw(console: Console) -> bool:
+    """Whether lines can be drawn again in place: not in a file, and not where TERM is dumb."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+def write(text: str) -> None:
+    """Print text for other programs on stdout: unchanged, except in a terminal.
+
+    There, no character of it controls the terminal. No newline is added.
+    """
+    sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:
-    """Print one line in dim text."""
-    messages().print(Text(text), style="dim", soft_wrap=True)
+    """Print a message in dim text."""
+    _say(Text(visible(text), style="dim"))
+
+
+def suggest(text: str, command: str) -> None:
+    """Print a message and a command that can be pasted: in a line of its own if it is long."""
+    console, line = messages(), f"{visible(text)}: {visible(command)}"
+    if console.is_terminal and len(line) > console.width:
+        _say(Text(f"{visible(text)}:", style="dim"))
+        console.print(Text(f"  {visible(command)}", style="dim"), soft_wrap=True)
+    else:
+        console.print(Text(line, style="dim"), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Print something that the user should know and that does not stop the work."""
-    messages().print(Text("warning: ", style="bold yellow") + Text(text), soft_wrap=True)
+    _say(Text.assemble(("warning: ", "bold yellow"), visible(text)))
 
 
 def fail(text: str) -> None:
     """Print why the command stops."""
-    for line in text.splitlines() or [""]:
-        messages().print(Text("error: ", style="bold red") + Text(line), soft_wrap=True)
+    for line in text.split("\n"):
+        _say(Text.assemble(("error: ", "bold red"), visible(line)))
 
 
 def panel(text: str, *, title: str) -> None:
     """Print an important message in a frame."""
-    messages().print(Panel(Text(text), title=title, title_align="left", border_style="yellow"))
+    frame = Panel(
+        Text(visible(text)), title=Text(visible(title)), title_align="left", border_style="yellow"
+    )
+    messages().print(frame)
+
+
+def trimmed(stream: Any) -> IO[str]:
+    """The stream itself if it is a terminal; otherwise one without blanks at the end of lines."""
+    if stream is None:  # the process has none, and no command prepared it
+        return io.StringIO()
+    return cast(IO[str], stream if stream.isatty() else _Trimmed(stream))
+
+
+def _say(text: Text) -> None:
+    console = messages()
+    if console.is_terminal:
+        # A word that is longer than the line, such as a path, stays whole: it is copied whole.
+        console.print(text, overflow="ignore", crop=False)
+    else:
+        console.print(text, soft_wrap=True)
+
+
+class _SafeConsole(Console):
+    """A console that shows characters which would control the terminal."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(visible(text), style)
+
+
+class _Trimmed:
+    """A text stream that leaves out blanks before a newline; rich fills the lines of tables."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(_BLANKS.sub("", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_BLANKS = re.compile(r"[ \t]+(?=\n)")

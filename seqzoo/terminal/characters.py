@@ -1,0 +1,73 @@
+"""Text from models, files and users, as it can be shown: nothing in it controls the terminal."""
+
+from __future__ import annotations
+
+import codecs
+
+__all__ = ["LOOKALIKES", "visible"]
+
+LOOKALIKES = "seqzoo.lookalikes"
+"""The name of the error handler of streams that cannot encode every character."""
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_CONTROL_PICTURES = 0x2400
+_DELETE_PICTURE = 0x2421
+
+# Characters that are obeyed, reorder the text around them, or cannot be seen. The joiners and the
+# marks of direction are not among them: ordinary text of some languages needs them.
+_C0 = {code: chr(_CONTROL_PICTURES + code) for code in range(0x20) if chr(code) not in "\t\n"}
+_C1 = range(0x80, 0xA0)
+_SEPARATORS = (0x2028, 0x2029)
+_BIDIRECTIONAL = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_ZERO_WIDTH = (0x200B, *range(0x2060, 0x2065), 0xFEFF, *range(0xE0000, 0xE0080))
+_VISIBLE = (
+    _C0
+    | {0x7F: chr(_DELETE_PICTURE)}
+    | dict.fromkeys((*_C1, *_SEPARATORS, *_BIDIRECTIONAL, *_ZERO_WIDTH), _REPLACEMENT)
+)
+
+
+def visible(text: str) -> str:
+    """The text with one visible character for each that a terminal would obey or hide.
+
+    Newlines and tabs stay. ESC is shown as its picture, U+241B, and so are the others below U+0020;
+    the rest are U+FFFD. The length does not change.
+    """
+    return text.translate(_VISIBLE)
+
+
+_ASCII = (
+    dict.fromkeys("‐‑‒–—−─━═╌╍┄┅┈┉╴╶╸╺", "-")
+    | dict.fromkeys("│┃║╎╏┆┇┊┋╵╷╹╻", "|")
+    | dict.fromkeys("‘’", "'")
+    | dict.fromkeys("“”", '"')
+    | {"…": "...", "±": "+/-", "×": "x", "²": "2", "•": "*", "·": ".", "→": "->", "≤": "<="}
+    | {"≥": ">=", "≈": "~", "\N{NO-BREAK SPACE}": " ", _REPLACEMENT: "?", "█": "#"}
+)
+
+
+def _lookalike(character: str) -> str:
+    """An ASCII form: similar where there is one, an escape otherwise."""
+    code = ord(character)
+    if character in _ASCII:
+        return _ASCII[character]
+    if 0x2500 <= code < 0x2580:  # corners and crossings of lines
+        return "+"
+    if 0x2800 <= code < 0x2900:  # dots of curves
+        return "." if code > 0x2800 else " "
+    if code in range(_CONTROL_PICTURES, _DELETE_PICTURE):
+        return f"\\x{code - _CONTROL_PICTURES:02x}"
+    if code == _DELETE_PICTURE:
+        return "\\x7f"
+    if 0xDC80 <= code < 0xDD00:  # a byte of a file name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("ascii", "backslashreplace").decode()
+
+
+def _encode_lookalikes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_lookalike, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(LOOKALIKES, _encode_lookalikes)

@@ -1,0 +1,73 @@
+"""The standard streams of a process: never missing, never unable to encode, and safe to lose.
+
+What cannot be written to stderr is dropped: a message is never worth the work. What cannot be
+written to stdout is an error, once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any, TextIO
+
+from seqzoo.terminal.characters import LOOKALIKES
+
+__all__ = ["RESULTS", "prepare_streams"]
+
+RESULTS = "standard output"
+"""The file name of an OSError that is about stdout."""
+
+
+def prepare_streams() -> None:
+    """Replace stdin, stdout and stderr for a command; for the start of a process only.
+
+    Stdout and stderr encode every text: where the encoding is not UTF-8, by look-alikes and
+    escapes. A stream that the process was started without is one that discards all.
+    """
+    for number in (0, 1, 2):
+        _open_if_closed(number)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 (it is open until the process ends)
+    sys.stdout = _replaced(sys.stdout, 1)
+    sys.stderr = _replaced(sys.stderr, 2)
+
+
+def _open_if_closed(number: int) -> None:
+    """Without this, the next file that is opened, a checkpoint perhaps, would get the messages."""
+    try:
+        os.fstat(number)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, usually this one
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+
+
+def _replaced(stream: TextIO | None, number: int) -> TextIO:
+    if stream is not None:
+        stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Descriptor(number)),
+        encoding=getattr(stream, "encoding", None) or "utf-8",
+        errors=LOOKALIKES,
+        line_buffering=number == 2 or os.isatty(number),
+    )
+
+
+class _Descriptor(io.FileIO):
+    """Stdout or stderr without a buffer; after the first failure it discards what is written."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if self.fileno() == 2:
+                return len(data)
+            raise OSError(error.errno, error.strerror, RESULTS) from error
