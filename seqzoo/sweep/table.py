@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqzoo.sweep.process import MemberRun, MemberState
+from seqzoo.terminal.console import can_redraw
 from seqzoo.terminal.format import clock
 
 __all__ = ["SweepDisplay", "sweep_display", "sweep_table"]
@@ -75,8 +76,8 @@ class SweepDisplay:
 
 @contextmanager
 def sweep_display(console: Console, runs: Sequence[MemberRun]) -> Iterator[SweepDisplay]:
-    """A live table where `console` is a terminal, a line for each change elsewhere."""
-    if not console.is_terminal:
+    """A live table where `console` can draw again, a line for each change elsewhere."""
+    if not can_redraw(console):
         yield SweepDisplay(console, None, runs)
         return
     # Only `show` draws: a thread that draws would disturb the starting of processes.

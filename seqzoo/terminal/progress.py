@@ -9,10 +9,16 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from seqzoo.terminal.characters import visible
+from seqzoo.terminal.console import can_redraw
 
 __all__ = ["Meter", "SilentMeter", "meter"]
 
-_PLAIN_EVERY_SECONDS = 10.0
+_FIRST_AFTER_SECONDS = 1.0
+_PLAIN_EVERY_SECONDS = 5.0
+_ESTIMATED_FROM = 0.03  # less of the task says nothing about the rest
 
 
 class Meter:
@@ -23,7 +29,8 @@ class Meter:
         self._progress = progress
         self._label = label
         self._task = progress.add_task(label, total=1.0, words="") if progress else None
-        self._started = self._printed_at = time.monotonic()
+        self._started = time.monotonic()
+        self._print_at = self._started + _FIRST_AFTER_SECONDS
         self._first_share: float | None = None
 
     def show(self, share: float, words: str) -> None:
@@ -31,11 +38,11 @@ class Meter:
         if self._first_share is None:
             self._first_share = share
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=share, words=words)
+            self._progress.update(self._task, completed=share, words=visible(words))
             return
         now = time.monotonic()
-        if now - self._printed_at >= _PLAIN_EVERY_SECONDS or share >= 1:
-            self._printed_at = now
+        if now >= self._print_at or share >= 1:
+            self._print_at = now + _PLAIN_EVERY_SECONDS
             self._print(f"{self._label} {share:4.0%}  {words}{self._time_left(share, now)}")
 
     def note(self, words: str) -> None:
@@ -45,11 +52,11 @@ class Meter:
     def _print(self, words: str, *, style: str | None = None) -> None:
         # The terminal may have been closed; the work continues, or is at least saved.
         with contextlib.suppress(OSError):
-            self._console.print(words, soft_wrap=True, markup=False, style=style)
+            self._console.print(Text(visible(words)), soft_wrap=True, style=style)
 
     def _time_left(self, share: float, now: float) -> str:
         done = share - (self._first_share or 0.0)
-        if done <= 0 or share >= 1:
+        if done < _ESTIMATED_FROM or share >= 1:
             return ""
         return f"  {(now - self._started) / done * (1 - share):.0f} s left"
 
@@ -69,15 +76,15 @@ class SilentMeter(Meter):
 
 @contextmanager
 def meter(label: str, console: Console) -> Iterator[Meter]:
-    """A meter: updated in place if `console` is a terminal, printed now and then if not."""
-    if not console.is_terminal:
+    """A meter: updated in place where `console` can draw again, printed now and then elsewhere."""
+    if not can_redraw(console):
         yield Meter(console, None, label)
         return
     columns = (
         # No label: with it the line would not fit into 80 columns.
         BarColumn(bar_width=8),
         TaskProgressColumn(),
-        TextColumn("{task.fields[words]}"),
+        TextColumn("{task.fields[words]}", markup=False),
         TimeRemainingColumn(compact=True),
     )
     # Only four frames a second, because training waits while a frame is drawn.
