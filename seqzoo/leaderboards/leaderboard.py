@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.leaderboards.board import Group, read_board, require_runs_folder
 from seqzoo.leaderboards.rows import Row, RowKind
 from seqzoo.plugin.specs import SPLITS
+from seqzoo.terminal.caller import warn_caller
 
 __all__ = ["LeaderboardRow", "leaderboard"]
 
@@ -85,7 +85,7 @@ def leaderboard(
     from scratch; otherwise they are a group of their own.
 
     Prints nothing and needs neither torch nor plugins. A result that cannot be read, or cannot be
-    true, is a UserWarning. Raises UsageError for a wrong folder, split or kind of score.
+    true, is a SeqzooWarning. Raises UsageError for a wrong folder, split or kind of score.
     """
     if split not in SPLITS:
         raise UsageError(f"'{split}' is not a split.{did_you_mean(split, SPLITS)}")
@@ -93,7 +93,7 @@ def leaderboard(
     require_runs_folder(folder)
     board = read_board(folder, split=split, sort=sort, each_run=each_run, with_started=with_started)
     for sentence in board.warnings:
-        warnings.warn(sentence, stacklevel=2)
+        warn_caller(sentence)
     return tuple(
         _row(row, group, number, ranked_by=sort)
         for number, group in enumerate(board.groups)

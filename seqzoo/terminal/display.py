@@ -6,17 +6,13 @@ passes warnings to Python's `warnings`.
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 
 from seqzoo.terminal import console
+from seqzoo.terminal.caller import SeqzooWarning, warn_caller
 from seqzoo.terminal.progress import Meter, SilentMeter, meter
 
 __all__ = ["Display", "SeqzooWarning", "TerminalDisplay"]
-
-
-class SeqzooWarning(UserWarning):
-    """Something that a user should know, and that does not stop the work."""
 
 
 class Display:
@@ -27,7 +23,7 @@ class Display:
 
     def warn(self, text: str) -> None:
         """Something that the user should know."""
-        warnings.warn(text, SeqzooWarning, stacklevel=2)
+        warn_caller(text)
 
     def panel(self, text: str, *, title: str) -> None:
         """An important message."""
