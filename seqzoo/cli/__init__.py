@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
@@ -15,7 +17,9 @@ from seqzoo.cli.bench import bench
 from seqzoo.cli.compare import compare
 from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
+from seqzoo.cli.faults import exit_code_of, sentence_of_fault
 from seqzoo.cli.fetch import fetch
+from seqzoo.cli.group import CommandGroup, is_wrong_command_line, sentence_of
 from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.resume import resume
@@ -24,11 +28,16 @@ from seqzoo.cli.sample import sample
 from seqzoo.cli.schema import schema
 from seqzoo.cli.show import show
 from seqzoo.cli.sweep import sweep
+from seqzoo.errors import SeqzooError
+from seqzoo.terminal import signals
+from seqzoo.terminal.console import fail, note, suggest, trimmed, write
+from seqzoo.terminal.streams import prepare_streams
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="seqzoo",
+    cls=CommandGroup,
     help="A zoo of byte-level sequence models: train, score exactly, sample, compare.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -55,7 +64,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from seqzoo.version import __version__
 
-        typer.echo(f"seqzoo {__version__}")
+        write(f"seqzoo {__version__}\n")
         raise typer.Exit
 
 
@@ -63,7 +72,9 @@ def _print_version(wanted: bool) -> None:
 def _common(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version."
+        ),
     ] = False,
 ) -> None:
     """Options of the program itself."""
@@ -71,29 +82,53 @@ def _common(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(_exit_code())
+    signals.stop_on_signals()
+    prepare_streams()
+    try:
+        code = _exit_code()
+    except KeyboardInterrupt:
+        signals.end(signals.received())
+    signals.stop_quietly()
+    sys.exit(code)
 
 
 def _exit_code() -> int:
-    from seqzoo.errors import SeqzooError
-
+    """The exit code of the command; whatever went wrong is printed, in one place."""
     try:
-        returned = app(standalone_mode=False)
+        return _run()
+    except SeqzooError as error:
+        fail(str(error))
+        return error.exit_code
+    except OSError as error:
+        fail(sentence_of_fault(error))
+        return exit_code_of(error)
+    except Exception as error:
+        if is_wrong_command_line(error):
+            fail(sentence_of(error))
+            return 2
+        if callable(text := getattr(error, "format_message", None)):
+            write(text())  # nothing was typed: the help, or "" where Typer has shown it
+            return 2
+        return _unexpected(error)
+    except BaseException as error:
+        if (code := getattr(error, "exit_code", None)) is None:
+            raise
+        _print_stopped(str(getattr(error, "message", error)), getattr(error, "command", ""))
+        return int(code)
+
+
+def _run() -> int:
+    """The exit code that the command returns; a stop and a closed pipe have theirs."""
+    try:
+        with _trimmed_help(sys.argv[1:]):
+            returned = app(prog_name="seqzoo", standalone_mode=False)
         sys.stdout.flush()
         if returned == 130:  # what Typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
-        print(
-            "\nstopped at once; a run is saved up to its last checkpoint",
-            file=sys.stderr,
-        )
-        return 130
-    except SeqzooError as error:
-        from seqzoo.terminal.console import fail
-
-        fail(str(error))
-        return error.exit_code
+        _print_stopped(signals.STOPPED)
+        return 128 + signals.received()
     except (BrokenPipeError, SystemExit) as error:
         # The reader of the pipe has ended (`| head`), which is not an error. If Typer catches the
         # exception first, it turns it into an exit.
@@ -101,32 +136,26 @@ def _exit_code() -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except OSError as error:
-        # For example, the disk is full or read-only.
-        from seqzoo.terminal.console import fail
 
-        place = f"{error.filename}: " if error.filename else ""
-        fail(f"{place}{error.strerror or error}. Correct this and run the command again.")
-        return 3
-    except Exception as error:
-        # A wrong command line: Typer's exception for it has no public name.
-        if callable(show_usage := getattr(error, "show", None)):
-            show_usage()
-            return 2
-        return _unexpected(error)
-    except BaseException as error:
-        if (code := getattr(error, "exit_code", None)) is None:
-            raise
-        from seqzoo.terminal.console import note
 
-        note(str(error))
-        return int(code)
+def _trimmed_help(arguments: list[str]) -> AbstractContextManager[object]:
+    """Help is printed by Typer, which fills lines with blanks, as the tables of rich are."""
+    if arguments and arguments[0] != "help" and not {"-h", "--help"} & set(arguments):
+        return contextlib.nullcontext()
+    return contextlib.redirect_stdout(trimmed(sys.stdout))
+
+
+def _print_stopped(message: str, command: str = "") -> None:
+    """Say that the command was stopped; a terminal has shown ^C in the present line."""
+    print(signals.line_start(), end="", file=sys.stderr)
+    if command:
+        suggest(message, command)
+    else:
+        note(message)
 
 
 def _unexpected(error: Exception) -> int:
     """Report a mistake in seqzoo or a plugin; the traceback is printed on request."""
-    from seqzoo.terminal.console import fail
-
     if os.environ.get("SEQZOO_TRACEBACK"):
         import traceback
 

@@ -6,22 +6,40 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interrupted", "Interruption"]
+from seqzoo.terminal import signals
 
-_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+__all__ = ["Interrupted", "Interruption", "stopping"]
 
 
 class Interrupted(BaseException):
-    """A run was saved and stopped because of a signal; `exit_code` is 128 + its number."""
+    """A run was stopped because of a signal; `exit_code` is 128 + its number.
 
-    def __init__(self, number: int, message: str) -> None:
+    The message says what is saved. command: to continue in a shell; "" if there is none.
+    """
+
+    def __init__(self, number: int, message: str, *, command: str = "") -> None:
         self.exit_code = 128 + number
-        super().__init__(message)
+        self.message = message
+        self.command = command
+        super().__init__(f"{message}: {command}" if command else message)
+
+
+@contextmanager
+def stopping(message: str, *, command: str = "") -> Iterator[None]:
+    """A stage of a run, in which a KeyboardInterrupt becomes an Interrupted with this message.
+
+    The innermost stage counts.
+    """
+    with signals.stage(f"{message}: {command}" if command else message):
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise Interrupted(signals.received(), message, command=command) from None
 
 
 class Interruption:
@@ -39,7 +57,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in signals.STOPPING:
                 # A signal that is ignored stays ignored: nohup does this with SIGHUP.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._note)

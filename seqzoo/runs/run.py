@@ -25,7 +25,9 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.arguments import Text, bytes_of, whole_number
 from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.interruption import stopping
 from seqzoo.terminal.display import Display, TerminalDisplay
+from seqzoo.terminal.format import quoted
 
 if TYPE_CHECKING:
     from seqzoo.plugin.contracts import SequenceModel, Tokenizer
@@ -103,7 +105,9 @@ def resume(
     from seqzoo.runs.runner import resume_run
 
     registry, display = registry or load_registry(), _display(show_progress)
-    directory, _ = resume_run(Path(path), registry, device=device, display=display)
+    again = f"seqzoo resume {quoted(path)}"
+    with stopping("Stopped; the run is as it was. Continue it with", command=again):
+        directory, _ = resume_run(Path(path), registry, device=device, display=display)
     return Run(directory, registry=registry, device=device, display=display)
 
 

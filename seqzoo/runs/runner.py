@@ -20,7 +20,7 @@ from seqzoo.runs.directory import (
     open_run_directory,
 )
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment, restored_tokenizer
-from seqzoo.runs.interruption import Interrupted, Interruption
+from seqzoo.runs.interruption import Interrupted, Interruption, stopping
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data, stored_recipe
@@ -30,6 +30,7 @@ from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import require_lanes, score_split
 from seqzoo.terminal.display import Display
+from seqzoo.terminal.format import quoted
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
@@ -37,6 +38,7 @@ from seqzoo.training.loop import Hooks, Training, train
 __all__ = ["resume_run", "run_recipe"]
 
 
+@stopping("Stopped before training; nothing is saved.")
 def run_recipe(
     recipe: Recipe,
     *,
@@ -91,6 +93,11 @@ def resume_run(
         return directory, _train_and_score(directory, experiment, training, logs=logs)
 
 
+def _to_continue(directory: RunDirectory) -> str:
+    """What continues the run in a shell."""
+    return f"seqzoo resume {quoted(directory.path)}"
+
+
 def _make_training(experiment: Experiment) -> Training:
     recipe = experiment.recipe
     stream = open_stream(recipe, experiment.training.tokens)
@@ -117,7 +124,15 @@ def _train_and_score(
     logs: Mapping[str, int] | None = None,
 ) -> Result:
     """Train to the end of the budget, score the best weights, and write result and samples."""
-    _train(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
+    again = _to_continue(directory)
+    with stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again):
+        _train(directory, experiment, training, logs or {"metrics": 0, "timing": 0})
+    with stopping("Stopped. Training is finished and saved; score it with", command=again):
+        return _score(directory, experiment, training)
+
+
+def _score(directory: RunDirectory, experiment: Experiment, training: Training) -> Result:
+    """Score the best weights, and write result and samples."""
     folder = directory.checkpoints
     newest = checkpoints.load(folder, training.step)
     best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
@@ -199,8 +214,8 @@ def _train(
     if interruption.received is not None:
         raise Interrupted(
             interruption.received,
-            f"stopped and saved at step {training.step}; continue with: "
-            f"seqzoo resume {directory.path}",
+            f"Stopped and saved at step {training.step}; continue with",
+            command=_to_continue(directory),
         )
 
 

@@ -17,7 +17,7 @@ from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
 from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.table import SweepDisplay, sweep_display
-from seqzoo.terminal.console import messages, note
+from seqzoo.terminal.console import can_redraw, messages, note
 
 __all__ = ["run_sweep", "threads_each"]
 
@@ -62,7 +62,7 @@ def run_sweep(
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
         # In a terminal the table shows it, and a line would break the table.
-        message = "" if console.is_terminal else _STOPPING
+        message = "" if can_redraw(console) else _STOPPING
         with Interruption(message) as interruption, sweep_display(console, runs) as display:
             try:
                 _work(runs, interruption, display, jobs=jobs)
@@ -73,7 +73,7 @@ def run_sweep(
         done = sum(run.state in (MemberState.FINISHED, MemberState.SKIPPED) for run in runs)
         raise Interrupted(
             interruption.received,
-            f"stopped with {done} of {len(runs)} members finished; to continue, run the same "
+            f"Stopped with {done} of {len(runs)} members finished; to continue, run the same "
             f"command again",
         )
     return [run for run in runs if run.state is MemberState.FAILED]

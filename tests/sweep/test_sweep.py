@@ -222,9 +222,9 @@ def test_a_stopped_sweep_saves_says_how_to_continue_and_starts_no_more(
         finally:
             process.kill()
     assert process.returncode == 128 + number, messages
-    assert "stopped with 0 of 3 members finished; to continue, run the same command" in messages
+    assert "Stopped with 0 of 3 members finished; to continue, run the same command" in messages
     for run in started_runs:
-        assert "stopped and saved at step" in (runs / "logs" / f"{run.name}.log").read_text()
+        assert "Stopped and saved at step" in (runs / "logs" / f"{run.name}.log").read_text()
     assert not (runs / "small-seed_3").exists()
     listed = json.loads(sweep(tmp_path, "--dry-run", "--json").stdout)
     assert [row["state"] for row in listed] == ["unfinished", "unfinished", "new"]

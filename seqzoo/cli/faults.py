@@ -1,0 +1,59 @@
+"""An OSError as one sentence: what could not be done, and what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from seqzoo.terminal.streams import RESULTS
+
+__all__ = ["exit_code_of", "sentence_of_fault"]
+
+_WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def exit_code_of(error: OSError) -> int:
+    """2 where a path is wrong, 3 where the machine is at fault (seqzoo/errors.py)."""
+    return 2 if error.errno in _WRONG_PATH and error.filename is not None else 3
+
+
+def sentence_of_fault(error: OSError) -> str:
+    """The message for a user; it only says what is certain."""
+    cause = error.strerror or str(error) or type(error).__name__
+    if error.filename == RESULTS:
+        return f"The results could not be printed: {cause}. Files that were written are complete."
+    if not isinstance(error.filename, (str, bytes)):
+        if error.errno in _FULL:
+            return f"{cause}: make room on the disk and run the command again."
+        return f"The system reports: {cause}."
+    path = Path(os.fsdecode(error.filename))
+    if error.errno == errno.ENOENT:
+        return _missing(path)
+    if error.errno == errno.ENOTDIR:
+        return f"{_nearest(path)} is a file, expected a folder."
+    if error.errno == errno.EISDIR:
+        return f"{path} is a folder, expected a file."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{path}: {cause}; change its permissions or choose another place."
+    if error.errno == errno.EROFS:
+        return f"{path} cannot be written: {cause}; choose another place."
+    if error.errno in _FULL:
+        return f"{path} cannot be written: {cause}; make room and run the command again."
+    return f"{path}: {cause}."
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    if folder.is_dir():
+        return f"{path}: there is no such file or folder."
+    return f"The folder {folder} does not exist."
+
+
+def _nearest(path: Path) -> Path:
+    """The first part of the path that exists and is not a folder."""
+    for part in (*reversed(path.parents), path):
+        if part.exists() and not part.is_dir():
+            return part
+    return path

@@ -1,0 +1,115 @@
+"""The group of all commands: what a wrong command or option is answered with."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import BaseModel
+
+__all__ = ["CommandGroup", "is_wrong_command_line", "sentence_of"]
+
+_MEANT = {
+    "ask": "sample",
+    "complete": "sample",
+    "diff": "compare",
+    "download": "fetch",
+    "evaluate": "eval",
+    "generate": "sample",
+    "grid": "sweep",
+    "info": "show",
+    "ls": "list",
+    "plugins": "list",
+    "predict": "sample",
+    "rank": "leaderboard",
+    "check": "doctor",
+    "continue": "resume",
+    "score": "eval",
+    "search": "sweep",
+    "start": "run",
+    "test": "eval",
+    "train": "run",
+    "write": "sample",
+}
+"""Names that other programs have for our commands."""
+
+
+class CommandGroup(TyperGroup):
+    """The commands; a wrong name is one sentence with the name that was probably meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that `args` begins with. Raises UsageError if there is none."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            from seqzoo.errors import UsageError, did_you_mean
+
+            known = {command: command for command in self.list_commands(ctx)}
+            meant = closest(name, _MEANT | known)
+            hint = f" Did you mean '{meant}'?" if meant else did_you_mean(name, known)
+            raise UsageError(f"there is no command '{name}'.{hint} See 'seqzoo --help'.")
+        return super().resolve_command(ctx, args)
+
+
+def is_wrong_command_line(error: Exception) -> bool:
+    """Whether Typer raised it for what was typed; its exceptions have no public names."""
+    return hasattr(error, "format_message") and type(error).__name__ != "NoArgsIsHelpError"
+
+
+def sentence_of(error: Any) -> str:
+    """What is wrong with the command line, and what was probably meant."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "seqzoo"
+    help_hint = f"See '{path} --help'."
+    if (option := getattr(error, "option_name", None)) is None or context is None:
+        return f"{error.format_message().rstrip('.')}. {help_hint}"
+    if not hasattr(error, "possibilities"):  # the option exists and is used wrongly
+        return f"{error.format_message().rstrip('.')}. {help_hint}"
+    parameters = context.command.get_params(context)
+    # Every command has --help, which is hardly what a wrong name was meant to be.
+    known = [name for each in parameters for name in each.opts if name not in ("--help", "-h")]
+    meanings = {name: name for name in known if name.startswith("--")}
+    hint = ""
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    if any("KEY=VALUE" in str(each.metavar) for each in arguments):
+        meanings = _settings_by_option() | meanings
+        if "." in option:
+            hint = f" Settings of the recipe have no dashes: {option.lstrip('-')}=VALUE."
+    if not hint and (meant := closest(option, meanings)):
+        hint = f" Did you mean '{meant}'?"
+    return f"{path} has no option '{option}'.{hint} {help_hint}"
+
+
+def closest(name: str, meanings: Mapping[str, str]) -> str:
+    """The meaning of the known name that is closest to `name`; "" if none is close."""
+    found = get_close_matches(name.lower(), meanings, n=1, cutoff=0.6)
+    return meanings[found[0]] if found else ""
+
+
+def _settings_by_option() -> dict[str, str]:
+    """Settings of recipes by the options that they would be in other programs.
+
+    `--batch-size` and `--bs` are train.batch_size=VALUE; of equal names, the first setting counts.
+    """
+    from seqzoo.recipes.sections import RecipeSections
+
+    found: dict[str, str] = {}
+    for path in _settings(RecipeSections):
+        words = path.rpartition(".")[2].split("_")
+        for option in ("-".join(words), "".join(word[0] for word in words)):
+            found.setdefault(f"--{option}", f"{path}=VALUE")
+    return found
+
+
+def _settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted path of every setting of the core, section by section."""
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and hasattr(inner, "model_fields"):
+            yield from _settings(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
