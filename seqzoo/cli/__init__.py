@@ -25,6 +25,7 @@ from seqzoo.cli.list import list_plugins
 from seqzoo.cli.resume import resume
 from seqzoo.cli.run import run
 from seqzoo.cli.sample import sample
+from seqzoo.cli.sampler_options import SampleCommand
 from seqzoo.cli.schema import schema
 from seqzoo.cli.show import show
 from seqzoo.cli.sweep import sweep
@@ -49,7 +50,7 @@ app.command("run")(run)
 app.command("resume")(resume)
 app.command("sweep")(sweep)
 app.command("eval")(evaluate)
-app.command("sample")(sample)
+app.command("sample", cls=SampleCommand)(sample)
 app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
 app.command("doctor")(doctor)
@@ -62,9 +63,7 @@ app.command("bench")(bench)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from seqzoo.version import __version__
-
-        write(f"seqzoo {__version__}\n")
+        version()
         raise typer.Exit
 
 
@@ -73,11 +72,30 @@ def _common(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version."
+            "--version", "-V", callback=_print_version, is_eager=True, help="Show the version."
         ),
     ] = False,
 ) -> None:
     """Options of the program itself."""
+
+
+@app.command("version")
+def version() -> None:
+    """Show the version."""
+    from seqzoo.version import __version__
+
+    write(f"seqzoo {__version__}\n")
+
+
+@app.command("help")
+def help_(
+    command: Annotated[
+        str | None, typer.Argument(help="A command; default: all.", show_default=False)
+    ] = None,
+) -> int:
+    """Show the help of a command."""
+    arguments = [*([] if command is None else [command]), "--help"]
+    return int(app(arguments, prog_name="seqzoo", standalone_mode=False) or 0)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson
+from seqzoo.cli.options import AsJson, run_named
 
 
 class Over(StrEnum):
@@ -24,6 +24,7 @@ def compare(
         typer.Argument(
             help="Folders of two or more finished runs; each is compared with the first.",
             show_default=False,
+            callback=run_named,
         ),
     ],
     split: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device
+from seqzoo.cli.options import AsJson, Device, recipe_or_run
 
 if TYPE_CHECKING:
     from seqzoo.doctor.diagnosis import Diagnosis
@@ -22,6 +22,7 @@ def doctor(
             metavar="[RECIPE|RUN]",
             help="A recipe, or the folder of a run. Without it: this installation.",
             show_default=False,
+            callback=recipe_or_run,
         ),
     ] = None,
     overrides: Annotated[

@@ -3,18 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-__all__ = ["DEFAULT_RUNS", "AsJson", "Device", "Into", "Run", "RunsFolder", "Step", "split_named"]
+__all__ = [
+    "DEFAULT_RUNS",
+    "AsJson",
+    "Device",
+    "Into",
+    "Run",
+    "RunsFolder",
+    "Step",
+    "recipe_or_run",
+    "run_named",
+    "split_named",
+]
 
 DEFAULT_RUNS = Path("runs")
 
+
+def run_named(ctx: typer.Context, value: Any) -> Any:
+    """The folders that are meant by what was typed: `quick` is runs/quick if there is no `quick`.
+
+    A callback of arguments; value: a path, several, or None. The folder of the runs is the option
+    --runs where the command has it.
+    """
+    if isinstance(value, (list, tuple)):
+        return [run_named(ctx, each) for each in value]
+    inside = _in_runs(ctx, value)
+    # A name that is wrong is looked for there too, so that the message suggests a run.
+    return inside if inside is not None and not value.suffix else recipe_or_run(ctx, value)
+
+
+def recipe_or_run(ctx: typer.Context, value: Any) -> Any:
+    """The same for an argument that can also be something else: only if there is such a run."""
+    inside = _in_runs(ctx, value)
+    return inside if inside is not None and inside.is_dir() else value
+
+
+def _in_runs(ctx: typer.Context, value: Path | None) -> Path | None:
+    """The place of a run with this name; None if it is a path, or the name of something here."""
+    runs = ctx.params.get("runs")
+    folder = runs if isinstance(runs, Path) else DEFAULT_RUNS
+    if value is None or len(value.parts) != 1 or value.exists() or not folder.is_dir():
+        return None
+    return folder / value
+
+
 Run: TypeAlias = Annotated[
-    Path, typer.Argument(help="Folder of the run, e.g. runs/quick.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Folder of the run, e.g. runs/quick, or its name in --runs.",
+        show_default=False,
+        callback=run_named,
+    ),
 ]
-RunsFolder: TypeAlias = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+# Eager, because the name of a run is looked up in it.
+RunsFolder: TypeAlias = Annotated[
+    Path, typer.Option("--runs", help="Folder that holds the runs.", is_eager=True)
+]
 Device: TypeAlias = Annotated[
     str | None,
     typer.Option(help="auto, cpu, cuda, cuda:N or mps; default: as in the recipe.", metavar="NAME"),

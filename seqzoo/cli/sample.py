@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.opened import opened
-from seqzoo.cli.options import Device, Run, Step
+from seqzoo.cli.options import DEFAULT_RUNS, Device, Run, RunsFolder, Step
+from seqzoo.cli.sampler_options import given_links
 
 
 def sample(
+    ctx: typer.Context,
     run: Run,
     prompt: Annotated[
         str | None, typer.Option("--prompt", "-p", help="Text to continue; default: the recipe's.")
@@ -33,53 +35,85 @@ def sample(
             "-s",
             metavar="NAME[=VALUE]",
             help="A link of the chain, e.g. -s temperature=0.8 -s top_p=0.95; the order matters. "
+            "The options below are added after these, in the order given. "
             "Default: the recipe's chain.",
         ),
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="How many samples.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the first sample.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the first sample.")] = None,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive", "-i", help="Read prompts line by line and continue each of them."
+        ),
+    ] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Write the bytes as they are, in a terminal too."),
+    ] = False,
     step: Step = None,
+    runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
 ) -> None:
-    """Sample text from a run; prints the prompt and its continuation to stdout."""
+    """Sample text from a run; prints the prompt and its continuation to stdout.
+
+    In a terminal, control characters in the text are shown and not obeyed.
+    """
+    from seqzoo.cli.interactive import converse
+    from seqzoo.errors import UsageError
     from seqzoo.recipes.choices import parse_links
     from seqzoo.terminal.console import note
 
+    if interactive and (prompt is not None or prompt_file is not None or count is not None):
+        raise UsageError(
+            "--interactive reads the prompts itself; leave out --prompt, --prompt-file and --count."
+        )
     trained = opened(run, device=device, step=step)
+    start = _prompt(prompt, prompt_file)
     experiment = trained.trained.experiment
     section = experiment.recipe.sample
-    chain = parse_links(sampler, experiment.registry) if sampler else section.chain
-    start = _prompt(prompt, prompt_file)
+    links = [*(sampler or ()), *given_links(ctx)]
+    chain = parse_links(links, experiment.registry) if links else section.chain
     if start is None:
         start = section.prompt.encode()
     first_seed = section.seed if seed is None else seed
-    samples = count or section.count
-    for number in range(samples):
-        if samples > 1:
-            note(f"sample {number + 1} of {samples}, seed {first_seed + number}")
-        write = _writer()
-        write(start)
+
+    def continue_(text: bytes, number: int) -> None:
+        write = _writer(raw=raw)
+        write(text)
         for piece in experiment.generate(
-            start, length=length or section.length, chain=chain, seed=first_seed + number
+            text, length=length or section.length, chain=chain, seed=first_seed + number
         ):
             write(piece)
         write(b"\n")
 
+    if interactive:
+        # The model is loaded before the first prompt, so that Ctrl-C ends a text and no import.
+        list(experiment.generate(start, length=1, chain=chain, seed=first_seed))
+        converse(continue_)
+        return
+    samples = count or section.count
+    for number in range(samples):
+        if samples > 1:
+            note(f"sample {number + 1} of {samples}, seed {first_seed + number}")
+        continue_(start, number)
 
-def _writer() -> Callable[[bytes], None]:
+
+def _writer(*, raw: bool) -> Callable[[bytes], None]:
     """A function that writes whole characters to a terminal, or the bytes to a file or a pipe."""
-    if not sys.stdout.isatty():
-        raw = sys.stdout.buffer
+    if raw or not sys.stdout.isatty():
+        stream = sys.stdout.buffer
 
         def write_bytes(data: bytes) -> None:
-            raw.write(data)
-            raw.flush()
+            stream.write(data)
+            stream.flush()
 
         return write_bytes
     from seqzoo.model.generate import Utf8Stream
+    from seqzoo.terminal.console import write
 
     text = Utf8Stream()
-    return lambda data: print(text.feed(data), end="", flush=True)
+    return lambda data: write(text.feed(data))
 
 
 def _prompt(text: str | None, file: Path | None) -> bytes | None:

@@ -134,10 +134,20 @@ class StreamSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerSpec(Spec):
-    """A link of the sampling chain: `build(options)` gives a `Sampler`."""
+    """A link of the sampling chain: `build(options)` gives a `Sampler`.
+
+    Its name is also an option of `seqzoo sample`, with the shorthand option as its value.
+    letter: a short form of that option, "t" for `-t`; "" for none.
+    """
 
     kind: ClassVar[str] = "sampler"
     build: Callable[[Any], Sampler]
+    letter: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch("[A-Za-z]?", self.letter):
+            raise ValueError(f"letter of sampler '{self.name}' is {self.letter!r}, not one letter")
 
 
 @dataclass(frozen=True, kw_only=True)

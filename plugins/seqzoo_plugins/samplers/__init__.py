@@ -63,6 +63,7 @@ def register_samplers() -> Iterable[SamplerSpec]:
         summary="divides the logits: below 1 less random, above 1 more random, 0 greedy",
         source="Ackley, Hinton and Sejnowski 1985",
         options=TemperatureOptions,
+        letter="t",
         build=_build_temperature,
     )
     yield SamplerSpec(
