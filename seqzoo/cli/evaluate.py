@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqzoo.cli.opened import opened
-from seqzoo.cli.options import AsJson, Device, Run, Step, split_named
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder, Step, split_named
 
 if TYPE_CHECKING:
     from seqzoo.recipes.load import Recipe
@@ -42,6 +42,7 @@ def evaluate(
         int | None, typer.Option(min=0, help="Unscored tokens before each lane but the first.")
     ] = None,
     step: Step = None,
+    runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:

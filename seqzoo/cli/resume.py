@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from seqzoo.cli.options import AsJson, Device, Run
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder
 
 
-def resume(run: Run, device: Device = None, as_json: AsJson = False) -> None:
+def resume(
+    run: Run, runs: RunsFolder = DEFAULT_RUNS, device: Device = None, as_json: AsJson = False
+) -> None:
     """Continue a stopped or killed run.
 
     The result is bit-for-bit the same as that of an uninterrupted run.

@@ -10,6 +10,7 @@ import numpy as np
 
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.terminal.format import pip_install
 
 __all__ = ["draw_picture"]
 
@@ -39,8 +40,8 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise EnvironmentFault(
-            f"pictures need matplotlib, which is not installed ({error}); install it with "
-            f"'pip install seqzoo[report]'."
+            f"pictures need matplotlib, which is not installed ({error}); install it with: "
+            f"{pip_install('seqzoo[report]')}"
         ) from error
     # Ids in an SVG are drawn from the salt; with a fixed one and no date the file is the same.
     with matplotlib.rc_context({"svg.hashsalt": "seqzoo", "font.size": 10}):

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.terminal.format import quoted
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory"]
 
@@ -73,8 +74,8 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
         except FileExistsError:
             if not numbered:
                 raise UsageError(
-                    f"{path} exists; runs are never overwritten. Choose another --name, or "
-                    f"continue it with 'seqzoo resume {path}'."
+                    f"{path} exists; runs are never overwritten. Choose another name, or "
+                    f"continue it with: seqzoo resume {quoted(path)}"
                 ) from None
             number += 1
         except OSError as error:

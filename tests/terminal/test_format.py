@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqzoo.terminal.format import clock, quoted
+from seqzoo.terminal.format import clock, pip_install, quoted
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,8 @@ def test_a_quoted_path_is_one_word_for_a_shell(path: str) -> None:
 
 def test_a_plain_path_is_not_quoted() -> None:
     assert quoted(Path("runs/quick-2")) == "runs/quick-2"
+
+
+def test_a_package_with_extras_is_one_word_for_a_shell() -> None:
+    assert pip_install("seqzoo[report]") == "pip install 'seqzoo[report]'"
+    assert pip_install("brotli") == "pip install brotli"
