@@ -20,7 +20,8 @@ def doctor(
         Path | None,
         typer.Argument(
             metavar="[RECIPE|RUN]",
-            help="A recipe, or the folder of a run. Without it: this installation.",
+            help="A recipe (a file or a name such as quick), or the folder of a run. Without it: "
+            "this installation.",
             show_default=False,
         ),
     ] = None,
@@ -61,11 +62,14 @@ def doctor(
     from seqzoo.doctor.report.text import print_diagnosis
     from seqzoo.doctor.report.to_json import as_json as printed
     from seqzoo.doctor.subject import Settings
+    from seqzoo.recipes.shipped import find_recipe
     from seqzoo.terminal.console import messages, note, results
     from seqzoo.terminal.progress import meter
 
     if fixed is not None:
         _require_free(fixed)
+    if target is not None and not target.is_dir():
+        target = find_recipe(target)
     with meter("doctor", messages()) as display:
         settings = Settings(quick=quick, seed=seed)
         subject = _subject(target, registry, overrides or [], settings, device=device)

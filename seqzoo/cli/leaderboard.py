@@ -105,7 +105,7 @@ def leaderboard(
             asked = " and ".join(where)
             note(f"No row of {runs} matches {asked}; case matters, and * matches any text")
         else:
-            note(f"There are no results in {runs} yet; to make one: seqzoo run recipes/quick.yaml")
+            note(f"There are no results in {runs} yet; to make one: seqzoo run quick")
     elif as_markdown:
         print(views.board_to_markdown(board, shown), end="")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from seqzoo.errors import SeqzooError
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import parse_recipe
 from seqzoo.recipes.overrides import apply_overrides
+from seqzoo.recipes.paths import is_overridden, locate, recipe_paths
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 
@@ -40,6 +42,8 @@ def fixed_recipe(
         return None
     data, marks = load_yaml(text, source)
     apply_overrides(data, marks, overrides=[*overrides, *changes])
+    places = recipe_paths(data, registry)
+    locate(data, places, here=Path.cwd(), is_override=partial(is_overridden, marks))
     data["name"] = f"{data['name']}_fixed"
     data.pop("description", None)  # it describes the recipe before the changes
     if base.resolve() != folder.resolve():
