@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from seqzoo.data.tokens import encode_span
@@ -131,8 +130,9 @@ def _train_and_score(
     trained = Trained(
         directory, experiment, best.step, training.effort(), training.runtime.record()
     )
-    result = score_run(trained)
-    _write_samples(trained)
+    with _memory("scoring", directory, training, dict):
+        result = score_run(trained)
+        _write_samples(trained)
     return result
 
 
@@ -154,10 +154,7 @@ def _train(
 ) -> None:
     recipe, display = experiment.recipe, experiment.display
     with ExitStack() as stack:
-        memory = functools.partial(
-            enough_memory, device=training.runtime.device, saved=lambda: _saved(directory)
-        )
-        stack.enter_context(memory("training", settings=lambda: training.sizes))
+        stack.enter_context(_memory("training", directory, training, lambda: training.sizes))
         metrics = Log(directory.metrics, length=logs["metrics"], warn=display.warn)
         timing = Log(directory.timing, length=logs["timing"], warn=display.warn)
         stack.callback(metrics.close)
@@ -179,7 +176,8 @@ def _train(
                 tracker.log(training.step, {**line, **times})
 
         def validate() -> dict[str, float]:
-            with memory("validation", settings=lambda: {"train.validation.lanes": split.lanes}):
+            sizes = {"train.validation.lanes": split.lanes}
+            with _memory("validation", directory, training, lambda: sizes):
                 result = score_split(
                     training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
                 )
@@ -217,14 +215,24 @@ def _train(
         )
 
 
-def _saved(directory: RunDirectory) -> str:
-    steps = checkpoints.checkpoint_steps(directory.checkpoints)
-    if not any(steps):
-        return ""
-    return (
-        f"the run is saved up to step {steps[-1]}, and when memory is free, continue with: "
-        f"seqzoo resume {quoted(directory.path)}"
-    )
+def _memory(
+    task: str,
+    directory: RunDirectory,
+    training: Training,
+    settings: Callable[[], Mapping[str, int]],
+) -> AbstractContextManager[None]:
+    """`enough_memory`, whose message says how to continue."""
+
+    def saved() -> str:
+        steps = checkpoints.checkpoint_steps(directory.checkpoints)
+        if not any(steps):
+            return ""
+        return (
+            f"the run is saved up to step {steps[-1]}, and when memory is free, continue with: "
+            f"seqzoo resume {quoted(directory.path)}"
+        )
+
+    return enough_memory(task, training.runtime.device, settings, saved=saved)
 
 
 def _show(
