@@ -85,7 +85,7 @@ def _train(
     training.restore(newest)
     write_change(directory, recipe, settings, step=newest.step)
     for setting in settings:
-        display.note(str(setting))
+        display.note(f"{setting.key} changes from {setting.before_and_after}")
     if recipe.train.budget != before.budget:
         display.note(_learning_rate_now(training, before))
     display.note(f"resuming {directory.path} from step {training.step}")
@@ -107,7 +107,7 @@ def _only_score(
     _ = experiment.data  # a corpus that was not trained on is an error before anything is stored
     write_change(directory, recipe, settings, step=newest.step)
     for setting in settings:
-        display.note(str(setting))
+        display.note(f"{setting.key} changes from {setting.before_and_after}")
     display.note(f"the training of {directory.path} is finished (step {newest.step}); scoring it")
     effort = Effort(**newest.state["spent"])
     return score_and_sample(
