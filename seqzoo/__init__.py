@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from seqzoo.runs.interruption import Interrupted
     from seqzoo.runs.run import Run, TextScore, open_run, resume, run
     from seqzoo.storage import cache_directory, data_directory, write_whole
+    from seqzoo.terminal.caller import SeqzooWarning
 
 _HOMES = {
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
@@ -78,6 +79,7 @@ _HOMES = {
     "runs.interruption": ("Interrupted",),
     "runs.run": ("Run", "TextScore", "open_run", "resume", "run"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
+    "terminal.caller": ("SeqzooWarning",),
     "plugin.specs": (
         "ArchitectureSpec",
         "BaselineScore",
@@ -117,6 +119,7 @@ __all__ = [
     "SamplerSpec",
     "SequenceModel",
     "SeqzooError",
+    "SeqzooWarning",
     "Span",
     "State",
     "Stream",

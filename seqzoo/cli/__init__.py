@@ -34,7 +34,7 @@ from seqzoo.cli.show import show
 from seqzoo.cli.sweep import sweep
 from seqzoo.errors import SeqzooError
 from seqzoo.terminal import signals
-from seqzoo.terminal.console import fail, note, suggest, trimmed
+from seqzoo.terminal.console import fail, note, suggest, trimmed, write
 from seqzoo.terminal.streams import prepare_streams
 
 __all__ = ["app", "main"]
@@ -87,7 +87,6 @@ def _common(
 @app.command("version")
 def version() -> None:
     """Show the version."""
-    from seqzoo.terminal.console import write
     from seqzoo.version import __version__
 
     write(f"seqzoo {__version__}\n")
@@ -129,6 +128,9 @@ def _exit_code() -> int:
     except Exception as error:
         if is_wrong_command_line(error):
             fail(as_setting(error, sys.argv[1:]) or sentence_of(error))
+            return 2
+        if callable(text := getattr(error, "format_message", None)):
+            write(text())  # nothing was typed: the help, or "" where Typer has shown it
             return 2
         return _unexpected(error)
     except BaseException as error:

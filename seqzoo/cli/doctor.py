@@ -21,7 +21,8 @@ def doctor(
         Path | None,
         typer.Argument(
             metavar="[RECIPE|RUN]",
-            help="A recipe, or the folder of a run. Without it: this installation.",
+            help="A recipe (a file or a name such as quick), or the folder of a run. Without it: "
+            "this installation.",
             show_default=False,
             callback=recipe_or_run,
         ),

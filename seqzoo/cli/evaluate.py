@@ -11,7 +11,7 @@ import typer
 
 from seqzoo.cli.baselines import Baselines, baselines_section
 from seqzoo.cli.opened import opened
-from seqzoo.cli.options import AsJson, Device, Run, Step, split_named
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder, Step, split_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,7 @@ def evaluate(
     ] = None,
     baselines: Baselines = None,
     step: Step = None,
+    runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:

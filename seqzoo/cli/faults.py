@@ -23,7 +23,7 @@ def sentence_of_fault(error: OSError) -> str:
     """The message for a user; it only says what is certain."""
     cause = error.strerror or str(error) or type(error).__name__
     if error.filename == RESULTS:
-        return f"The results could not be printed: {cause}. What was saved before is complete."
+        return f"The results could not be printed: {cause}. Files that were written are complete."
     if not isinstance(error.filename, (str, bytes)):
         if error.errno in _FULL:
             return f"{cause}: make room on the disk and run the command again."
@@ -47,7 +47,7 @@ def sentence_of_fault(error: OSError) -> str:
 def _missing(path: Path) -> str:
     folder = path.parent
     if folder.is_dir():
-        return f"{path} does not exist."
+        return f"{path}: there is no such file or folder."
     return f"The folder {folder} does not exist."
 
 

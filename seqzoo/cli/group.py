@@ -65,7 +65,7 @@ class CommandGroup(TyperGroup):
 
 def is_wrong_command_line(error: Exception) -> bool:
     """Whether Typer raised it for what was typed; its exceptions have no public names."""
-    return hasattr(error, "format_message") and hasattr(error, "show")
+    return hasattr(error, "format_message") and type(error).__name__ != "NoArgsIsHelpError"
 
 
 def sentence_of(error: Any) -> str:
@@ -82,7 +82,8 @@ def sentence_of(error: Any) -> str:
     known = [name for each in parameters for name in each.opts if name not in ("--help", "-h")]
     meanings = {name: name for name in known if name.startswith("--")}
     hint = ""
-    if any("KEY=VALUE" in str(each.metavar) for each in parameters):
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    if any("KEY=VALUE" in str(each.metavar) for each in arguments):
         meanings = _settings_by_option() | meanings
         if "." in option:
             hint = f" Settings of the recipe have no dashes: {option.lstrip('-')}=VALUE."

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device, Run
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder
 
 
 def resume(
@@ -19,6 +19,7 @@ def resume(
             show_default=False,
         ),
     ] = None,
+    runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:

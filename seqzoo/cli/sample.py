@@ -88,6 +88,8 @@ def sample(
         write(b"\n")
 
     if interactive:
+        # The model is loaded before the first prompt, so that Ctrl-C ends a text and no import.
+        list(experiment.generate(start, length=1, chain=chain, seed=first_seed))
         converse(continue_)
         return
     samples = count or section.count

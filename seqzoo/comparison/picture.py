@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.loss_curve import Axis, LossCurve, loss_curve
 from seqzoo.errors import EnvironmentFault, UsageError
-from seqzoo.terminal.format import quoted
+from seqzoo.terminal.format import pip_install, quoted
 
 __all__ = ["draw_picture", "require_drawable"]
 
@@ -46,8 +46,8 @@ def require_drawable(path: Path) -> None:
 
 
 _MISSING = (
-    'pictures need matplotlib, which is not installed; install it with "pip install '
-    "'seqzoo[report]'\"."
+    f"pictures need matplotlib, which is not installed; install it with: "
+    f"{pip_install('seqzoo[report]')}"
 )
 
 

@@ -239,6 +239,6 @@ def _mixed(results: Sequence[Result], shown: Sequence[SplitScore]) -> Iterator[s
         ways = _num_ways(records)
         yield (
             f"{len(records)} of {len(results)} seeds have adaptive scores, made in {ways} "
-            f"way{'s' if ways > 1 else ''}, so the row has none; --each-run shows them, and "
-            f"'seqzoo eval RUN --adaptive' scores a run again in the same way as the others."
+            f"way{'s' if ways > 1 else ''}, so the row has none; rows for each run show "
+            f"them. To compare, score the runs again in one way: seqzoo eval RUN --adaptive"
         )

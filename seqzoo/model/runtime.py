@@ -208,7 +208,7 @@ def _device(name: str) -> torch.device:
     available["mps"] = torch.backends.mps.is_available()
     if not available.get(device.type, False):
         raise EnvironmentFault(
-            f"device '{name}' is not available in this torch ({torch.__version__}); use --device "
+            f"device '{name}' is not available in this torch ({torch.__version__}); use device "
             f"cpu, or install a torch build for that device."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -95,10 +95,12 @@ def _use_texts(
         mark = marks.values.get(chosen)
         if mark is not None and is_overridden(marks, chosen):
             raise RecipeError([mark.problem("the text chooses the corpus; give one of the two.")])
-    own = data.get("corpus") if isinstance(data.get("corpus"), dict) else {}
+    section = data.get("corpus")
+    own = section if isinstance(section, dict) else {}
+    options = own.get("options")
     given = {
         key: value
-        for key, value in own.get("options", {}).items()
+        for key, value in (options if isinstance(options, dict) else {}).items()
         if is_overridden(marks, ("corpus", "options", key))
     }
     corpus = corpus_of(texts, registry, here=here, own=own)

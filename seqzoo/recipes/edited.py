@@ -25,7 +25,9 @@ def with_values(text: str, values: Mapping[DataPath, Any]) -> str:
         if (node := _node_at(root, path)) is not None:
             places.append((node.start_mark.index, _end(node), flow_yaml(value)))
     for start, end, written in sorted(places, reverse=True):  # from the end, so that places stay
-        text = text[:start] + written + text[end:]
+        after_value = max(start, len(text[:end].rstrip()))  # a literal's line end is in its text
+        space = " " if text[start - 1] == ":" else ""
+        text = text[:start] + space + written + text[after_value:]
     return text
 
 

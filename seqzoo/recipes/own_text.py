@@ -47,7 +47,7 @@ def corpus_of(
     from seqzoo.plugin.build import as_plugin_error  # imports numpy; most recipes need none
 
     absolute = tuple(
-        text if text == "-" else str(here.absolute() / expanded(text)) for text in texts
+        text if text == "-" else str(here.resolve() / expanded(text)) for text in texts
     )
     opened = {}
     for entry in registry.registered("corpus"):
@@ -56,7 +56,7 @@ def corpus_of(
         with as_plugin_error(registry, "corpus", entry.spec.name):
             options = entry.spec.for_texts(absolute)
         if options is not None:
-            opened[entry.spec.name] = options
+            opened[entry.spec.name] = _plain(entry.spec.name, options)
     shown = ", ".join(f"'{text}'" for text in texts)
     if not opened:
         raise UsageError(f"no installed corpus opens {shown}; 'seqzoo list corpus' shows all.")
@@ -67,10 +67,10 @@ def corpus_of(
         )
     [(name, options)] = opened.items()
     split = {"split": own["split"]} if "split" in own else {}
-    return {"name": name, "options": _changed(name, options), **split}
+    return {"name": name, "options": options, **split}
 
 
-def _changed(name: str, options: Options) -> dict[str, Any]:
+def _plain(name: str, options: Options) -> dict[str, Any]:
     if not isinstance(options, Options):
         raise PluginError(
             f"corpus '{name}': for_texts returned {type(options).__name__}, expected its options "

@@ -68,7 +68,7 @@ def locate(
             )
             return value
         path = expanded(value)
-        return str(here.absolute() / path) if is_override(place) else str(path)
+        return str(here.resolve() / path) if is_override(place) else str(path)
 
     change_paths(data, places, located)
     return mistakes

@@ -163,6 +163,14 @@ class Ladder:
 
         num_bytes: of the split, for what luck can do below the floor.
         """
+        return " ".join(
+            self.sentences(bits_per_byte, split, num_bytes=num_bytes, adaptive=adaptive)
+        )
+
+    def sentences(
+        self, bits_per_byte: float, split: str, *, num_bytes: int, adaptive: bool = False
+    ) -> list[str]:
+        """The parts of `sentence`; the first has the score and what it is compared with first."""
         own, other = (
             self.place(bits_per_byte, split, adaptive=kind) for kind in (adaptive, not adaptive)
         )
@@ -173,12 +181,13 @@ class Ladder:
             parts = [own.words("every baseline")]
         else:
             parts = [self._among(own, is_first=True), self._among(other)]
-        parts = [_capitalized(part) for part in parts if part]
-        if not parts:
-            parts = ["There is no baseline to compare it with"]
+        found = [_as_sentence(part) for part in parts if part]
+        if not found:
+            found = ["There is no baseline to compare it with."]
         if split in self.floor:
-            parts.append(self._above_floor(bits_per_byte, split, num_bytes))
-        return ". ".join([f"{bits_per_byte:.3f} bits per byte (lower is better)", *parts]) + "."
+            found.append(_as_sentence(self._above_floor(bits_per_byte, split, num_bytes)))
+        score = f"{bits_per_byte:.3f} bits per byte (lower is better)."
+        return [f"{score} {found[0]}", *found[1:]]
 
     def is_worst(self, bits_per_byte: float, split: str) -> bool:
         """Whether there are baselines with a score on the split, and it is better than none."""
@@ -194,7 +203,7 @@ class Ladder:
         """A placement in words that name its kind, except that of a static score's own rungs."""
         if is_first and not place.adaptive:
             return place.words("every baseline that does not learn while it is scored")
-        words = place.words("every one of them")
+        words = place.words("all of them")
         return f"compared with {_METHODS[place.adaptive]}: {words}" if words else ""
 
     def _distance(self, place: Placement) -> float:
@@ -207,14 +216,14 @@ class Ladder:
         distance = bits_per_byte - floor
         source = f"the floor, the {floor:.3f} of the source that generated this text"
         if distance >= 0:
-            return f"The score is {distance:.3f} above {source}"
+            return f"the score is {distance:.3f} above {source}"
         if self.is_impossible(bits_per_byte, split, num_bytes):
             return (
-                f"The score is {-distance:.3f} below {source}, which luck cannot explain: there is "
+                f"the score is {-distance:.3f} below {source}, which luck cannot explain: there is "
                 f"a leak or a counting error"
             )
-        return f"The score is {-distance * num_bytes:.1f} bits in total below {source}, by luck"
+        return f"the score is {-distance * num_bytes:.1f} bits in total below {source}, by luck"
 
 
-def _capitalized(words: str) -> str:
-    return words[0].upper() + words[1:]
+def _as_sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

@@ -112,6 +112,9 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
         stored = parse_recipe(text, recipe.registry, source=str(directory.recipe), base=recipe.base)
     except (OSError, SeqzooError):
         return "contains a run whose recipe cannot be read"
+    if recipe.is_own_text:  # the run took its prompt from its text
+        sample = recipe.sample.model_copy(update={"prompt": stored.sample.prompt})
+        recipe = recipe.model_copy(update={"sample": sample})
     one, other = _without_sweep_settings(stored), _without_sweep_settings(recipe)
     return "" if one == other else f"contains a run of another recipe ({_difference(one, other)})"
 

@@ -1,11 +1,11 @@
-"""Formats numbers and paths for people."""
+"""Formats numbers, paths and commands for people."""
 
 from __future__ import annotations
 
 import os
 import shlex
 
-__all__ = ["approximate_time", "clock", "file_size", "quoted"]
+__all__ = ["approximate_time", "clock", "file_size", "pip_install", "quoted"]
 
 
 def clock(seconds: float) -> str:
@@ -38,3 +38,8 @@ def approximate_time(seconds: float) -> str:
 def quoted(path: str | os.PathLike[str]) -> str:
     """A path as it can be pasted into a shell: in quotes only where it needs them."""
     return shlex.quote(os.fspath(path))
+
+
+def pip_install(package: str) -> str:
+    """The command that installs a package; brackets are in quotes, because zsh expands them."""
+    return f"pip install {quoted(package)}"

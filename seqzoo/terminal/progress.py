@@ -18,6 +18,7 @@ __all__ = ["Meter", "SilentMeter", "meter"]
 
 _FIRST_AFTER_SECONDS = 1.0
 _PLAIN_EVERY_SECONDS = 5.0
+_ESTIMATED_FROM = 0.03  # less of the task says nothing about the rest
 
 
 class Meter:
@@ -58,7 +59,7 @@ class Meter:
 
     def _time_left(self, share: float, now: float) -> str:
         done = share - (self._first_share or 0.0)
-        if done <= 0 or share >= 1:
+        if done < _ESTIMATED_FROM or share >= 1:
             return ""
         return f"  {(now - self._started) / done * (1 - share):.0f} s left"
 

@@ -16,18 +16,18 @@ os._exit(70)
 
 
 @pytest.fixture
-def without_torch(tmp_path: Path) -> dict[str, str]:
-    """An environment in which the first import of torch ends the process and says so."""
+def without_torch(tmp_path: Path) -> str:
+    """A PYTHONPATH with which the first import of torch ends the process and says so."""
     (tmp_path / "stub" / "torch").mkdir(parents=True)
     (tmp_path / "stub" / "torch" / "__init__.py").write_text(_STUB)
-    return {"PYTHONPATH": str(tmp_path / "stub")}
+    return str(tmp_path / "stub")
 
 
 def test_a_run_says_what_it_trains_before_torch_is_imported(
-    tmp_path: Path, without_torch: dict[str, str]
+    tmp_path: Path, without_torch: str
 ) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
-    done = seqzoo("run", "small.yaml", folder=tmp_path, **without_torch)
+    done = seqzoo("run", "small.yaml", folder=tmp_path, PYTHONPATH=without_torch)
     before, imported, _ = done.stderr.partition("IMPORTS TORCH")
     assert imported
     assert done.returncode == 70
@@ -57,11 +57,11 @@ def test_a_run_says_what_it_trains_before_torch_is_imported(
     ],
 )
 def test_what_needs_no_torch_is_answered_without_it(
-    tmp_path: Path, without_torch: dict[str, str], arguments: tuple[str, ...]
+    tmp_path: Path, without_torch: str, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     (tmp_path / "runs" / "taken").mkdir(parents=True)
-    done = seqzoo(*arguments, folder=tmp_path, **without_torch)
+    done = seqzoo(*arguments, folder=tmp_path, PYTHONPATH=without_torch)
     assert "IMPORTS TORCH" not in done.stderr, done.stderr
     wrong = arguments[0] in ("run", "sample", "resume", "eval")
     assert done.returncode == (2 if wrong else 0), done.stderr

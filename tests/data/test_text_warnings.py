@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,9 +43,13 @@ def warnings_of(registry: Registry, folder: Path, files: dict[str, bytes]) -> li
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     name = next(iter(files)) if len(files) == 1 else ""
-    spec = registry.get("corpus", "file" if name else "directory")
-    corpus = spec.open(spec.options(path=folder / name), folder)
+    corpus = opened(registry, "file" if name else "directory", path=folder / name)
     return warnings_about(corpus)
+
+
+def opened(registry: Registry, name: str, **options: Any) -> Corpus:
+    spec = registry.get("corpus", name)
+    return spec.open(spec.options(**options), Path())
 
 
 def warnings_about(corpus: Corpus, batch_tokens: int = 2048) -> list[str]:
@@ -80,8 +85,7 @@ def test_files_of_a_folder_are_counted_and_a_pattern_leaves_them_out(
     (warning,) = warnings_of(registry, tmp_path, files)
     assert warning.startswith("2 of 5 files are not plain text. For example ")
     assert warning.endswith(f"to leave them out: --text '{tmp_path}/**/*.md'.")
-    spec = registry.get("corpus", "directory")
-    rest = spec.open(spec.options(path=tmp_path, pattern="**/*.md"), tmp_path)
+    rest = opened(registry, "directory", path=tmp_path, pattern="**/*.md")
     assert warnings_about(rest) == []
 
 
@@ -95,8 +99,7 @@ def test_a_pattern_is_not_offered_where_it_would_not_help(
 
 
 def test_a_corpus_that_is_not_of_files_has_no_warning(registry: Registry) -> None:
-    spec = registry.get("corpus", "pastiche")
-    assert warnings_about(spec.open(spec.options(size_bytes=1000), Path())) == []
+    assert warnings_about(opened(registry, "pastiche", size_bytes=1000)) == []
 
 
 def test_the_size_that_a_short_text_needs_is_enough() -> None:

@@ -35,13 +35,13 @@ class Stranger:
     @hookimpl
     def register_corpora(self) -> list[CorpusSpec]:
         return [
-            CorpusSpec(name="alien", summary="a", options=StrangersOptions, open=lambda *_: None)  # type: ignore[arg-type,return-value]
+            CorpusSpec(name="alien", summary="a", options=StrangersOptions, open=lambda *_: None)  # type: ignore[arg-type]
         ]
 
     @hookimpl
     def register_trackers(self) -> list[TrackerSpec]:
         return [
-            TrackerSpec(name="alien", summary="a", options=StrangersOptions, open=lambda *_: None)  # type: ignore[arg-type,return-value]
+            TrackerSpec(name="alien", summary="a", options=StrangersOptions, open=lambda *_: None)  # type: ignore[arg-type]
         ]
 
 

@@ -71,7 +71,7 @@ FIXED = "Compared with methods that do not learn while they are scored: "
         (
             3.0,
             True,
-            f"{OTHERS}worse than every one of them; the closest is bzip2 (2.280). {FIXED}better "
+            f"{OTHERS}worse than all of them; the closest is bzip2 (2.280). {FIXED}better "
             f"than uniform (8.000), not yet as good as a table of order 3 (2.481).",
         ),
         (
@@ -100,7 +100,7 @@ def test_the_sentence_of_a_single_kind_does_not_name_it() -> None:
         "Worse than every baseline; the closest is bzip2 (2.280)."
     )
     assert adaptive.sentence(3.0, "test", num_bytes=9).endswith(
-        f"{OTHERS}worse than every one of them; the closest is bzip2 (2.280)."
+        f"{OTHERS}worse than all of them; the closest is bzip2 (2.280)."
     )
 
 

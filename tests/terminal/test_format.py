@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqzoo.terminal.format import clock, file_size, quoted
+from seqzoo.terminal.format import clock, file_size, pip_install, quoted
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,8 @@ def test_a_plain_path_is_not_quoted() -> None:
 )
 def test_a_size_has_at_most_three_digits_below_a_terabyte(size: int, shown: str) -> None:
     assert file_size(size) == shown
+
+
+def test_a_package_with_extras_is_one_word_for_a_shell() -> None:
+    assert pip_install("seqzoo[report]") == "pip install 'seqzoo[report]'"
+    assert pip_install("brotli") == "pip install brotli"

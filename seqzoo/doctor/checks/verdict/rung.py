@@ -78,7 +78,7 @@ def examine(subject: Subject) -> Outcome:
         )
     if _has_stopped_early(subject, curve):
         return Outcome.warned(
-            f"no longer improving, and above order-3: {stated}",
+            f"no longer improving, and worse than an order-3 table: {stated}",
             why="A table of three bytes of context predicts the text better than this model, and "
             "the model has stopped improving.",
             remedy="Increase the learning rate or its final fraction, train on longer passages "
