@@ -176,7 +176,7 @@ REFUSED = {
     "architecture.options.hidden_size": 8,
     "architecture.name": "gru",
     "tokenizer.name": "chars",
-    "corpus.name": "file",
+    "corpus.name": "tinyshakespeare",
     "corpus.split": {"train": 0.8, "validation": 0.1, "test": 0.1},
     "name": "other",
     "plugins": ["mine.py"],
