@@ -16,6 +16,9 @@ from installed_architectures import every_architecture, options_of
 from pretended_mps import pretended_mps
 
 import seqzoo
+from seqzoo.doctor.checks import select_checks
+from seqzoo.doctor.diagnosis import diagnose
+from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
@@ -82,3 +85,21 @@ def test_the_pretended_device_refuses_what_mps_refuses(monkeypatch: pytest.Monke
         with pytest.raises(RuntimeError, match="same device"):
             torch.cat([there, torch.zeros(3)])
         assert host.to("mps", torch.float32).device.type == "mps"
+
+
+@pytest.mark.slow
+def test_the_doctor_measures_the_same_on_that_device(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, fast_reader: None
+) -> None:
+    # Of those that convert what the model gives on its device.
+    names = ["model.logits", "memory.lag", "memory.horizon", "optimisation.dead_units"]
+    checks = select_checks(registry, names)
+
+    def statuses(device: str) -> dict[str, str]:
+        checked = seqzoo.recipe(RECIPE, {"corpus.options.size_bytes": 20_000})
+        subject = subject_of_recipe(checked, title="small", device=device)
+        return {each.check.name: each.outcome.status for each in diagnose(subject, checks).examined}
+
+    expected = statuses("cpu")
+    with pretended_mps(monkeypatch):
+        assert statuses("mps") == expected
