@@ -180,7 +180,7 @@ def _text(path: Path) -> Span:
 
     data = bytes_of(sys.stdin.buffer.read() if str(path) == "-" else path)
     if not len(data):
-        name = "stdin" if str(path) == "-" else str(path)
+        name = "standard input" if str(path) == "-" else str(path)
         raise UsageError(f"{name} is empty; a score needs at least one byte.")
     return Span(data, 0, len(data))
 

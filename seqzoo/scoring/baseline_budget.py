@@ -9,9 +9,6 @@ from seqzoo.results.ladder import LeftOut
 
 __all__ = ["Clock", "within"]
 
-_PATIENCE = 2.0
-"""A ladder may take this many times its limit before a baseline is stopped: times are estimates."""
-
 _LEAST_SECONDS = 2.0
 """Even where nothing may take time: what costs nothing has to be scored, and takes a moment."""
 
@@ -42,7 +39,7 @@ class Clock:
     ) -> None:
         """expected: seconds by name. seconds: the limit of them all together."""
         self._show = show
-        self._deadline = time.perf_counter() + max(seconds * _PATIENCE, _LEAST_SECONDS)
+        self._deadline = time.perf_counter() + max(seconds, _LEAST_SECONDS)
         # No baseline counts as nothing, so that the shares rise where all times are tiny.
         self._seconds = {name: max(expected[name], 1e-3) for name in names}
         self._begun: dict[str, float] = {}
