@@ -6,6 +6,7 @@
     ├── EnvironmentFault         3   disk, device, lock
     │   ├── PluginError          3   a plugin is broken, or two declare one name
     │   ├── LockedError          3   another process is using the run
+    │   ├── NotEnoughMemory      3   the device has less free memory than the work needs
     │   └── CorpusUnavailable    3   the bytes are not on disk and cannot be downloaded
     ├── CheckpointError          4   damaged, incomplete, or of another run
     ├── DivergedError            5   a loss or gradient that is not finite
@@ -28,6 +29,7 @@ __all__ = [
     "EnvironmentFault",
     "FindingsError",
     "LockedError",
+    "NotEnoughMemory",
     "PluginError",
     "Problem",
     "RecipeError",
@@ -92,6 +94,18 @@ class PluginError(EnvironmentFault):
 
 class LockedError(EnvironmentFault):
     """Another process is using the run directory."""
+
+
+class NotEnoughMemory(EnvironmentFault):
+    """The device has less free memory than the work needs.
+
+    problem: what needs it and what to lower. saved: what is kept and how to continue, or "".
+    """
+
+    def __init__(self, problem: str, saved: str = "") -> None:
+        self.problem = problem
+        self.saved = saved
+        super().__init__("; ".join(filter(None, (problem, saved))) + ".")
 
 
 class CorpusUnavailable(EnvironmentFault):

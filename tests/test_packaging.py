@@ -113,6 +113,13 @@ def test_a_fresh_environment_runs_with_a_strangers_plugin(wheel: Path, tmp_path:
     warning = " ".join(listed.stderr.split())
     assert "plugin 'sulk' (seqzoo-shout 7.1) could not be loaded: No module named" in warning
 
+    recipes = json.loads(command(program, "list", "recipe", "--json", folder=tmp_path).stdout)
+    assert {row["name"] for row in recipes} == {
+        path.stem for path in (REPOSITORY / "recipes").glob("*.yaml")
+    }
+    command(program, "init", "quick", folder=tmp_path)
+    assert "name: quick" in (tmp_path / "quick.yaml").read_text()
+
     (tmp_path / "small.yaml").write_text(SMALL)
     command(program, "run", "small.yaml", folder=tmp_path)
     text = command(

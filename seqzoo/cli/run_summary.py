@@ -50,7 +50,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     else:
         for change in changes:
             for setting in change.settings:
-                yield f"step {change.step}", f"{setting.key}: {setting.before} to {setting.after}"
+                yield f"at {change.step}", f"{setting.key}: {setting.before_and_after}"
     if steps := checkpoint_steps(directory.checkpoints):
         yield "checkpoints", ", ".join(map(str, steps))
 

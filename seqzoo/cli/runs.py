@@ -23,6 +23,8 @@ class _ListsByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            if args and not args[0].startswith("-"):
+                _require_folder(Path(args[0]))
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
@@ -197,12 +199,17 @@ def _require_folder(folder: Path) -> None:
         return
     if folder.exists():
         raise UsageError(f"{folder} is not a folder; give the folder that contains the runs.")
-    beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
-    commands = [command.name or "" for command in runs.registered_commands]
-    raise UsageError(
-        f"{folder} is neither a folder nor a command of 'seqzoo runs'."
-        f"{did_you_mean(str(folder), [*beside, *commands])}"
-    )
+    if meant := _MEANT.get(str(folder)):
+        hint = f" Did you mean '{meant}'?"
+    else:
+        beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        commands = [command.name or "" for command in runs.registered_commands]
+        hint = did_you_mean(str(folder), [*beside, *commands])
+    raise UsageError(f"{folder} is neither a folder nor a command of 'seqzoo runs'.{hint}")
+
+
+_MEANT = {"delete": "rm", "remove": "rm", "rename": "mv", "move": "mv", "ls": "list"}
+"""Names that other programs have for these commands."""
 
 
 def _in_words(status: Status) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -110,11 +111,13 @@ def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Sp
     # int() of a fraction is exact; the test part gets the bytes that rounding leaves over.
     first, second = int(shares[0] * size), int((shares[0] + shares[1]) * size)
     bounds = {"training": (0, first), "validation": (first, second), "test": (second, size)}
+    smallest = min(shares)
+    enough = f" of at least {math.ceil(1 / smallest)} bytes" if smallest > 0 else ""
     for name, (start, stop) in bounds.items():
         if start >= stop:
             raise UsageError(
                 f"the {name} part of corpus '{corpus.name}' would be empty: {size} bytes split "
-                f"{identity}; use a larger corpus or another split."
+                f"{identity}; use a larger corpus{enough} or another split."
             )
     parts = {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
     return Splits(**parts, identity=identity)

@@ -93,8 +93,11 @@ def traits(pieces: Sequence[bytes]) -> list[Trait]:
         if (match := re.match(magic, pieces[0])) and (nuls or not _is_printable(match[0])):
             return [Trait(NOT_TEXT, what, advice)]
     if (nuls or invalid) and (wide := _wide_encoding(pieces[0][:4096])):
-        advice = f"every character is at least {_WIDTHS[wide]} bytes; convert it first: " + (
-            f"iconv -f {wide} -t UTF-8 FILE > NEW"
+        # With a mark, iconv finds the order itself and removes the mark.
+        marked = pieces[0].startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff"))
+        advice = (
+            f"every character is at least {_WIDTHS[wide]} bytes; convert it first: "
+            f"iconv -f {wide[:6] if marked else wide} -t UTF-8 FILE > NEW"
         )
         return [Trait(WIDE, f"is {wide} text", advice)]
     limit = 0.01 if invalid else 0.1

@@ -54,7 +54,10 @@ def _sentence(group: str, files: list[tuple[str, Trait]], plain: list[str], tota
     if total == 1:
         return f"{name} {trait.what}: {advice}."
     pattern = _pattern_of(plain, [name for name, _ in files])
-    others = f"; to leave them out: --text {quoted(pattern)}" if pattern else ""
+    whom = "it" if len(files) == 1 else "them"
+    others = f"; to leave {whom} out: --text {quoted(pattern)}" if pattern else ""
+    if len(files) == 1:
+        return f"{name} (1 of {total} files) {trait.what}: {advice}{others}."
     counted = f"{len(files)} of {total} files {group}"
     return f"{counted}. For example {name} {trait.what}: {advice}{others}."
 

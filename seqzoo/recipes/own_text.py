@@ -65,9 +65,9 @@ def corpus_of(
             f"{shown} can be opened by the corpora {' and '.join(opened)}; choose one with "
             f"corpus.name and corpus.options instead of --text."
         )
-    [(name, options)] = opened.items()
+    [(name, plain)] = opened.items()
     split = {"split": own["split"]} if "split" in own else {}
-    return {"name": name, "options": options, **split}
+    return {"name": name, "options": plain, **split}
 
 
 def _plain(name: str, options: Options) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.recipes.validation import describe
 from seqzoo.recipes.yaml_reader import MAX_BYTES
+from seqzoo.terminal.format import quoted
 
 __all__ = ["find_recipe", "recipe_text", "shipped_recipes"]
 
@@ -45,8 +46,10 @@ def recipe_text(path: Path) -> bytes:
             inside = did_you_mean("", [file.name for file in _beside(path / "x")])
             raise UsageError(f"recipe {name} is a directory, expected a YAML file.{inside}")
         if path.exists() and not _is_yaml(path):
-            hint = _nearest(path)
-            raise UsageError(f"recipe {name} is not a YAML file; its name must end in .yaml.{hint}")
+            raise UsageError(
+                f"recipe {name} is not a YAML file; its name must end in .yaml.{_nearest(path)} To "
+                f"train on it as text: seqzoo run quick --text {quoted(path)}"
+            )
         with path.open("rb") as file:
             # One byte more than is allowed shows that a file is too large without reading all.
             return file.read(MAX_BYTES + 1)

@@ -79,9 +79,10 @@ class Setting(BaseModel):
     before: Any = None
     after: Any = None
 
-    def __str__(self) -> str:
-        before, after = (json.dumps(value) for value in (self.before, self.after))
-        return f"{self.key} is {after} now, and was {before}"
+    @property
+    def before_and_after(self) -> str:
+        """Both values as a recipe writes them, e.g. "400 to 800"."""
+        return f"{json.dumps(self.before)} to {json.dumps(self.after)}"
 
 
 class Change(BaseModel):

@@ -54,7 +54,8 @@ def with_own_prompt(recipe: Recipe, data: Data, *, display: Display) -> Recipe:
     if not (recipe.is_own_text and recipe.sample.prompt):
         return recipe
     prompt = prompt_from(data.splits.validation.bytes)
-    display.note(f"prompt of the samples, from the validation part: {prompt!r}")
+    shown = repr(prompt) if prompt else "none, because no line of it can be shown"
+    display.note(f"prompt of the samples, from the validation part of the text: {shown}")
     sample = recipe.sample.model_copy(update={"prompt": prompt})
     return recipe.model_copy(update={"sample": sample, "is_own_text": False})
 

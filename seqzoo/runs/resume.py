@@ -11,7 +11,7 @@ from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
-from seqzoo.recipes.sections import TrainSection
+from seqzoo.recipes.sections import BudgetSection, TrainSection
 from seqzoo.results.result import Result
 from seqzoo.runs.changes import Setting, changed_recipe, read_changes, write_change
 from seqzoo.runs.directory import RunDirectory, open_run_directory
@@ -55,7 +55,7 @@ def resume_run(
             )
         share = budget_share(recipe.train.budget, newest.state)
         if any(setting.key.startswith("train.budget") for setting in settings):
-            _require_larger_budget(share, newest.state["spent"])
+            _require_larger_budget(recipe.train.budget, newest.state)
         chosen = device or _changed_device(directory, settings, since=newest.step)
         runtime = recorded_runtime(recipe, newest.state["runtime"], chosen, display=display)
         if any(setting.key == "runtime.compile" for setting in settings):
@@ -85,7 +85,7 @@ def _train(
     training.restore(newest)
     write_change(directory, recipe, settings, step=newest.step)
     for setting in settings:
-        display.note(str(setting))
+        display.note(f"{setting.key} changes from {setting.before_and_after}")
     if recipe.train.budget != before.budget:
         display.note(_learning_rate_now(training, before))
     display.note(f"resuming {directory.path} from step {training.step}")
@@ -107,7 +107,7 @@ def _only_score(
     _ = experiment.data  # a corpus that was not trained on is an error before anything is stored
     write_change(directory, recipe, settings, step=newest.step)
     for setting in settings:
-        display.note(str(setting))
+        display.note(f"{setting.key} changes from {setting.before_and_after}")
     display.note(f"the training of {directory.path} is finished (step {newest.step}); scoring it")
     effort = Effort(**newest.state["spent"])
     return score_and_sample(
@@ -134,11 +134,15 @@ def _experiment(
     )
 
 
-def _require_larger_budget(share: float | None, spent: Mapping[str, Any]) -> None:
-    if share is not None and share > 1:
+def _require_larger_budget(budget: BudgetSection, state: Mapping[str, Any]) -> None:
+    """Raises UsageError if more than a limit is spent; a run may end exactly where it is."""
+    spent = {"epochs": state.get("epochs", 0), **state["spent"]}
+    limits = budget.model_dump(exclude_none=True).items()
+    if used_up := [f"{unit}={limit}" for unit, limit in limits if spent[unit] > limit]:
         raise UsageError(
-            f"the new train.budget is smaller than what is trained already: {spent['steps']} "
-            f"steps, {spent['bytes']:,} bytes, {spent['seconds']:.0f} seconds; give a larger one."
+            f"train.budget.{used_up[0]} is less than what the run has trained: {spent['steps']} "
+            f"steps, {spent['bytes']:,} bytes, {spent['epochs']:.3g} epochs, "
+            f"{spent['seconds']:.0f} seconds; give a larger budget, or null for no such limit."
         )
 
 

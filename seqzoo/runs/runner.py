@@ -13,6 +13,7 @@ from seqzoo.runs.build import build_chain, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
 from seqzoo.runs.interruption import stopping
+from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.score import finish_run
@@ -113,6 +114,10 @@ def train_and_score(
 def score_and_sample(trained: Trained) -> Result:
     """Write result and samples of the weights of a finished training."""
     again = trained.directory.to_continue
-    with stopping("Stopped. Training is finished and saved; score it with", command=again):
+    runtime = trained.experiment.runtime
+    with (
+        stopping("Stopped. Training is finished and saved; score it with", command=again),
+        enough_memory_in(trained.directory, "scoring", runtime, dict),
+    ):
         trained.directory.require_in_place()
         return finish_run(trained)

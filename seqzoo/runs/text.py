@@ -12,6 +12,7 @@ from torch import Tensor
 from seqzoo.data.tokens import encode_span
 from seqzoo.errors import UsageError
 from seqzoo.model import state as states
+from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.specs import Span
@@ -50,13 +51,14 @@ def score_text(
         raise UsageError("the text is empty; a score needs at least one byte.")
     split = SplitReader(encode_span(experiment.tokenizer, Span(data, 0, len(data))))
     tally = _CostOfEachByte(data)
-    score_split(
-        experiment.model,
-        split,
-        runtime=experiment.runtime,
-        chunk_length=_CHUNK_LENGTH,
-        tally=tally,
-    )
+    with enough_memory("scoring", experiment.runtime.device, dict):
+        score_split(
+            experiment.model,
+            split,
+            runtime=experiment.runtime,
+            chunk_length=_CHUNK_LENGTH,
+            tally=tally,
+        )
     return tally.bits, tally.bits_per_byte, tally.accuracy
 
 

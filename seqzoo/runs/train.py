@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from contextlib import ExitStack
 
 from seqzoo.data.tokens import encode_span
-from seqzoo.model.memory import enough_memory
 from seqzoo.plugin.build import build
 from seqzoo.recipes.sections import Choice
 from seqzoo.results.ladder import Ladder
@@ -17,6 +15,7 @@ from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.runs.introduction import introduction
 from seqzoo.runs.ladder import expected_ladder_seconds, fast_ladder
+from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.scoring_cost import expected_scoring_seconds
@@ -46,10 +45,9 @@ def train_run(
     """
     recipe, display = experiment.recipe, experiment.display
     with ExitStack() as stack:
-        memory = functools.partial(
-            enough_memory, device=training.runtime.device, saved=lambda: _saved(directory)
+        stack.enter_context(
+            enough_memory_in(directory, "training", training.runtime, lambda: training.sizes)
         )
-        stack.enter_context(memory("training", settings=lambda: training.sizes))
         metrics = Log(directory.metrics, length=logs["metrics"], warn=display.warn)
         timing = Log(directory.timing, length=logs["timing"], warn=display.warn)
         stack.callback(metrics.close)
@@ -70,7 +68,8 @@ def train_run(
                 tracker.log(training.step, {**line, **times})
 
         def validate() -> dict[str, float]:
-            with memory("validation", settings=lambda: {"train.validation.lanes": split.lanes}):
+            sizes = {"train.validation.lanes": split.lanes}
+            with enough_memory_in(directory, "validation", training.runtime, lambda: sizes):
                 result = score_split(
                     training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
                 )
@@ -145,16 +144,6 @@ def _expected_seconds(
             experiment, training_seconds=training.seconds + (seconds or 0.0)
         )
     return expected
-
-
-def _saved(directory: RunDirectory) -> str:
-    steps = checkpoints.checkpoint_steps(directory.checkpoints)
-    if not any(steps):
-        return ""
-    return (
-        f"the run is saved up to step {steps[-1]}, and when memory is free, continue with: "
-        f"{directory.to_continue}"
-    )
 
 
 def _show(

@@ -69,10 +69,13 @@ def test_a_folder_or_one_run_can_be_given(folder: Path, terminal: str) -> None:
 
 
 def test_a_missing_folder_and_a_mistyped_command_are_one_sentence(folder: Path) -> None:
-    for typed, expected in (("rusn", "Did you mean 'runs'"), ("prnue", "Did you mean 'prune'")):
+    meant = {"rusn": "runs", "prnue": "prune", "delete": "rm", "ls": "list"}
+    for typed, expected in ((typed, f"Did you mean '{name}'") for typed, name in meant.items()):
         done = seqzoo("runs", typed, folder=folder)
         assert (done.returncode, expected in done.stderr) == (2, True)
     assert seqzoo("runs", folder=folder / "runs" / "sizes").returncode == 0
+    assert "Did you mean 'rm'" in seqzoo("runs", "delete", "x", folder=folder).stderr
+    assert "Did you mean 'runs rm'" in seqzoo("rm", "runs/finished", folder=folder).stderr
 
 
 @pytest.mark.parametrize(

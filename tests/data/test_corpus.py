@@ -167,3 +167,14 @@ sys.exit("torch" in sys.modules)
 """
     program = program.replace("__file__", repr(__file__))
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.9, 0.05, 0.05), (0.5, 0.25, 0.25), (0.98, 0.01, 0.01), (0.1, 0.1, 0.8)]
+)
+def test_the_size_that_a_split_asks_for_is_enough(shares: tuple[float, float, float]) -> None:
+    train, validation, test = shares
+    with pytest.raises(UsageError, match="at least") as caught:
+        split(corpus_of(1), train=train, validation=validation, test=test)
+    needed = int(str(caught.value).split("at least ")[1].split()[0])
+    assert split(corpus_of(needed), train=train, validation=validation, test=test)

@@ -94,7 +94,8 @@ def test_a_pattern_is_not_offered_where_it_would_not_help(
 ) -> None:
     files = {"a.txt": prose(250_000), "b.txt": prose(9000).decode().encode("utf-16")}
     (warning,) = warnings_of(registry, tmp_path, files)
-    assert warning.startswith("1 of 2 files are UTF-16 or UTF-32 text.")
+    assert warning.startswith(f"{tmp_path}/b.txt (1 of 2 files) is UTF-16LE text: ")
+    assert f"iconv -f UTF-16 -t UTF-8 {tmp_path}/b.txt" in warning
     assert "leave them out" not in warning
 
 

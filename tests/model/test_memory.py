@@ -14,7 +14,7 @@ import yaml
 from commands import SMALL
 
 import seqzoo
-from seqzoo.errors import EnvironmentFault
+from seqzoo.errors import NotEnoughMemory
 from seqzoo.model.memory import enough_memory, is_out_of_memory
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ FULL = "CUDA out of memory. Tried to allocate 2.00 GiB."
     ],
 )
 def test_a_real_failure_of_an_allocator_is_recognised(request_too_much: Any) -> None:
-    expected = pytest.raises(EnvironmentFault, match="scoring needs more memory than cpu has")
+    expected = pytest.raises(NotEnoughMemory, match="scoring needs more memory than cpu has")
     with expected, enough_memory("scoring", CPU, dict):
         request_too_much()
 
@@ -49,7 +49,7 @@ def test_a_real_failure_of_an_allocator_is_recognised(request_too_much: Any) -> 
 )
 def test_other_errors_stay_what_they_are(error: Exception, is_memory: bool) -> None:
     assert is_out_of_memory(error) == is_memory
-    expected = pytest.raises(EnvironmentFault if is_memory else type(error))
+    expected = pytest.raises(NotEnoughMemory if is_memory else type(error))
     with expected, enough_memory("training", CPU, dict):
         raise error
 
@@ -62,7 +62,7 @@ def test_the_settings_to_lower_are_those_above_one_at_the_moment_of_the_failure(
             sizes["train.batch_size"] = 32
             raise MemoryError
 
-    with pytest.raises(EnvironmentFault) as caught:
+    with pytest.raises(NotEnoughMemory) as caught:
         work()
     assert str(caught.value) == (
         "training needs more memory than cpu has free; lower train.batch_size (32); nothing is "
@@ -86,7 +86,7 @@ def test_a_training_that_runs_out_of_memory_names_its_sizes_and_how_to_continue(
 
     with monkeypatch.context() as patch:
         patch.setattr(torch.nn.utils, "clip_grad_norm_", fails)
-        with pytest.raises(EnvironmentFault) as caught:
+        with pytest.raises(NotEnoughMemory) as caught:
             seqzoo.run(RECIPE, root=root)
     assert str(caught.value) == (
         "training needs more memory than cpu has free; lower train.batch_size (8) or "
@@ -96,15 +96,41 @@ def test_a_training_that_runs_out_of_memory_names_its_sizes_and_how_to_continue(
     assert seqzoo.resume(root / "small").result is not None
 
 
+def test_a_text_that_is_too_much_for_the_memory_is_reported_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = seqzoo.run(RECIPE, {"train.budget.steps": 2}, root=tmp_path)
+
+    def fails(*arguments: Any, **named: Any) -> Any:
+        raise torch.OutOfMemoryError(FULL)
+
+    monkeypatch.setattr("seqzoo.runs.text.score_split", fails)
+    with pytest.raises(NotEnoughMemory, match="scoring needs more memory than cpu has free"):
+        run.score(b"text")
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("runs.runner.score_split", "validation needs .* lower train.validation.lanes"),
-        ("scoring.splits.score_splits", r"lower evaluate.lanes \(2\) or evaluate.chunk_length \("),
-        ("scoring.splits.score_adaptively", r"lower evaluate.adaptive.segment_length \(90\)"),
-        ("scoring.splits.gradient_scales", r"lower evaluate.adaptive.segment_length \(90\)"),
-        ("runs.experiment.generate", "sampling needs more memory than cpu has free; use a smaller"),
-        ("runs.experiment.new_model", "the model needs more memory than cpu has free; use a small"),
+        ("seqzoo.runs.runner.score_split", "validation needs .* lower train.validation.lanes"),
+        (
+            "seqzoo.scoring.splits.score_splits",
+            r"lower evaluate.lanes \(2\) or evaluate.chunk_length \(",
+        ),
+        (
+            "seqzoo.scoring.splits.score_adaptively",
+            r"lower evaluate.adaptive.segment_length \(90\)",
+        ),
+        ("seqzoo.scoring.splits.gradient_scales", r"lower evaluate.adaptive.segment_length \(90\)"),
+        (
+            "seqzoo.runs.experiment.generate",
+            "sampling needs more memory than cpu has free; use a smaller",
+        ),
+        ("torch.nn.Embedding.__init__", "^the model needs more memory"),  # in a plugin
+        (
+            "seqzoo.runs.experiment.new_model",
+            "the model needs more memory than cpu has free; use a small",
+        ),
     ],
 )
 def test_every_task_of_a_run_names_its_own_settings(
@@ -118,12 +144,15 @@ def test_every_task_of_a_run_names_its_own_settings(
         next(fails())
 
     patched = fails if name.endswith(".generate") else fails_at_once
-    monkeypatch.setattr(f"seqzoo.{name}", patched)
+    monkeypatch.setattr(name, patched)
     changes = {
         "train.budget.steps": 2,
         "corpus.options.size_bytes": 60_000,  # two lanes of validation have a thousand bytes each
         "evaluate.adaptive": {"segment_length": 90},
         "evaluate.lanes": 2,
     }
-    with pytest.raises(EnvironmentFault, match=remedy):
+    with pytest.raises(NotEnoughMemory, match=remedy) as caught:
         seqzoo.run(RECIPE, changes, root=tmp_path)
+    assert caught.value.exit_code == 3
+    has_checkpoint = any((tmp_path / "small" / "checkpoints").glob("step-2"))
+    assert ("up to step 2, " in str(caught.value)) == has_checkpoint

@@ -150,6 +150,43 @@ def test_a_truncated_joined_file_is_written_again(registry: Registry, tmp_path: 
     assert open_(registry, "directory", tmp_path).data.tobytes() == b"first\n\nsecond"
 
 
+@pytest.mark.parametrize("changed", ["*.bin", "*.sha256"])
+def test_a_joined_file_with_other_bytes_is_written_again(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
+    write(tmp_path / "text", {"a": b"first", "b": b"second"})
+    open_(registry, "directory", tmp_path, path="text")
+    (kept,) = (tmp_path / "cache" / "directory").glob(changed)
+    kept.write_bytes(bytes(kept.stat().st_size))
+    again = open_(registry, "directory", tmp_path, path="text")
+    assert again.data.tobytes() == b"first\n\nsecond"
+
+
+def test_a_file_that_changes_with_its_time_set_back_is_read_again(
+    registry: Registry, tmp_path: Path
+) -> None:
+    write(tmp_path, {"a": b"old", "b": b"b"})
+    open_(registry, "directory", tmp_path, separator="")
+    stat = (tmp_path / "a").stat()
+    write(tmp_path, {"a": b"new"})
+    os.utime(tmp_path / "a", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert open_(registry, "directory", tmp_path, separator="").data.tobytes() == b"newb"
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.binary(max_size=20), min_size=1))
+def test_the_parts_of_a_corpus_are_its_files(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("parts")
+    write(folder, files)
+    if not any(files.values()):
+        return
+    corpus = open_(registry, "files", folder, paths=[str(folder / name) for name in files])
+    parts = {path: corpus.data[start:stop].tobytes() for path, start, stop in corpus.files}
+    assert parts == {str(folder / name): data for name, data in files.items()}
+
+
 def test_links_to_folders_are_not_followed(registry: Registry, tmp_path: Path) -> None:
     write(tmp_path, {"a/x": b"x"})
     (tmp_path / "a" / "loop").symlink_to(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import REPOSITORY
@@ -13,7 +14,7 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.edited import with_values
 from seqzoo.recipes.load import load_recipe, recipe
 from seqzoo.recipes.shipped import find_recipe, shipped_recipes
-from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.recipes.yaml_reader import DataPath, load_yaml
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +109,7 @@ def test_a_changed_value_leaves_the_rest_of_the_text_as_it_is() -> None:
 def test_a_section_is_replaced_and_comments_around_it_stay() -> None:
     corpus = {"name": "files", "options": {"paths": ["é.txt", "true"]}}
     sample = {"prompt": "a: b", "length": 3}
-    values = {("sample", key): value for key, value in sample.items()}
+    values: dict[DataPath, Any] = {("sample", key): value for key, value in sample.items()}
     changed = with_values(
         LAID_OUT, {("corpus",): corpus, ("last",): "", ("absent", "x"): 1, **values}
     )

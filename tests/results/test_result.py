@@ -9,6 +9,7 @@ import pytest
 from small_result import make_result
 
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.results.ladder import LeftOut, Rung
 from seqzoo.results.result import FORMAT_VERSION, read_result, result_schema, write_result
 
 
@@ -178,3 +179,24 @@ def test_a_missing_file_and_a_file_in_the_place_of_the_folder_are_reported(tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(EnvironmentFault, match="cannot be written"):
         write_result(tmp_path / "file" / "result.json", make_result())
+
+
+def test_baselines_that_were_left_out_and_the_words_for_rungs_are_kept(tmp_path: Path) -> None:
+    rungs = (Rung("order-3", {"test": 2.5}, title="a table", meaning="It counts."),)
+    left_out = (LeftOut("slow", "time", 300.0), LeftOut("other", "excluded"))
+    written = make_result(rungs=rungs, left_out=left_out)
+    write_result(tmp_path / "result.json", written)
+    read = read_result(tmp_path / "result.json")
+    assert read == written
+    assert read.ladder.left_out == left_out
+    assert read.ladder.rungs == rungs
+
+
+def test_a_result_of_before_is_read_without_the_newer_fields(tmp_path: Path) -> None:
+    stored = json.loads(make_result().model_dump_json())
+    del stored["left_out"], stored["protocol"]["max_bytes"]
+    for rung in stored["rungs"]:
+        for field in ("title", "meaning", "package"):
+            del rung[field]
+    (tmp_path / "result.json").write_text(json.dumps(stored))
+    assert read_result(tmp_path / "result.json") == make_result()

@@ -176,7 +176,7 @@ REFUSED = {
     "architecture.options.hidden_size": 8,
     "architecture.name": "gru",
     "tokenizer.name": "chars",
-    "corpus.name": "file",
+    "corpus.name": "tinyshakespeare",
     "corpus.split": {"train": 0.8, "validation": 0.1, "test": 0.1},
     "name": "other",
     "plugins": ["mine.py"],
@@ -217,9 +217,11 @@ def test_a_value_that_the_run_already_has_is_no_change(run: Path) -> None:
 
 def test_a_budget_that_is_already_used_up_is_refused(run: Path) -> None:
     before = files(run)
-    for budget in ({"train.budget.steps": 19}, {"train.budget.bytes": 10}):
-        with pytest.raises(seqzoo.UsageError, match=r"smaller than what is trained.* 20 steps"):
-            seqzoo.resume(run, budget)
+    for unit, limit in (("steps", 19), ("bytes", 10), ("epochs", 0.1), ("seconds", 1e-6)):
+        with pytest.raises(seqzoo.UsageError, match=rf"budget.{unit}=.* has trained: 20 steps"):
+            seqzoo.resume(run, {f"train.budget.{unit}": limit})
+    with pytest.raises(seqzoo.UsageError, match=r"budget.epochs=0.1 is less than"):
+        seqzoo.resume(run, {**LONGER, "train.budget.epochs": 0.1})
     assert files(run) == before
 
 

@@ -107,7 +107,7 @@ def test_only_a_long_time_is_announced(
     made: Experiment, monkeypatch: pytest.MonkeyPatch, seconds: float, is_said: bool
 ) -> None:
     notes: list[str] = []
-    made.display.note = notes.append  # type: ignore[method-assign]
+    monkeypatch.setattr(made.display, "note", notes.append)
     monkeypatch.setattr(scoring_cost, "expected_scoring_seconds", lambda *_, **__: seconds)
     announce_cost(made, remedy="do less")
     assert notes == (["scoring takes about 10 min (do less)"] if is_said else [])

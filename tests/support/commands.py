@@ -30,8 +30,17 @@ runtime: {threads: 1, device: cpu}
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of this process, in which the tests have a cache of their own."""
-    return {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", **changes}
+    """The environment of this process, in which the tests have a cache of their own.
+
+    One thread, so that two runs have the same bits however busy the machine is.
+    """
+    return {
+        "OMP_NUM_THREADS": "1",
+        **os.environ,
+        "NO_COLOR": "1",
+        "COLUMNS": "80",
+        **changes,
+    }
 
 
 def seqzoo(

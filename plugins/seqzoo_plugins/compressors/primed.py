@@ -16,7 +16,7 @@ import numpy.typing as npt
 from seqzoo import Span
 from seqzoo_plugins.compressors.formats import COMPRESSORS
 
-_BLOCK = 1 << 18  # brotli takes a second for four of them
+_BLOCK = 1 << 16  # brotli takes half a second for it; a baseline is stopped between blocks
 _LARGE_BYTES = 1 << 24
 _SHARE_EVERY_SECONDS = 0.5
 
