@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic import BaseModel
+    from collections.abc import Mapping
 
 __all__ = ["CommandGroup", "is_wrong_command_line", "sentence_of"]
 
@@ -81,14 +79,8 @@ def sentence_of(error: Any) -> str:
     # Every command has --help, which is hardly what a wrong name was meant to be.
     known = [name for each in parameters for name in each.opts if name not in ("--help", "-h")]
     meanings = {name: name for name in known if name.startswith("--")}
-    hint = ""
-    arguments = [each for each in parameters if each.param_type_name == "argument"]
-    if any("KEY=VALUE" in str(each.metavar) for each in arguments):
-        meanings = _settings_by_option() | meanings
-        if "." in option:
-            hint = f" Settings of the recipe have no dashes: {option.lstrip('-')}=VALUE."
-    if not hint and (meant := closest(option, meanings)):
-        hint = f" Did you mean '{meant}'?"
+    meant = closest(option, meanings)
+    hint = f" Did you mean '{meant}'?" if meant else ""
     return f"{path} has no option '{option}'.{hint} {help_hint}"
 
 
@@ -96,28 +88,3 @@ def closest(name: str, meanings: Mapping[str, str]) -> str:
     """The meaning of the known name that is closest to `name`; "" if none is close."""
     found = get_close_matches(name.lower(), meanings, n=1, cutoff=0.6)
     return meanings[found[0]] if found else ""
-
-
-def _settings_by_option() -> dict[str, str]:
-    """Settings of recipes by the options that they would be in other programs.
-
-    `--batch-size` and `--bs` are train.batch_size=VALUE; of equal names, the first setting counts.
-    """
-    from seqzoo.recipes.sections import RecipeSections
-
-    found: dict[str, str] = {}
-    for path in _settings(RecipeSections):
-        words = path.rpartition(".")[2].split("_")
-        for option in ("-".join(words), "".join(word[0] for word in words)):
-            found.setdefault(f"--{option}", f"{path}=VALUE")
-    return found
-
-
-def _settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The dotted path of every setting of the core, section by section."""
-    for name, field in section.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and hasattr(inner, "model_fields"):
-            yield from _settings(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"

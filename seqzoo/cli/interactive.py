@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -29,7 +30,7 @@ def converse(continue_: Callable[[bytes, int], None]) -> None:
         try:
             continue_(text, number)
         except KeyboardInterrupt:
-            signals.reset()
+            _require_ctrl_c()
             print(file=sys.stderr)
 
 
@@ -39,8 +40,16 @@ def _typed() -> Iterator[bytes]:
         import readline  # noqa: F401 (gives `input` its editing and history)
     while True:
         try:
-            line = input(_PROMPT)
+            line = input(_PROMPT if sys.stdout.isatty() else "")
         except (EOFError, KeyboardInterrupt, OSError):
+            _require_ctrl_c()
             print(file=sys.stderr)
             return
         yield line.encode("utf-8", "surrogateescape")
+
+
+def _require_ctrl_c() -> None:
+    """Forget the signal if it was Ctrl-C; the others ask the whole command to stop."""
+    if signals.received() != signal.SIGINT:
+        raise KeyboardInterrupt
+    signals.reset()

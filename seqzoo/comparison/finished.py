@@ -13,6 +13,7 @@ from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.metrics import MetricsLine, read_metrics, read_timing
+from seqzoo.terminal.format import quoted
 
 __all__ = ["FinishedRun", "read_finished_runs"]
 
@@ -44,8 +45,7 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
         directory = open_run_directory(path)
         if not directory.result.exists():
             raise UsageError(
-                f"{path} has no result.json; finish it with 'seqzoo resume {path}', or score it "
-                f"with 'seqzoo eval {path}'."
+                f"{path} has no result.json; finish it with: seqzoo resume {quoted(path)}"
             )
         runs.append(
             FinishedRun(

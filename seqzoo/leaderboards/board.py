@@ -27,6 +27,7 @@ from seqzoo.leaderboards.rows import (
 from seqzoo.results.comparable import ScoreIdentity, score_identity, why_not_comparable
 from seqzoo.results.note import read_note
 from seqzoo.results.result import ProtocolRecord, Result, read_result
+from seqzoo.terminal.format import quoted
 
 __all__ = ["Board", "Group", "Starts", "read_board", "require_runs_folder"]
 
@@ -160,8 +161,8 @@ def _identity(path: Path, result: Result, split: str) -> ScoreIdentity:
     has_adaptive = result.adaptive is not None and split in result.adaptive.scores
     if identity is None or (has_adaptive and score_identity(result, split, adaptive=True) is None):
         raise UsageError(
-            f"{path} has no score for {split} that is kept in blocks; score the run again with "
-            f"'seqzoo eval {path.parent}'."
+            f"{path} has no score for {split} that is kept in blocks; score the run again with: "
+            f"seqzoo eval {quoted(path.parent)}"
         )
     return identity
 

@@ -28,6 +28,7 @@ from seqzoo.recipes.shipped import find_recipe, recipe_text
 from seqzoo.recipes.validation import Mistake, check, describe
 from seqzoo.recipes.yaml_reader import Mark, Marks, load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
+from seqzoo.terminal.format import quoted
 
 __all__ = [
     "Recipe",
@@ -193,7 +194,9 @@ def parse_recipe(
         message = f"a recipe is a mapping of sections, found {describe(data)}."
         raise RecipeError([marks.value(()).problem(message)])
     if "recipes" in data and "architecture" not in data:
-        raise UsageError(f"{source} is the grid of a sweep; run it with 'seqzoo sweep {source}'.")
+        raise UsageError(
+            f"{source} is the grid of a sweep; run it with: seqzoo sweep {quoted(source)}"
+        )
     checked = check_recipe(
         data,
         marks,

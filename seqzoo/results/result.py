@@ -23,6 +23,7 @@ from pydantic import (
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.storage import write_whole
+from seqzoo.terminal.format import quoted
 
 __all__ = [
     "FORMAT_VERSION",
@@ -306,7 +307,7 @@ def read_result(path: Path) -> Result:
     if version < FORMAT_VERSION:
         raise UsageError(
             f"{path} has format version {version}, and this seqzoo reads {FORMAT_VERSION}; score "
-            f"the run again with 'seqzoo eval {path.parent}'."
+            f"the run again with: seqzoo eval {quoted(path.parent)}"
         )
     try:
         return Result.model_validate_json(json.dumps(stored))

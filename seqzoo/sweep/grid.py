@@ -18,6 +18,7 @@ from seqzoo.errors import RecipeError, UsageError, did_you_mean
 from seqzoo.recipes.sections import Section, run_name
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Marks, load_yaml
+from seqzoo.terminal.format import quoted
 
 __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
 
@@ -80,7 +81,7 @@ def read_grid(path: Path) -> Grid:
         message = f"a grid file is a mapping of sections, found {describe(data)}."
         raise RecipeError([marks.value(()).problem(message)])
     if "architecture" in data and "recipes" not in data:
-        raise UsageError(f"{path} is a recipe; run it with 'seqzoo run {path}'.")
+        raise UsageError(f"{path} is a recipe; run it with: seqzoo run {quoted(path)}")
     sections, mistakes = check(GridSections, data)
     if sections is not None:
         mistakes = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]

@@ -82,7 +82,7 @@ def warn(text: str) -> None:
 
 def fail(text: str) -> None:
     """Print why the command stops."""
-    for line in text.split("\n"):
+    for line in text.rstrip("\n").split("\n"):
         _say(Text.assemble(("error: ", "bold red"), visible(line)))
 
 
@@ -105,10 +105,12 @@ def facts(facts: Mapping[str, str]) -> None:
 
 
 def trimmed(stream: Any) -> IO[str]:
-    """The stream itself if it is a terminal; otherwise one without blanks at the end of lines."""
+    """The stream as a console needs it: without blanks at the end of lines in a file or a pipe."""
     if stream is None:  # the process has none, and no command prepared it
         return io.StringIO()
-    return cast(IO[str], stream if stream.isatty() else _Trimmed(stream))
+    if stream.isatty():
+        return cast(IO[str], getattr(stream, "styled", stream))
+    return cast(IO[str], _Trimmed(stream))
 
 
 def _say(text: Text) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from typing import Any, TextIO
 
-from seqzoo.terminal.characters import LOOKALIKES
+from seqzoo.terminal.characters import LOOKALIKES, visible
 
 __all__ = ["RESULTS", "prepare_streams"]
 
@@ -23,7 +24,8 @@ def prepare_streams() -> None:
     """Replace stdin, stdout and stderr for a command; for the start of a process only.
 
     Stdout and stderr encode every text: where the encoding is not UTF-8, by look-alikes and
-    escapes. A stream that the process was started without is one that discards all.
+    escapes. In a terminal, control characters are shown. A stream that the process was started
+    without is one that discards all.
     """
     for number in (0, 1, 2):
         _open_if_closed(number)
@@ -31,6 +33,10 @@ def prepare_streams() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 (it is open until the process ends)
     sys.stdout = _replaced(sys.stdout, 1)
     sys.stderr = _replaced(sys.stderr, 2)
+    if os.environ.get("TERM") in ("dumb", "unknown") and not os.environ.get("COLUMNS"):
+        # Rich does not ask such a terminal for its size; it needs both numbers.
+        size = shutil.get_terminal_size()
+        os.environ.update(COLUMNS=str(size.columns), LINES=str(size.lines))
 
 
 def _open_if_closed(number: int) -> None:
@@ -47,12 +53,39 @@ def _open_if_closed(number: int) -> None:
 def _replaced(stream: TextIO | None, number: int) -> TextIO:
     if stream is not None:
         stream.flush()
-    return io.TextIOWrapper(
+    kind = _ShownText if os.isatty(number) else io.TextIOWrapper
+    return kind(
         io.BufferedWriter(_Descriptor(number)),
         encoding=getattr(stream, "encoding", None) or "utf-8",
         errors=LOOKALIKES,
         line_buffering=number == 2 or os.isatty(number),
+        write_through=getattr(stream, "write_through", False),
     )
+
+
+class _ShownText(io.TextIOWrapper):
+    """Text for a terminal, which obeys nothing in it, also where `print` is used.
+
+    styled: the same stream for consoles, whose escape codes are meant.
+    """
+
+    def write(self, text: str, /) -> int:
+        return super().write(visible(text))
+
+    @property
+    def styled(self) -> _Styled:
+        return _Styled(self)
+
+
+class _Styled:
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return io.TextIOWrapper.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _Descriptor(io.FileIO):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -108,9 +112,10 @@ def test_no_file_of_a_run_takes_the_place_of_a_closed_stream(finished: Path) -> 
     assert result_of(run)["steps"] == 5
 
 
-def in_terminal(*arguments: str, folder: Path, **changes: str) -> bytes:
+def in_terminal(*arguments: str, folder: Path, columns: int = 80, **changes: str) -> bytes:
     """Everything that the command writes to a terminal."""
     ours, its_end = pty.openpty()
+    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "seqzoo", *arguments],
         cwd=folder,
@@ -134,12 +139,37 @@ def in_terminal(*arguments: str, folder: Path, **changes: str) -> bytes:
     return shown
 
 
+def test_print_and_file_names_reach_a_terminal_as_text_and_styles_as_styles(
+    finished: Path,
+) -> None:
+    folder = finished / "runs" / "\x1b[31mred\x07"
+    shutil.copytree(finished / "runs" / "small", folder)
+    try:
+        for arguments in (["eval", str(folder), "--split", "test"], ["leaderboard", "--csv"]):
+            shown = in_terminal(*arguments, folder=finished, TERM="xterm")
+            assert b"\x1b[31m" not in shown
+            assert b"\x07" not in shown
+            assert "\N{SYMBOL FOR ESCAPE}[31mred".encode() in shown
+    finally:
+        shutil.rmtree(folder)
+    assert b"\x1b[1m" in in_terminal("list", folder=finished, TERM="xterm")
+    assert b"\x1b[1m" in in_terminal("--help", folder=finished, TERM="xterm")
+
+
 def test_a_dumb_terminal_gets_lines_with_a_percentage(finished: Path) -> None:
     shown = in_terminal(
         "run", "small.yaml", "train.budget.steps=5", "--name", "dumb", folder=finished, TERM="dumb"
     )
     assert b"training 100%" in shown
     assert b"\x1b" not in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_lines_fit_into_the_terminal_and_use_it(finished: Path, term: str, columns: int) -> None:
+    shown = in_terminal("list", folder=finished, TERM=term, COLUMNS="", columns=columns).decode()
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", shown).splitlines()]
+    assert min(80, columns - 20) < max(map(len, lines)) <= columns
 
 
 @pytest.fixture(scope="module")

@@ -196,7 +196,7 @@ def test_names_and_descriptions_are_not_settings(tmp_path: Path, registry: Regis
 
 def test_a_recipe_is_not_a_grid_and_the_message_says_what_runs_it(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
-    with pytest.raises(UsageError, match=r"is a recipe; run it with 'seqzoo run "):
+    with pytest.raises(UsageError, match=r"is a recipe; run it with: seqzoo run "):
         read_grid(tmp_path / "small.yaml")
 
 
