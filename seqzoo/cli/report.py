@@ -34,6 +34,7 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
     """Print a result, for people or as JSON."""
     from rich.text import Text
 
+    from seqzoo.terminal.characters import visible
     from seqzoo.terminal.console import results
 
     if as_json:
@@ -41,7 +42,7 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
         return
     console = results()
     if sample := _sample(path, result.step):
-        console.print(Text(sample))
+        console.print(Text(visible(sample)))
         console.rule(style="dim")
     print_scores(result.scores)
     if result.adaptive is not None:
