@@ -233,7 +233,8 @@ def test_every_command_of_the_readme_exists(tmp_path: Path) -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     from seqzoo.cli import app
 
-    known = {command.name for command in (*app.registered_commands, *app.registered_groups)}
+    known = {command.name for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     shown = set(re.findall(r"^seqzoo (\w+)", readme, flags=re.MULTILINE))
     assert shown
     assert shown <= known
