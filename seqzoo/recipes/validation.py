@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_jsonable_python
 from pydantic_core.core_schema import ErrorType
 
 from seqzoo.errors import did_you_mean
@@ -52,7 +53,7 @@ def check(
     implied: a key of `data` that the recipe does not write; it has only the value.
     """
     # In JSON mode pydantic is strict about numbers and still accepts a list for a tuple.
-    text = json.dumps(data)
+    text = json.dumps(_with_default_paths(model, data))
     try:
         return model.model_validate_json(text, strict=True), []
     except ValidationError as error:
@@ -69,6 +70,23 @@ def check(
     # Where a field accepts `a number or a list`, the longest path is the branch that was meant.
     above = {path[:length] for path in mistakes for length in range(len(path))}
     return None, [mistake for path, mistake in mistakes.items() if path not in above]
+
+
+def _with_default_paths(model: type[BaseModel], data: Any) -> Any:
+    """The data with the defaults that are paths, as text.
+
+    A default is checked too, and in JSON mode pydantic refuses a Path that is not text.
+    """
+    if not isinstance(data, dict):
+        return data
+    defaults = {name: field.default for name, field in model.model_fields.items()}
+    paths = {
+        name: to_jsonable_python(default)
+        for name, default in defaults.items()
+        if isinstance(default, Path)
+        or (isinstance(default, tuple) and any(isinstance(each, Path) for each in default))
+    }
+    return {**paths, **data}
 
 
 def dotted(path: DataPath) -> str:

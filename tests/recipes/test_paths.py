@@ -211,3 +211,11 @@ def test_paths_of_a_grid_start_from_a_folder_that_is_given(
         tmp_path / "r.yaml", registry, overrides=["train.start_from=one"], here=tmp_path / "grids"
     )
     assert loaded.train.start_from == tmp_path / "grids" / "one"
+
+
+def test_a_default_that_is_a_path_is_used(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(RECIPE.replace("source: a.bin, ", ""))
+    assert load_recipe(tmp_path / "r.yaml", registry).corpus.options.source == Path("default.bin")
+    for name in ("file", "directory", "files"):
+        spec = registry.get("corpus", name)
+        assert plugin_options(spec, []) == spec.options()
