@@ -86,9 +86,9 @@ def open_corpus(
         corpus = build(registry, "corpus", fallback, base)
         reason = str(error).rstrip(".")
         announce(
-            f"Corpus '{section.name}' is not available ({reason}), so '{corpus.name}' is used "
-            f"instead; to get the real one, set SEQZOO_DATA to the folder that holds it or run "
-            f"'seqzoo fetch {section.name}' on a machine with a network."
+            f"Corpus '{section.name}' is not available: {reason}. The fallback '{corpus.name}' is "
+            f"used instead. To use '{section.name}', set SEQZOO_DATA to the folder that holds it, "
+            f"or run this on a machine with a network: seqzoo fetch {section.name}"
         )
         return corpus
 

@@ -64,7 +64,8 @@ def _budget(training: Training) -> str:
     words = _limits(section.budget)
     if tokens < float("inf"):
         read = tokens * training.bytes_per_token
-        words += f"; about {read:,.0f} bytes, {tokens / training.epoch_tokens:.2g} passes"
+        share = tokens / training.epoch_tokens
+        words += f"; about {read:,.0f} bytes, {share:.2g} times the training part"
     return words
 
 
