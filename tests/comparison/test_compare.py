@@ -91,7 +91,7 @@ def test_versions_and_corpus_are_shown_only_where_they_differ(
     ("file", "text", "expected"),
     [
         ("result.json", "{", "is damaged"),
-        ("result.json", None, "seqzoo eval"),
+        ("result.json", None, "seqzoo resume"),
         ("recipe.yaml", "a: [", "recipe.yaml"),
         ("recipe.yaml", "- a\n", "is damaged"),
         ("metrics.jsonl", '{"step": 1}\nnonsense\n', "metrics.jsonl:2: the line is damaged"),

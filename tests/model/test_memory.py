@@ -112,7 +112,7 @@ def test_a_text_that_is_too_much_for_the_memory_is_reported_too(
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("seqzoo.runs.runner.score_split", "validation needs .* lower train.validation.lanes"),
+        ("seqzoo.runs.train.score_split", "validation needs .* lower train.validation.lanes"),
         (
             "seqzoo.scoring.splits.score_splits",
             r"lower evaluate.lanes \(2\) or evaluate.chunk_length \(",

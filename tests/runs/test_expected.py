@@ -87,4 +87,4 @@ def test_a_budget_of_seconds_is_its_own_expected_time(
     data = {**RECIPE, "train": {**RECIPE["train"], "budget": {"seconds": 2}}}
     seqzoo.run(data, root=tmp_path, show_progress=True)
     (line,) = [x for x in capfd.readouterr().err.splitlines() if x.startswith("expected time")]
-    assert "training 2 s" in line
+    assert "training about 2 s" in line
