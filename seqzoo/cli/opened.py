@@ -16,10 +16,13 @@ def opened(path: Path, *, device: str | None, step: int | None = None) -> Run:
     from seqzoo.cli.plugins import installed
     from seqzoo.runs.directory import open_run_directory
     from seqzoo.runs.run import Run
+    from seqzoo.terminal.console import note
     from seqzoo.terminal.display import TerminalDisplay
 
+    directory = open_run_directory(path)
+    note(f"{path}: loading the model")  # torch is imported, which takes seconds
     return Run(
-        open_run_directory(path),
+        directory,
         registry=installed(),
         device=device,
         step=step,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from seqzoo.recipes.sections import BudgetSection
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.expected import tokens_of_budget
 from seqzoo.runs.experiment import Experiment
-from seqzoo.terminal.format import approximate_time, quoted
+from seqzoo.terminal.format import quoted
 from seqzoo.training.loop import Training
 
 __all__ = ["introduction"]
@@ -16,11 +18,11 @@ def introduction(
     directory: RunDirectory,
     experiment: Experiment,
     training: Training,
-    expected: dict[str, float | None],
+    expected: Mapping[str, str],
 ) -> dict[str, str]:
     """The facts in the order in which they are shown, by name.
 
-    expected: seconds by stage; None if unknown.
+    expected: how long each stage will take, in words.
     """
     data, tokenizer, runtime = experiment.data, experiment.tokenizer, experiment.runtime
     splits, vocab_size = data.splits, tokenizer.vocab_size
@@ -44,7 +46,7 @@ def introduction(
         "architecture": f"{experiment.recipe.architecture.name}, {parameters:,} parameters",
         "device": f"{runtime.device}, {threads}, {runtime.precision}",
         "budget": _budget(training),
-        "expected time": _times(expected),
+        "expected time": ", ".join(f"{stage} {words}" for stage, words in expected.items()),
         "scores": "bits per byte; lower is better, and a uniform guess has 8",
         "folder": f"{quoted(directory.path)}; Ctrl-C stops and saves",
     }
@@ -81,11 +83,6 @@ def _limits(budget: BudgetSection) -> str:
     if budget.seconds is not None:
         limits.append(f"{budget.seconds:g} s")
     return " or ".join(limits) + (", whichever comes first" if len(limits) > 1 else "")
-
-
-def _times(expected: dict[str, float | None]) -> str:
-    known = [f"{stage} {approximate_time(s)}" for stage, s in expected.items() if s is not None]
-    return ", ".join(known)
 
 
 def _count(number: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from seqzoo.storage import cache_directory, write_whole
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.format import approximate_time, quoted
 
-__all__ = ["FAST_SECONDS", "expected_ladder_seconds", "fast_ladder", "final_ladder"]
+__all__ = ["FAST_SECONDS", "expected_ladder", "fast_ladder", "final_ladder"]
 
 FAST_SECONDS = 5.0
 """What all fast baselines may take together."""
@@ -35,13 +35,16 @@ def fast_ladder(experiment: Experiment) -> Ladder:
     return experiment.baselines.ladder(names, max_seconds=min(seconds, section.limit(0.0)))
 
 
-def expected_ladder_seconds(experiment: Experiment, *, training_seconds: float) -> float:
-    """What the final ladder will take after a training of so many seconds."""
+def expected_ladder(experiment: Experiment, *, training_seconds: float) -> str:
+    """What the final ladder will take after a training of so many seconds; "" if it is empty."""
     section, baselines = experiment.recipe.baselines, experiment.baselines
     names = baselines.names(lambda spec: section.chooses(spec.name))
+    if not names:
+        return ""
     expected = baselines.expected_seconds(names)
-    chosen, _ = within(expected, section.limit(training_seconds))
-    return sum(expected[name] for name in chosen)
+    chosen, left_out = within(expected, section.limit(training_seconds))
+    words = approximate_time(sum(expected[name] for name in chosen))
+    return words + (f" ({len(left_out)} of {len(names)} would take too long)" if left_out else "")
 
 
 def final_ladder(
@@ -54,11 +57,13 @@ def final_ladder(
     baselines, display = experiment.baselines, experiment.display
     names = baselines.names(lambda spec: section.chooses(spec.name))
 
-    def announce(missing: list[str], seconds: float) -> None:
-        if seconds >= _WORTH_A_WORD_SECONDS:
-            display.note(f"scoring baselines: {', '.join(missing)}; {approximate_time(seconds)}")
-
     with display.meter("baselines") as meter:
+
+        def announce(missing: list[str], seconds: float) -> None:
+            if seconds >= _WORTH_A_WORD_SECONDS:
+                # By the meter, which knows the line that it draws again.
+                meter.note(f"scoring baselines: {', '.join(missing)}; {approximate_time(seconds)}")
+
         found = baselines.ladder(
             names,
             max_seconds=section.limit(training_seconds),

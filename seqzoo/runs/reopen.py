@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from seqzoo.data.corpus import Data, open_data
 from seqzoo.errors import UsageError
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.paths import option_paths
+from seqzoo.recipes.validation import dotted
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import read_origin, stored_recipe
@@ -87,7 +91,10 @@ def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) ->
         fallback = recipe.corpus.fallback
         changed = {"name": fallback.name, "options": fallback.options, "fallback": None}
         recipe = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update=changed)})
-    data = open_data(recipe, announce=display.warn)
+    try:
+        data = open_data(recipe, announce=display.warn)
+    except UsageError as error:
+        raise UsageError(f"{error}{_to_name_its_place(directory, recipe)}") from error
     if data.sha256 != origin.sha256:
         raise UsageError(
             f"{directory.path} was trained on a corpus with sha256 {origin.sha256[:12]}…, and "
@@ -95,6 +102,18 @@ def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) ->
             f"({data.corpus.origin})."
         )
     return data
+
+
+def _to_name_its_place(directory: RunDirectory, recipe: Recipe) -> str:
+    """What to do if the text was moved; "" for a corpus without a path."""
+    options = recipe.corpus.options
+    plain = options.model_dump(mode="json") if isinstance(options, BaseModel) else {}
+    for path in option_paths(plain, type(options)):
+        return (
+            f" If the text was moved, name its new place: {directory.to_continue} "
+            f"corpus.options.{dotted(path)}=NEW_PATH"
+        )
+    return ""
 
 
 def recorded_runtime(

@@ -14,7 +14,7 @@ from seqzoo.runs.expected import expected_training_seconds
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.runs.introduction import introduction
-from seqzoo.runs.ladder import expected_ladder_seconds, fast_ladder
+from seqzoo.runs.ladder import expected_ladder, fast_ladder
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.samples import SamplesInTraining
@@ -22,6 +22,7 @@ from seqzoo.runs.scoring_cost import expected_scoring_seconds
 from seqzoo.runs.tracking import GuardedTracker
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
+from seqzoo.terminal.format import approximate_time
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Hooks, Training, train
@@ -103,7 +104,7 @@ def train_run(
         ladder = Ladder(())
         if not display.is_silent:
             ladder = fast_ladder(experiment)
-            expected = _expected_seconds(experiment, training, split, is_scored=is_scored)
+            expected = _expected_times(experiment, training, split, is_scored=is_scored)
             display.facts(introduction(directory, experiment, training, expected))
         meter = stack.enter_context(display.meter("training"))
         samples = SamplesInTraining(
@@ -126,24 +127,26 @@ def train_run(
         )
 
 
-def _expected_seconds(
+def _expected_times(
     experiment: Experiment, training: Training, validation: SplitReader, *, is_scored: bool
-) -> dict[str, float | None]:
-    """Seconds of each stage; None if unknown."""
+) -> dict[str, str]:
+    """How long each stage will take, in words; stages whose time is unknown are left out."""
     seconds = expected_training_seconds(
         experiment, training, validation, chunk_length=_VALIDATION_CHUNK
     )
-    expected = {"training": seconds}
+    expected = {"training": "" if seconds is None else approximate_time(seconds)}
     if is_scored and not experiment.recipe.runtime.compile:
         adaptive = experiment.recipe.evaluate.adaptive
-        expected["scoring"] = expected_scoring_seconds(experiment)
+        expected["scoring"] = approximate_time(expected_scoring_seconds(experiment))
         if adaptive is not None:
-            expected["adaptive scoring"] = expected_scoring_seconds(experiment, adaptive=adaptive)
+            expected["adaptive scoring"] = approximate_time(
+                expected_scoring_seconds(experiment, adaptive=adaptive)
+            )
     if is_scored:
-        expected["baselines"] = expected_ladder_seconds(
+        expected["baselines"] = expected_ladder(
             experiment, training_seconds=training.seconds + (seconds or 0.0)
         )
-    return expected
+    return {stage: words for stage, words in expected.items() if words}
 
 
 def _show(
@@ -151,7 +154,7 @@ def _show(
 ) -> None:
     meter.show(
         min(training.progress, 1.0),
-        f"step {training.step}: {line['bits_per_byte']:.3f} bits per byte, "
+        f"step {training.step}: {line['bits_per_byte']:.3f} bits/byte, "
         f"{times['bytes_per_second'] / 1000:.1f} kB/s",
     )
 

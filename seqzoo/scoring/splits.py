@@ -124,7 +124,7 @@ def _progress(meter: Meter, readers: Mapping[str, SplitReader]) -> Callable[[str
     def advance(split: str, tokens: int) -> None:
         nonlocal done
         done += tokens
-        meter.show(done / total, split)
+        meter.show(done / total, split.replace("_", "-"))
 
     return advance
 

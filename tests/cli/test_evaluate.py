@@ -59,7 +59,7 @@ def test_the_training_part_and_prefixes_are_scored_and_not_kept(run: Path) -> No
     [
         (("--file", "absent.txt"), "absent.txt cannot be read: No such file or directory."),
         (("--file", "empty"), "empty is empty; a score needs at least one byte."),
-        (("--file", "-"), "stdin is empty"),
+        (("--file", "-"), "standard input is empty"),
         (("--file", "x", "--split", "test"), "--split and --file cannot be used together"),
         (("--baselines", "fats"), "Did you mean 'fast'?"),
         (("--baselines", "all", "--split", "test"), "leave out --split"),

@@ -45,7 +45,7 @@ def test_a_stop_while_torch_is_imported_is_one_line(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup ignores SIGHUP
     )
     deadline = time.monotonic() + 60
     while not (tmp_path / "importing").exists():

@@ -201,4 +201,5 @@ def test_a_missing_folder_is_named_and_nothing_else_is_guessed(finished: Path) -
         "compare", "runs/small", "runs/small", "--picture", "nodir/c.png", folder=finished
     )
     assert done.returncode == 2
-    assert done.stderr == "error: The folder nodir does not exist.\n"
+    assert "there is no folder nodir; make it with 'mkdir -p nodir'" in done.stderr
+    assert done.stderr.count("\n") == 1

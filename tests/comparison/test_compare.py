@@ -132,7 +132,7 @@ def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, wi
     ]
     text = drawn(comparison, width)
     assert max(map(len, text.splitlines())) <= width
-    titles = ["run", "loss curves", "metrics", "settings that are not the default"]
+    titles = ["run", "loss curves", "metrics", "settings that were chosen, and all options"]
     lines = [line.rstrip() for line in text.splitlines()]
     assert [line for line in lines if line in titles] == titles
     assert f"{make_score(1).bits_per_byte:.4f}" in text

@@ -32,7 +32,7 @@ def register_baselines() -> Iterable[BaselineSpec]:
     )
     yield BaselineSpec(
         name="ngrams",
-        summary="static byte n-grams, interpolated modified Kneser-Ney, one rung per order",
+        summary="static byte n-grams, interpolated modified Kneser-Ney, one table per order",
         options=NgramOptions,
         score=_score_ngrams,
         source=_SOURCE,

@@ -13,6 +13,7 @@ import torch
 from seqzoo import cores as machine
 from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Subject
+from seqzoo.model.threads import counted
 from seqzoo.plugin.check import Check, Outcome
 
 __all__ = ["CHECK"]
@@ -20,7 +21,7 @@ __all__ = ["CHECK"]
 
 def examine(subject: Subject) -> Outcome:
     threads, cores = torch.get_num_threads(), usable_cores()
-    stated = f"{threads} threads on {cores} usable cores"
+    stated = f"{counted(threads)} on {cores} usable cores"
     numbers = {"threads": threads, "cores": cores}
     if threads > cores:
         return Outcome.warned(
