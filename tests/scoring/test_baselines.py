@@ -306,9 +306,9 @@ def baselines_for(corpus: Corpus, splits: Splits, *scorers: Counting, **more: An
     ("limit", "scored"),
     [
         (0, ["free"]),
-        (1, ["free", "a-one"]),
-        (4, ["free", "a-one", "b-three"]),
-        (3.9, ["free", "a-one"]),
+        (1.5, ["free", "a-one"]),
+        (5.5, ["free", "a-one", "b-three"]),  # 1 s, and a half more than 3 s
+        (5.4, ["free", "a-one"]),
     ],
 )
 def test_the_quickest_baselines_come_first_and_the_others_are_left_out(
