@@ -83,12 +83,58 @@ def test_text_from_a_pipe_can_be_scored_later(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("quick", "notes.txt"), "quick --text notes.txt"),
+        (("quick", "my notes.txt"), "quick --text 'my notes.txt'"),
+        (("quick", "notes.txt", "empty.txt"), "quick --text notes.txt --text empty.txt"),
+        (("quick", "notes"), "quick --text notes"),
+        (("quick", "notes/*.md"), "quick --text 'notes/*.md'"),
+        (("quick", "-"), "quick --text -"),
+        (("quick", "text=notes.txt"), "quick --text notes.txt"),
+        (("quick", "text=absent.txt"), "quick --text absent.txt"),
+        (("quick", "corpus=notes.txt"), "quick --text notes.txt"),
+        (("quick", "corpus.name=notes"), "quick --text notes"),
+        (("quick", "corpus.path=notes.txt"), "quick --text notes.txt"),
+        (("quick", "dataset=notes.txt", "train.seed=3"), "quick --text notes.txt train.seed=3"),
+        (("--text", "notes.txt"), "quick --text notes.txt"),
+        (("--text", "my notes.txt", "--name", "x"), "quick --text 'my notes.txt'"),
+        (("notes.txt",), "quick --text notes.txt"),
+        (("notes",), "quick --text notes"),
+    ],
+)
+def test_a_text_without_its_option_is_answered_with_the_command(
+    folder: Path, arguments: tuple[str, ...], meant: str
+) -> None:
+    (folder / "my notes.txt").write_text("x")
+    done = seqzoo("run", *arguments, folder=folder)
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert f": seqzoo run {meant}" in error
+    assert error.partition(f"seqzoo run {meant}")[2] in ("", ". See 'seqzoo run --help'.")
+
+
+def test_a_setting_whose_value_is_the_name_of_a_file_stays_a_setting(folder: Path) -> None:
+    (folder / "pastiche").mkdir()
+    (folder / "lstn").write_text("x")
+    for setting, says in (
+        ("name=notes", "train.budget.steps"),
+        ("corpus=pastiche", "train.budget.steps"),
+        ("architecture=lstn", "architecture 'lstn' is not installed. Did you mean 'lstm'?"),
+    ):
+        done = seqzoo("run", "quick", setting, "train.budget.steps=-1", folder=folder)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "--text" not in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("quick", "--text", "note.txt"), "note.txt does not exist. Did you mean 'notes.txt'?"),
         (("quick", "--text", "empty.txt"), "empty.txt is empty"),
         (("quick", "--text", "notes/*.pdf"), "matches '*.pdf'"),
-        (("quick", "--text", "-"), "the text that was piped in is empty"),
+        (("quick", "--text", "-"), "the piped text is empty"),
         (("quick", "--text", "notes/a.md", "notes/b.md"), "quote the pattern: --text 'notes/*.md'"),
         (("quick", "corpus.name=file", "corpus.options.path=note.txt"), "does not exist."),
         (("quick", "corpus.name=file", "corpus.options.path="), "path is empty"),
@@ -113,8 +159,9 @@ def test_a_mistake_is_reported_before_torch_is_imported(
     )
     assert done.returncode == 2, done.stderr
     assert says in " ".join(done.stderr.split())
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    first, error = done.stderr.splitlines()
+    assert first.endswith(f"reading the recipe {arguments[0]}")
+    assert error.startswith("error: ")
     assert done.stdout == "False\n"
     if "does not exist" in says or "no run at" in says:
         assert str(folder) in done.stderr

@@ -37,7 +37,7 @@ def keep_stdin(path: str) -> str:
             keep(unfinished, _blocks(pipe, digest))
     if unfinished.stat().st_size == 0:
         unfinished.unlink()
-        raise UsageError("the text that was piped in is empty.")
+        raise UsageError("the piped text is empty.")
     os.replace(unfinished, _kept(digest.hexdigest()))
     return digest.hexdigest()
 
