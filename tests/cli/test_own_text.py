@@ -181,15 +181,17 @@ def test_init_makes_a_copy_that_runs_and_never_overwrites(folder: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert "seqzoo run run/mine.yaml" in made.stderr
     text = (folder / "run" / "mine.yaml").read_text()
-    assert "# Expected on" in text
+    assert "#" not in text
+    assert "description" not in text
+    assert "name: mine\n" in text
     assert "ROMEO" not in text
     done = seqzoo("run", "../run/mine.yaml", *TINY, folder=folder / "notes")
     assert done.returncode == 0, done.stderr
-    result = json.loads((folder / "notes" / "runs" / "quick" / "result.json").read_text())
+    result = json.loads((folder / "notes" / "runs" / "mine" / "result.json").read_text())
     assert result["corpus"]["name"] == "notes"
     again = seqzoo("init", "quick", "run/mine.yaml", folder=folder)
     assert again.returncode == 2
-    assert "exists, and nothing is overwritten" in again.stderr
+    assert "run/mine.yaml already exists and was not changed." in again.stderr
     assert (folder / "run" / "mine.yaml").read_text() == text
 
 
@@ -205,7 +207,20 @@ def test_relative_paths_of_a_copy_stay_right(folder: Path) -> None:
     assert "corpus: {name: file, options: {path: notes.txt}}  # mine" in copied
     default = seqzoo("init", folder=folder)
     assert default.returncode == 0, default.stderr
-    assert (folder / "quick.yaml").is_file()
+    assert (folder / "quick.yaml").read_text().startswith("name: quick\ndescription: ")
+
+
+def test_a_copy_keeps_the_schema_only_where_it_is_and_its_name_only_where_it_must(
+    folder: Path,
+) -> None:
+    line = "# yaml-language-server: $schema=s.json\n"
+    source = (REPOSITORY / "recipes" / "quick.yaml").read_text()
+    (folder / "own.yaml").write_text(line + source)
+    (folder / "run" / "s.json").write_text("{}")
+    for target, start in (("run/a.yaml", f"{line}name: a\n"), ("a b.yaml", "name: quick\n")):
+        made = seqzoo("init", "own.yaml", target, folder=folder)
+        assert made.returncode == 0, made.stderr
+        assert (folder / target).read_text().startswith(start)
 
 
 def test_recipes_are_listed_and_shown(folder: Path) -> None:
