@@ -54,12 +54,13 @@ def text_warnings(corpus: Corpus, splits: Splits, *, batch_tokens: int) -> list[
 def _sentence(group: str, files: list[tuple[str, Trait]], total: int) -> str:
     path, trait = files[0]
     name = _near(path)
+    shown = "".join(each if each.isprintable() else "\ufffd" for each in name)
     about = f"{trait.what}: {trait.advice.replace('FILE', quoted(name))}."
     if total == 1:
-        return f"{name} {about}"
+        return f"{shown} {about}"
     if len(files) == 1:
-        return f"{name} (1 of {total} files) {about}"
-    return f"{len(files)} of {total} files {group}. For example {name} {about}"
+        return f"{shown} (1 of {total} files) {about}"
+    return f"{len(files)} of {total} files {group}. For example {shown} {about}"
 
 
 def _near(path: str) -> str:
