@@ -40,7 +40,11 @@ def init(
     source = find_recipe(recipe)
     target = file if file is not None else Path(source.stem + ".yaml")
     if target.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"'{target}' is not the name of a recipe; it must end in .yaml.")
+        as_text = f" To use it as text, type: seqzoo init {quoted(recipe)} --text {quoted(target)}"
+        raise UsageError(
+            f"'{target}' is not the name of a recipe; it must end in .yaml."
+            f"{as_text if target.exists() else ''}"
+        )
     if not target.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {target.absolute().parent}; make it first.")
     checked = load_recipe(source, installed(), texts=text)

@@ -46,14 +46,20 @@ Texts: TypeAlias = Annotated[
 def require_settings(
     recipe: str, overrides: Sequence[str], texts: Sequence[str], registry: Registry
 ) -> None:
-    """Raises UsageError where a text was given in another way than with --text.
+    """Raises UsageError where a text was given in another way than with --text, or no recipe.
 
     registry: `corpus=NAME` is a setting if such a corpus is installed.
     """
     from seqzoo.errors import UsageError
     from seqzoo.terminal.format import quoted
 
+    is_missing = "=" in recipe and not Path(recipe).exists()
+    if is_missing:
+        recipe, overrides = "quick", [recipe, *overrides]
     meant = {given: text for given in overrides if (text := _text_in(given, registry))}
+    if not meant and is_missing:
+        command = " ".join(map(quoted, ["seqzoo", "run", recipe, *overrides]))
+        raise UsageError(f"the recipe is missing; for example: {command}")
     if not meant:
         return
     first = next(iter(meant))

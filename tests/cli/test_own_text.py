@@ -97,6 +97,8 @@ def test_text_from_a_pipe_can_be_scored_later(folder: Path) -> None:
         (("quick", "corpus.name=notes"), "quick --text notes"),
         (("quick", "corpus.path=notes.txt"), "quick --text notes.txt"),
         (("quick", "dataset=notes.txt", "train.seed=3"), "quick --text notes.txt train.seed=3"),
+        (("text=notes.txt",), "quick --text notes.txt"),
+        (("train.seed=3",), "quick train.seed=3"),
         (("--text", "notes.txt"), "quick --text notes.txt"),
         (("--text", "my notes.txt", "--name", "x"), "quick --text 'my notes.txt'"),
         (("notes.txt",), "quick --text notes.txt"),
