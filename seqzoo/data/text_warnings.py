@@ -125,7 +125,7 @@ def _too_short(corpus: Corpus, splits: Splits, batch_tokens: int) -> Iterator[st
 def _rounded_up(number: Fraction) -> int:
     """The next larger number with two digits that are not zero."""
     whole = math.ceil(number)
-    unit = 10 ** max(0, len(str(whole)) - 2)
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
     return -(-whole // unit) * unit
 
 

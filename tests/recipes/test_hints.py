@@ -13,6 +13,7 @@ from seqzoo.recipes.layout import LAYOUT, settings_of
 from seqzoo.recipes.load import Recipe, recipe, recipe_from
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection, OptimizerSection
+from seqzoo.recipes.validation import dotted
 from seqzoo.recipes.yaml_reader import load_yaml
 
 ANSWERS = [
@@ -188,10 +189,10 @@ def test_a_section_with_another_value_is_answered_with_a_setting_that_it_has() -
     for path in LAYOUT.sections:
         if path[-1] in ("options", "fallback"):  # options of a plugin; a name is accepted too
             continue
-        (problem, *_) = problems_of(GOOD, [f"{'.'.join(path)}=[x, y]"])
+        (problem, *_) = problems_of(GOOD, [f"{dotted(path)}=[x, y]"])
         where, said, setting = problem.message.partition(" has parts: write ")
         assert said, problem.message
-        assert where == ".".join(path)
+        assert where == dotted(path)
         assert setting.startswith(f"{where}.")
         messages = [each.message for each in problems_of(GOOD, [setting])]
         assert not any("unknown" in each or "expected" in each for each in messages), messages
