@@ -71,6 +71,8 @@ def sentence_of(error: Any) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "seqzoo"
     help_hint = f"See '{path} --help'."
+    if getattr(getattr(error, "param", None), "name", None) == "recipe":
+        return _without_recipe(context, help_hint)
     if (option := getattr(error, "option_name", None)) is None or context is None:
         return f"{error.format_message().rstrip('.')}. {help_hint}"
     if not hasattr(error, "possibilities"):  # the option exists and is used wrongly
@@ -82,6 +84,15 @@ def sentence_of(error: Any) -> str:
     meant = closest(option, meanings)
     hint = f" Did you mean '{meant}'?" if meant else ""
     return f"{path} has no option '{option}'.{hint} {help_hint}"
+
+
+def _without_recipe(context: Any, help_hint: str) -> str:
+    """What to type where a command has no recipe; it can have the text that was given."""
+    from seqzoo.terminal.format import quoted
+
+    texts = context.params.get("text") or ()
+    example = [f"{context.command_path} quick", *(f"--text {quoted(text)}" for text in texts)]
+    return f"the recipe is missing; for example: {' '.join(example)}. {help_hint}"
 
 
 def closest(name: str, meanings: Mapping[str, str]) -> str:

@@ -30,8 +30,9 @@ def init(
     from seqzoo.data.corpus import open_data
     from seqzoo.data.prompt import prompt_from
     from seqzoo.errors import UsageError
-    from seqzoo.recipes.edited import with_values
+    from seqzoo.recipes.edited import with_values, without_header, without_section
     from seqzoo.recipes.load import load_recipe
+    from seqzoo.recipes.sections import can_name_run
     from seqzoo.recipes.shipped import find_recipe
     from seqzoo.terminal.console import note, warn
     from seqzoo.terminal.format import quoted
@@ -39,7 +40,11 @@ def init(
     source = find_recipe(recipe)
     target = file if file is not None else Path(source.stem + ".yaml")
     if target.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"'{target}' is not the name of a recipe; it must end in .yaml.")
+        as_text = f" To use it as text, type: seqzoo init {quoted(recipe)} --text {quoted(target)}"
+        raise UsageError(
+            f"'{target}' is not the name of a recipe; it must end in .yaml."
+            f"{as_text if target.exists() else ''}"
+        )
     if not target.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {target.absolute().parent}; make it first.")
     checked = load_recipe(source, installed(), texts=text)
@@ -47,22 +52,34 @@ def init(
     if text:
         data = open_data(checked, announce=warn)
         prompt = prompt_from(data.splits.validation.bytes)
-    read = source.read_text(encoding="utf-8-sig")
-    # The path of the schema starts from the folder of the original.
-    lines = read.splitlines(keepends=True)
-    read = "".join(line for line in lines if not line.startswith("# yaml-language-server:"))
+    folder = target.absolute().parent
+    # Comments above a recipe say what it gives; the copy is another one.
+    read = without_header(
+        source.read_text(encoding="utf-8-sig"), keep=lambda line: _finds_schema(line, folder)
+    )
+    if text:
+        read = without_section(read, "description")
     try:
         with target.open("x", encoding="utf-8") as copy:
-            changes = _changes(checked, read, target.absolute().parent)
+            changes = _changes(checked, read, folder)
+            if can_name_run(target.stem):
+                changes["name",] = target.stem
             if text:
                 changes["sample", "prompt"] = prompt
             copy.write(with_values(read, changes))
     except FileExistsError:
         raise UsageError(
-            f"{target} exists, and nothing is overwritten; choose another name: "
+            f"{target} already exists and was not changed. Choose another name: "
             f"seqzoo init {quoted(recipe)} FILE"
         ) from None
     note(f"{target} is a copy of '{recipe}'. Edit it, then type: seqzoo run {quoted(target)}")
+
+
+def _finds_schema(line: str, folder: Path) -> bool:
+    """Whether a comment names a JSON Schema for editors that is there, from this folder."""
+    schema = line.partition("$schema=")[2].strip()
+    is_for_editors = line.startswith("# yaml-language-server:")
+    return is_for_editors and bool(schema) and (folder / schema).is_file()
 
 
 def _changes(recipe: Recipe, read: str, folder: Path) -> dict[DataPath, Any]:

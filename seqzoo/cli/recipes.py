@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from seqzoo.plugin.registry import Registry
 
 __all__ = ["RecipeArgument", "Texts", "recipe_names", "require_settings"]
 
@@ -40,13 +43,57 @@ Texts: TypeAlias = Annotated[
 ]
 
 
-def require_settings(overrides: Sequence[str], texts: Sequence[str]) -> None:
-    """Raises UsageError where the shell has expanded a pattern after --text."""
-    from seqzoo.errors import UsageError
+def require_settings(
+    recipe: str, overrides: Sequence[str], texts: Sequence[str], registry: Registry
+) -> None:
+    """Raises UsageError where a text was given in another way than with --text, or no recipe.
 
-    files = [given for given in overrides if "=" not in given and Path(given).exists()]
-    if texts and files:
+    registry: `corpus=NAME` is a setting if such a corpus is installed.
+    """
+    from seqzoo.errors import UsageError
+    from seqzoo.terminal.format import quoted
+
+    is_missing = "=" in recipe and not Path(recipe).exists()
+    if is_missing:
+        recipe, overrides = "quick", [recipe, *overrides]
+    meant = {given: text for given in overrides if (text := _text_in(given, registry))}
+    if not meant and is_missing:
+        command = " ".join(map(quoted, ["seqzoo", "run", recipe, *overrides]))
+        raise UsageError(f"the recipe is missing; for example: {command}")
+    if not meant:
+        return
+    first = next(iter(meant))
+    if texts and "=" not in first:
         raise UsageError(
-            f"'{files[0]}' is a file, expected a setting such as train.batch_size=16; write "
+            f"'{first}' is a file, expected a setting such as train.batch_size=16; write "
             f"--text before every file, or quote the pattern: --text 'notes/*.md'"
         )
+    words = ["seqzoo", "run", recipe]
+    words += [word for text in (*texts, *meant.values()) for word in ("--text", text)]
+    words += [given for given in overrides if given not in meant]
+    raise UsageError(
+        f"'{first}' is not a setting such as train.batch_size=16. To train on your own text, type: "
+        + " ".join(map(quoted, words))
+    )
+
+
+def _text_in(given: str, registry: Registry) -> str:
+    """The file, folder or pattern that an override was meant to name; "" for a setting."""
+    from glob import glob
+
+    from seqzoo.recipes.sections import CorpusSection, RecipeSections
+
+    key, equals, value = given.partition("=")
+    text = value if equals else given
+    if key == "text" and equals:
+        return text or "FILE"
+    if not (text == "-" or glob(text) or Path(text).exists()):
+        return ""
+    section, *inside = key.split(".")
+    if not equals or section not in RecipeSections.model_fields:
+        return text
+    if section != "corpus":
+        return ""
+    if inside in ([], ["name"]):
+        return "" if text in registry.names("corpus") else text
+    return "" if inside[0] in CorpusSection.model_fields else text

@@ -59,9 +59,10 @@ def run(
     from seqzoo.recipes.load import load_recipe
     from seqzoo.runs.run import run as run_recipe
 
-    require_settings(overrides or [], text or [])
+    registry = installed()
+    require_settings(recipe, overrides or [], text or [], registry)
     given = [*baselines_override(baselines), *(overrides or [])]
-    checked = load_recipe(Path(recipe), installed(), overrides=given, texts=text, here=paths_from)
+    checked = load_recipe(Path(recipe), registry, overrides=given, texts=text, here=paths_from)
     done = run_recipe(
         checked,
         root=runs,

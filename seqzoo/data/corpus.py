@@ -116,8 +116,9 @@ def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Sp
     for name, (start, stop) in bounds.items():
         if start >= stop:
             raise UsageError(
-                f"the {name} part of corpus '{corpus.name}' would be empty: {size} bytes split "
-                f"{identity}; use a larger corpus{enough} or another split."
+                f"corpus '{corpus.name}' has {size} byte{'' if size == 1 else 's'}, so with the "
+                f"split {identity} its {name} part would be empty; use a larger corpus{enough}, "
+                f"or another split."
             )
     parts = {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
     return Splits(**parts, identity=identity)

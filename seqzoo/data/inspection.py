@@ -27,7 +27,7 @@ NOT_TEXT = "are not plain text"
 WIDE = "are UTF-16 or UTF-32 text"
 OTHER_ENCODING = "are not UTF-8"
 WINDOWS_LINES = "have Windows line ends (CR LF)"
-OLD_MAC_LINES = "have old Mac line ends (CR)"
+OLD_MAC_LINES = "use old Mac line ends (CR), which most programs do not show as new lines"
 MARKED = "begin with a byte-order mark"
 
 _UNPACK = "the model would learn compressed bytes, which look like noise; unpack it first"
@@ -132,8 +132,9 @@ def _traits_of_text(
         yield Trait(WINDOWS_LINES, "has Windows line ends (CR LF)", advice)
     # Progress bars in logs return to the start of a line and end it in the usual way.
     elif returns > 1 and lines < 0.01 * returns:
-        advice = "nothing shows them as lines; to convert it: tr '\\r' '\\n' < FILE > NEW"
-        yield Trait(OLD_MAC_LINES, "has old Mac line ends (CR)", advice)
+        advice = "to convert it: tr '\\r' '\\n' < FILE > NEW"
+        what = "uses old Mac line ends (CR), which most programs do not show as new lines"
+        yield Trait(OLD_MAC_LINES, what, advice)
 
 
 def _not_utf8(piece: bytes) -> tuple[int, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from seqzoo.data.corpus import Splits
@@ -33,13 +34,15 @@ def text_warnings(corpus: Corpus, splits: Splits, *, batch_tokens: int) -> list[
     found: dict[str, list[tuple[str, Trait]]] = {}
     plain = []
     for path, start, stop in corpus.files:
-        name = _near(path)
         known = traits(_pieces(corpus, start, stop))
-        plain += [] if known else [name]
+        plain += [] if known or start == stop else [path]
         for trait in known:
-            found.setdefault(trait.group, []).append((name, trait))
+            found.setdefault(trait.group, []).append((path, trait))
     total = len(corpus.files)
-    sentences = [_sentence(group, files, plain, total) for group, files in found.items()]
+    sentences = [_sentence(group, files, total) for group, files in found.items()]
+    if found and plain:
+        bad = dict.fromkeys(path for files in found.values() for path, _ in files)
+        sentences[-1] += " " + _how_to_leave_out(list(bad), plain)
     if not found and is_repetitive(b"".join(_pieces(corpus, 0, len(corpus.data)))):
         sentences.append(
             f"{corpus.name} repeats the same bytes, so there is almost nothing to learn and its "
@@ -48,18 +51,16 @@ def text_warnings(corpus: Corpus, splits: Splits, *, batch_tokens: int) -> list[
     return sentences + list(_too_short(corpus, splits, batch_tokens))
 
 
-def _sentence(group: str, files: list[tuple[str, Trait]], plain: list[str], total: int) -> str:
-    name, trait = files[0]
-    advice = trait.advice.replace("FILE", quoted(name))
+def _sentence(group: str, files: list[tuple[str, Trait]], total: int) -> str:
+    path, trait = files[0]
+    name = _near(path)
+    shown = "".join(each if each.isprintable() else "\ufffd" for each in name)
+    about = f"{trait.what}: {trait.advice.replace('FILE', quoted(name))}."
     if total == 1:
-        return f"{name} {trait.what}: {advice}."
-    pattern = _pattern_of(plain, [name for name, _ in files])
-    whom = "it" if len(files) == 1 else "them"
-    others = f"; to leave {whom} out: --text {quoted(pattern)}" if pattern else ""
+        return f"{shown} {about}"
     if len(files) == 1:
-        return f"{name} (1 of {total} files) {trait.what}: {advice}{others}."
-    counted = f"{len(files)} of {total} files {group}"
-    return f"{counted}. For example {name} {trait.what}: {advice}{others}."
+        return f"{shown} (1 of {total} files) {about}"
+    return f"{len(files)} of {total} files {group}. For example {shown} {about}"
 
 
 def _near(path: str) -> str:
@@ -68,36 +69,64 @@ def _near(path: str) -> str:
     return path.removeprefix(here)
 
 
+def _how_to_leave_out(bad: list[str], plain: list[str]) -> str:
+    whom = {1: "it", 2: "both files"}.get(len(bad), f"all {len(bad)} files")
+    if pattern := _pattern_of(plain, bad):
+        return f"To leave {whom} out: --text {quoted(_near(pattern))}"
+    return (
+        f"To leave {whom} out, move {'it' if len(bad) == 1 else 'them'} to another folder, or name "
+        f"each of the other files with its own --text."
+    )
+
+
 def _pattern_of(wanted: list[str], unwanted: list[str]) -> str:
-    """A pattern of most wanted files and of no other file; "" if their endings do not differ."""
-    endings = Counter(Path(name).suffix for name in wanted)
-    for name in unwanted:
-        del endings[Path(name).suffix]
-    del endings[""]
-    if not endings:
-        return ""
-    ending = endings.most_common(1)[0][0]
-    parents = {os.path.dirname(os.path.abspath(name)) for name in [*wanted, *unwanted]}
-    return _near(f"{os.path.commonpath(parents).rstrip('/')}/**/*{ending}")
+    """A pattern of all wanted files and of no other file with text in it; "" if there is none."""
+    folder = Path(os.path.commonpath([os.path.dirname(path) for path in wanted]))
+    endings = {Path(path).suffix for path in wanted}
+    of_names = f"*{endings.pop()}" if len(endings) == 1 else "*"
+    for pattern in dict.fromkeys((of_names, f"**/{of_names}", "*", "**/*")):
+        if _matching(folder, pattern) == set(wanted):
+            return str(folder / pattern)
+    return ""
+
+
+def _matching(folder: Path, pattern: str) -> set[str]:
+    """The files with text in them that a pattern finds; hidden ones are never read."""
+    found = (path for path in folder.glob(pattern) if path.is_file() and path.stat().st_size)
+    return {
+        str(path)
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
 
 
 def _too_short(corpus: Corpus, splits: Splits, batch_tokens: int) -> Iterator[str]:
-    size, training = len(corpus.data), len(splits.training)
-    if training <= batch_tokens:
-        needed = -(-batch_tokens * size // training)
-        yield (
-            f"{corpus.name} is short: its training part has {training:,} bytes, and one update "
-            f"reads {batch_tokens:,} (train.batch_size x train.bptt_length); use at least "
-            f"{needed:,} bytes of text, or a smaller batch_size."
+    """One sentence for each part that is too short, and the size that is enough for all."""
+    size = len(corpus.data)
+    train, validation, test = map(Fraction, splits.identity.split("/"))
+    scored = min(validation, test)
+    reasons, needed = [], Fraction(0)
+    if len(splits.training) <= batch_tokens:
+        reasons.append(
+            f"Only {len(splits.training):,} bytes are trained on, and one update reads "
+            f"{batch_tokens:,} (train.batch_size x train.bptt_length)."
         )
-    part = min(len(splits.validation), len(splits.test))
-    if part < _SCORED_BYTES:
-        needed = -(-_SCORED_BYTES * size // part)
-        yield (
-            f"{corpus.name} is short: scores of {part:,} bytes are uncertain, and their intervals "
-            f"too narrow; use at least {needed:,} bytes of text, or give more of it to "
-            f"corpus.split.validation and corpus.split.test."
+        needed = (batch_tokens + 1) / train
+    if scored * size < _SCORED_BYTES:
+        reasons.append(
+            f"Only {min(len(splits.validation), len(splits.test)):,} bytes are scored, so the "
+            f"score is uncertain (more than its interval says)."
         )
+        needed = max(needed, _SCORED_BYTES / scored)
+    if reasons:
+        yield f"{' '.join(reasons)} Use at least {_rounded_up(needed):,} bytes of text."
+
+
+def _rounded_up(number: Fraction) -> int:
+    """The next larger number with two digits that are not zero."""
+    whole = math.ceil(number)
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
+    return -(-whole // unit) * unit
 
 
 def _pieces(corpus: Corpus, start: int, stop: int) -> list[bytes]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from seqzoo.recipes.yaml_reader import DataPath
 from seqzoo.recipes.yaml_scalars import flow_yaml
 
-__all__ = ["with_values"]
+__all__ = ["with_values", "without_header", "without_section"]
 
 
 def with_values(text: str, values: Mapping[DataPath, Any]) -> str:
@@ -28,6 +29,26 @@ def with_values(text: str, values: Mapping[DataPath, Any]) -> str:
         after_value = max(start, len(text[:end].rstrip()))  # a literal's line end is in its text
         space = " " if text[start - 1] == ":" else ""
         text = text[:start] + space + written + text[after_value:]
+    return text
+
+
+def without_header(text: str, *, keep: Callable[[str], bool]) -> str:
+    """The text without the comments and blank lines above its content, except those to keep."""
+    lines = text.splitlines(keepends=True)
+    above = list(takewhile(lambda line: not line.strip() or line.startswith("#"), lines))
+    return "".join([*filter(keep, above), *lines[len(above) :]])
+
+
+def without_section(text: str, key: str) -> str:
+    """The text of a correct recipe without a key of its own; `key: ''` where it is in braces."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+        return with_values(text, {(key,): ""})
+    for name, value in root.value:
+        if name.value == key:
+            start, end = name.start_mark.index, _end(value)
+            after = text.find("\n", max(start, len(text[:end].rstrip())))
+            return text[:start] + (text[after + 1 :] if after >= 0 else "")
     return text
 
 

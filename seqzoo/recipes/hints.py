@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.choice_fields import Choice
 from seqzoo.recipes.layout import LAYOUT, settings_of
-from seqzoo.recipes.validation import Mistake, check, dotted
+from seqzoo.recipes.validation import Mistake, check, dotted, schema_at
 from seqzoo.recipes.yaml_reader import DataPath, Mark, Marks
 
 __all__ = ["named_settings", "with_hints"]
@@ -42,6 +42,7 @@ _ABBREVIATIONS = {
     "model": "architecture",
     "dataset": "corpus",
 }
+_EXAMPLES = {"integer": 100, "number": 1, "string": "NAME", "boolean": True}
 _AT_MOST = 3
 _MOST_HINTS = 10  # a file that is no recipe can have thousands of wrong names
 _LONGEST_VALUE = 60
@@ -69,8 +70,10 @@ def with_hints(
                 message = f"unknown option '{dotted(mistake.path)}'.{hint}"
                 mistake = replace(mistake, message=message)
         elif mistake.kind == "not of parts":
-            hint = _of_value(mistake.path, _at(data, mistake.path), marks.value(mistake.path))
-            mistake = replace(mistake, message=mistake.message + hint)
+            mark = marks.value(mistake.path)
+            hint = _of_value(mistake.path, _at(data, mistake.path), mark)
+            message = mistake.message + hint if hint else _of_parts(mistake, mark)
+            mistake = replace(mistake, message=message)
         hinted.append(mistake)
     return hinted
 
@@ -135,6 +138,29 @@ def _of_value(path: DataPath, value: Any, mark: Mark) -> str:
     if typed is not None and typed[0] == list(path):
         written = f"{dotted(setting)}={text}"
     return f" Did you mean '{written}'?"
+
+
+def _of_parts(mistake: Mistake, mark: Mark) -> str:
+    """The message about a section that has another value, with one of its settings."""
+    model = LAYOUT.sections.get(mistake.path)
+    if model is None or "expected a mapping" not in mistake.message:
+        return mistake.message
+    where = dotted(mistake.path)
+    name, value = _example(model)
+    written = f"{{{name}: {value}}}" if mark.line else f"{where}.{name}={value}"
+    return f"{where} has parts: write {written}"
+
+
+def _example(model: type[BaseModel]) -> tuple[str, str]:
+    """A setting of a section, and a value that it can have."""
+    schema = model.model_json_schema()
+    for name in schema["properties"]:
+        described = schema_at(schema, (name,), schema)
+        for kind in [described, *described.get("anyOf", [])]:
+            value = described.get("default") or _EXAMPLES.get(kind.get("type"))
+            if value is not None and not isinstance(value, (dict, list)):
+                return name, str(value) if isinstance(value, str) else json.dumps(value)
+    raise AssertionError("a section has a setting that is one value")
 
 
 def _typed(mark: Mark) -> tuple[list[str], str] | None:

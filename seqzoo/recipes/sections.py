@@ -42,6 +42,7 @@ __all__ = [
     "Stage",
     "TrainSection",
     "ValidationSection",
+    "can_name_run",
     "run_name",
 ]
 
@@ -51,10 +52,15 @@ _ALWAYS_SECONDS = 30.0
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
+def can_name_run(name: str) -> bool:
+    """Whether a run can have this name."""
+    # It becomes the name of a folder and an argument of commands: no '/', no leading '.' or '-'.
+    return _NAME.fullmatch(name) is not None
+
+
 def run_name(name: str) -> str:
     """The name, if it can name a run. Raises ValueError where it cannot."""
-    # It becomes the name of a folder and an argument of commands: no '/', no leading '.' or '-'.
-    if not _NAME.fullmatch(name):
+    if not can_name_run(name):
         raise ValueError(
             f"{name[:40]!r} cannot name a run; use up to 100 letters, digits, '_', '.' and "
             f"'-', and do not begin with '.' or '-'"

@@ -44,11 +44,13 @@ def recipe_text(path: Path) -> bytes:
     try:
         if path.is_dir():
             inside = did_you_mean("", [file.name for file in _beside(path / "x")])
-            raise UsageError(f"recipe {name} is a directory, expected a YAML file.{inside}")
+            raise UsageError(
+                f"recipe {name} is a folder, expected a YAML file.{inside} {_as_text(path)}"
+            )
         if path.exists() and not _is_yaml(path):
             raise UsageError(
-                f"recipe {name} is not a YAML file; its name must end in .yaml.{_nearest(path)} To "
-                f"train on it as text: seqzoo run quick --text {quoted(path)}"
+                f"recipe {name} is not a YAML file; its name must end in .yaml.{_nearest(path)} "
+                f"{_as_text(path)}"
             )
         with path.open("rb") as file:
             # One byte more than is allowed shows that a file is too large without reading all.
@@ -60,6 +62,10 @@ def recipe_text(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"recipe {name} cannot be read: {cause}.") from error
+
+
+def _as_text(path: Path) -> str:
+    return f"To train on it as text: seqzoo run quick --text {quoted(path)}"
 
 
 def _is_word(given: str | os.PathLike[str]) -> bool:

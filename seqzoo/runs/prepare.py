@@ -54,8 +54,10 @@ def with_own_prompt(recipe: Recipe, data: Data, *, display: Display) -> Recipe:
     if not (recipe.is_own_text and recipe.sample.prompt):
         return recipe
     prompt = prompt_from(data.splits.validation.bytes)
-    shown = repr(prompt) if prompt else "none, because no line of it can be shown"
-    display.note(f"prompt of the samples, from the validation part of the text: {shown}")
+    if prompt:
+        display.note(f"Samples start with {prompt!r}, a line of the validation text.")
+    else:
+        display.note("Samples start without a prompt: the validation text has no printable line.")
     sample = recipe.sample.model_copy(update={"prompt": prompt})
     return recipe.model_copy(update={"sample": sample, "is_own_text": False})
 

@@ -83,12 +83,60 @@ def test_text_from_a_pipe_can_be_scored_later(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("quick", "notes.txt"), "quick --text notes.txt"),
+        (("quick", "my notes.txt"), "quick --text 'my notes.txt'"),
+        (("quick", "notes.txt", "empty.txt"), "quick --text notes.txt --text empty.txt"),
+        (("quick", "notes"), "quick --text notes"),
+        (("quick", "notes/*.md"), "quick --text 'notes/*.md'"),
+        (("quick", "-"), "quick --text -"),
+        (("quick", "text=notes.txt"), "quick --text notes.txt"),
+        (("quick", "text=absent.txt"), "quick --text absent.txt"),
+        (("quick", "corpus=notes.txt"), "quick --text notes.txt"),
+        (("quick", "corpus.name=notes"), "quick --text notes"),
+        (("quick", "corpus.path=notes.txt"), "quick --text notes.txt"),
+        (("quick", "dataset=notes.txt", "train.seed=3"), "quick --text notes.txt train.seed=3"),
+        (("text=notes.txt",), "quick --text notes.txt"),
+        (("train.seed=3",), "quick train.seed=3"),
+        (("--text", "notes.txt"), "quick --text notes.txt"),
+        (("--text", "my notes.txt", "--name", "x"), "quick --text 'my notes.txt'"),
+        (("notes.txt",), "quick --text notes.txt"),
+        (("notes",), "quick --text notes"),
+    ],
+)
+def test_a_text_without_its_option_is_answered_with_the_command(
+    folder: Path, arguments: tuple[str, ...], meant: str
+) -> None:
+    (folder / "my notes.txt").write_text("x")
+    done = seqzoo("run", *arguments, folder=folder)
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert f": seqzoo run {meant}" in error
+    assert error.partition(f"seqzoo run {meant}")[2] in ("", ". See 'seqzoo run --help'.")
+
+
+def test_a_setting_whose_value_is_the_name_of_a_file_stays_a_setting(folder: Path) -> None:
+    (folder / "pastiche").mkdir()
+    (folder / "lstn").write_text("x")
+    for setting, says in (
+        ("name=notes", "train.budget.steps"),
+        ("corpus=pastiche", "train.budget.steps"),
+        ("architecture=lstn", "architecture 'lstn' is not installed. Did you mean 'lstm'?"),
+    ):
+        done = seqzoo("run", "quick", setting, "train.budget.steps=-1", folder=folder)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "--text" not in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("quick", "--text", "note.txt"), "note.txt does not exist. Did you mean 'notes.txt'?"),
         (("quick", "--text", "empty.txt"), "empty.txt is empty"),
         (("quick", "--text", "notes/*.pdf"), "matches '*.pdf'"),
-        (("quick", "--text", "-"), "the text that was piped in is empty"),
+        (("quick", "--text", "-"), "the piped text is empty"),
         (("quick", "--text", "notes/a.md", "notes/b.md"), "quote the pattern: --text 'notes/*.md'"),
         (("quick", "corpus.name=file", "corpus.options.path=note.txt"), "does not exist."),
         (("quick", "corpus.name=file", "corpus.options.path="), "path is empty"),
@@ -113,9 +161,9 @@ def test_a_mistake_is_reported_before_torch_is_imported(
     )
     assert done.returncode == 2, done.stderr
     assert says in " ".join(done.stderr.split())
-    _, *message = done.stderr.splitlines()  # the first line says what is read
-    assert len(message) == 1
-    assert message[0].startswith("error: ")
+    first, error = done.stderr.splitlines()
+    assert first.endswith(f"reading the recipe {arguments[0]}")
+    assert error.startswith("error: ")
     assert done.stdout == "False\n"
     if "does not exist" in says or "no run at" in says:
         assert str(folder) in done.stderr
@@ -135,15 +183,17 @@ def test_init_makes_a_copy_that_runs_and_never_overwrites(folder: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert "seqzoo run run/mine.yaml" in made.stderr
     text = (folder / "run" / "mine.yaml").read_text()
-    assert "# Expected on" in text
+    assert "#" not in text
+    assert "description" not in text
+    assert "name: mine\n" in text
     assert "ROMEO" not in text
     done = seqzoo("run", "../run/mine.yaml", *TINY, folder=folder / "notes")
     assert done.returncode == 0, done.stderr
-    result = json.loads((folder / "notes" / "runs" / "quick" / "result.json").read_text())
+    result = json.loads((folder / "notes" / "runs" / "mine" / "result.json").read_text())
     assert result["corpus"]["name"] == "notes"
     again = seqzoo("init", "quick", "run/mine.yaml", folder=folder)
     assert again.returncode == 2
-    assert "exists, and nothing is overwritten" in again.stderr
+    assert "run/mine.yaml already exists and was not changed." in again.stderr
     assert (folder / "run" / "mine.yaml").read_text() == text
 
 
@@ -159,7 +209,20 @@ def test_relative_paths_of_a_copy_stay_right(folder: Path) -> None:
     assert "corpus: {name: file, options: {path: notes.txt}}  # mine" in copied
     default = seqzoo("init", folder=folder)
     assert default.returncode == 0, default.stderr
-    assert (folder / "quick.yaml").is_file()
+    assert (folder / "quick.yaml").read_text().startswith("name: quick\ndescription: ")
+
+
+def test_a_copy_keeps_the_schema_only_where_it_is_and_its_name_only_where_it_must(
+    folder: Path,
+) -> None:
+    line = "# yaml-language-server: $schema=s.json\n"
+    source = (REPOSITORY / "recipes" / "quick.yaml").read_text()
+    (folder / "own.yaml").write_text(line + source)
+    (folder / "run" / "s.json").write_text("{}")
+    for target, start in (("run/a.yaml", f"{line}name: a\n"), ("a b.yaml", "name: quick\n")):
+        made = seqzoo("init", "own.yaml", target, folder=folder)
+        assert made.returncode == 0, made.stderr
+        assert (folder / target).read_text().startswith(start)
 
 
 def test_recipes_are_listed_and_shown(folder: Path) -> None:

@@ -134,7 +134,7 @@ def test_an_empty_part_is_an_error_with_its_name(
     size: int, shares: tuple[float, float, float], part: str
 ) -> None:
     train, validation, test = shares
-    with pytest.raises(UsageError, match=f"the {part} part"):
+    with pytest.raises(UsageError, match=f"its {part} part would be empty"):
         split(corpus_of(size), train=train, validation=validation, test=test)
 
 

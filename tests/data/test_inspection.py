@@ -172,7 +172,9 @@ def test_text_in_another_encoding_is_named_and_not_taken_for_binary(encoding: st
 
 def test_line_ends_of_windows_and_old_macs_are_named() -> None:
     assert kinds(POEM.replace("\n", "\r\n").encode()) == ["has Windows line ends (CR LF)"]
-    assert kinds(POEM.replace("\n", "\r").encode()) == ["has old Mac line ends (CR)"]
+    assert kinds(POEM.replace("\n", "\r").encode()) == [
+        "uses old Mac line ends (CR), which most programs do not show as new lines"
+    ]
 
 
 def test_a_mark_is_named_beside_the_line_ends() -> None:

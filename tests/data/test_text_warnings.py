@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,13 @@ def opened(registry: Registry, name: str, **options: Any) -> Corpus:
     return spec.open(spec.options(**options), Path())
 
 
-def warnings_about(corpus: Corpus, batch_tokens: int = 2048) -> list[str]:
-    splits = split(corpus, train=0.9, validation=0.05, test=0.05)
+def warnings_about(
+    corpus: Corpus,
+    batch_tokens: int = 2048,
+    shares: tuple[float, float, float] = (0.9, 0.05, 0.05),
+) -> list[str]:
+    train, validation, test = shares
+    splits = split(corpus, train=train, validation=validation, test=test)
     return text_warnings(corpus, splits, batch_tokens=batch_tokens)
 
 
@@ -78,40 +84,83 @@ def test_files_of_a_folder_are_counted_and_a_pattern_leaves_them_out(
     files = {
         "a.md": prose(150_000),
         "b/c.md": prose(150_000, 1),
-        "d.txt": prose(1000),
         "b/e.gz": gzip.compress(prose(9000)),
         "f.png": b"\x89PNG\r\n\x1a\n" + bytes(99),
+        "empty.txt": b"",
     }
     (warning,) = warnings_of(registry, tmp_path, files)
     assert warning.startswith("2 of 5 files are not plain text. For example ")
-    assert warning.endswith(f"to leave them out: --text '{tmp_path}/**/*.md'.")
-    rest = opened(registry, "directory", path=tmp_path, pattern="**/*.md")
+    assert warning.endswith(f"To leave both files out: --text '{tmp_path}/**/*.md'")
+
+
+LATIN = ("é" * 900).encode("latin-1")
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(99)
+GOOD = prose(120_000)
+
+
+@pytest.mark.parametrize(
+    ("files", "pattern"),
+    [
+        ({"a.txt": GOOD, "b.txt": GOOD, "c.png": PICTURE}, "*.txt"),
+        ({"a.txt": GOOD, "b/b.txt": GOOD, "c.png": PICTURE, "d.txt.gz": PICTURE}, "**/*.txt"),
+        ({"a.txt": GOOD, "b.txt": GOOD, "sub/c.txt": LATIN}, "*.txt"),
+        ({"a.txt": GOOD, "b.md": GOOD, "sub/c.txt": LATIN}, "*"),
+        ({"good/a.txt": GOOD, "good/in/b.md": GOOD, "c.txt": LATIN}, "good/**/*"),
+        ({"a.txt": GOOD, "b.md": GOOD, "c.png": PICTURE}, ""),
+        ({"a.txt": GOOD, "sub/c.txt": GOOD, "lat.txt": LATIN}, ""),
+        ({"a.txt": GOOD, "b.md": GOOD, "sub/c.txt": GOOD, "lat.txt": LATIN, "p.png": PICTURE}, ""),
+        ({"[a].txt": GOOD, "b.t[x]t": GOOD, "c.png": PICTURE}, ""),
+    ],
+)
+def test_a_pattern_is_offered_only_if_it_keeps_every_good_file_and_no_other(
+    registry: Registry, tmp_path: Path, files: dict[str, bytes], pattern: str
+) -> None:
+    warnings = warnings_of(registry, tmp_path, files)
+    hints = [warning.partition("To leave ")[2] for warning in warnings]
+    assert [bool(hint) for hint in hints] == [False] * (len(hints) - 1) + [True]
+    if not pattern:
+        assert (
+            "to another folder, or name each of the other files with its own --text." in hints[-1]
+        )
+        return
+    assert hints[-1].endswith(f" out: --text '{tmp_path}/{pattern}'")
+    rest = opened(registry, "directory", path=tmp_path, pattern=pattern)
     assert warnings_about(rest) == []
+    good = {str(tmp_path / name) for name, data in files.items() if data is GOOD}
+    assert {path for path, _, _ in rest.files} == good
 
 
-def test_a_pattern_is_not_offered_where_it_would_not_help(
+def test_what_to_do_with_a_file_is_said_where_no_pattern_helps(
     registry: Registry, tmp_path: Path
 ) -> None:
     files = {"a.txt": prose(250_000), "b.txt": prose(9000).decode().encode("utf-16")}
     (warning,) = warnings_of(registry, tmp_path, files)
     assert warning.startswith(f"{tmp_path}/b.txt (1 of 2 files) is UTF-16LE text: ")
     assert f"iconv -f UTF-16 -t UTF-8 {tmp_path}/b.txt" in warning
-    assert "leave them out" not in warning
 
 
 def test_a_corpus_that_is_not_of_files_has_no_warning(registry: Registry) -> None:
     assert warnings_about(opened(registry, "pastiche", size_bytes=1000)) == []
 
 
-def test_the_size_that_a_short_text_needs_is_enough() -> None:
-    for batch_tokens in (2048, 400_000):
-        corpus = _corpus(prose(2000))
-        needed = 0
-        for warning in warnings_about(corpus, batch_tokens):
-            assert "is short" in warning
-            needed = max(needed, int(warning.split("at least ")[1].split()[0].replace(",", "")))
-        assert warnings_about(_corpus(prose(needed - 25)), batch_tokens)
-        assert warnings_about(_corpus(prose(needed + 25)), batch_tokens) == []
+@pytest.mark.parametrize("batch_tokens", [2048, 400_000])
+@pytest.mark.parametrize("shares", [(0.9, 0.05, 0.05), (0.5, 0.2, 0.3), (0.97, 0.011, 0.019)])
+def test_a_short_text_has_one_warning_with_a_round_size_that_is_enough(
+    batch_tokens: int, shares: tuple[float, float, float]
+) -> None:
+    (warning,) = warnings_about(_corpus(prose(2000)), batch_tokens, shares)
+    (size,) = re.findall(r"at least ([\d,]+) bytes", warning)
+    needed = int(size.replace(",", ""))
+    assert len(str(needed).rstrip("0")) <= 2
+    assert warnings_about(_corpus(prose(needed)), batch_tokens, shares) == []
+    assert warnings_about(_corpus(prose(needed * 9 // 10)), batch_tokens, shares)
+
+
+def test_the_warning_of_a_short_text_says_how_many_bytes_are_scored() -> None:
+    assert warnings_about(_corpus(prose(60_000))) == [
+        "Only 3,000 bytes are scored, so the score is uncertain (more than its interval says). "
+        "Use at least 200,000 bytes of text."
+    ]
 
 
 def _corpus(data: bytes) -> Corpus:

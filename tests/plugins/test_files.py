@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,87 @@ def test_an_unreadable_file_is_a_usage_error(registry: Registry, tmp_path: Path)
     (tmp_path / "locked.txt").chmod(0)
     with pytest.raises(UsageError, match="cannot be read"):
         open_(registry, "file", tmp_path, path="locked.txt")
+
+
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        ("circle", "is a link that leads in a circle; give the text itself."),
+        ("gone", "is a link that leads to {folder}/none, which does not exist; give the text"),
+        ("null", "is neither a file nor a folder; give a text file."),
+        ("folder/../folder/../none", "corpus path {folder}/none does not exist."),
+        ("folder/../empty.txt", "corpus file {folder}/empty.txt is empty"),
+        ("a\nb", "corpus path {folder}/a\ufffdb does not exist."),
+    ],
+)
+@pytest.mark.parametrize("corpus", ["file", "files"])
+def test_what_is_wrong_with_a_path_is_named(
+    registry: Registry, tmp_path: Path, corpus: str, link: str, says: str
+) -> None:
+    write(tmp_path, {"empty.txt": b"", "folder/x": b"x"})
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "gone").symlink_to(tmp_path / "none")
+    (tmp_path / "null").symlink_to(os.devnull)
+    given = {"path": link} if corpus == "file" else {"paths": [link]}
+    with pytest.raises(UsageError) as caught:
+        open_(registry, corpus, tmp_path, **given)
+    expected = says.format(folder=tmp_path)
+    if corpus == "files":
+        expected = expected.removeprefix("corpus file ").removesuffix("empty.txt is empty")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_named_before_it_is_read(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    said_before: list[str] = []
+
+    def write_text() -> None:
+        with pipe.open("wb") as file:  # waits for the reader
+            said_before.append(capsys.readouterr().err)
+            file.write(b"through a pipe")
+
+    writer = threading.Thread(target=write_text)
+    writer.start()
+    for_texts = registry.get("corpus", "stdin").for_texts
+    assert for_texts is not None
+    options = for_texts((str(pipe),))
+    writer.join()
+    assert said_before == [f"Reading the text from the pipe {pipe} until it ends.\n"]
+    assert options is not None
+    spec = registry.get("corpus", "stdin")
+    assert spec.open(options, tmp_path).data.tobytes() == b"through a pipe"
+
+
+def test_two_dots_after_a_link_to_a_folder_are_kept(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"one/two/x": b"x", "one/a.txt": b"right", "a.txt": b"wrong"})
+    (tmp_path / "link").symlink_to(tmp_path / "one" / "two")
+    corpus = open_(registry, "file", tmp_path, path="link/../a.txt")
+    assert corpus.data.tobytes() == b"right"
+
+
+def test_a_name_that_cannot_be_shown_is_one_line(registry: Registry, tmp_path: Path) -> None:
+    write(tmp_path, {"a\nb\x1b[1m/c\rd": b"x"})
+    file = open_(registry, "file", tmp_path, path="a\nb\x1b[1m/c\rd")
+    folder = open_(registry, "directory", tmp_path, path="a\nb\x1b[1m")
+    several = open_(registry, "files", tmp_path, paths=["a\nb\x1b[1m/c\rd"])
+    for corpus in (file, folder, several):
+        assert corpus.name.isprintable()
+        assert corpus.origin.isprintable()
+        assert [path for path, _, _ in corpus.files] == [str(tmp_path / "a\nb\x1b[1m/c\rd")]
+
+
+@pytest.mark.parametrize("hidden", [{}, {".a.txt": b"x", ".b/c": b"y"}])
+def test_an_empty_folder_is_named(
+    registry: Registry, tmp_path: Path, hidden: dict[str, bytes]
+) -> None:
+    write(tmp_path, hidden)
+    with pytest.raises(UsageError) as caught:
+        open_(registry, "directory", tmp_path)
+    assert str(caught.value) == f"The folder {tmp_path} is empty (hidden files are not read)."
 
 
 names = st.lists(

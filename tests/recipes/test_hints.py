@@ -13,6 +13,7 @@ from seqzoo.recipes.layout import LAYOUT, settings_of
 from seqzoo.recipes.load import Recipe, recipe, recipe_from
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection, OptimizerSection
+from seqzoo.recipes.validation import dotted
 from seqzoo.recipes.yaml_reader import load_yaml
 
 ANSWERS = [
@@ -182,3 +183,21 @@ def test_overrides_of_a_wrong_type_are_one_sentence(wrong: Any) -> None:
 def test_one_override_can_be_given_as_text() -> None:
     for overrides in ("train.seed=7", ["train.seed=7"], ("train.seed=7",), {"train.seed": 7}):
         assert made(overrides).train.seed == 7
+
+
+def test_a_section_with_another_value_is_answered_with_a_setting_that_it_has() -> None:
+    for path in LAYOUT.sections:
+        if path[-1] in ("options", "fallback"):  # options of a plugin; a name is accepted too
+            continue
+        (problem, *_) = problems_of(GOOD, [f"{dotted(path)}=[x, y]"])
+        where, said, setting = problem.message.partition(" has parts: write ")
+        assert said, problem.message
+        assert where == dotted(path)
+        assert setting.startswith(f"{where}.")
+        messages = [each.message for each in problems_of(GOOD, [setting])]
+        assert not any("unknown" in each or "expected" in each for each in messages), messages
+
+
+def test_the_budget_is_answered_with_steps() -> None:
+    (problem,) = problems_of(GOOD, ["train.budget=abc"])
+    assert problem.message == "train.budget has parts: write train.budget.steps=100"

@@ -219,8 +219,8 @@ def test_a_path_that_is_not_a_recipe_file_is_a_usage_error_in_one_sentence(tmp_p
     cases = {
         "quik.yaml": r"does not exist\. Did you mean 'quick\.yaml'\?",
         "quick": r"does not exist\. Did you mean 'quick\.yaml'\?",
-        "empty": r"is a directory, expected a YAML file\.$",
-        ".": r"is a directory, expected a YAML file\. Choose from: quick\.yaml",
+        "empty": r"is a folder, expected a YAML file\. To train on it as text: ",
+        ".": r"is a folder, expected a YAML file\. Choose from: quick\.yaml",
         "notes.txt": r"its name must end in \.yaml",
         "quick.yaml/x.yaml": "does not exist",
         "nul\0.yaml": "cannot be read",

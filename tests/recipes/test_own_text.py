@@ -149,7 +149,7 @@ def test_a_prompt_that_is_given_fits_own_text(
         ("x" * 300, "does not exist"),
         ("a.txt/x", "does not exist"),
         ("a\0b", "not UTF-8"),
-        ("/dev/null", "/dev/null is not a file"),
+        ("/dev/null", "/dev/null is neither a file nor a folder"),
         (["a.txt", "-"], "'-' is a pipe and must be the only text"),
     ],
 )

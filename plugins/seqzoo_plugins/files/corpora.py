@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seqzoo import Corpus, UsageError, cache_directory
 from seqzoo_plugins._cache import keep, map_bytes
-from seqzoo_plugins.files.found import files_below, require
+from seqzoo_plugins.files.found import files_below, require, shown, tidy
 from seqzoo_plugins.files.own_text import split_pattern
 
 __all__ = ["open_directory", "open_file", "open_files"]
@@ -21,18 +21,21 @@ _BLOCK = 1 << 20
 
 def open_file(path: Path) -> Corpus:
     """A file, memory-mapped. Raises UsageError if it cannot be read or is empty."""
-    path = path.absolute()
+    path = tidy(path)
     require(path, os.path.isfile(path), "a file", "for a folder use the corpus 'directory'")
     try:
         size = path.stat().st_size
         with path.open("rb"):
             pass
     except OSError as error:
-        raise UsageError(f"corpus file {path} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"corpus file {shown(path)} cannot be read: {error.strerror}.") from error
     if size == 0:
-        raise UsageError(f"corpus file {path} is empty; choose a file with text in it.")
+        raise UsageError(f"corpus file {shown(path)} is empty; choose a file with text in it.")
     return Corpus(
-        name=path.name, data=map_bytes(path), origin=str(path), files=[(str(path), 0, size)]
+        name=shown(path.name),
+        data=map_bytes(path),
+        origin=shown(path),
+        files=[(str(path), 0, size)],
     )
 
 
@@ -41,13 +44,13 @@ def open_directory(folder: Path, *, pattern: str, separator: bytes) -> Corpus:
 
     Raises UsageError if there is nothing to read.
     """
-    folder = folder.absolute()
+    folder = tidy(folder)
     paths = files_below(folder, pattern)
     return _joined(
         paths,
         separator,
-        name=folder.resolve().name or "directory",
-        origin=f"{len(paths)} files of {folder} matching '{pattern}'",
+        name=shown(folder.resolve().name) or "directory",
+        origin=f"{len(paths)} files of {shown(folder)} matching '{pattern}'",
     )
 
 
@@ -58,15 +61,16 @@ def open_files(given: Sequence[Path], *, separator: bytes) -> Corpus:
     """
     # A file that is there twice would be trained on and tested on.
     paths: dict[Path, Path] = {}
+    given = [tidy(each) for each in given]
     for each in given:
-        for path in _files_of(each.absolute()):
+        for path in _files_of(each):
             paths.setdefault(path.resolve(), path)
-    first, others = given[0].name or str(given[0]), len(given) - 1
+    first, others = shown(given[0].name or given[0]), len(given) - 1
     return _joined(
         list(paths.values()),
         separator,
         name=f"{first} and {others} more" if others else first,
-        origin=f"{len(paths)} files of " + ", ".join(str(each.absolute()) for each in given),
+        origin=f"{len(paths)} files of " + ", ".join(map(shown, given)),
     )
 
 
@@ -87,7 +91,7 @@ def _joined(paths: Sequence[Path], separator: bytes, *, name: str, origin: str) 
     try:
         stats = [path.stat() for path in paths]
     except OSError as error:
-        raise UsageError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{shown(error.filename)} cannot be read: {error.strerror}.") from error
     sizes = [stat.st_size for stat in stats]
     num_bytes = sum(sizes) + len(separator) * (len(paths) - 1)
     if not any(sizes):
@@ -137,4 +141,4 @@ def _parts(paths: Sequence[Path], separator: bytes) -> Iterator[bytes]:
                 while block := file.read(_BLOCK):
                     yield block
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+            raise UsageError(f"{shown(path)} cannot be read: {error.strerror}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import fnmatch
 import os
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from seqzoo import UsageError
 
-__all__ = ["files_below", "require"]
+__all__ = ["files_below", "require", "shown", "tidy"]
 
 
 def files_below(folder: Path, pattern: str) -> list[Path]:
@@ -18,27 +19,61 @@ def files_below(folder: Path, pattern: str) -> list[Path]:
     require(folder, os.path.isdir(folder), "a folder", "for a single file use the corpus 'file'")
     found = {path.relative_to(folder).as_posix(): path for path in _visible_files(folder)}
     paths = [found[relative] for relative in sorted(found) if _matches(relative, pattern)]
+    if not found:
+        raise UsageError(f"The folder {shown(folder)} is empty (hidden files are not read).")
     if not paths:
         raise UsageError(
-            f"no file in {folder} matches '{pattern}' (files in it that are not hidden: "
+            f"no file in {shown(folder)} matches '{pattern}' (files in it that are not hidden: "
             f"{len(found)}); change the pattern or the path."
         )
     return paths
 
 
 def require(path: Path, is_so: bool, expected: str, otherwise: str) -> None:
-    """Raises UsageError, with the nearest name, unless the path is what is expected."""
+    """Raises UsageError, with the nearest name, unless the path is what is expected.
+
+    otherwise: what to do if it is the other one of a file and a folder.
+    """
     if is_so:
         return
+    if os.path.isfile(path) or os.path.isdir(path):
+        raise UsageError(f"corpus path {shown(path)} is not {expected}; {otherwise}.")
     if os.path.exists(path):
-        raise UsageError(f"corpus path {path} is not {expected}; {otherwise}.")
+        raise UsageError(
+            f"corpus path {shown(path)} is neither a file nor a folder; give a text file."
+        )
+    if os.path.islink(path):
+        raise UsageError(
+            f"corpus path {shown(path)} is a link that {_fault_of_link(path)}; give the text "
+            f"itself."
+        )
     try:
         siblings = [name for name in os.listdir(path.parent) if name[0] != "."]
     except OSError:  # no such folder, or one that may not be read
         siblings = []
     close = difflib.get_close_matches(path.name, siblings, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise UsageError(f"corpus path {path} does not exist.{hint}")
+    hint = f" Did you mean '{shown(close[0])}'?" if close else ""
+    raise UsageError(f"corpus path {shown(path)} does not exist.{hint}")
+
+
+def tidy(path: Path) -> Path:
+    """The absolute path, without `..` where leaving it out does not change what is meant."""
+    short = Path(os.path.abspath(path))
+    return short if os.path.realpath(short) == os.path.realpath(path) else path.absolute()
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path for messages and results, on one line."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in os.fspath(path))
+
+
+def _fault_of_link(path: Path) -> str:
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "leads in a circle"
+    return f"leads to {shown(os.path.realpath(path))}, which does not exist"
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:

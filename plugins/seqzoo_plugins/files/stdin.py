@@ -12,6 +12,7 @@ from typing import IO
 
 from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory
 from seqzoo_plugins._cache import keep, map_bytes
+from seqzoo_plugins.files.found import shown
 
 __all__ = ["keep_stdin", "open_stdin"]
 
@@ -33,11 +34,13 @@ def keep_stdin(path: str) -> str:
             )
         keep(unfinished, _blocks(sys.stdin.buffer, digest))
     else:
+        # Opening a pipe waits until something writes to it, which may be never.
+        print(f"Reading the text from the pipe {shown(path)} until it ends.", file=sys.stderr)
         with Path(path).open("rb") as pipe:
             keep(unfinished, _blocks(pipe, digest))
     if unfinished.stat().st_size == 0:
         unfinished.unlink()
-        raise UsageError("the text that was piped in is empty.")
+        raise UsageError("the piped text is empty.")
     os.replace(unfinished, _kept(digest.hexdigest()))
     return digest.hexdigest()
 
