@@ -40,6 +40,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "step", status.progress
     yield "changed", f"{age(time.time() - status.changed)} ago"
     yield "size", file_size(status.size_bytes)
+    if status.is_pruned:
+        yield "pruned", "only its weights are left, so its training cannot continue"
     if status.note:
         yield "note", status.note
     yield from _recipe_in_short(directory)

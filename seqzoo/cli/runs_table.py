@@ -63,6 +63,7 @@ def runs_as_json(statuses: Sequence[Status], root: Path) -> list[dict[str, Any]]
             "step": status.step,
             "budget": status.budget and status.budget.model_dump(exclude_none=True),
             "share": status.share,
+            "pruned": status.is_pruned,
             "bits_per_byte": {}
             if status.result is None
             else {name: score.bits_per_byte for name, score in status.result.scores.items()},
