@@ -29,6 +29,9 @@ def print_run(status: Status) -> None:
         console.print(Text.assemble((f"{title:14}", "bold"), plain(text)), soft_wrap=True)
     if status.result is not None:
         console.print()
+        if status.is_unfinished:
+            words = f"The scores are of step {status.result.steps}, and the run is not finished."
+            console.print(Text(words), soft_wrap=True)
         print_scores(status.result.scores)
 
 

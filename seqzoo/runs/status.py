@@ -80,6 +80,11 @@ class Status:
         return self.state in (RunState.STOPPED, RunState.TRAINED)
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether it is not at the end of its budget with scores of that; damaged runs are not."""
+        return self.state not in (RunState.FINISHED, RunState.DAMAGED)
+
+    @property
     def size_bytes(self) -> int:
         """Of all files in the folder; links are not followed."""
         found = 0
