@@ -70,6 +70,7 @@ def leaderboard(
     from seqzoo.leaderboards.columns import chosen_columns
     from seqzoo.leaderboards.filters import row_filter
     from seqzoo.leaderboards.page import read_page
+    from seqzoo.runs.listing import statuses_in
     from seqzoo.terminal.console import note, warn
     from seqzoo.terminal.format import quoted
 
@@ -96,6 +97,11 @@ def leaderboard(
         each_run=each_run,
         with_started=with_started,
         keep=row_filter(where or (), kind=sort),
+        unfinished={
+            status.directory.path.relative_to(runs).as_posix(): status.progress
+            for status in statuses_in(runs)
+            if status.is_unfinished
+        },
     )
     for warning in board.warnings:
         warn(warning)
@@ -136,11 +142,13 @@ def leaderboard(
             "No run has an adaptive score, so none is ranked; to make one: seqzoo eval RUN "
             "--adaptive"
         )
-    if board.unscored:
-        count = len(board.unscored)
-        listing = "seqzoo runs" if runs == DEFAULT_RUNS else f"seqzoo runs {quoted(runs)}"
+    listing = "seqzoo runs" if runs == DEFAULT_RUNS else f"seqzoo runs {quoted(runs)}"
+    if count := len(board.unscored):
         have = "run has" if count == 1 else "runs have"
         note(f"{count} {have} no result yet: {listing} lists them")
+    if count := len(board.unfinished):
+        are = "run is" if count == 1 else "runs are"
+        note(f"{count} ranked {are} not finished: {listing} lists them")
 
 
 def _print_columns() -> None:

@@ -29,6 +29,9 @@ def print_run(status: Status) -> None:
         console.print(Text.assemble((f"{title:14}", "bold"), plain(text)), soft_wrap=True)
     if status.result is not None:
         console.print()
+        if status.is_unfinished:
+            words = f"The scores are of step {status.result.steps}, and the run is not finished."
+            console.print(Text(words), soft_wrap=True)
         print_scores(status.result.scores)
 
 
@@ -40,6 +43,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "step", status.progress
     yield "changed", f"{age(time.time() - status.changed)} ago"
     yield "size", file_size(status.size_bytes)
+    if status.is_pruned:
+        yield "pruned", "only its weights are left, so its training cannot continue"
     if status.note:
         yield "note", status.note
     yield from _recipe_in_short(directory)

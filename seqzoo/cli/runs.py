@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from seqzoo.cli.group import closest
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run, run_named
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class _ListsByDefault(TyperGroup):
     """`seqzoo runs FOLDER` is `seqzoo runs list FOLDER`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_runs_option(args, [*self.commands])
         if not args or args[0] not in (*self.commands, *ctx.help_option_names):
             if args and not args[0].startswith("-"):
                 _require_folder(Path(args[0]))
@@ -184,10 +186,14 @@ def write_note(
     """Keep a note with a run, shown by 'seqzoo runs'; without a text, print the note."""
     from seqzoo.results.note import read_note, write_note
     from seqzoo.runs.directory import open_run_directory
+    from seqzoo.terminal.console import note
 
     folder = open_run_directory(run).path
     if words is not None:
-        write_note(folder, " ".join(words))
+        text = " ".join(words)
+        write_note(folder, text)
+        if len(text.strip().splitlines()) > 1:
+            note(f"a note is one line; the lines were joined: {read_note(folder)}")
     elif text := read_note(folder):
         print(text)
 
@@ -199,17 +205,52 @@ def _require_folder(folder: Path) -> None:
         return
     if folder.exists():
         raise UsageError(f"{folder} is not a folder; give the folder that contains the runs.")
-    if meant := _MEANT.get(str(folder)):
-        hint = f" Did you mean '{meant}'?"
+    folders = _folders_of_runs(folder.parent)
+    commands = [command.name for command in runs.registered_commands if command.name]
+    known = {name: name for name in (*commands, *folders)}
+    if meant := _MEANT.get(str(folder)) or closest(folder.name, known):
+        hint = f" Did you mean '{folder.parent / meant if meant in folders else meant}'?"
     else:
-        beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
-        commands = [command.name or "" for command in runs.registered_commands]
-        hint = did_you_mean(str(folder), [*beside, *commands])
+        hint = did_you_mean(folder.name, folders)
     raise UsageError(f"{folder} is neither a folder nor a command of 'seqzoo runs'.{hint}")
 
 
-_MEANT = {"delete": "rm", "remove": "rm", "rename": "mv", "move": "mv", "ls": "list"}
+_MEANT = {
+    "del": "rm",
+    "delete": "rm",
+    "remove": "rm",
+    "rn": "mv",
+    "ren": "mv",
+    "rename": "mv",
+    "move": "mv",
+    "ls": "list",
+}
 """Names that other programs have for these commands."""
+
+
+def _folders_of_runs(folder: Path) -> list[str]:
+    from seqzoo.runs.listing import runs_in
+
+    if not folder.is_dir():
+        return []
+    inside = (path for path in folder.iterdir() if path.is_dir())
+    return [path.name for path in inside if runs_in(path)]
+
+
+def _refuse_runs_option(args: list[str], commands: list[str]) -> None:
+    """Raises UsageError for --runs, which other commands have, with what to type."""
+    if args and args[0] in commands and args[0] != "list":
+        return
+    for place, word in enumerate(args):
+        if word.partition("=")[0] == "--runs":
+            from seqzoo.errors import UsageError
+            from seqzoo.terminal.format import quoted
+
+            given = word.partition("=")[2] or next(iter(args[place + 1 :]), "FOLDER")
+            raise UsageError(
+                f"'seqzoo runs' has no option --runs; give the folder by itself: seqzoo runs "
+                f"{quoted(given)}"
+            )
 
 
 def _in_words(status: Status) -> str:

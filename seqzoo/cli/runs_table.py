@@ -40,6 +40,9 @@ def print_runs(statuses: Sequence[Status], root: Path) -> None:
         if status.reason:
             line = f"{_name(status, root)}: {plain(status.reason)}"
             console.print(Text(line), style="dim", soft_wrap=True)
+    if any(map(_partial, statuses)):
+        line = "~: only the first bytes of the split were scored (evaluate.max_bytes)"
+        console.print(Text(line), style="dim", soft_wrap=True)
     total = file_size(sum(status.size_bytes for status in statuses))
     count = f"{len(statuses)} run{'' if len(statuses) == 1 else 's'}"
     console.print(Text(f"{count}, {total}"), style="dim")
@@ -63,9 +66,11 @@ def runs_as_json(statuses: Sequence[Status], root: Path) -> list[dict[str, Any]]
             "step": status.step,
             "budget": status.budget and status.budget.model_dump(exclude_none=True),
             "share": status.share,
+            "pruned": status.is_pruned,
             "bits_per_byte": {}
             if status.result is None
             else {name: score.bits_per_byte for name, score in status.result.scores.items()},
+            "max_bytes": status.result and status.result.protocol.max_bytes,
             "size_bytes": status.size_bytes,
             "changed": datetime.fromtimestamp(status.changed, UTC).isoformat(),
             "note": status.note,
@@ -83,11 +88,16 @@ def _cells(status: Status, root: Path) -> tuple[str, ...]:
         plain(_name(status, root)),
         status.state,
         status.progress,
-        f"{score.bits_per_byte:.3f}" if score else "",
+        f"{_partial(status)}{score.bits_per_byte:.3f}" if score else "",
         file_size(status.size_bytes),
         age(time.time() - status.changed),
         plain(status.note),
     )
+
+
+def _partial(status: Status) -> str:
+    """The mark of a score that is of the first bytes of its split only."""
+    return "~" if status.result is not None and status.result.protocol.max_bytes else ""
 
 
 def _name(status: Status, root: Path) -> str:

@@ -10,9 +10,10 @@ runs, without a rank: their blocks are not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from seqzoo.errors import UsageError, did_you_mean
@@ -71,12 +72,14 @@ class Board:
     """Groups, and a sentence for each result that could not be read or cannot be true.
 
     sorted_by: the kind of score that ranks. unscored: names of the runs without a result.
+    unfinished: names of those that have one and are not finished.
     """
 
     groups: tuple[Group, ...]
     sorted_by: str = "static"
     warnings: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
     @property
     def lacks_sorted_score(self) -> bool:
@@ -93,12 +96,14 @@ def read_board(
     each_run: bool = False,
     with_started: bool = False,
     keep: Callable[[Group, Row], bool] = lambda group, row: True,
+    unfinished: Mapping[str, str] = MappingProxyType({}),
 ) -> Board:
     """All results in a folder, including those of sweeps in it; without any an empty board.
 
     split: the one to rank on. sort: the kind of score to rank by. each_run: a row for every run,
     seeds not averaged. with_started: rank runs that started from another run's weights together
     with those from scratch. keep: which rows of a group to show; ranks are among all of them.
+    unfinished: how far the runs are trained that are not finished, by name, e.g. "130 of 5000".
     Raises UsageError for a kind of score that does not exist.
     """
     if sort not in SCORE_KINDS:
@@ -120,18 +125,32 @@ def read_board(
         warnings += _other_adaptive_protocols(results, split)
         shown = _with_one_adaptive_protocol(results, split)
         group = _group(shown, split=split, starts=starts, each_run=each_run)
-        noted = [replace(row, note=_notes(row, runs)) for row in ranked(group.rows, split=split)]
+        noted = [
+            replace(row, note=_notes(row, runs), unfinished=_unfinished(row, unfinished))
+            for row in ranked(group.rows, split=split)
+        ]
         rows = sorted(noted, key=lambda row: _place(row, sort))
         warnings += [f"{row.name}: {words}" for row in rows for words in row.warnings]
         if kept := [row for row in rows if keep(group, row)]:
             groups.append(replace(group, rows=tuple(kept)))
     groups.sort(key=lambda group: (replace(group, starts="any").title, group.starts))
-    return Board(tuple(groups), sort, tuple(warnings), _unscored(runs))
+    unscored = _unscored(runs)
+    stale = tuple(name for name in unfinished if name not in unscored)
+    return Board(tuple(groups), sort, tuple(warnings), unscored, stale)
 
 
 def _notes(row: Row, runs: Path) -> str:
     notes = [read_note(runs / result.run) for result in row.results]
     return "; ".join(dict.fromkeys(note for note in notes if note))
+
+
+def _unfinished(row: Row, unfinished: Mapping[str, str]) -> str:
+    """E.g. "step 30, now 130 of 5000"; empty for a row of finished runs."""
+    return "; ".join(
+        f"step {result.steps}, now {unfinished[result.run]}"
+        for result in row.results
+        if result.run in unfinished
+    )
 
 
 def _unscored(runs: Path) -> tuple[str, ...]:

@@ -181,6 +181,8 @@ COLUMNS = (
           max_width=20),
     _text("changed", "settings that changed while the run was trained, with old and new values",
           lambda cell: ", ".join(cell.row.changed) or None, priority=2, max_width=20),
+    _text("unfinished", "of a run that is not finished: the step of its scores, and its step now",
+          lambda cell: cell.row.unfinished or None, priority=0, max_width=28),
     _text("note", "notes of the runs, see 'seqzoo runs note'", lambda cell: cell.row.note or None,
           max_width=40),
     _text("kind", "run, baseline or floor", lambda cell: cell.row.kind),

@@ -31,7 +31,8 @@ class Row:
     rankings: of runs, by kind of score. ties: by kind of score, names of the rows that are neither
     certainly better nor certainly worse. results: of runs, by seed. passed: the best static
     baseline that is worse than a run's static score. warnings: what is wrong with the row's scores,
-    a sentence each. note: what users have noted of its runs.
+    a sentence each. note: what users have noted of its runs. unfinished: how far runs that are not
+    finished are trained, and which step their scores are of.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Row:
     passed: str = ""
     warnings: tuple[str, ...] = ()
     note: str = ""
+    unfinished: str = ""
 
     @property
     def started_from(self) -> tuple[str, ...]:

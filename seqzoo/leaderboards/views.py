@@ -37,6 +37,8 @@ _NOTES = {
     "ranked apart from runs from scratch, unless --with-started is given.",
     "changed": "changed: settings that changed while the run was trained; it is not averaged with "
     "a run that had the new values from the start.",
+    "unfinished": "unfinished: the scores are of that step; the run is not trained and scored to "
+    "the end of its budget.",
     "adaptive": "static: the model is frozen. adaptive: it learns from the bytes that it has been "
     "scored on.",
     "rank": "rank: among all comparable runs; =: the difference is within the noise.",
@@ -209,6 +211,7 @@ def board_to_json(board: Board) -> str:
             ],
             "warnings": list(board.warnings),
             "unscored": list(board.unscored),
+            "unfinished": list(board.unfinished),
         },
         indent=1,
     )
@@ -244,6 +247,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "started_from": list(row.started_from),
         "changed": list(row.changed),
         "note": row.note,
+        "unfinished": row.unfinished,
         "recipe": first.recipe,
         "architecture": first.architecture,
         "tokenizer": first.tokenizer,

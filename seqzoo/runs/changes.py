@@ -31,6 +31,8 @@ __all__ = [
     "MAY_CHANGE",
     "Change",
     "Setting",
+    "affects_samples",
+    "affects_scores",
     "changed_fingerprint",
     "changed_recipe",
     "deciding_changes",
@@ -56,6 +58,9 @@ MAY_CHANGE = (
     "runtime.compile",
 )
 """Settings that do not change what has been trained; all others are refused."""
+
+_NOT_IN_SCORES = ("description", "train.checkpoint", "train.log_every_steps", "sample", "trackers")
+"""Settings that may change and leave the scores of a result as they are."""
 
 _START_FROM = "start a new run from the weights of this one with train.start_from={run}"
 _REASONS = {
@@ -120,6 +125,19 @@ def changed_recipe(
     if refused := _refusals(settings, directory):
         raise RecipeError(refused)
     return recipe, settings
+
+
+def affects_scores(settings: Iterable[Setting]) -> bool:
+    """Whether a result from before these settings changed must be made again."""
+    return any(not _is_within(setting.key, _NOT_IN_SCORES) for setting in settings)
+
+
+def affects_samples(settings: Iterable[Setting]) -> bool:
+    """Whether the last samples from before these settings changed must be written again."""
+    return any(
+        _is_within(setting.key, ("sample",)) and setting.key != "sample.every_steps"
+        for setting in settings
+    )
 
 
 def write_change(

@@ -13,13 +13,20 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection, TrainSection
 from seqzoo.results.result import Result
-from seqzoo.runs.changes import Setting, changed_recipe, read_changes, write_change
+from seqzoo.runs.changes import (
+    Setting,
+    affects_scores,
+    changed_recipe,
+    read_changes,
+    write_change,
+)
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import stored_recipe
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
-from seqzoo.runs.status import budget_share
+from seqzoo.runs.samples import write_samples
+from seqzoo.runs.status import budget_share, current_result, has_samples
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
@@ -55,7 +62,8 @@ def resume_run(
             )
         share = budget_share(recipe.train.budget, newest.state)
         if any(setting.key.startswith("train.budget") for setting in settings):
-            _require_larger_budget(recipe.train.budget, newest.state)
+            before = stored_recipe(directory, registry).train.budget
+            _require_larger_budget(directory, before, recipe.train.budget, newest.state)
         chosen = device or _changed_device(directory, settings, since=newest.step)
         runtime = recorded_runtime(recipe, newest.state["runtime"], chosen, display=display)
         if any(setting.key == "runtime.compile" for setting in settings):
@@ -104,11 +112,20 @@ def _only_score(
 ) -> Result:
     best = checkpoints.load_best(directory.checkpoints, newest, warn=display.warn)
     experiment = _experiment(directory, recipe, runtime, display, tokenizer_of=best, weights=best)
-    _ = experiment.data  # a corpus that was not trained on is an error before anything is stored
+    is_old = affects_scores(settings)
+    result = None if is_old else current_result(directory, step=newest.step)
+    if result is None:
+        _ = experiment.data  # a corpus that was not trained on is an error: nothing is stored
     write_change(directory, recipe, settings, step=newest.step)
     for setting in settings:
         display.note(f"{setting.key} changes from {setting.before_and_after}")
-    display.note(f"the training of {directory.path} is finished (step {newest.step}); scoring it")
+    finished = f"the training of {directory.path} is finished (step {newest.step})"
+    if result is not None:
+        if not has_samples(directory, recipe.sample, step=best.step):
+            display.note(f"{finished} and scored; writing its samples")
+            write_samples(experiment, directory, step=best.step)
+        return result
+    display.note(f"{finished}; scoring it")
     effort = Effort(**newest.state["spent"])
     return score_and_sample(
         Trained(directory, experiment, best.step, effort, newest.state["runtime"])
@@ -134,8 +151,13 @@ def _experiment(
     )
 
 
-def _require_larger_budget(budget: BudgetSection, state: Mapping[str, Any]) -> None:
-    """Raises UsageError if more than a limit is spent; a run may end exactly where it is."""
+def _require_larger_budget(
+    directory: RunDirectory, before: BudgetSection, budget: BudgetSection, state: Mapping[str, Any]
+) -> None:
+    """Raises UsageError if more than a limit is spent, or if a finished run stays finished.
+
+    A stopped run may end exactly where it is.
+    """
     spent = {"epochs": state.get("epochs", 0), **state["spent"]}
     limits = budget.model_dump(exclude_none=True).items()
     if used_up := [f"{unit}={limit}" for unit, limit in limits if spent[unit] > limit]:
@@ -143,6 +165,14 @@ def _require_larger_budget(budget: BudgetSection, state: Mapping[str, Any]) -> N
             f"train.budget.{used_up[0]} is less than what the run has trained: {spent['steps']} "
             f"steps, {spent['bytes']:,} bytes, {spent['epochs']:.3g} epochs, "
             f"{spent['seconds']:.0f} seconds; give a larger budget, or null for no such limit."
+        )
+    if all((budget_share(each, state) or 0) >= 1 for each in (before, budget)):
+        unit, limit = next((unit, limit) for unit, limit in limits if spent[unit] >= limit)
+        raise UsageError(
+            f"{directory.path} has trained all of train.budget.{unit}={limit}, and training ends "
+            f"with the first limit that is reached; give a larger one, such as "
+            f"train.budget.{unit}={2 * limit}, or train.budget.{unit}=null with a limit of another "
+            f"unit that is not reached yet."
         )
 
 

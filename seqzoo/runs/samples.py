@@ -9,23 +9,25 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
 from seqzoo.storage import write_whole
 
-__all__ = ["SamplesInTraining", "has_samples", "write_samples"]
+__all__ = ["SamplesInTraining", "write_samples"]
 
 _MAX_TOKENS_IN_TRAINING = 1000
 _LINE_CHARACTERS = 64
 
 
-def has_samples(directory: RunDirectory, step: int) -> bool:
-    """Whether the samples of a finished run with the weights of this step were written."""
-    return any(directory.samples.glob(f"step-{step}-*.txt"))
-
-
 def write_samples(experiment: Experiment, directory: RunDirectory, *, step: int) -> None:
-    """Write the recipe's samples of a finished run as bytes, prompt included: step-N-1.txt, ..."""
+    """Write the recipe's samples of a finished run as bytes, prompt included: step-N-1.txt, ...
+
+    Those that were written before with other settings are replaced.
+    """
     section = experiment.recipe.sample
     for number in range(section.count):
         text = _sample(experiment, length=section.length, seed=section.seed + number)
         _write(directory, f"step-{step}-{number + 1}.txt", text, saved="the result is")
+    ours = {f"step-{step}-{number + 1}.txt" for number in range(section.count)}
+    for path in directory.samples.glob(f"step-{step}-*.txt"):
+        if path.name not in ours:
+            path.unlink(missing_ok=True)
 
 
 class SamplesInTraining:

@@ -22,8 +22,9 @@ from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.ladder import final_ladder
 from seqzoo.runs.origin import plugins_of, read_origin
 from seqzoo.runs.reopen import Trained
-from seqzoo.runs.samples import has_samples, write_samples
+from seqzoo.runs.samples import write_samples
 from seqzoo.runs.scoring_cost import announce_cost
+from seqzoo.runs.status import has_samples
 from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
 from seqzoo.scoring.static import Protocol
 from seqzoo.training import checkpoint as checkpoints
@@ -37,9 +38,10 @@ def finish_run(
     adaptive: AdaptiveSection | None = None,
     baselines: BaselinesSection | None = None,
 ) -> Result:
-    """Score a run, and write its samples if it has none of these weights; see `score_run`."""
+    """Score a run, and write its samples if it has none of these weights and settings."""
     result = score_run(trained, adaptive=adaptive, baselines=baselines)
-    if not has_samples(trained.directory, trained.step):
+    sample = trained.experiment.recipe.sample
+    if not has_samples(trained.directory, sample, step=trained.step):
         write_samples(trained.experiment, trained.directory, step=trained.step)
     return result
 

@@ -18,18 +18,21 @@ from seqzoo.recipes.sections import BudgetSection, SampleSection
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.note import read_note
 from seqzoo.results.result import Result, read_result
-from seqzoo.runs.changes import Change, read_changes
+from seqzoo.runs.changes import Change, affects_samples, affects_scores, read_changes
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.origin import read_origin
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
-from seqzoo.training.checkpoint_files import checkpoint_steps, stored_state
+from seqzoo.training.checkpoint_files import checkpoint_steps, has_only_weights, stored_state
 
 __all__ = [
     "RunState",
     "Status",
     "budget_share",
+    "current_result",
     "divergence_recorded",
     "finished_sentence",
+    "has_samples",
     "is_complete",
     "status_of",
 ]
@@ -57,6 +60,7 @@ class Status:
     budget: None if recipe.yaml cannot be read. share: of the budget; None if it is not known.
     result: what result.json says, also where the run was trained further since; None without one.
     changed: when the run last wrote something, in seconds since the epoch. note: of the user.
+    is_pruned: whether only its weights are left, so that its training cannot continue.
     """
 
     directory: RunDirectory
@@ -68,11 +72,17 @@ class Status:
     result: Result | None = None
     changed: float = 0.0
     note: str = ""
+    is_pruned: bool = False
 
     @property
     def can_resume(self) -> bool:
         """Whether `seqzoo resume` has something to do; a run that diverged would do so again."""
         return self.state in (RunState.STOPPED, RunState.TRAINED)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it is not at the end of its budget with scores of that; damaged runs are not."""
+        return self.state not in (RunState.FINISHED, RunState.DAMAGED)
 
     @property
     def size_bytes(self) -> int:
@@ -100,6 +110,7 @@ def status_of(directory: RunDirectory) -> Status:
     budget = _unless_damaged(lambda: _stored_budget(directory), problems)
     newest = _unless_damaged(lambda: _newest(directory.checkpoints), problems)
     changes = _unless_damaged(lambda: read_changes(directory), problems) or ()
+    _unless_damaged(lambda: read_origin(directory), problems)
     doubts: list[str] = []  # a damaged result is made again by `resume`
     result = _unless_damaged(lambda: _stored_result(directory.result), doubts)
     step, spent = newest or (None, None)
@@ -127,6 +138,7 @@ def status_of(directory: RunDirectory) -> Status:
         result=result,
         changed=_changed(directory),
         note=read_note(directory.path),
+        is_pruned=newest is not None and has_only_weights(directory.checkpoints, newest[0]),
     )
 
 
@@ -151,7 +163,29 @@ def is_complete(status: Status, sample: SampleSection) -> bool:
     result = status.result
     if status.state is not RunState.FINISHED or status.share is None or result is None:
         return False
-    return (status.directory.samples / f"step-{result.step}-{sample.count}.txt").exists()
+    return has_samples(status.directory, sample, step=result.step)
+
+
+def has_samples(directory: RunDirectory, sample: SampleSection, *, step: int) -> bool:
+    """Whether the samples of a finished run, of the weights of `step`, are of these settings."""
+    try:
+        written = (directory.samples / f"step-{step}-{sample.count}.txt").stat().st_mtime
+    except OSError:
+        return False
+    changed = [
+        each.at.timestamp() for each in read_changes(directory) if affects_samples(each.settings)
+    ]
+    return written >= max(changed, default=0.0) - _CLOCK_SECONDS
+
+
+_CLOCK_SECONDS = 0.01
+"""How far the clock of a file system may be behind that of the process."""
+
+
+def current_result(directory: RunDirectory, *, step: int) -> Result | None:
+    """The result of a run trained to `step`, if it need not be scored again."""
+    result = _unless_damaged(lambda: _stored_result(directory.result), [])
+    return result if _is_scored(result, step, read_changes(directory)) else None
 
 
 def finished_sentence(status: Status) -> str:
@@ -161,14 +195,18 @@ def finished_sentence(status: Status) -> str:
     path = quoted(status.directory.path)
     score = status.result.scores.get("test")
     scored = f", {score.bits_per_byte:.3f} bits per byte on test" if score else ""
+    finished = f"{status.directory.path} is finished: {status.step} updates{scored}."
+    if status.is_pruned:
+        return (
+            f"{finished} It was pruned, so its training cannot continue; to train a new run from "
+            f"its weights: seqzoo run {quoted(status.directory.recipe)} train.start_from="
+            f"{quoted(status.directory.path.resolve())}"
+        )
     longer = " ".join(
         f"train.budget.{unit}={2 * amount}"
         for unit, amount in status.budget.model_dump(exclude_none=True).items()
     )
-    return (
-        f"{status.directory.path} is finished: {status.step} updates{scored}. To train longer: "
-        f"seqzoo resume {path} {longer}"
-    )
+    return f"{finished} To train longer: seqzoo resume {path} {longer}"
 
 
 @contextmanager
@@ -229,11 +267,11 @@ def _stored_result(path: Path) -> Result | None:
 
 
 def _is_scored(result: Result | None, step: int | None, changes: tuple[Change, ...]) -> bool:
-    """Whether a result is of all the training, and made after the last change of a setting."""
+    """Whether a result is of all the training, and made after the last change that affects it."""
     return (
         result is not None
         and result.steps == step
-        and all(change.at <= result.created for change in changes)
+        and all(each.at <= result.created for each in changes if affects_scores(each.settings))
     )
 
 

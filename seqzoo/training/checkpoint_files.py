@@ -21,6 +21,7 @@ __all__ = [
     "STATE",
     "WEIGHTS",
     "checkpoint_steps",
+    "has_only_weights",
     "keep_only_weights",
     "removable_bytes",
     "stored_state",
@@ -97,6 +98,15 @@ def keep_only_weights(folder: Path, steps: Collection[int]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def has_only_weights(folder: Path, step: int) -> bool:
+    """Whether `keep_only_weights` was used on a checkpoint. Raises CheckpointError for damage."""
+    path = folder / f"step-{step}" / MANIFEST
+    try:
+        return PARTS["optimizer"] not in json.loads(path.read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}).") from error
 
 
 def removable_bytes(folder: Path, steps: Collection[int]) -> int:

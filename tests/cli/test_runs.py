@@ -174,3 +174,45 @@ def test_without_adaptive_scores_the_leaderboard_says_how_to_make_one(folder: Pa
     assert done.returncode == 0
     assert "seqzoo eval RUN --adaptive" in done.stderr
     assert "--adaptive" not in seqzoo("leaderboard", folder=folder).stderr
+
+
+def test_a_run_that_was_trained_further_since_its_scores_is_marked(folder: Path) -> None:
+    make_run(folder / "runs" / "longer", budget="{steps: 120}", scored_at=30)
+    done = seqzoo("leaderboard", folder=folder)
+    assert "1 ranked run is not finished: seqzoo runs lists them" in done.stderr
+    assert "step 30, now 60 of 120" in done.stdout
+    assert json.loads(seqzoo("leaderboard", "--json", folder=folder).stdout)["unfinished"] == [
+        "longer"
+    ]
+    shown = seqzoo("runs", "show", "longer", folder=folder).stdout
+    assert "The scores are of step 30, and the run is not finished." in shown
+    assert "The scores are of" not in seqzoo("runs", "show", "finished", folder=folder).stdout
+
+
+def test_only_folders_of_runs_and_close_commands_are_proposed(folder: Path) -> None:
+    (folder / "mv.out").write_text("")
+    (folder / "empty").mkdir()
+    far = seqzoo("runs", "zzzzz", folder=folder).stderr
+    assert far.endswith("Choose from: runs.\n")
+    assert "Did you mean 'mv'" in seqzoo("runs", "rn", "first", folder=folder).stderr
+    for words in (("--runs", "sizes"), ("--json", "--runs=sizes"), ("list", "--runs", "sizes")):
+        done = seqzoo("runs", *words, folder=folder)
+        assert (done.returncode, done.stderr.endswith("seqzoo runs sizes\n")) == (2, True)
+
+
+def test_a_score_of_the_first_bytes_is_marked(folder: Path) -> None:
+    whole = seqzoo("runs", folder=folder).stdout
+    assert "~" not in whole
+    path = folder / "runs" / "finished" / "result.json"
+    result = json.loads(path.read_text())
+    result["protocol"]["max_bytes"] = 1000
+    path.write_text(json.dumps(result))
+    marked = seqzoo("runs", folder=folder).stdout
+    assert marked.count("~2.500") == 1
+    assert "~: only the first bytes" in marked
+
+
+def test_a_note_of_several_lines_is_joined_and_says_so(folder: Path) -> None:
+    done = seqzoo("runs", "note", "finished", "two\nlines", folder=folder)
+    assert (done.returncode, "the lines were joined: two lines" in done.stderr) == (0, True)
+    assert seqzoo("runs", "note", "finished", "one line", folder=folder).stderr == ""

@@ -225,6 +225,29 @@ def test_a_budget_that_is_already_used_up_is_refused(run: Path) -> None:
     assert files(run) == before
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"train.budget.epochs": 9.5},
+        {"train.budget.epochs": 9.5, "sample.length": 3},
+        {"train.budget.steps": None, "train.budget.bytes": 20 * 8 * 16},
+    ],
+)
+def test_a_change_of_the_budget_that_leaves_a_finished_run_finished_is_refused(
+    run: Path, overrides: dict[str, Any]
+) -> None:
+    before = files(run)
+    with pytest.raises(seqzoo.UsageError, match=r"has trained all of .* or train.budget.\w+=null"):
+        seqzoo.resume(run, overrides)
+    assert files(run) == before
+
+
+def test_another_unit_of_the_budget_replaces_the_one_that_is_spent(run: Path) -> None:
+    done = seqzoo.resume(run, {"train.budget.steps": None, "train.budget.epochs": 0.4})
+    assert done.result is not None
+    assert done.result.steps > 20
+
+
 def test_another_text_cannot_be_used_and_nothing_is_changed(run: Path) -> None:
     before = files(run)
     for overrides in ({"corpus.options.seed": 9}, {"corpus.options.seed": 9, **LONGER}):
@@ -285,6 +308,64 @@ def test_scores_are_made_again_after_a_change_of_how_they_are_made(run: Path) ->
     assert result(run)["protocol"]["lanes"] == 2
     assert result(run)["fingerprint"] == before["fingerprint"]
     assert result(run)["changes"] == []
+
+
+NEW_SAMPLES: dict[str, Any] = {
+    "sample.prompt": "JULIET:",
+    "sample.length": 7,
+    "sample.seed": 5,
+    "sample.chain": ["greedy"],
+    "sample.count": 3,
+}
+
+
+@pytest.mark.parametrize("key", NEW_SAMPLES)
+def test_new_settings_of_samples_write_new_samples_and_leave_the_scores(
+    run: Path, key: str
+) -> None:
+    before, old = files(run), sorted(path.name for path in (run / "samples").iterdir())
+    seqzoo.resume(run, {key: NEW_SAMPLES[key]})
+    after = files(run)
+    assert after["result.json"] == before["result.json"]
+    if key == "sample.count":
+        assert set(old) < {path.name for path in (run / "samples").iterdir()}
+    else:
+        assert after["samples/step-20-1.txt"] != before["samples/step-20-1.txt"]
+    # The settings of the start give the samples of the start.
+    seqzoo.resume(run, {key: RECIPE["sample"].get(key.partition(".")[2], DEFAULTS.get(key))})
+    again = files(run)
+    for name in ("recipe.yaml", "changes.json"):
+        again.pop(name)
+        before.pop(name, None)
+    assert again == before
+
+
+DEFAULTS: dict[str, Any] = {
+    "sample.prompt": "",
+    "sample.seed": 1,
+    "sample.chain": [],
+    "sample.count": 1,
+}
+
+
+def test_samples_of_changed_settings_are_written_by_the_next_resume_if_they_are_missing(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = result(run)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("seqzoo.runs.resume.write_samples", killed)
+        with pytest.raises(Killed):
+            seqzoo.resume(run, {"sample.prompt": "JULIET:"})
+    seqzoo.resume(run)
+    assert (run / "samples" / "step-20-1.txt").read_bytes().startswith(b"JULIET:")
+    assert result(run) == before
+    written = files(run)
+    seqzoo.resume(run)
+    assert files(run) == written
 
 
 def test_a_run_that_was_scored_before_its_end_is_not_finished(

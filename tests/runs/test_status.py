@@ -15,6 +15,7 @@ from made_runs import make_run
 from seqzoo.runs.changes import Change, Setting
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.listing import runs_in, statuses_in
+from seqzoo.runs.pruning import prune
 from seqzoo.runs.status import RunState, finished_sentence, status_of
 
 
@@ -100,6 +101,8 @@ DAMAGES = {
     "recipe.yaml ": b"name: x\n",
     "recipe.yaml  ": b"\xff\xfe\x00",
     "changes.json": b"[]",
+    "origin.json": b"",
+    "origin.json ": b'{"base": "/"}',
     "checkpoints/step-60/MANIFEST.json": b"{}",
     "checkpoints/step-60/state.json": b"[]",
 }
@@ -179,6 +182,20 @@ def test_a_finished_run_is_told_apart_with_how_to_train_it_longer(tmp_path: Path
     assert "60 updates, 2.500 bits per byte on test" in sentence
     command = f"seqzoo resume '{directory.path}' train.budget.steps=120 train.budget.epochs=1.0"
     assert sentence.endswith(command)
+
+
+def test_a_pruned_run_is_not_said_to_train_longer_but_to_start_another_run(
+    tmp_path: Path,
+) -> None:
+    directory = make_run(tmp_path / "my run")
+    assert not status_of(directory).is_pruned
+    prune(directory)
+    status = status_of(directory)
+    assert (status.state, status.is_pruned) == (RunState.FINISHED, True)
+    sentence = finished_sentence(status)
+    assert "resume" not in sentence
+    assert "train.budget" not in sentence
+    assert sentence.endswith(f"recipe.yaml' train.start_from='{directory.path}'")
 
 
 def test_states_are_read_without_torch(tmp_path: Path) -> None:
