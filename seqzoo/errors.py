@@ -36,6 +36,7 @@ __all__ = [
     "SeqzooError",
     "UsageError",
     "did_you_mean",
+    "require_type",
 ]
 
 
@@ -141,3 +142,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if 0 < len(choices) <= 12:
         return f" Choose from: {', '.join(choices)}."
     return ""
+
+
+def require_type(
+    name: str, value: object, types: type | tuple[type, ...], *, expected: str
+) -> None:
+    """Raises UsageError, with what was found, if an argument of the Python API has another type."""
+    if not isinstance(value, types):
+        raise UsageError(f"{name} is {value!r:.60}, expected {expected}.")

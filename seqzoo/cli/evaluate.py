@@ -141,7 +141,7 @@ def _score(
         static=learns is None,
         splits=splits,
         protocol=protocol,
-        remedy="--max-bytes N scores fewer",
+        remedy="to score less: --max-bytes N",
     )
     if learns is not None:
         record = score_adaptively(experiment, learns, splits=splits, protocol=protocol)

@@ -23,7 +23,7 @@ def sentence_of_fault(error: OSError) -> str:
     """The message for a user; it only says what is certain."""
     cause = error.strerror or str(error) or type(error).__name__
     if error.filename == RESULTS:
-        return f"The results could not be printed: {cause}. Files that were written are complete."
+        return f"The results could not be printed: {cause}."
     if not isinstance(error.filename, (str, bytes)):
         if error.errno in _FULL:
             return f"{cause}: make room on the disk and run the command again."

@@ -80,8 +80,9 @@ def sentence_of(error: Any) -> str:
     parameters = context.command.get_params(context)
     # Every command has --help, which is hardly what a wrong name was meant to be.
     known = [name for each in parameters for name in each.opts if name not in ("--help", "-h")]
-    meanings = {name: name for name in known if name.startswith("--")}
-    meant = closest(option, meanings)
+    # The dashes are left out: they would make every two options similar.
+    meanings = {name[2:]: name for name in known if name.startswith("--")}
+    meant = closest(option.lstrip("-"), meanings) if option.startswith("--") else ""
     hint = f" Did you mean '{meant}'?" if meant else ""
     return f"{path} has no option '{option}'.{hint} {help_hint}"
 
@@ -96,6 +97,12 @@ def _without_recipe(context: Any, help_hint: str) -> str:
 
 
 def closest(name: str, meanings: Mapping[str, str]) -> str:
-    """The meaning of the known name that is closest to `name`; "" if none is close."""
-    found = get_close_matches(name.lower(), meanings, n=1, cutoff=0.6)
+    """The meaning of the known name that is closest to `name`; "" if none is close.
+
+    The only name that begins with it is the closest.
+    """
+    begin = [known for known in meanings if known.startswith(name.lower())]
+    if len(begin) == 1:
+        return meanings[begin[0]]
+    found = get_close_matches(name.lower(), meanings, n=1, cutoff=0.65)
     return meanings[found[0]] if found else ""

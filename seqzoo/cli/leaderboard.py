@@ -68,7 +68,7 @@ def leaderboard(
     from seqzoo.errors import UsageError
     from seqzoo.leaderboards.board import read_board, require_runs_folder
     from seqzoo.leaderboards.columns import chosen_columns
-    from seqzoo.leaderboards.filters import row_filter
+    from seqzoo.leaderboards.filters import has_pattern, row_filter
     from seqzoo.leaderboards.page import read_page
     from seqzoo.runs.listing import statuses_in
     from seqzoo.terminal.console import note, warn
@@ -119,7 +119,8 @@ def leaderboard(
     elif not board.groups:
         if where:
             asked = " and ".join(where)
-            note(f"No row of {runs} matches {asked}; case matters, and * matches any text")
+            hint = "; case matters, and * matches any text" if any(map(has_pattern, where)) else ""
+            note(f"No row of {runs} matches {asked}{hint}")
         else:
             start = "" if board.unscored else "; to make one: seqzoo run quick"
             note(f"There are no results in {runs} yet{start}")

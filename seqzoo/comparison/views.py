@@ -33,9 +33,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         ("metrics", list(_metrics(comparison, console.width))),
         (f"difference on {split}, in bits per byte", list(_differences(comparison))),
         (
-            "recipe"
-            if len(comparison.runs) > 1
-            else "settings that were chosen, and all options",
+            "recipe" if len(comparison.runs) > 1 else "settings that were chosen, and all options",
             list(_settings(comparison, console.width)),
         ),
         ("loss curves", list(_curves(comparison, console))),

@@ -94,9 +94,14 @@ def _of_all(attribute: str) -> Callable[[Cell], Any]:
 
 
 def _mean(attribute: str) -> Callable[[Cell], Any]:
-    return _of_runs(
-        lambda results: sum(getattr(result, attribute) for result in results) / len(results)
-    )
+    """The mean over the runs; a whole number where the values are, if it is one."""
+
+    def mean(results: tuple[Result, ...]) -> float:
+        total = sum(getattr(result, attribute) for result in results)
+        whole, rest = divmod(total, len(results))
+        return total / len(results) if rest or isinstance(total, float) else whole
+
+    return _of_runs(mean)
 
 
 def _rank(cell: Cell) -> str | None:

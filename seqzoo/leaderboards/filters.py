@@ -12,12 +12,14 @@ from seqzoo.errors import UsageError
 from seqzoo.leaderboards.board import Group
 from seqzoo.leaderboards.columns import COLUMNS, Cell, Column, chosen_columns
 from seqzoo.leaderboards.rows import Row
+from seqzoo.terminal.format import clock
 
-__all__ = ["row_filter"]
+__all__ = ["has_pattern", "row_filter"]
 
 _CONDITION = re.compile(r"\s*([^<>=!]*[^<>=!\s])\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
 _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "%": 0.01}
+_TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 Test = Callable[[Cell], bool]
 
@@ -27,7 +29,8 @@ def row_filter(conditions: Iterable[str], *, kind: str) -> Callable[[Group, Row]
 
     conditions: `column=pattern`, with patterns as in file names, or `column!=pattern`, its
     opposite; or `<`, `<=`, `>` or `>=` and a number, which a row without a value does not match. k,
-    M, G and % can follow a number. Raises UsageError for another condition.
+    M, G and % can follow a number; a time is 90, 90s, 1.5m, 2h or 1:30. A value is equal to what
+    the table shows for it, too. Raises UsageError for another condition.
     """
     tests = [_test(condition) for condition in conditions]
 
@@ -38,7 +41,14 @@ def row_filter(conditions: Iterable[str], *, kind: str) -> Callable[[Group, Row]
     return keep
 
 
-def _test(condition: str) -> Test:
+def has_pattern(condition: str) -> bool:
+    """Whether a correct condition has a pattern for texts, and not a number."""
+    name, sign, wanted = _parts(condition)
+    [column] = chosen_columns([name])
+    return sign not in _ORDER and not (column.is_number and _number(column, wanted) is not None)
+
+
+def _parts(condition: str) -> tuple[str, str, str]:
     parts = _CONDITION.fullmatch(condition)
     if parts is None:
         raise UsageError(
@@ -46,6 +56,11 @@ def _test(condition: str) -> Test:
             f"as 'run=quick*' or 'static<2.2'."
         )
     name, sign, wanted = parts.groups()
+    return name, sign, wanted
+
+
+def _test(condition: str) -> Test:
+    name, sign, wanted = _parts(condition)
     [column] = chosen_columns([name])
     if sign in _ORDER:
         return _compares(column, sign, wanted)
@@ -60,39 +75,59 @@ def _compares(column: Column, sign: str, wanted: str) -> Test:
             f"column '{column.key}' has no numbers that {sign} can compare; write "
             f"'{column.key}=PATTERN', or choose from: {known}."
         )
-    limit = _number(wanted)
+    limit = _number(column, wanted)
     if limit is None:
+        needs, such = ("a time", "1:30' or '90s") if _is_time(column) else ("a number", "2.5")
         raise UsageError(
-            f"'{column.key}{sign}{wanted}' needs a number after {sign}, such as "
-            f"'{column.key}{sign}2.5' in quotes."
+            f"'{column.key}{sign}{wanted}' needs {needs} after {sign}, such as "
+            f"'{column.key}{sign}{such}' in quotes."
         )
     compare = _ORDER[sign]
 
     def test(cell: Cell) -> bool:
         number = column.number_of(cell)
-        return number is not None and compare(number, limit)
+        if number is None:
+            return False
+        # What the table shows as 25.1k is at least 25.1k.
+        return compare(number, limit) or ("=" in sign and _is_shown(column, cell, limit))
 
     return test
 
 
 def _equals(column: Column, pattern: str) -> Test:
     """As the value is stored, as it is shown, or as a number."""
-    limit = _number(pattern) if column.is_number else None
+    limit = _number(column, pattern) if column.is_number else None
 
     def test(cell: Cell) -> bool:
         value = column.value(cell)
         texts = {"" if value is None else str(value), column.show(cell)}
         return any(fnmatchcase(text, pattern) for text in texts) or (
-            limit is not None and column.number_of(cell) == limit
+            limit is not None
+            and (column.number_of(cell) == limit or _is_shown(column, cell, limit))
         )
 
     return test
 
 
-def _number(text: str) -> float | None:
-    parts = re.fullmatch(r"([-+]?[0-9.,_]+(?:[eE][-+]?[0-9]+)?)\s*([kMG%]?)", text)
+def _is_time(column: Column) -> bool:
+    return column.text is clock
+
+
+def _is_shown(column: Column, cell: Cell, limit: float) -> bool:
+    """Whether the table shows this number, which is rounded."""
+    shown = _number(column, column.show(cell))
+    return shown is not None and math.isclose(shown, limit)
+
+
+def _number(column: Column, text: str) -> float | None:
+    units = _TIMES if _is_time(column) else _UNITS
+    if _is_time(column) and (parts := re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d)", text)):
+        return int(parts[1] or 0) * 3600.0 + int(parts[2]) * 60 + int(parts[3])
+    parts = re.fullmatch(r"([-+]?[0-9.,_]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)", text)
+    if parts is None or parts[2] not in units:
+        return None
     try:
-        number = float(parts[1].replace(",", "")) * _UNITS[parts[2]] if parts else math.nan
+        number = float(parts[1].replace(",", "")) * units[parts[2]]
     except ValueError:
         return None
     return number if math.isfinite(number) else None

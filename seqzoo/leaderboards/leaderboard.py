@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.errors import UsageError, did_you_mean, require_type
 from seqzoo.leaderboards.board import Group, read_board, require_runs_folder
 from seqzoo.leaderboards.rows import Row, RowKind
 from seqzoo.plugin.specs import SPLITS
@@ -89,6 +89,9 @@ def leaderboard(
     Prints nothing and needs neither torch nor plugins. A result that cannot be read, or cannot be
     true, is a SeqzooWarning. Raises UsageError for a wrong folder, split or kind of score.
     """
+    require_type("root", root, (str, os.PathLike), expected="a folder that contains runs")
+    require_type("split", split, str, expected="the name of a split")
+    require_type("sort", sort, str, expected="'static' or 'adaptive'")
     if split not in SPLITS:
         raise UsageError(f"'{split}' is not a split.{did_you_mean(split, SPLITS)}")
     folder = Path(root)

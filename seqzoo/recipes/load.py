@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seqzoo.errors import RecipeError, UsageError
+from seqzoo.errors import RecipeError, UsageError, require_type
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Spec
 from seqzoo.recipes.checking import Checked, check_recipe, problems_at
@@ -142,6 +142,8 @@ def recipe(
     plugins = load_registry() if registry is None else registry
     if isinstance(source, Mapping):
         return recipe_from(source, plugins, base=Path.cwd(), overrides=overrides, texts=text)
+    expected = "a file, the name of a recipe such as 'quick', a mapping or a Recipe"
+    require_type("recipe", source, (str, os.PathLike), expected=expected)
     return load_recipe(Path(source), plugins, overrides=overrides, texts=text)
 
 

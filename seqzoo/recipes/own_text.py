@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from seqzoo.errors import PluginError, UsageError
+from seqzoo.errors import PluginError, UsageError, require_type
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.paths import expanded
@@ -22,13 +22,23 @@ __all__ = ["Texts", "corpus_of", "texts_of"]
 Texts: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 """A file, a folder, a glob pattern, `-` for stdin, or several of them."""
 
+_EXPECTED = "a file, a folder, a pattern, or a list of them"
+
 
 def texts_of(texts: Texts | None) -> tuple[str, ...]:
-    """What the user gave, as a tuple. Raises UsageError if one of them is empty."""
+    """What the user gave, as a tuple; () for None. Raises UsageError for what names no text."""
     if texts is None:
         return ()
-    listed = [texts] if isinstance(texts, (str, os.PathLike)) else list(texts)
+    if isinstance(texts, (str, os.PathLike)):
+        texts = [texts]
+    elif isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
+        raise UsageError(f"text is {texts!r:.60}, expected {_EXPECTED}.")
+    listed = list(texts)
+    for each in listed:
+        require_type("text", each, (str, os.PathLike), expected=_EXPECTED)
     given = tuple(os.fspath(text) for text in listed)
+    if not given:
+        raise UsageError(f"text is an empty list, expected {_EXPECTED}.")
     if not all(text.strip() for text in given):
         raise UsageError("text is empty, expected a file, a folder, a pattern, or - for stdin.")
     if any(re.search("[\0\ud800-\udfff]", text) for text in given):

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -47,11 +47,11 @@ class Interruption:
 
     A second SIGINT raises KeyboardInterrupt at once, for a user who does not want to wait.
 
-    message: written to the terminal at the first signal; may be empty.
+    message: what is written to the terminal at the first signal, by its number; may be empty.
     """
 
-    def __init__(self, message: str) -> None:
-        self._message = message.encode()
+    def __init__(self, message: Callable[[int], str]) -> None:
+        self._message = message
         self.received: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -75,4 +75,4 @@ class Interruption:
             # Not print: the signal may have interrupted a write to the same buffer. The terminal
             # may have been closed; the run must be saved even then.
             with contextlib.suppress(OSError):
-                os.write(2, self._message)
+                os.write(2, self._message(number).encode())

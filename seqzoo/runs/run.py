@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo.errors import UsageError
+from seqzoo.errors import UsageError, require_type
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.own_text import Texts
 from seqzoo.results.result import Result, read_result
-from seqzoo.runs.arguments import Text, bytes_of, whole_number
+from seqzoo.runs.arguments import Text, bytes_of, path_of, refuse_samplers, whole_number
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.listing import require_one_run
@@ -38,6 +38,8 @@ __all__ = ["Run", "TextScore", "open_run", "resume", "run"]
 
 Link: TypeAlias = "str | Mapping[str, Any]"
 """A sampler of the chain: its name, or its name with its options."""
+
+_RUN = "the folder of a run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +83,17 @@ def run(
     from seqzoo.recipes.sections import run_name
     from seqzoo.runs.prepare import prepare
 
+    root = path_of("root", root, expected="the folder for the run's folder")
+    _require_device(device)
     if name is not None:
+        require_type("name", name, str, expected="text or None")
         try:
             run_name(name)
         except ValueError as error:
             raise UsageError(f"name: {error}.") from None
     checked = make_recipe(recipe, overrides, text=text)
     display = _display(show_progress)
-    checked, data = prepare(checked, root=Path(root), name=name, display=display)
+    checked, data = prepare(checked, root=root, name=name, display=display)
     if "torch" not in sys.modules:
         model, corpus = checked.architecture.name, data.corpus.name
         display.note(f"{checked.name}: {model} on {corpus}; loading torch")
@@ -96,7 +101,7 @@ def run(
 
     directory, _ = run_recipe(
         checked,
-        root=Path(root),
+        root=root,
         name=name,
         device=device,
         data=data,
@@ -128,8 +133,10 @@ def resume(
     from seqzoo.runs.changes import changed_recipe
     from seqzoo.runs.status import finished_sentence, is_complete, status_of
 
+    folder = path_of("path", path, expected=_RUN)
+    _require_device(device)
     registry, display = registry or load_registry(), _display(show_progress)
-    directory = require_one_run(Path(path))
+    directory = require_one_run(folder)
     overrides = (overrides,) if isinstance(overrides, str) else overrides
     recipe, settings = changed_recipe(directory, registry, overrides)
     if not settings and is_complete(status := status_of(directory), recipe.sample):
@@ -149,7 +156,13 @@ def open_run(
 
     Raises UsageError, with the nearest name, if there is no run.
     """
-    return Run(open_run_directory(Path(path)), device=device, display=_display(show_progress))
+    _require_device(device)
+    directory = open_run_directory(path_of("path", path, expected=_RUN))
+    return Run(directory, device=device, display=_display(show_progress))
+
+
+def _require_device(device: str | None) -> None:
+    require_type("device", device, (str, type(None)), expected="a name such as 'cpu', or None")
 
 
 def _display(show_progress: bool) -> Display:
@@ -283,16 +296,20 @@ class Run:
         length: SupportsIndex | None = None,
         chain: Iterable[Link] | None = None,
         seed: SupportsIndex | None = None,
+        **samplers: object,
     ) -> Iterator[str]:
         """The text that the model writes after a prompt, piece by piece; the prompt left out.
 
         length: in tokens, at least 0. chain: samplers in order, such as
         [{"temperature": 0.8}, "greedy"]. seed: from 0 to 2**63 - 1. What is None is taken from the
-        recipe. Bytes that are not UTF-8 become U+FFFD. Raises UsageError for wrong arguments.
+        recipe. Bytes that are not UTF-8 become U+FFFD. Raises UsageError for wrong arguments, such
+        as samplers that are given outside of the chain.
         """
         from seqzoo.model.generate import as_text
 
-        return as_text(self.generate_bytes(prompt, length=length, chain=chain, seed=seed))
+        return as_text(
+            self.generate_bytes(prompt, length=length, chain=chain, seed=seed, **samplers)
+        )
 
     def generate_bytes(
         self,
@@ -301,10 +318,12 @@ class Run:
         length: SupportsIndex | None = None,
         chain: Iterable[Link] | None = None,
         seed: SupportsIndex | None = None,
+        **samplers: object,
     ) -> Iterator[bytes]:
         """`generate` as bytes: one piece for each token."""
         from seqzoo.recipes.choices import chain_of
 
+        refuse_samplers(samplers)
         section = self.recipe.sample
         start = bytes_of(section.prompt if prompt is None else prompt)
         return self.trained.experiment.generate(

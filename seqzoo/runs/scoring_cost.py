@@ -64,7 +64,7 @@ def announce_cost(
     static: bool = True,
     splits: Mapping[str, Span] | None = None,
     protocol: Protocol | None = None,
-    remedy: str = "evaluate.max_bytes in the recipe bounds it",
+    remedy: str = "to score less: evaluate.max_bytes=N",
 ) -> None:
     """Say what scoring will take, if it is long. static: the static scores are made too."""
     kinds = [None] * static + [adaptive] * (adaptive is not None)

@@ -6,6 +6,7 @@ does nothing that a person could not do by hand, and a member that fails does no
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +23,15 @@ from seqzoo.terminal.console import can_redraw, messages, note
 __all__ = ["run_sweep", "threads_each"]
 
 _TICK_SECONDS = 0.1
-_STOPPING = "\nstopping; the running members save first; press Ctrl-C again to stop at once\n"
+
+
+def _nothing(_: int) -> str:
+    return ""
+
+
+def _stopping(number: int) -> str:
+    again = "; press Ctrl-C again to stop at once" if number == signal.SIGINT else ""
+    return f"\nstopping; the running members save first{again}\n"
 
 
 def threads_each(jobs: int) -> int | None:
@@ -61,7 +70,7 @@ def run_sweep(
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
         # In a terminal the table shows it, and a line would break the table.
-        message = "" if can_redraw(console) else _STOPPING
+        message = _nothing if can_redraw(console) else _stopping
         with Interruption(message) as interruption, sweep_display(console, runs) as display:
             try:
                 _work(runs, interruption, display, jobs=jobs)

@@ -6,6 +6,7 @@ passes warnings to Python's `warnings`.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -42,8 +43,7 @@ class Display:
         """A context that shows the progress of a task."""
         return nullcontext(SilentMeter())
 
-    @property
-    def on_signal(self) -> str:
+    def on_signal(self, number: int) -> str:
         """The message that is written to the terminal when a signal asks the run to stop."""
         return ""
 
@@ -70,6 +70,6 @@ class TerminalDisplay(Display):
     def meter(self, label: str) -> AbstractContextManager[Meter]:
         return meter(label, console.messages())
 
-    @property
-    def on_signal(self) -> str:
-        return "\nstopping after this update; Ctrl-C again stops at once\n"
+    def on_signal(self, number: int) -> str:
+        again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+        return f"\nstopping after this update{again}\n"

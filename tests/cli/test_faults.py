@@ -48,3 +48,7 @@ def test_the_cause_that_the_system_gives_is_in_the_sentence(number: int, path: s
 
 def test_a_wrong_path_is_a_mistake_of_the_command_line() -> None:
     assert exit_code_of(fault(errno.ENOENT, "x/y")) == 2
+
+
+def test_a_lost_result_says_nothing_of_files_that_a_command_may_not_have_written() -> None:
+    assert "Files" not in sentence_of_fault(fault(errno.ENOSPC, RESULTS))

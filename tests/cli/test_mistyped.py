@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seqzoo.cli import app
-from seqzoo.cli.group import is_wrong_command_line
+from seqzoo.cli.group import is_wrong_command_line, sentence_of
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.mistyped import as_setting
 from seqzoo.plugin.registry import Registry
@@ -67,3 +67,27 @@ def test_a_name_of_a_kind_without_plugins_is_answered_with_the_page_about_plugin
         "write one."
     )
     assert Registry().explain_missing("tracker", "csv") == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("sample", "--temp", "0.5"), "--temperature"),
+        (("sample", "--prompt-f", "x"), "--prompt-file"),
+        (("sample", "--lenght", "3"), "--length"),
+        (("eval", "--max", "3"), "--max-bytes"),
+        (("leaderboard", "--colums", "run"), "--columns"),
+        (("doctor", "x", "--mended", "f"), ""),
+        (("sample", "--fish", "3"), ""),
+        (("runs", "--weight"), ""),
+        (("bench", "-z"), ""),
+    ],
+)
+def test_a_wrong_option_is_answered_with_the_one_that_it_begins_or_with_a_close_one(
+    arguments: tuple[str, ...], meant: str
+) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (it has no public name)
+        app(list(arguments), standalone_mode=False)
+    said = sentence_of(caught.value)
+    assert "has no option" in said
+    assert said.partition("Did you mean ")[2].partition("?")[0] == (f"'{meant}'" if meant else "")

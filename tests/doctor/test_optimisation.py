@@ -32,7 +32,7 @@ from seqzoo.doctor.checks.optimisation.gradient_norm import examine as examine_n
 from seqzoo.doctor.checks.optimisation.learning_rate import read_range_test
 from seqzoo.doctor.checks.optimisation.overfit import lowest_nats
 from seqzoo.doctor.checks.optimisation.update_ratio import examine as examine_ratios
-from seqzoo.doctor.checks.optimisation.warmup import updates_of
+from seqzoo.doctor.checks.optimisation.warmup import _end_of, updates_of
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.subject import Missing, Settings
@@ -339,3 +339,9 @@ def test_healthy_architectures_pass(architecture: str, seed: int, registry: Regi
     subject = subject_of_recipe(recipe, title="", settings=Settings(seed=seed, seconds=6.0))
     found = diagnose(subject, select_checks(registry, ["memory", "optimisation"]))
     assert not found.findings, [(each.check.name, each.outcome.seen) for each in found.findings]
+
+
+@pytest.mark.parametrize("share", [1.0, 1.001, 1.004])
+def test_a_training_that_ends_as_the_warm_up_does_is_not_at_1_times_its_rate(share: float) -> None:
+    assert " times " not in _end_of(share)
+    assert "at 0.5 times the rate" in _end_of(2.0)

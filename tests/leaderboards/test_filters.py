@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import operator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from small_result import leave
 
 from seqzoo.errors import UsageError
 from seqzoo.leaderboards.board import Board, read_board
-from seqzoo.leaderboards.columns import COLUMNS, Cell
-from seqzoo.leaderboards.filters import row_filter
+from seqzoo.leaderboards.columns import COLUMNS, Cell, chosen_columns
+from seqzoo.leaderboards.filters import has_pattern, row_filter
+from seqzoo.leaderboards.views import board_to_csv
 
 LONG = "x" * 70
 FIRST = "shakespeare_transformer-12"
@@ -122,3 +124,64 @@ def test_a_wrong_condition_is_one_sentence(condition: str, expected: str) -> Non
     with pytest.raises(UsageError, match=expected) as error:
         row_filter([condition], kind="static")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_kept"),
+    [
+        ("parameters>=123k", True),  # 123456, which the table shows as 123k
+        ("parameters<=123k", True),
+        ("parameters=123k", True),
+        ("parameters!=123k", False),
+        ("parameters>=123000", True),
+        ("parameters<123k", False),
+        ("parameters>=123456", True),
+        ("parameters>=123457", False),
+        ("parameters<=122k", False),
+        ("static<=2.345", True),
+        ("static<=2.3", False),
+        ("static<=2", False),
+        ("accuracy<=50%", True),
+        ("training_seconds<1:36", True),  # 95.2 s, which the table shows as 1:35
+        ("time<=1:35", True),
+        ("training_seconds=1:35", True),
+        ("training_seconds<=0:01:35", True),
+        ("training_seconds<1:35", False),
+        ("training_seconds<96s", True),
+        ("training_seconds<95s", False),
+        ("training_seconds<2m", True),
+        ("training_seconds<1m", False),
+        ("training_seconds>1.5m", True),
+        ("training_seconds<1h", True),
+        ("training_seconds>1:00:00", False),
+    ],
+)
+def test_a_number_is_compared_as_it_is_stored_or_as_the_table_shows_it(
+    tmp_path: Path, condition: str, is_kept: bool
+) -> None:
+    leave(tmp_path, FIRST, test=2.345, parameters=123456, training_seconds=95.2)
+    assert (FIRST in kept(tmp_path, condition, "kind=run")) == is_kept
+
+
+@pytest.mark.parametrize("wanted", ["soon", "1:2:3:4", "1:5", "3k", "9%"])
+def test_a_wrong_time_is_answered_with_times_as_the_table_shows_them(wanted: str) -> None:
+    with pytest.raises(UsageError, match=r"needs a time after <, such as 'training_seconds<1:30'"):
+        row_filter([f"training_seconds<{wanted}"], kind="static")
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_pattern"),
+    [("run=x", True), ("run!=x*", True), ("static=*", True), ("static<2", False),
+     ("static==6", False), ("training_seconds=1:12", False), ("parameters!=25k", False)],
+)  # fmt: skip
+def test_a_condition_with_a_number_has_no_pattern(condition: str, is_pattern: bool) -> None:
+    assert has_pattern(condition) == is_pattern
+
+
+def test_a_count_that_seeds_share_is_a_whole_number(tmp_path: Path) -> None:
+    leave(tmp_path, "a-1", test=2.4, fingerprint="f", seed=1)
+    leave(tmp_path, "a-2", test=2.5, fingerprint="f", seed=2)
+    table = board_to_csv(read_board(tmp_path), chosen_columns(["run", "parameters", "steps"]))
+    for line in csv.DictReader(table.splitlines()):
+        assert line["parameters"] in ("", "123456")
+        assert "." not in line["steps"]

@@ -11,11 +11,12 @@ import typer
 
 from seqzoo import cli
 from seqzoo.runs.interruption import Interruption
+from seqzoo.terminal.display import TerminalDisplay
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_noted_and_the_process_continues(number: signal.Signals) -> None:
-    with Interruption("stopping") as interruption:
+    with Interruption(lambda _: "stopping") as interruption:
         assert interruption.received is None
         os.kill(os.getpid(), number)
         assert interruption.received == number
@@ -33,7 +34,7 @@ def _not_ignored() -> Iterator[None]:
 
 
 def test_a_second_interrupt_stops_at_once() -> None:
-    with Interruption("stopping"):
+    with Interruption(lambda _: "stopping"):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
@@ -54,9 +55,20 @@ def test_a_command_that_is_stopped_at_once_prints_a_message(
     assert capsys.readouterr().err == "Stopped.\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_ctrl_c_is_proposed_only_after_a_first(
+    number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Interruption(TerminalDisplay().on_signal):
+        os.kill(os.getpid(), number)
+    said = capfd.readouterr().err
+    assert "stopping after this update" in said
+    assert ("Ctrl-C" in said) == (number == signal.SIGINT)
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with Interruption("stopping") as interruption:
+    with Interruption(lambda _: "stopping") as interruption:
         os.kill(os.getpid(), signal.SIGHUP)
         assert interruption.received is None
 
@@ -67,7 +79,7 @@ def test_a_signal_is_noted_when_the_terminal_is_closed(
     def gone(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    with Interruption("stopping") as interruption:
+    with Interruption(lambda _: "stopping") as interruption:
         monkeypatch.setattr(os, "write", gone)
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.received == signal.SIGTERM

@@ -107,7 +107,7 @@ def test_a_text_is_the_same_as_bytes_str_and_file(run: Run, tmp_path: Path) -> N
         run.score(tmp_path / "nowhere")
     with pytest.raises(seqzoo.UsageError, match="text is empty"):
         run.score(b"")
-    with pytest.raises(TypeError, match="expected bytes, a str or a path, found int"):
+    with pytest.raises(seqzoo.UsageError, match="the text is 7, expected bytes, a str or a path"):
         run.score(7)  # type: ignore[arg-type]
 
 
@@ -258,3 +258,53 @@ def test_opening_a_run_and_its_leaderboard_loads_neither_torch_nor_plugins(run: 
         "    assert name not in sys.modules, name\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+_NO_PATHS = [None, 5, b"quick", ["quick"], 2.5]
+
+
+@pytest.mark.parametrize("wrong", _NO_PATHS)
+@pytest.mark.parametrize(
+    "call",
+    [
+        seqzoo.run,
+        seqzoo.recipe,
+        seqzoo.resume,
+        seqzoo.open_run,
+        seqzoo.leaderboard,
+        lambda wrong: seqzoo.run(RECIPE, root=wrong),
+    ],
+)
+def test_what_is_no_path_is_named_in_one_sentence(call: Any, wrong: Any) -> None:
+    with pytest.raises(seqzoo.UsageError, match=re.escape(f" is {wrong!r}, expected ")) as error:
+        call(wrong)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", [[], (), {}, {"a": "b"}, 5, b"notes", [5], [None], ["a.txt", 5]])
+def test_what_names_no_text_is_not_ignored(text: Any) -> None:
+    with pytest.raises(seqzoo.UsageError, match=r"^text is .*, expected a file, a folder,"):
+        seqzoo.recipe(RECIPE, text=text)
+
+
+def test_the_texts_can_come_from_an_iterator(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT * 100)
+    found = seqzoo.recipe(RECIPE, text=tmp_path.glob("*.txt"))  # type: ignore[arg-type]
+    assert found.corpus == seqzoo.recipe(RECIPE, text=tmp_path / "a.txt").corpus
+
+
+@pytest.mark.parametrize(("argument", "wrong"), [("name", 5), ("device", 0), ("device", ["cpu"])])
+def test_an_argument_that_is_no_text_is_refused_before_training(
+    tmp_path: Path, argument: str, wrong: Any
+) -> None:
+    with pytest.raises(seqzoo.UsageError, match=re.escape(f"{argument} is {wrong!r}, expected")):
+        seqzoo.run(RECIPE, root=tmp_path, **{argument: wrong})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", ["generate", "generate_bytes"])
+def test_a_sampler_outside_of_the_chain_is_answered_with_the_chain(run: Run, method: str) -> None:
+    with pytest.raises(seqzoo.UsageError, match="chain=") as error:
+        getattr(run, method)("a", temperature=0.5, top_k=3)
+    shown = str(error.value).partition("chain=")[2].removesuffix(".")
+    assert shown == "[{'temperature': 0.5}, {'top_k': 3}]"

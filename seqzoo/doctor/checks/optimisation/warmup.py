@@ -39,16 +39,19 @@ def examine(subject: Subject) -> Outcome:
         status="fail" if share >= 1 else "warn",
         seen=seen,
         why="Below the full rate a network learns slowly: "
-        + (
-            f"this training ends at {1 / share:.2g} times the rate that was set."
-            if share >= 1
-            else "this training spends most of its budget there."
-        ),
+        + (_end_of(share) if share >= 1 else "this training spends most of its budget there."),
         remedy=f"Warm up for a tenth of the budget (train.schedule.warmup_steps={usual}), or train "
         f"longer.",
         changes=(f"train.schedule.warmup_steps={usual}",),
         numbers=numbers,
     )
+
+
+def _end_of(share: float) -> str:
+    reached = f"{1 / share:.2g}"
+    if reached == "1":
+        return "this training reaches the rate that was set only at its end."
+    return f"this training ends at {reached} times the rate that was set."
 
 
 def updates_of(section: TrainSection, *, bytes_per_token: float, epoch_bytes: float) -> float:
