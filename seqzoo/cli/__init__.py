@@ -127,7 +127,7 @@ def _exit_code() -> int:
         return exit_code_of(error)
     except Exception as error:
         if is_wrong_command_line(error):
-            fail(as_setting(error, sys.argv[1:]) or sentence_of(error))
+            fail(as_setting(error, sys.argv[1:]) or sentence_of(error, sys.argv[1:]))
             return 2
         if callable(text := getattr(error, "format_message", None)):
             write(text())  # nothing was typed: the help, or "" where Typer has shown it

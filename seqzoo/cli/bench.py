@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqzoo.cli.options import AsJson
+from seqzoo.cli.options import AsJson, whole_number
 
 
 def bench(
@@ -22,13 +22,33 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Lanes in a batch.")] = 32,
-    bptt_length: Annotated[int, typer.Option(min=1, help="Tokens per lane in an update.")] = 64,
+    batch_size: Annotated[
+        int,
+        whole_number("--batch-size", least=1, help="Lanes in a batch."),
+    ] = 32,
+    bptt_length: Annotated[
+        int,
+        whole_number(
+            "--bptt-length",
+            least=1,
+            help="Tokens per lane in an update.",
+        ),
+    ] = 64,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Number of alternating runs of each side.")
+        int,
+        whole_number(
+            "--rounds",
+            least=1,
+            help="Number of alternating runs of each side.",
+        ),
     ] = 7,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; default: one for each free core.")
+        int | None,
+        whole_number(
+            "--threads",
+            least=1,
+            help="Number of threads; default: one for each free core.",
+        ),
     ] = None,
     targets: Annotated[
         bool,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device, recipe_or_run
+from seqzoo.cli.options import AsJson, Device, recipe_or_run, whole_number
 
 if TYPE_CHECKING:
     from seqzoo.doctor.diagnosis import Diagnosis
@@ -49,7 +49,14 @@ def doctor(
     list_checks: Annotated[
         bool, typer.Option("--list", help="List the checks and do nothing else.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of initialisation and random draws.", min=0)] = 1,
+    seed: Annotated[
+        int,
+        whole_number(
+            "--seed",
+            least=0,
+            help="Seed of initialisation and random draws.",
+        ),
+    ] = 1,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:

@@ -11,7 +11,16 @@ import typer
 
 from seqzoo.cli.baselines import Baselines, baselines_section
 from seqzoo.cli.opened import opened
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder, Step, split_named
+from seqzoo.cli.options import (
+    DEFAULT_RUNS,
+    AsJson,
+    Device,
+    Run,
+    RunsFolder,
+    Step,
+    split_named,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +52,11 @@ def evaluate(
     ] = None,
     max_bytes: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Score only the first bytes of each split or file.", show_default=False
+        whole_number(
+            "--max-bytes",
+            least=1,
+            help="Score only the first bytes of each split or file.",
+            show_default=False,
         ),
     ] = None,
     adaptive: Annotated[
@@ -62,10 +74,19 @@ def evaluate(
     ] = None,
     lanes: Annotated[
         int | None,
-        typer.Option(min=1, help="Parts of the split read in parallel; default: the recipe's."),
+        whole_number(
+            "--lanes",
+            least=1,
+            help="Parts of the split read in parallel; default: the recipe's.",
+        ),
     ] = None,
     warmup: Annotated[
-        int | None, typer.Option(min=0, help="Unscored tokens before each lane but the first.")
+        int | None,
+        whole_number(
+            "--warmup",
+            least=0,
+            help="Unscored tokens before each lane but the first.",
+        ),
     ] = None,
     baselines: Baselines = None,
     step: Step = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["CommandGroup", "is_wrong_command_line", "sentence_of"]
 
@@ -66,13 +66,21 @@ def is_wrong_command_line(error: Exception) -> bool:
     return hasattr(error, "format_message") and type(error).__name__ != "NoArgsIsHelpError"
 
 
-def sentence_of(error: Any) -> str:
-    """What is wrong with the command line, and what was probably meant."""
+def sentence_of(error: Any, arguments: Sequence[str] = ()) -> str:
+    """What is wrong with the command line, and what was probably meant.
+
+    arguments: those of the process; the first is the command, where Typer does not know it.
+    """
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "seqzoo"
+    command = [word for word in arguments[:1] if not word.startswith("-")]
+    path = context.command_path if context is not None else " ".join(["seqzoo", *command])
     help_hint = f"See '{path} --help'."
     if getattr(getattr(error, "param", None), "name", None) == "recipe":
         return _without_recipe(context, help_hint)
+    if type(error).__name__ == "MissingParameter" and error.param is not None:
+        missing = (error.param.metavar or error.param.name).upper().strip("[].")
+        runs = " 'seqzoo runs' lists the runs." if missing in ("RUN", "RUNS") else ""
+        return f"{path} needs {missing}, and it is missing.{runs} {help_hint}"
     if (option := getattr(error, "option_name", None)) is None or context is None:
         return f"{error.format_message().rstrip('.')}. {help_hint}"
     if not hasattr(error, "possibilities"):  # the option exists and is used wrongly

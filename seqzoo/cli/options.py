@@ -18,6 +18,7 @@ __all__ = [
     "recipe_or_run",
     "run_named",
     "split_named",
+    "whole_number",
 ]
 
 DEFAULT_RUNS = Path("runs")
@@ -51,6 +52,37 @@ def _in_runs(ctx: typer.Context, value: Path | None) -> Path | None:
     return folder / value
 
 
+def whole_number(*names: str, least: int, help: str, show_default: bool = True) -> Any:
+    """An option that is a whole number of at least `least`, as recipes write it (2e3 too).
+
+    names: the long name first. Anything else is a UsageError with this name.
+    """
+
+    def parse(value: Any) -> int:
+        from seqzoo.errors import UsageError
+
+        found = _whole(str(value))
+        if found is None or found < least:
+            raise UsageError(
+                f"{names[0]} is '{value}', expected a whole number of at least {least}."
+            )
+        return found
+
+    return typer.Option(*names, parser=parse, metavar="N", help=help, show_default=show_default)
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return int(found) if found.is_integer() else None
+
+
 Run: TypeAlias = Annotated[
     Path,
     typer.Argument(
@@ -69,8 +101,11 @@ Device: TypeAlias = Annotated[
 ]
 Step: TypeAlias = Annotated[
     int | None,
-    typer.Option(
-        help="Step of the checkpoint to use; default: the best on validation.", show_default=False
+    whole_number(
+        "--step",
+        least=0,
+        help="Step of the checkpoint to use; default: the best on validation.",
+        show_default=False,
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

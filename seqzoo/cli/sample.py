@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.opened import opened
-from seqzoo.cli.options import DEFAULT_RUNS, Device, Run, RunsFolder, Step
+from seqzoo.cli.options import DEFAULT_RUNS, Device, Run, RunsFolder, Step, whole_number
 from seqzoo.cli.sampler_options import given_links
 
 
@@ -26,7 +26,13 @@ def sample(
         typer.Option(help="File with the prompt, any bytes; - reads stdin."),
     ] = None,
     length: Annotated[
-        int | None, typer.Option("--length", "-n", min=1, help="Tokens to generate.")
+        int | None,
+        whole_number(
+            "--length",
+            "-n",
+            least=1,
+            help="Tokens to generate.",
+        ),
     ] = None,
     sampler: Annotated[
         list[str] | None,
@@ -39,8 +45,14 @@ def sample(
             "Default: the recipe's chain.",
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="How many samples.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the first sample.")] = None,
+    count: Annotated[
+        int | None,
+        whole_number("--count", least=1, help="How many samples."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        whole_number("--seed", least=0, help="Seed of the first sample."),
+    ] = None,
     interactive: Annotated[
         bool,
         typer.Option(

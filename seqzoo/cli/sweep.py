@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder, whole_number
 
 
 def sweep(
@@ -18,8 +18,11 @@ def sweep(
     runs: RunsFolder = DEFAULT_RUNS,
     jobs: Annotated[
         int,
-        typer.Option(
-            "--jobs", "-j", min=1, help="How many members run at a time; they share the cores."
+        whole_number(
+            "--jobs",
+            "-j",
+            least=1,
+            help="How many members run at a time; they share the cores.",
         ),
     ] = 1,
     dry_run: Annotated[

@@ -97,9 +97,9 @@ def _mean(attribute: str) -> Callable[[Cell], Any]:
     """The mean over the runs; a whole number where the values are, if it is one."""
 
     def mean(results: tuple[Result, ...]) -> float:
-        total = sum(getattr(result, attribute) for result in results)
+        total: float = sum(getattr(result, attribute) for result in results)
         whole, rest = divmod(total, len(results))
-        return total / len(results) if rest or isinstance(total, float) else whole
+        return whole if isinstance(total, int) and not rest else total / len(results)
 
     return _of_runs(mean)
 

@@ -73,7 +73,7 @@ def corpus_of(
     if len(opened) > 1:
         raise UsageError(
             f"{shown} can be opened by the corpora {' and '.join(opened)}; choose one with "
-            f"corpus.name and corpus.options instead of --text."
+            "corpus.name and corpus.options instead of a text."
         )
     [(name, plain)] = opened.items()
     split = {"split": own["split"]} if "split" in own else {}

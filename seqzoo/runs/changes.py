@@ -64,7 +64,7 @@ _NOT_IN_SCORES = ("description", "train.checkpoint", "train.log_every_steps", "s
 
 _START_FROM = "start a new run from the weights of this one with train.start_from={run}"
 _REASONS = {
-    "name": "a run is called like its folder; to rename it: seqzoo runs mv {run} NAME",
+    "name": "a run is called like its folder; to rename it, in a shell: seqzoo runs mv {run} NAME",
     "architecture": "the weights are those of the old one; start a new run with it",
     "tokenizer": "the weights are for the tokens of the old one; start a new run with it",
     "corpus": f"the run was trained on the old text; {_START_FROM}",

@@ -167,7 +167,7 @@ def open_run_directory(path: Path) -> RunDirectory:
     if inside := _runs_in(path):
         raise UsageError(
             f"{path} is a folder of runs, not a run; give one of them, such as "
-            f"{quoted(path / inside[0])}. To list them: seqzoo runs {quoted(path)}"
+            f"{quoted(path / inside[0])}. To list them, in a shell: seqzoo runs {quoted(path)}"
         )
     if path.exists():
         raise UsageError(f"{path} is not a run of seqzoo: it has no recipe.yaml.")

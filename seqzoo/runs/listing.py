@@ -51,8 +51,8 @@ def require_one_run(path: Path) -> RunDirectory:
     )
     if not listed:
         raise UsageError(
-            f"{path} is a folder of runs, and none of them can be resumed; to list them: seqzoo "
-            f"runs {quoted(path)}"
+            f"{path} is a folder of runs, and none of them can be resumed; to list them, in a "
+            f"shell: seqzoo runs {quoted(path)}"
         )
     raise UsageError(f"{path} is a folder of runs, not a run. These can be resumed:{listed}")
 

@@ -104,7 +104,8 @@ def has_only_weights(folder: Path, step: int) -> bool:
     """Whether `keep_only_weights` was used on a checkpoint. Raises CheckpointError for damage."""
     path = folder / f"step-{step}" / MANIFEST
     try:
-        return PARTS["optimizer"] not in json.loads(path.read_bytes())["files"]
+        recorded = json.loads(path.read_bytes())["files"]
+        return PARTS["optimizer"] not in recorded
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}).") from error
 

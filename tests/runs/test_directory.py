@@ -46,3 +46,10 @@ def test_a_folder_without_a_run_and_a_missing_folder_have_different_messages(
         open_run_directory(tmp_path / "quikc")
     with pytest.raises(UsageError, match="is not a run"):
         open_run_directory(tmp_path / "other")
+
+
+def test_a_command_in_an_error_of_the_python_api_is_called_one_of_a_shell(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "recipe.yaml").touch()
+    with pytest.raises(UsageError, match=r"in a shell: seqzoo runs"):
+        open_run_directory(tmp_path)
