@@ -50,7 +50,10 @@ def test_a_whole_number_can_be_written_as_in_recipes(text: str) -> None:
         (("sample",), "seqzoo sample needs RUN, and it is missing. 'seqzoo runs' lists the runs."),
         (("eval",), "seqzoo eval needs RUN, and it is missing. 'seqzoo runs' lists the runs."),
         (("compare",), "'seqzoo runs' lists the runs. See 'seqzoo compare --help'."),
-        (("run",), "seqzoo run needs RECIPE, and it is missing. See 'seqzoo run --help'."),
+        (
+            ("run",),
+            "the recipe is missing; for example: seqzoo run quick. See 'seqzoo run --help'.",
+        ),
         (("sample", "big", "-t"), "See 'seqzoo sample --help'."),
         (("eval", "big", "--lanes"), "See 'seqzoo eval --help'."),
     ],
