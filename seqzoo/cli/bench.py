@@ -143,6 +143,7 @@ def _bench_busy(names: list[str], sizes: dict[str, Any], rounds: int, *, as_json
 
 def _print_busy(heading: str, lines: list[dict[str, Any]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from seqzoo.terminal.console import results
 
@@ -154,7 +155,7 @@ def _print_busy(heading: str, lines: list[dict[str, Any]]) -> None:
     for line in lines:
         if line["architecture"] != title:
             title = line["architecture"]
-            table.add_row(f"[bold]{title}")
+            table.add_row(Text(title, style="bold"))
         alone, beside = line["threads"]
         table.add_row(
             f"  {line['setting']}",
