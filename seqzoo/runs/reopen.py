@@ -21,9 +21,10 @@ from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import read_origin, stored_recipe
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.loop import Effort
 
-__all__ = ["Trained", "load_trained", "recorded_runtime", "reopen_data"]
+__all__ = ["Trained", "load_trained", "recorded_runtime", "reopened_experiment"]
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,8 @@ def load_trained(
                 f"{path} has no checkpoint of step {step}; it has {', '.join(map(str, known))}."
             )
         weights = checkpoints.load(folder, step)
-    experiment = Experiment(
-        recipe,
-        runtime=runtime,
-        display=display,
-        tokenizer=restored_tokenizer(recipe, weights),
-        open_data=lambda: reopen_data(directory, recipe, display=display),
-        weights=weights,
+    experiment = reopened_experiment(
+        directory, recipe, runtime, display, tokenizer_of=weights, weights=weights
     )
     return Trained(
         directory,
@@ -78,6 +74,26 @@ def load_trained(
         weights.step,
         Effort(**newest.state["spent"]),
         newest.state["runtime"],
+    )
+
+
+def reopened_experiment(
+    directory: RunDirectory,
+    recipe: Recipe,
+    runtime: Runtime,
+    display: Display,
+    *,
+    tokenizer_of: Checkpoint,
+    weights: Checkpoint | None = None,
+) -> Experiment:
+    """The experiment of an existing run, with the tokenizer of a checkpoint; see `Experiment`."""
+    return Experiment(
+        recipe,
+        runtime=runtime,
+        display=display,
+        tokenizer=restored_tokenizer(recipe, tokenizer_of),
+        open_data=lambda: reopen_data(directory, recipe, display=display),
+        weights=weights,
     )
 
 

@@ -21,9 +21,8 @@ from seqzoo.runs.changes import (
     write_change,
 )
 from seqzoo.runs.directory import RunDirectory, open_run_directory
-from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import stored_recipe
-from seqzoo.runs.reopen import Trained, recorded_runtime, reopen_data
+from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
 from seqzoo.runs.samples import write_samples
 from seqzoo.runs.status import budget_share, current_result, has_samples
@@ -88,12 +87,10 @@ def _train(
             f"train.start_from={quoted(directory.path.resolve())}."
         )
     before = stored_recipe(directory, recipe.registry).train
-    experiment = _experiment(directory, recipe, runtime, display, tokenizer_of=newest)
+    experiment = reopened_experiment(directory, recipe, runtime, display, tokenizer_of=newest)
     training = make_training(experiment)
     training.restore(newest)
-    write_change(directory, recipe, settings, step=newest.step)
-    for setting in settings:
-        display.note(f"{setting.key} changes from {setting.before_and_after}")
+    _store_change(directory, recipe, settings, step=newest.step, display=display)
     if recipe.train.budget != before.budget:
         display.note(_learning_rate_now(training, before))
     display.note(f"resuming {directory.path} from step {training.step}")
@@ -111,14 +108,14 @@ def _only_score(
     display: Display,
 ) -> Result:
     best = checkpoints.load_best(directory.checkpoints, newest, warn=display.warn)
-    experiment = _experiment(directory, recipe, runtime, display, tokenizer_of=best, weights=best)
+    experiment = reopened_experiment(
+        directory, recipe, runtime, display, tokenizer_of=best, weights=best
+    )
     is_old = affects_scores(settings)
     result = None if is_old else current_result(directory, step=newest.step)
     if result is None:
         _ = experiment.data  # a corpus that was not trained on is an error: nothing is stored
-    write_change(directory, recipe, settings, step=newest.step)
-    for setting in settings:
-        display.note(f"{setting.key} changes from {setting.before_and_after}")
+    _store_change(directory, recipe, settings, step=newest.step, display=display)
     finished = f"the training of {directory.path} is finished (step {newest.step})"
     if result is not None:
         if not has_samples(directory, recipe.sample, step=best.step):
@@ -132,23 +129,18 @@ def _only_score(
     )
 
 
-def _experiment(
+def _store_change(
     directory: RunDirectory,
     recipe: Recipe,
-    runtime: Runtime,
-    display: Display,
+    settings: Sequence[Setting],
     *,
-    tokenizer_of: Checkpoint,
-    weights: Checkpoint | None = None,
-) -> Experiment:
-    return Experiment(
-        recipe,
-        runtime=runtime,
-        display=display,
-        tokenizer=restored_tokenizer(recipe, tokenizer_of),
-        open_data=lambda: reopen_data(directory, recipe, display=display),
-        weights=weights,
-    )
+    step: int,
+    display: Display,
+) -> None:
+    """Write the changed recipe and the record of the change, and say what changes."""
+    write_change(directory, recipe, settings, step=step)
+    for setting in settings:
+        display.note(f"{setting.key} changes from {setting.before_and_after}")
 
 
 def _require_larger_budget(
