@@ -48,30 +48,12 @@ def resolve(text: str) -> Any:
 
 def dump_yaml(data: Any) -> str:
     """YAML that `load_yaml` reads as equal data; innermost lists and mappings are on one line."""
-    return yaml.dump(
-        data,
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=None,
-        width=math.inf,
-    )
+    return _dump(data, flow=None)
 
 
 def flow_yaml(data: Any) -> str:
     """YAML on one line, to be put in the place of a value."""
-    return (
-        yaml.dump(
-            data,
-            Dumper=_Dumper,
-            sort_keys=False,
-            allow_unicode=True,
-            default_flow_style=True,
-            width=math.inf,
-        )
-        .removesuffix("...\n")
-        .rstrip("\n")
-    )
+    return _dump(data, flow=True).removesuffix("...\n").rstrip("\n")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -86,3 +68,15 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper._text)
+
+
+def _dump(data: Any, *, flow: bool | None) -> str:
+    """flow: everything on one line; None: only the innermost lists and mappings."""
+    return yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=flow,
+        width=math.inf,
+    )
