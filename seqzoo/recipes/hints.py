@@ -148,7 +148,7 @@ def _of_parts(mistake: Mistake, mark: Mark) -> str:
     where = dotted(mistake.path)
     name, value = _example(model)
     written = f"{{{name}: {value}}}" if mark.line else f"{where}.{name}={value}"
-    return f"{where} has parts: write {written}"
+    return f"{where} has parts: write '{written}'."
 
 
 def _example(model: type[BaseModel]) -> tuple[str, str]:

@@ -190,7 +190,9 @@ def test_a_section_with_another_value_is_answered_with_a_setting_that_it_has() -
         if path[-1] in ("options", "fallback"):  # options of a plugin; a name is accepted too
             continue
         (problem, *_) = problems_of(GOOD, [f"{dotted(path)}=[x, y]"])
-        where, said, setting = problem.message.partition(" has parts: write ")
+        where, said, rest = problem.message.partition(" has parts: write '")
+        setting, end, nothing = rest.partition("'.")
+        assert (end, nothing) == ("'.", "")
         assert said, problem.message
         assert where == dotted(path)
         assert setting.startswith(f"{where}.")
@@ -200,4 +202,4 @@ def test_a_section_with_another_value_is_answered_with_a_setting_that_it_has() -
 
 def test_the_budget_is_answered_with_steps() -> None:
     (problem,) = problems_of(GOOD, ["train.budget=abc"])
-    assert problem.message == "train.budget has parts: write train.budget.steps=100"
+    assert problem.message == "train.budget has parts: write 'train.budget.steps=100'."
