@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     )
     from seqzoo.recipes.load import Recipe, recipe
     from seqzoo.results.result import Result
+    from seqzoo.runs.api import open_run, resume, run
     from seqzoo.runs.interruption import Interrupted
-    from seqzoo.runs.run import Run, TextScore, open_run, resume, run
+    from seqzoo.runs.run import Run, TextScore
     from seqzoo.storage import cache_directory, data_directory, write_whole
     from seqzoo.terminal.caller import SeqzooWarning
 
@@ -76,8 +77,9 @@ _HOMES = {
     "leaderboards.leaderboard": ("LeaderboardRow", "leaderboard"),
     "recipes.load": ("Recipe", "recipe"),
     "results.result": ("Result",),
+    "runs.api": ("open_run", "resume", "run"),
     "runs.interruption": ("Interrupted",),
-    "runs.run": ("Run", "TextScore", "open_run", "resume", "run"),
+    "runs.run": ("Run", "TextScore"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "terminal.caller": ("SeqzooWarning",),
     "plugin.specs": (

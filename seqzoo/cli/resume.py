@@ -31,7 +31,7 @@ def resume(
     """
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report_run
-    from seqzoo.runs.run import resume as resume_run
+    from seqzoo.runs.api import resume as resume_run
 
     done = resume_run(run, overrides or [], device=device, registry=installed(), show_progress=True)
     report_run(done, as_json=as_json)

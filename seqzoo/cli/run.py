@@ -57,7 +57,7 @@ def run(
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.report import report_run
     from seqzoo.recipes.load import load_recipe
-    from seqzoo.runs.run import run as run_recipe
+    from seqzoo.runs.api import run as run_recipe
 
     registry = installed()
     require_settings(recipe, overrides or [], text or [], registry)
