@@ -133,10 +133,17 @@ def read_board(
         warnings += [f"{row.name}: {words}" for row in rows for words in row.warnings]
         if kept := [row for row in rows if keep(group, row)]:
             groups.append(replace(group, rows=tuple(kept)))
-    groups.sort(key=lambda group: (replace(group, starts="any").title, group.starts))
+    groups.sort(key=_order)
     unscored = _unscored(runs)
     stale = tuple(name for name in unfinished if name not in unscored)
     return Board(tuple(groups), sort, tuple(warnings), unscored, stale)
+
+
+def _order(group: Group) -> tuple[str, str, bool, str, str]:
+    """By corpus, scores of whole splits before those of their first bytes."""
+    is_partial = group.protocol.max_bytes is not None
+    title = replace(group, starts="any").title
+    return group.corpus, group.corpus_sha256, is_partial, title, group.starts
 
 
 def _notes(row: Row, runs: Path) -> str:

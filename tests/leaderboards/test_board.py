@@ -87,6 +87,15 @@ def test_results_that_are_not_comparable_are_never_ranked_together(
     assert ranks(board) == {"one": (1, False), "other": (1, False)}
 
 
+def test_scores_of_whole_splits_stand_above_those_of_their_first_bytes(tmp_path: Path) -> None:
+    for limit in (500, None, 2000):
+        protocol = {"name": "static, 1 lane", "max_bytes": limit}
+        leave(tmp_path, f"first-{limit}", test=2.2, protocol=protocol)
+    shown = [group.protocol.max_bytes for group in read_board(tmp_path).groups]
+    assert shown[0] is None
+    assert set(shown[1:]) == {500, 2000}
+
+
 def test_a_corpus_is_its_bytes_and_not_its_name(tmp_path: Path) -> None:
     leave(tmp_path, "one")
     leave(tmp_path, "other", corpus_name="another name of the same bytes")
