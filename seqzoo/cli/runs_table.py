@@ -11,7 +11,7 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from seqzoo.runs.status import Status
+from seqzoo.runs.status import RunState, Status
 from seqzoo.terminal.console import results
 from seqzoo.terminal.format import file_size, quoted
 
@@ -81,8 +81,9 @@ def runs_as_json(statuses: Sequence[Status], root: Path) -> list[dict[str, Any]]
 
 def _cells(status: Status, root: Path) -> tuple[str, ...]:
     result = status.result
-    # A run that was trained further has an old result until it is scored again.
-    is_current = result is not None and status.step in (None, result.steps)
+    # If a run was trained further or its scoring changed, its result is old until it is scored.
+    is_new = status.state is not RunState.TRAINED
+    is_current = result is not None and is_new and status.step in (None, result.steps)
     score = result.scores.get("test") if result is not None and is_current else None
     return (
         plain(_name(status, root)),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from commands import environment, seqzoo
 from made_runs import make_run
 from rich.cells import cell_len
+
+from seqzoo.runs.changes import Change, Setting
 
 WIDE = "漢" * 30
 
@@ -57,6 +60,20 @@ def test_json_has_what_the_table_has_unrounded(folder: Path) -> None:
     assert stopped["budget"] == {"steps": 60}
     (finished,) = [each for each in listed if each["run"] == "finished"]
     assert finished["bits_per_byte"]["test"] == 2.5
+
+
+def test_the_score_from_before_a_change_of_scoring_is_not_shown(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "runs" / "changed", test=2.5)
+    change = Change(
+        step=60,
+        at=datetime(2999, 1, 1, tzinfo=UTC),
+        recipe_sha256="of another recipe",
+        settings=(Setting(key="evaluate.lanes", before=1, after=2),),
+    )
+    assert "2.500" in seqzoo("runs", folder=tmp_path).stdout
+    directory.changes.write_text(json.dumps({"changes": [change.model_dump(mode="json")]}))
+    assert "not scored" in (shown := seqzoo("runs", folder=tmp_path).stdout)
+    assert "2.500" not in shown
 
 
 @pytest.mark.parametrize("terminal", ["dumb", "xterm-256color"])
