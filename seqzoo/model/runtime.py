@@ -17,7 +17,13 @@ import torch
 from torch import nn
 
 from seqzoo.errors import EnvironmentFault, UsageError
-from seqzoo.model.threads import Threads, available_threads, counted, user_chose_threads
+from seqzoo.model.threads import (
+    Threads,
+    available_threads,
+    counted,
+    requested_threads,
+    user_chose_threads,
+)
 from seqzoo.recipes.sections import RuntimeSection
 from seqzoo.version import __version__
 
@@ -109,9 +115,9 @@ def _set_threads(wanted: int | None, recorded: int | None) -> Threads:
     elif current != _ThreadCount.latest:  # the user has called torch.set_num_threads since
         wanted = wanted or recorded or current
     if wanted is not None:
-        threads = Threads(wanted)
+        threads = requested_threads(wanted)
     elif user_chose_threads():
-        threads = Threads(recorded or _ThreadCount.initial)
+        threads = requested_threads(recorded or _ThreadCount.initial)
     else:
         threads = available_threads(_ThreadCount.initial)
         if recorded is not None:

@@ -15,7 +15,14 @@ from typing import NamedTuple
 
 from seqzoo import cores as machine
 
-__all__ = ["Threads", "available_threads", "choose_threads", "counted", "user_chose_threads"]
+__all__ = [
+    "Threads",
+    "available_threads",
+    "choose_threads",
+    "counted",
+    "requested_threads",
+    "user_chose_threads",
+]
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.5, 60.0
 """Bounds of a measurement: /proc/stat counts in hundredths of a second, and in a notebook the
@@ -23,7 +30,7 @@ import may have been hours ago."""
 
 
 class Threads(NamedTuple):
-    """A number of threads, and a sentence where fewer cores than usual are used, else ""."""
+    """A number of threads, and a sentence if it is not one for each core, else ""."""
 
     number: int
     reason: str = ""
@@ -45,6 +52,15 @@ def choose_threads(cores: int, *, limit: float | None, others_busy: float, most:
         reason = f"{counted(allowed)} of {min(most, cores)}: the CPU limit is {limit:g} cores"
         return Threads(allowed, reason)
     return Threads(allowed)
+
+
+def requested_threads(number: int) -> Threads:
+    """A number that was asked for, with a sentence if it is larger than that of the cores."""
+    cores = len(machine.usable_cores())
+    if number <= cores:
+        return Threads(number)
+    shared = f"{cores} core{'' if cores == 1 else 's'}"
+    return Threads(number, f"{counted(number)} on {shared}; {counted(cores)} would be faster")
 
 
 def counted(threads: int) -> str:

@@ -124,6 +124,11 @@ def test_a_continued_run_keeps_its_number_and_says_so(fresh_process: list[float]
     assert made(2, recorded=8) == Threads(2, "")
 
 
+def test_more_threads_than_cores_are_used_with_a_sentence(fresh_process: list[float]) -> None:
+    assert made(9) == Threads(9, "9 threads on 8 cores; 8 threads would be faster")
+    assert made(8) == Threads(8, "")
+
+
 def test_the_reason_is_not_in_the_record(fresh_process: list[float]) -> None:
     fresh_process[0] = 4.0
     built = make_runtime(RuntimeSection(device="cpu"))
