@@ -27,6 +27,7 @@ from seqzoo.runs.scoring_cost import announce_cost
 from seqzoo.runs.status import has_samples
 from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
 from seqzoo.scoring.static import Protocol
+from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
 
 __all__ = ["finish_run", "score_adaptively", "score_run"]
@@ -61,7 +62,12 @@ def score_run(
     experiment = trained.experiment
     recipe, data, protocol = experiment.recipe, experiment.data, experiment.protocol
     section = adaptive or recipe.evaluate.adaptive
-    announce_cost(experiment, adaptive=section)
+    path = quoted(trained.directory.path)
+    announce_cost(
+        experiment,
+        adaptive=section,
+        remedy=f"to score less: seqzoo resume {path} evaluate.max_bytes=N",
+    )
     scores = static_scores(
         experiment.model,
         experiment.tokenizer,

@@ -64,9 +64,12 @@ def announce_cost(
     static: bool = True,
     splits: Mapping[str, Span] | None = None,
     protocol: Protocol | None = None,
-    remedy: str = "to score less: evaluate.max_bytes=N",
+    remedy: str,
 ) -> None:
-    """Say what scoring will take, if it is long. static: the static scores are made too."""
+    """Say what scoring will take, if it is long. static: the static scores are made too.
+
+    remedy: how to score less, said with it.
+    """
     kinds = [None] * static + [adaptive] * (adaptive is not None)
     seconds = sum(
         expected_scoring_seconds(experiment, adaptive=kind, splits=splits, protocol=protocol)
