@@ -5,7 +5,7 @@ A waiting thread of libgomp (Linux) spins 300,000 times before it sleeps, LLVM's
 (macOS, Windows) for 200 ms. A small network has thousands of such ends in a second. On a quiet
 machine spinning is the fastest way to wait. Beside another busy process it takes the processor away
 from the thread that all others wait for: two threads on two cores trained at 1.3 kB/s beside one
-busy process, and at 16.6 with 1,000 spins, which on a quiet machine were as fast as 300,000
+busy process, and at 16.6 with 1,000 spins, which cost about a tenth of the speed of a quiet machine
 (docs/performance.md). 1 ms is the shortest time above zero that every version of the others knows.
 
 cuBLAS: its results are the same in every run only with a workspace of a fixed size.
