@@ -2,6 +2,8 @@
 
     run = seqzoo.run("quick", {"train.budget.steps": 200})
     run.score(b"To be, or not to be").bits_per_byte
+
+Nothing is printed without `show_progress`; warnings go through `warnings`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,4 @@
-"""What a finished or unfinished run can do: `Run`, made by `seqzoo.run`, `open_run` and `resume`.
-
-    run = seqzoo.open_run("runs/quick")
-    run.score(b"To be, or not to be").bits_per_byte
-
-Nothing is printed without `show_progress`; warnings go through `warnings`.
-"""
+"""What a run can do in Python, finished or not: score, predict, generate, states."""
 
 from __future__ import annotations
 
