@@ -1,4 +1,4 @@
-"""Everyday commands: `nox -s fmt lint types test docs tables`, in the environment that you are in.
+"""Everyday commands, in the environment that you are in: `nox -s fmt lint types test docs tables`.
 
 `.ci/run` runs the same checks in a fresh environment.
 """
@@ -36,6 +36,13 @@ def types(session: nox.Session) -> None:
 def test(session: nox.Session) -> None:
     """Run the tests; arguments after `--` go to pytest: nox -s test -- tests/recipes."""
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests and print the files that they cover least; started commands are not counted."""
+    session.run("pytest", "--cov=seqzoo", "--cov=seqzoo_plugins", "--cov-report=", *session.posargs)
+    session.run("coverage", "report", "--skip-empty", "--sort=cover")
 
 
 @nox.session
