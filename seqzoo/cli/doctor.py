@@ -1,4 +1,4 @@
-"""seqzoo doctor [RECIPE|RUN] [key=value ...]"""
+"""seqzoo doctor [RECIPE|RUN] [--text TEXT] [key=value ...]"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, Device, recipe_or_run, whole_number
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, recipe_or_run, whole_number
+from seqzoo.cli.recipes import Texts
 
 if TYPE_CHECKING:
     from seqzoo.doctor.diagnosis import Diagnosis
@@ -33,6 +34,7 @@ def doctor(
             metavar="[KEY=VALUE]...", help="Settings of the recipe to change.", show_default=False
         ),
     ] = None,
+    text: Texts = None,
     quick: Annotated[bool, typer.Option(help="Only checks that need no training.")] = False,
     only: Annotated[
         list[str] | None,
@@ -73,12 +75,19 @@ def doctor(
     # Wrong arguments are reported before torch is imported.
     if fixed is not None:
         _require_writable(fixed, target)
-    source = _recipe_file(target, overrides or [])
+    changes = list(overrides or [])
+    source = _recipe_file(target, changes, text or [])
     recipe = None
     if source is not None:
         from seqzoo.recipes.load import load_recipe
 
-        recipe = load_recipe(source, registry, overrides=overrides or [])
+        recipe = load_recipe(source, registry, overrides=changes, texts=text)
+        if text:
+            from seqzoo.runs.prepare import prepare
+            from seqzoo.terminal.display import TerminalDisplay
+
+            recipe, _ = prepare(recipe, root=DEFAULT_RUNS, name=None, display=TerminalDisplay())
+            changes = [*_of_own_text(recipe), *changes]
     from seqzoo.doctor.checks import select_checks
     from seqzoo.doctor.diagnosis import diagnose
     from seqzoo.doctor.report.text import print_diagnosis
@@ -103,33 +112,52 @@ def doctor(
         subject.watch = lambda share: display.show(begun + share * step, f"{current}: training")
         diagnosis = diagnose(subject, checks, watch=watch)
     file = target / "recipe.yaml" if target and source is None else source
-    text = _fixed(diagnosis, subject, registry, file, overrides or [], into=fixed)
-    changed = text if any(each.outcome.changes for each in diagnosis.findings) else None
+    written = _fixed(diagnosis, subject, registry, file, changes, into=fixed)
+    changed = written if any(each.outcome.changes for each in diagnosis.findings) else None
     if as_json:
         print(printed(diagnosis, fixed=changed))
     else:
         print_diagnosis(diagnosis, results())
         if changed is not None and fixed is None:
             print(f"\n# The recipe with these settings:\n{changed}", end="")
-    if fixed is not None and text is not None:
-        _write(text, fixed, diagnosis, is_changed=changed is not None)
+    if fixed is not None and written is not None:
+        _write(written, fixed, diagnosis, is_changed=changed is not None)
     if not diagnosis.is_healthy:
         raise typer.Exit(6)
 
 
-def _recipe_file(target: Path | None, overrides: list[str]) -> Path | None:
+def _of_own_text(recipe: Recipe) -> list[str]:
+    """The user's text as settings of a recipe, for the recipe that --fixed writes."""
+    import json
+
+    options = recipe.corpus.options.model_dump(mode="json", exclude_unset=True)
+    return [
+        'description=""',  # it describes another text
+        f"corpus.name={recipe.corpus.name}",
+        f"corpus.options={json.dumps(options)}",
+        "corpus.fallback=null",
+        f"sample.prompt={json.dumps(recipe.sample.prompt)}",
+    ]
+
+
+def _recipe_file(target: Path | None, overrides: list[str], texts: list[str]) -> Path | None:
     """The recipe that `target` is or names; None if it is a run, or nothing."""
     from seqzoo.errors import UsageError
     from seqzoo.recipes.shipped import find_recipe
     from seqzoo.runs.directory import open_run_directory
+    from seqzoo.terminal.format import quoted
 
     if target is None:
+        if texts:
+            raise UsageError(
+                f"--text needs a recipe; for example: seqzoo doctor quick --text {quoted(texts[0])}"
+            )
         return None
     if target.is_dir():
-        if overrides:
+        if overrides or texts:
+            changed = overrides[0] if overrides else "--text"
             raise UsageError(
-                f"{target} is a run, whose settings are fixed; give a recipe to change '"
-                f"{overrides[0]}'."
+                f"{target} is a run, whose settings are fixed; give a recipe to change '{changed}'."
             )
         open_run_directory(target)  # raises UsageError if there is no run
         return None
@@ -168,7 +196,6 @@ def _subject(
 
 def _nearest(target: Path) -> str:
     """A hint with the closest recipe or run beside the target, or the closest run in runs/."""
-    from seqzoo.cli.options import DEFAULT_RUNS
     from seqzoo.errors import did_you_mean
     from seqzoo.recipes.shipped import shipped_recipes
     from seqzoo.terminal.format import quoted

@@ -43,6 +43,21 @@ def test_a_shipped_recipe_can_be_named_and_a_path_of_an_override_stays_right(
     assert (tmp_path / "out" / made.corpus.options.path).resolve() == tmp_path / "own.txt"
 
 
+def test_the_text_of_a_user_is_examined_and_is_in_the_fixed_recipe(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("a text of our own, " * 500)
+    done = seqzoo(
+        "doctor", "quick", "train.seed=7", "--text", "own.txt",
+        "--only", "environment.torch", "--fixed", "better.yaml", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "own.txt repeats the same bytes" in done.stderr
+    made = recipe(tmp_path / "better.yaml")
+    assert (made.corpus.name, made.train.seed) == ("file", 7)
+    assert (tmp_path / made.corpus.options.path).resolve() == tmp_path / "own.txt"
+    assert made.sample.prompt in (tmp_path / "own.txt").read_text()
+    assert made.corpus.fallback is None
+
+
 def test_a_finding_without_a_setting_also_leaves_a_recipe(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     (tmp_path / "own.py").write_text(
@@ -70,6 +85,14 @@ def test_a_finding_without_a_setting_also_leaves_a_recipe(tmp_path: Path) -> Non
         (("traned",), "there is no recipe or run traned. Did you mean runs/trained?"),
         (("runs/traned",), "there is no recipe or run runs/traned. Did you mean runs/trained?"),
         (("--fixed", "a.yaml"), "--fixed writes a recipe; give the recipe or the run to examine."),
+        (
+            ("--text", "a b.txt"),
+            "--text needs a recipe; for example: seqzoo doctor quick --text 'a b.txt'",
+        ),
+        (
+            ("runs/trained", "--text", "a"),
+            "runs/trained is a run, whose settings are fixed; give a recipe to change '--text'.",
+        ),
         (("small.yaml", "--fixed", "a"), "--fixed: a must end in .yaml, as every recipe."),
     ],
 )
