@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import make_run
 
 from seqzoo import Corpus, UsageError, cache_directory
 from seqzoo.plugin.registry import Registry
@@ -35,6 +36,26 @@ def test_file_gives_every_byte_from_the_recipes_folder(registry: Registry, tmp_p
     corpus = open_(registry, "file", tmp_path, path="all.bin")
     assert corpus.data.tobytes() == data
     assert not corpus.data.flags.writeable
+
+
+@pytest.mark.parametrize("pattern", ["**/*", "**/*.txt", "*/*/*"])
+def test_runs_and_sweeps_below_a_folder_are_no_part_of_its_text(
+    registry: Registry, tmp_path: Path, pattern: str
+) -> None:
+    """A run is written while it reads the folder, and must find the same bytes to continue."""
+    write(tmp_path, {"my/own/a.txt": b"text", "runs/notes/b.txt": b"notes"})
+    before = open_(registry, "directory", tmp_path, path=".", pattern=pattern).data.tobytes()
+    make_run(tmp_path / "runs" / "one")
+    make_run(tmp_path / "runs" / "sizes" / "member")
+    for name in ("one", "sizes"):
+        write(tmp_path / "runs" / name, {"lock": b"", "samples/step-1.txt": b"ROMEO"})
+    write(tmp_path, {"runs/sizes/sweep.yaml": b"name: sizes", "runs/sizes/logs/member.log": b"log"})
+    after = open_(registry, "directory", tmp_path, path=".", pattern=pattern).data.tobytes()
+    assert after == before
+    assert b"notes" in after
+    # A run that is named itself is read.
+    samples = open_(registry, "directory", tmp_path, path="runs/one", pattern="*/step-1.txt")
+    assert samples.data.tobytes() == b"ROMEO"
 
 
 def test_a_gigabyte_needs_no_memory(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finds files below folders; hidden files and links to folders are skipped."""
+"""Finds files below folders; hidden files, links to folders and seqzoo's own runs are skipped."""
 
 from __future__ import annotations
 
@@ -79,11 +79,22 @@ def _fault_of_link(path: Path) -> str:
 def _visible_files(folder: Path) -> Iterator[Path]:
     """Regular files that are not hidden; os.walk does not follow links to folders, so no loops."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and not _is_output(Path(parent, name))
+        ]
         for name in names:
             path = Path(parent, name)
             if not name.startswith(".") and path.is_file():
                 yield path
+
+
+def _is_output(folder: Path) -> bool:
+    """Whether it is a run or a sweep: written while it reads a text, it would change that text."""
+    return (folder / "lock").is_file() and (
+        (folder / "recipe.yaml").is_file() or (folder / "sweep.yaml").is_file()
+    )
 
 
 def _matches(relative: str, pattern: str) -> bool:
