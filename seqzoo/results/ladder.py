@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 __all__ = ["LUCK_BITS", "Ladder", "LeftOut", "Placement", "Rung"]
@@ -53,7 +53,7 @@ class Placement:
     """Between which rungs of one kind, static or adaptive, a score is.
 
     passed: the best rung that the score is better than. next: the nearest that is as good or
-    better.
+    better. rungs: how many there are of the kind.
     """
 
     split: str
@@ -61,6 +61,7 @@ class Placement:
     adaptive: bool
     passed: Rung | None
     next: Rung | None
+    rungs: int
 
     @property
     def exists(self) -> bool:
@@ -74,15 +75,20 @@ class Placement:
             return "best"
         return "worst" if self.passed is None and self.next is not None else ""
 
-    def words(self, every: str) -> str:
+    def words(self, every: str, only: str) -> str:
         """E.g. "better than an order-3 table (2.481), not yet as good as bzip2 (2.253)".
 
-        every: what all rungs together are called, e.g. "every baseline". Empty where there is no
-        rung.
+        every: what all rungs together are called, e.g. "every baseline". only: what the rung is
+        called if there is one, e.g. "the only baseline". Empty where there is no rung.
         """
         passed, following = self.passed, self.next
         if not self.exists:
             return ""
+        if self.rungs == 1:
+            score, rung = self.bits_per_byte, passed or following
+            assert rung is not None
+            worse = "equal to" if score == rung.bits_per_byte[self.split] else "worse than"
+            return f"{'better than' if passed else worse} {self._named(rung)}, {only}"
         if following is None:
             return f"better than {every}; the closest is {self._named(passed)}"
         is_equal = self.bits_per_byte == following.bits_per_byte[self.split]
@@ -142,6 +148,7 @@ class Ladder:
             adaptive,
             min(passed, key=lambda rung: rung.bits_per_byte[split], default=None),
             max(ahead, key=lambda rung: rung.bits_per_byte[split], default=None),
+            len(scored),
         )
 
     def between(self, bits_per_byte: float, split: str) -> str:
@@ -176,9 +183,11 @@ class Ladder:
         )
         if own.extreme and own.extreme == other.extreme:
             # One sentence for both kinds; the closest baseline is the nearer of the two.
-            parts = [min(own, other, key=self._distance).words("every baseline")]
+            nearest = min(own, other, key=self._distance)
+            both = replace(nearest, rungs=own.rungs + other.rungs)
+            parts = [both.words(*self._all_baselines)]
         elif not other.exists:
-            parts = [own.words("every baseline")]
+            parts = [own.words(*self._all_baselines)]
         else:
             parts = [self._among(own, is_first=True), self._among(other)]
         found = [_as_sentence(part) for part in parts if part]
@@ -202,9 +211,17 @@ class Ladder:
     def _among(self, place: Placement, *, is_first: bool = False) -> str:
         """A placement in words that name its kind, except that of a static score's own rungs."""
         if is_first and not place.adaptive:
-            return place.words("every baseline that does not learn while it is scored")
-        words = place.words("all of them")
+            kind = "baseline that does not learn while it is scored"
+            return place.words(f"every {kind}", f"the only {kind}")
+        words = place.words("all of them", "the only one")
         return f"compared with {_METHODS[place.adaptive]}: {words}" if words else ""
+
+    @property
+    def _all_baselines(self) -> tuple[str, str]:
+        """What every baseline, and the only one, are called; it says so if some have no score."""
+        some = any(each.reason != "excluded" for each in self.left_out)
+        every = f"every baseline{' that was scored' if some else ''}"
+        return every, "the only baseline that was scored"
 
     def _distance(self, place: Placement) -> float:
         rung = place.passed or place.next

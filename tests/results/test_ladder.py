@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import pytest
 
-from seqzoo.results.ladder import LUCK_BITS, Ladder, Rung
+from seqzoo.results.ladder import LUCK_BITS, Ladder, LeftOut, Rung
 
 LADDER = Ladder(
     (
@@ -101,6 +104,34 @@ def test_the_sentence_of_a_single_kind_does_not_name_it() -> None:
     )
     assert adaptive.sentence(3.0, "test", num_bytes=9).endswith(
         f"{OTHERS}worse than all of them; the closest is bzip2 (2.280)."
+    )
+
+
+def test_one_baseline_is_not_called_every_baseline() -> None:
+    uniform, bzip2 = LADDER.rungs[0], LADDER.rungs[2]
+    alone = Ladder((uniform,)).sentence(7.5, "test", num_bytes=9)
+    assert alone.endswith("Better than uniform (8.000), the only baseline that was scored.")
+    worse = Ladder((uniform,)).sentence(8.1, "test", num_bytes=9)
+    assert worse.endswith("Worse than uniform (8.000), the only baseline that was scored.")
+    equal = Ladder((uniform,)).sentence(8.0, "test", num_bytes=9)
+    assert equal.endswith("Equal to uniform (8.000), the only baseline that was scored.")
+    two = Ladder((uniform, bzip2))
+    assert two.sentence(3.0, "test", num_bytes=9).endswith(
+        f"Better than uniform (8.000), the only baseline that does not learn while it is scored. "
+        f"{OTHERS}worse than bzip2 (2.280), the only one."
+    )
+    assert two.sentence(2.0, "test", num_bytes=9).endswith(
+        "Better than every baseline; the closest is bzip2 (2.280)."
+    )
+
+
+@pytest.mark.parametrize("reason", ["time", "stopped"])
+def test_baselines_without_a_score_are_not_among_every_baseline(
+    reason: Literal["time", "stopped"],
+) -> None:
+    ladder = replace(LADDER, left_out=(LeftOut("slow", reason, 60.0),))
+    assert ladder.sentence(1.0, "test", num_bytes=9).endswith(
+        "Better than every baseline that was scored; the closest is order-3 (2.200)."
     )
 
 
