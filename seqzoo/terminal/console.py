@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import IO, Any, cast
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.panel import Panel
 from rich.segment import Segment
@@ -60,9 +63,9 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def note(text: str) -> None:
-    """Print a message in dim text."""
-    _say(Text(visible(text), style="dim"))
+def note(text: str, *, on: Console | None = None) -> None:
+    """Print a message in dim text. on: the console that draws a line of progress, if one does."""
+    _say(Text(visible(text), style="dim"), on)
 
 
 def suggest(text: str, command: str) -> None:
@@ -75,9 +78,9 @@ def suggest(text: str, command: str) -> None:
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def warn(text: str) -> None:
-    """Print something that the user should know and that does not stop the work."""
-    _say(Text.assemble(("warning: ", "bold yellow"), visible(text)))
+def warn(text: str, *, on: Console | None = None) -> None:
+    """Print what the user should know and what does not stop the work. on: as for `note`."""
+    _say(Text.assemble(("warning: ", "bold yellow"), visible(text)), on)
 
 
 def fail(text: str) -> None:
@@ -113,13 +116,39 @@ def trimmed(stream: Any) -> IO[str]:
     return cast(IO[str], _Trimmed(stream))
 
 
-def _say(text: Text) -> None:
-    console = messages()
-    if console.is_terminal:
-        # A word that is longer than the line, such as a path, stays whole: it is copied whole.
-        console.print(text, overflow="ignore", crop=False)
-    else:
-        console.print(text, soft_wrap=True)
+def _say(text: Text, on: Console | None = None) -> None:
+    console = on or messages()
+    lines = _broken(text, console.width) if console.is_terminal else [text]
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _broken(text: Text, width: int) -> Iterator[Text]:
+    """The lines of a message, broken between words.
+
+    Two things stay whole, because they are copied whole: a word that is longer than a line, such as
+    a path, and a command at the end.
+    """
+    command = _command_at_end(text.plain)
+    words = [match.end() for match in re.finditer(r"\S+\s*", text.plain[:command])]
+    if command < len(text.plain):
+        words.append(len(text.plain))
+    breaks, begin = [], 0
+    for before, end in pairwise([0, *words]):
+        if before > begin and cell_len(text.plain[begin:end].rstrip()) > width:
+            breaks.append(before)
+            begin = before
+    for line in text.divide(breaks):
+        line.rstrip()
+        yield line
+
+
+def _command_at_end(text: str) -> int:
+    """Where a command begins that a message ends with, after a colon; the end if there is none."""
+    for colon in re.finditer(r": (?=(\S+))", text):
+        if colon[1] == "seqzoo" or (colon[1].islower() and shutil.which(colon[1])):
+            return colon.end()
+    return len(text)
 
 
 class _SafeConsole(Console):

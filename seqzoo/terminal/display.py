@@ -7,8 +7,8 @@ passes warnings to Python's `warnings`.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from seqzoo.terminal import console
 from seqzoo.terminal.caller import SeqzooWarning, warn_caller
@@ -51,11 +51,15 @@ class Display:
 class TerminalDisplay(Display):
     """Progress and messages on stderr, as the command line shows them."""
 
+    def __init__(self) -> None:
+        # While a line of progress is drawn, messages are printed above it, by the same console.
+        self._meters: list[Meter] = []
+
     def note(self, text: str) -> None:
-        console.note(text)
+        self._meters[-1].note(text) if self._meters else console.note(text)
 
     def warn(self, text: str) -> None:
-        console.warn(text)
+        self._meters[-1].warn(text) if self._meters else console.warn(text)
 
     def panel(self, text: str, *, title: str) -> None:
         console.panel(text, title=title)
@@ -67,8 +71,14 @@ class TerminalDisplay(Display):
     def is_silent(self) -> bool:
         return False
 
-    def meter(self, label: str) -> AbstractContextManager[Meter]:
-        return meter(label, console.messages())
+    @contextmanager
+    def meter(self, label: str) -> Iterator[Meter]:
+        with meter(label, console.messages()) as shown:
+            self._meters.append(shown)
+            try:
+                yield shown
+            finally:
+                self._meters.pop()
 
     def on_signal(self, number: int) -> str:
         again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from seqzoo.terminal.characters import visible
-from seqzoo.terminal.console import can_redraw
+from seqzoo.terminal.console import can_redraw, note, warn
 
 __all__ = ["Meter", "SilentMeter", "meter"]
 
@@ -50,12 +50,18 @@ class Meter:
 
     def note(self, words: str) -> None:
         """Print a line that stays."""
-        self._print(words, style="dim")
-
-    def _print(self, words: str, *, style: str | None = None) -> None:
         # The terminal may have been closed; the work continues, or is at least saved.
         with contextlib.suppress(OSError):
-            self._console.print(Text(visible(words)), soft_wrap=True, style=style)
+            note(words, on=self._console)
+
+    def warn(self, words: str) -> None:
+        """Print a warning."""
+        with contextlib.suppress(OSError):
+            warn(words, on=self._console)
+
+    def _print(self, words: str) -> None:
+        with contextlib.suppress(OSError):
+            self._console.print(Text(visible(words)), soft_wrap=True)
 
     def _time_left(self, share: float, now: float) -> str:
         done = share - (self._first_share or 0.0)
@@ -74,6 +80,9 @@ class SilentMeter(Meter):
         """Nothing."""
 
     def note(self, words: str) -> None:
+        """Nothing."""
+
+    def warn(self, words: str) -> None:
         """Nothing."""
 
 

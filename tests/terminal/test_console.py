@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqzoo.terminal import console
+from seqzoo.terminal.display import TerminalDisplay
 
 _HOSTILE = "a\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback"
 
@@ -68,8 +70,40 @@ def test_a_message_is_broken_between_words_and_never_inside_one(
     show(text)
     lines = _without_styles(terminal.getvalue()).splitlines()
     assert " ".join(line.strip() for line in lines).endswith(text)
-    assert all(len(line.rstrip()) <= 40 or path in line for line in lines)
-    assert any(path in line for line in lines)
+    assert all(len(line) <= 40 or line == path for line in lines)
+    assert path in lines
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["seqzoo resume 'a folder/runs/quick' train.budget.steps=800", "cat < 'a file' > NEW"],
+)
+def test_a_command_that_ends_a_message_is_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    terminal = terminal_of(monkeypatch)
+    console.warn(f"a text: it can be changed to another encoding with this command: {command}")
+    lines = _without_styles(terminal.getvalue()).splitlines()
+    assert lines[-1] == command
+    assert all(len(line) <= 40 for line in lines[:-1])
+    assert len(lines) > 2
+
+
+def test_a_message_while_progress_is_drawn_has_lines_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = terminal_of(monkeypatch)
+    display = TerminalDisplay()
+    with display.meter("training") as meter:
+        meter.show(0.5, "step 7")
+        display.warn("it is slow")
+        display.note("a note")
+    display.note("the end")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()).replace("\r", "\n")
+    lines = [line.strip() for line in text.splitlines()]
+    assert [line for line in lines if "it is" in line or "note" in line or "end" in line] == [
+        "warning: it is slow", "a note", "the end",
+    ]  # fmt: skip
 
 
 def test_a_command_to_paste_is_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
