@@ -16,12 +16,34 @@ __all__ = ["Trait", "is_repetitive", "traits"]
 
 
 class Trait(NamedTuple):
-    """group: what is said of several files. what: what is said of one. advice: what to do."""
+    """group: what is said of several files. what: what is said of one. advice: what to do.
+
+    command: what does it, for a FILE; "" where there is none.
+    """
 
     group: str
     what: str
     advice: str
+    command: str = ""
 
+    def for_file(self, file: str) -> str:
+        """What to do with a file; ends with the command, if there is one, or with a full stop."""
+        if not self.command:
+            return f"{self.advice}."
+        return f"{self.advice}: {self.command.replace('FILE', file)}"
+
+    @property
+    def for_pipe(self) -> str:
+        """What to do with a text that is piped in, and is no file."""
+        program, *options = self.command.removesuffix(" > NEW").split(" ")
+        if program not in _FILTERS:
+            return f"{self.advice}{' before it is piped in' if program else ''}."
+        used = [each for each in options if each not in ("-k", "<", "FILE")]
+        return f"{self.advice}, with {' '.join([program, *used])} in the pipe."
+
+
+_FILTERS = ("gunzip", "bunzip2", "unxz", "unzstd", "unlz4", "lzip", "iconv", "tail", "tr")
+"""Programs that read a pipe and write one."""
 
 NOT_TEXT = "are not plain text"
 WIDE = "are UTF-16 or UTF-32 text"
@@ -91,15 +113,14 @@ def traits(pieces: Sequence[bytes]) -> list[Trait]:
     nuls = whole.count(0)
     for magic, what, advice in _MAGIC:
         if (match := re.match(magic, pieces[0])) and (nuls or not _is_printable(match[0])):
-            return [Trait(NOT_TEXT, what, advice)]
+            advice, _, command = advice.partition(": ")
+            return [Trait(NOT_TEXT, what, advice, command)]
     if (nuls or invalid) and (wide := _wide_encoding(pieces[0][:4096])):
         # With a mark, iconv finds the order itself and removes the mark.
         marked = pieces[0].startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff"))
-        advice = (
-            f"every character is at least {_WIDTHS[wide]} bytes; convert it first: "
-            f"iconv -f {wide[:6] if marked else wide} -t UTF-8 FILE > NEW"
-        )
-        return [Trait(WIDE, f"is {wide} text", advice)]
+        advice = f"every character is at least {_WIDTHS[wide]} bytes; convert it first"
+        command = f"iconv -f {wide[:6] if marked else wide} -t UTF-8 FILE > NEW"
+        return [Trait(WIDE, f"is {wide} text", advice, command)]
     limit = 0.01 if invalid else 0.1
     if controls > limit * len(whole) or nuls > 0.05 * len(whole):
         what = f"is binary data ({controls / len(whole):.0%} control bytes)"
@@ -119,22 +140,27 @@ def _traits_of_text(
 ) -> Iterator[Trait]:
     if invalid > 0.1 * outside_ascii:
         advice = (
-            "it can be trained on, but samples are shown with wrong characters; to convert it: "
-            "iconv -f LATIN1 -t UTF-8 FILE > NEW (with the encoding that it has)"
+            "it can be trained on, but samples are shown with wrong characters; convert it with the "
+            "encoding that it has in place of LATIN1"
         )
-        yield Trait(OTHER_ENCODING, "is not UTF-8, perhaps Latin-1", advice)
+        yield Trait(
+            OTHER_ENCODING,
+            "is not UTF-8, perhaps Latin-1",
+            advice,
+            "iconv -f LATIN1 -t UTF-8 FILE > NEW",
+        )
     if first.startswith(b"\xef\xbb\xbf"):
-        advice = "the model would learn it as text; to remove it: tail -c +4 FILE > NEW"
-        yield Trait(MARKED, "begins with a byte-order mark", advice)
+        advice = "the model would learn it as text; remove it first"
+        yield Trait(MARKED, "begins with a byte-order mark", advice, "tail -c +4 FILE > NEW")
     lines, returns, pairs = whole.count(b"\n"), whole.count(b"\r"), whole.count(b"\r\n")
     if pairs > 0.5 * lines:
-        advice = "the model learns to write both; to convert it: tr -d '\\r' < FILE > NEW"
-        yield Trait(WINDOWS_LINES, "has Windows line ends (CR LF)", advice)
+        advice = "the model learns to write both; convert them if you do not want that"
+        command = "tr -d '\\r' < FILE > NEW"
+        yield Trait(WINDOWS_LINES, "has Windows line ends (CR LF)", advice, command)
     # Progress bars in logs return to the start of a line and end it in the usual way.
     elif returns > 1 and lines < 0.01 * returns:
-        advice = "to convert it: tr '\\r' '\\n' < FILE > NEW"
         what = "uses old Mac line ends (CR), which most programs do not show as new lines"
-        yield Trait(OLD_MAC_LINES, what, advice)
+        yield Trait(OLD_MAC_LINES, what, "convert them first", "tr '\\r' '\\n' < FILE > NEW")
 
 
 def _not_utf8(piece: bytes) -> tuple[int, int]:

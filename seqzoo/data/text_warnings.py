@@ -42,7 +42,7 @@ def text_warnings(corpus: Corpus, splits: Splits, *, batch_tokens: int) -> list[
     sentences = [_sentence(group, files, total) for group, files in found.items()]
     if found and plain:
         bad = dict.fromkeys(path for files in found.values() for path, _ in files)
-        sentences[-1] += " " + _how_to_leave_out(list(bad), plain)
+        sentences.append(_how_to_leave_out(list(bad), plain))
     if not found and is_repetitive(b"".join(_pieces(corpus, 0, len(corpus.data)))):
         sentences.append(
             f"{corpus.name} repeats the same bytes, so there is almost nothing to learn and its "
@@ -55,7 +55,8 @@ def _sentence(group: str, files: list[tuple[str, Trait]], total: int) -> str:
     path, trait = files[0]
     name = _near(path)
     shown = "".join(each if each.isprintable() else "\ufffd" for each in name)
-    about = f"{trait.what}: {trait.advice.replace('FILE', quoted(name))}."
+    what_to_do = trait.for_file(quoted(name)) if os.path.exists(path) else trait.for_pipe
+    about = f"{trait.what}: {what_to_do}"
     if total == 1:
         return f"{shown} {about}"
     if len(files) == 1:

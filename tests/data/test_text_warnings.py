@@ -75,7 +75,28 @@ def test_a_file_is_named_with_what_to_do(
     packed = gzip.compress(random.Random(1).randbytes(210_000))
     (warning,) = warnings_of(registry, tmp_path, {"my notes.gz": packed})
     assert warning.startswith("my notes.gz is a gzip archive: ")
-    assert warning.endswith("gunzip -k 'my notes.gz'.")
+    assert warning.endswith("gunzip -k 'my notes.gz'")  # without a full stop: it is pasted
+
+
+@pytest.mark.parametrize(
+    ("data", "ending"),
+    [
+        (gzip.compress(prose(9000)), "unpack it first, with gunzip in the pipe."),
+        (prose(9000).decode().encode("utf-16"), "with iconv -f UTF-16 -t UTF-8 in the pipe."),
+        (prose(9000).replace(b"\n", b"\r\n"), "with tr -d '\\r' in the pipe."),
+        (b"PK\x03\x04" + bytes(9000), "unpack it first before it is piped in."),
+        (b"\x89PNG\r\n\x1a\n" + bytes(9000), "leave it out if you want text."),
+    ],
+)
+def test_what_was_piped_in_is_no_file_that_a_command_could_be_given(
+    data: bytes, ending: str
+) -> None:
+    corpus = Corpus(
+        "stdin", np.frombuffer(data, dtype=np.uint8), "a", files=[("stdin", 0, len(data))]
+    )
+    warning, _ = warnings_about(corpus)
+    assert warning.startswith("stdin ")
+    assert warning.endswith(ending)
 
 
 def test_files_of_a_folder_are_counted_and_a_pattern_leaves_them_out(
@@ -88,9 +109,9 @@ def test_files_of_a_folder_are_counted_and_a_pattern_leaves_them_out(
         "f.png": b"\x89PNG\r\n\x1a\n" + bytes(99),
         "empty.txt": b"",
     }
-    (warning,) = warnings_of(registry, tmp_path, files)
+    warning, hint = warnings_of(registry, tmp_path, files)
     assert warning.startswith("2 of 5 files are not plain text. For example ")
-    assert warning.endswith(f"To leave both files out: --text '{tmp_path}/**/*.md'")
+    assert hint.endswith(f"To leave both files out: --text '{tmp_path}/**/*.md'")
 
 
 LATIN = ("é" * 900).encode("latin-1")
@@ -134,9 +155,10 @@ def test_what_to_do_with_a_file_is_said_where_no_pattern_helps(
     registry: Registry, tmp_path: Path
 ) -> None:
     files = {"a.txt": prose(250_000), "b.txt": prose(9000).decode().encode("utf-16")}
-    (warning,) = warnings_of(registry, tmp_path, files)
+    warning, hint = warnings_of(registry, tmp_path, files)
     assert warning.startswith(f"{tmp_path}/b.txt (1 of 2 files) is UTF-16LE text: ")
-    assert f"iconv -f UTF-16 -t UTF-8 {tmp_path}/b.txt" in warning
+    assert warning.endswith(f"iconv -f UTF-16 -t UTF-8 {tmp_path}/b.txt > NEW")
+    assert hint.startswith("To leave it out, ")
 
 
 def test_a_corpus_that_is_not_of_files_has_no_warning(registry: Registry) -> None:
