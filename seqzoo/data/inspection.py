@@ -140,8 +140,8 @@ def _traits_of_text(
 ) -> Iterator[Trait]:
     if invalid > 0.1 * outside_ascii:
         advice = (
-            "it can be trained on, but samples are shown with wrong characters; convert it with the "
-            "encoding that it has in place of LATIN1"
+            "it can be trained on, but samples are shown with wrong characters; convert it with "
+            "its encoding in place of LATIN1"
         )
         yield Trait(
             OTHER_ENCODING,
