@@ -7,6 +7,9 @@ from typing import Any
 
 __all__ = ["as_setting"]
 
+_TEXT = ("corpus", "data", "dataset", "dir", "file", "files", "folder", "input", "path")
+"""Names that other programs have for the option --text."""
+
 
 def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
     """What to type instead; None for another mistake.
@@ -17,6 +20,7 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
     from seqzoo.recipes.hints import named_settings
     from seqzoo.recipes.layout import settings_of
     from seqzoo.recipes.validation import dotted
+    from seqzoo.terminal.format import quoted
 
     option = getattr(error, "option_name", None)
     context = getattr(error, "ctx", None)
@@ -26,14 +30,27 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
     if all(parameter.name != "overrides" for parameter in parameters):
         return None
     name = option.removeprefix("--")
+    value = _value_of(option, arguments)
+    if value is None:
+        return None
+    if name in _TEXT and any(parameter.name == "text" for parameter in parameters):
+        text = quoted(value or "FILE")
+        return f"there is no option {option}; give your own text with --text: --text {text}"
     known = named_settings(name.split("."), settings_of({}, Registry()))
     if not known and "." not in name and getattr(error, "possibilities", None):
         return None  # a mistyped option
+    settings = " or ".join(
+        f"'{dotted(path)}={value or 'VALUE'}'" for path in known[:3] or [(name,)]
+    )
+    return f"there is no option {option}; a setting has no dashes: {settings}."
+
+
+def _value_of(option: str, arguments: Sequence[str]) -> str | None:
+    """What was typed after an option; "" for nothing, None if the option was not typed."""
     at = next((n for n, typed in enumerate(arguments) if typed.partition("=")[0] == option), None)
     if at is None:
         return None
     _, equals, value = arguments[at].partition("=")
     if not equals:
-        value = arguments[at + 1] if at + 1 < len(arguments) else "VALUE"
-    settings = " or ".join(f"'{dotted(path)}={value}'" for path in known[:3] or [(name,)])
-    return f"there is no option {option}; a setting has no dashes: {settings}."
+        value = arguments[at + 1] if at + 1 < len(arguments) else ""
+    return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
@@ -66,6 +66,7 @@ def with_hints(
             ]
             mark = marks.key(mistake.path)
             hint = _of_name(mistake.path, mark, known[0]) or _of_name(mistake.path, mark, known[1])
+            hint = hint or _beside(mistake.path, mark, known[1])
             if hint:
                 message = f"unknown option '{dotted(mistake.path)}'.{hint}"
                 mistake = replace(mistake, message=message)
@@ -118,6 +119,17 @@ def _closest(path: DataPath, known: Sequence[DataPath]) -> list[DataPath]:
     if most < max(_CLOSE, beside + _CLEARLY_CLOSER):
         return []
     return [each for each in known if closeness(each) == most]
+
+
+def _beside(path: DataPath, mark: Mark, known: Sequence[DataPath]) -> str:
+    """The closest name in the section of an override, with the whole path, as it is to be typed."""
+    typed = _typed(mark)
+    names = {str(each[-1]) for each in known if each[:-1] == path[:-1]}
+    close = get_close_matches(str(path[-1]).lower()[:60], names, n=1)
+    if typed is None or not close or typed[0] != [str(part) for part in path]:
+        return ""
+    value = f"={typed[1]}" if _is_short(typed[1]) else ""
+    return f" Did you mean '{dotted((*path[:-1], close[0]))}{value}'?"
 
 
 def _of_value(path: DataPath, value: Any, mark: Mark) -> str:

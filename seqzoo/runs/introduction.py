@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from seqzoo.recipes.sections import BudgetSection
@@ -67,8 +68,16 @@ def _budget(training: Training) -> str:
     if tokens < float("inf"):
         read = tokens * training.bytes_per_token
         share = tokens / training.epoch_tokens
-        words += f"; about {read:,.0f} bytes, {share:.2g} times the training part"
+        words += f"; about {read:,.0f} bytes, {_times(share)} the training part"
     return words
+
+
+def _times(share: float) -> str:
+    """E.g. "910 times", "4.3 times", "less than 0.01 times": never as a power of ten."""
+    if share < 0.01:
+        return "less than 0.01 times"
+    digits = max(0, 1 - math.floor(math.log10(share)))
+    return f"{round(share, digits):,.{digits}f} times"
 
 
 def _limits(budget: BudgetSection) -> str:

@@ -57,12 +57,12 @@ class Slowdown:
         return self._sentence(bytes_per_second, usual, others_busy)
 
     def _sentence(self, now: float, usual: float, others_busy: float) -> str:
-        restart = ", or start a new run with runtime.threads=1" if self._threads > 1 else ""
+        threads = counted(self._threads)
+        kept = f"; this run keeps {threads}, because its result depends on their number"
+        restart = f", or start a new run with runtime.threads=1{kept}" if self._threads > 1 else ""
         return (
             f"training slowed down from {usual / 1000:.1f} to {now / 1000:.1f} kB/s, because other "
-            f"processes use {others_busy:.1f} of the {self._cores} cores; this run keeps its "
-            f"{counted(self._threads)}, which its last bits depend on: stop the other "
-            f"processes{restart}"
+            f"processes use {others_busy:.1f} of the {self._cores} cores: stop them{restart}"
         )
 
 

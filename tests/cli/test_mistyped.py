@@ -41,6 +41,23 @@ def test_a_setting_with_dashes_is_answered_without_them(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--file", "notes.txt"], "notes.txt"),
+        (["--data=my notes"], "'my notes'"),
+        (["--input"], "FILE"),
+        (["--dataset", "a*.txt"], "'a*.txt'"),
+    ],
+)
+def test_other_names_of_the_users_text_are_answered_with_text(
+    arguments: list[str], text: str
+) -> None:
+    option = arguments[0].partition("=")[0]
+    expected = f"there is no option {option}; give your own text with --text: --text {text}"
+    assert answer_to("run", "recipe.yaml", *arguments) == expected
+
+
+@pytest.mark.parametrize(
     "arguments",
     [("run", "recipe.yaml", "--devise", "cpu"), ("run", "recipe.yaml", "-x"), ("sample", "--lr=3")],
 )

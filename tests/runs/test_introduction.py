@@ -9,6 +9,7 @@ import yaml
 from commands import SMALL, seqzoo
 
 import seqzoo as package
+from seqzoo.runs import introduction
 
 RECIPE = yaml.safe_load(SMALL)
 
@@ -26,6 +27,23 @@ def facts(err: str) -> dict[str, str]:
             name, _, value = line.partition("  ")
             found[name] = value.strip()
     return found
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.82, "0.82 times"),
+        (4.284, "4.3 times"),
+        (910.2, "910 times"),
+        (91_000.4, "91,000 times"),
+        (0.0123, "0.012 times"),
+        (0.00091, "less than 0.01 times"),
+    ],
+)
+def test_how_often_a_text_is_read_is_a_number_without_a_power_of_ten(
+    share: float, words: str
+) -> None:
+    assert introduction._times(share) == words
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])

@@ -63,13 +63,12 @@ def test_the_sentence_has_the_figures_and_what_to_do() -> None:
     *_, sentence = [watch.observe(*seen) for seen in [FAST] * 5 + [SLOW] * 3]
     assert sentence == (
         "training slowed down from 33.0 to 5.0 kB/s, because other processes use 1.0 of the 2 "
-        "cores; this run keeps its 2 threads, which its last bits depend on: stop the other "
-        "processes, or start a new run with runtime.threads=1"
+        "cores: stop them, or start a new run with runtime.threads=1; this run keeps 2 threads, "
+        "because its result depends on their number"
     )
     alone = Slowdown(threads=1, cores=1)
     *_, sentence = [alone.observe(*seen) for seen in [FAST] * 5 + [SLOW] * 3]
-    assert "1 thread," in sentence
-    assert sentence.endswith("stop the other processes")
+    assert sentence.endswith("use 1.0 of the 1 cores: stop them")
 
 
 @pytest.mark.parametrize(("device", "observed"), [("cpu", [10e3, 1.5]), ("meta", [])])
