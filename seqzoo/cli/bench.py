@@ -73,6 +73,7 @@ def bench(
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError
     from seqzoo.model.runtime import make_runtime
+    from seqzoo.model.threads import counted
     from seqzoo.recipes.load import plugin_options
     from seqzoo.recipes.sections import RuntimeSection
     from seqzoo.terminal.console import messages
@@ -113,7 +114,7 @@ def bench(
         print(json.dumps(found, indent=2))
     else:
         size = "" if targets else f", B{batch_size} T{bptt_length}"
-        _print_table(f"{runtime.threads} threads{size}", found, with_targets=targets)
+        _print_table(f"{counted(runtime.threads)}{size}", found, with_targets=targets)
 
 
 def _bench_busy(names: list[str], sizes: dict[str, Any], rounds: int, *, as_json: bool) -> None:

@@ -128,8 +128,7 @@ def _beside(path: DataPath, mark: Mark, known: Sequence[DataPath]) -> str:
     close = get_close_matches(str(path[-1]).lower()[:60], names, n=1)
     if typed is None or not close or typed[0] != [str(part) for part in path]:
         return ""
-    value = f"={typed[1]}" if _is_short(typed[1]) else ""
-    return f" Did you mean '{dotted((*path[:-1], close[0]))}{value}'?"
+    return f" Did you mean '{dotted((*path[:-1], close[0]))}'?"
 
 
 def _of_value(path: DataPath, value: Any, mark: Mark) -> str:

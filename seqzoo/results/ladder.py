@@ -231,15 +231,15 @@ class Ladder:
     def _above_floor(self, bits_per_byte: float, split: str, num_bytes: int) -> str:
         floor = self.floor[split]
         distance = bits_per_byte - floor
-        source = f"the floor, the {floor:.3f} of the source that generated this text"
+        known = f"the source that generated this text has a score of {floor:.3f}"
         if distance >= 0:
-            return f"the score is {distance:.3f} above {source}"
+            return f"{known}, which no model can beat except by luck: {distance:.3f} are left"
         if self.is_impossible(bits_per_byte, split, num_bytes):
             return (
-                f"the score is {-distance:.3f} below {source}, which luck cannot explain: there is "
-                f"a leak or a counting error"
+                f"{known}, and this one is {-distance:.3f} below it, which luck cannot explain: "
+                f"there is a leak or a counting error"
             )
-        return f"the score is {-distance * num_bytes:.1f} bits in total below {source}, by luck"
+        return f"{known}; this one is {-distance * num_bytes:.1f} bits in total below it, by luck"
 
 
 def _as_sentence(words: str) -> str:

@@ -104,9 +104,11 @@ def _read(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         folder = path.parent
-        neighbours = [file.name for file in folder.glob("*.yaml")] if folder.is_dir() else []
+        neighbours = [file.name for file in folder.glob("[!.]*.yaml")] if folder.is_dir() else []
         hint = did_you_mean(path.name, neighbours)
-        raise UsageError(f"grid file {name} does not exist.{hint}") from None
+        raise UsageError(
+            f"grid file {name} does not exist; docs/sweeps.md shows how to write one.{hint}"
+        ) from None
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"grid file {name} cannot be read: {cause}.") from error

@@ -79,15 +79,15 @@ def test_a_budget_override_replaces_the_other_unit() -> None:
     bounded = parse(GOOD, "train.budget.epochs=3").train.budget
     assert bounded == BudgetSection(steps=steps, epochs=3)
     (problem,) = problems_of(GOOD, ["train.budget.second=30"])
-    assert problem.message == "unknown option 'train.budget.second'. Did you mean 'seconds'?"
+    assert problem.message == "unknown option 'train.budget.second'. Did you mean 'train.budget.seconds'?"
 
 
 BAD_OVERRIDES: list[tuple[str, str]] = [
     ("train.batch_size=many", "train.batch_size is 'many', expected a whole number of at least 1."),
     ("train.batch_size=[1", "train.batch_size is '[1', expected a whole number of at least 1."),
-    ("train.batch_sise=3", "unknown option 'train.batch_sise'. Did you mean 'batch_size'?"),
+    ("train.batch_sise=3", "unknown option 'train.batch_sise'. Did you mean 'train.batch_size'?"),
     ("trian.batch_size=3", "unknown option 'trian'. Did you mean 'train.batch_size=3'?"),
-    ("architecture.options.hiden=3", "unknown option 'architecture.options.hiden'. Did you mean 'hidden_size'?"),
+    ("architecture.options.hiden=3", "unknown option 'architecture.options.hiden'. Did you mean 'architecture.options.hidden_size'?"),
     ("architecture.name=lsmt", "architecture 'lsmt' is not installed. Did you mean 'lstm'?"),
     ("name.first=3", "name is 'tiny', so 'first' cannot be set in it."),
     ("sample.chain.9=greedy", "sample.chain is a list of 4 entries, counted from 0; there is no entry '9'."),

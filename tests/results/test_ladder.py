@@ -167,7 +167,11 @@ def test_a_split_without_baselines_is_reported() -> None:
 @pytest.mark.parametrize(
     ("bits_below", "words", "impossible"),
     [
-        (-500.0, "0.500 above the floor, the 2.000 of the source", False),
+        (
+            -500.0,
+            "has a score of 2.000, which no model can beat except by luck: 0.500 are left",
+            False,
+        ),
         (LUCK_BITS - 1, "by luck", False),
         (LUCK_BITS + 1, "luck cannot explain", True),
     ],
@@ -179,5 +183,5 @@ def test_the_floor_is_in_the_sentence_and_luck_has_a_limit(
     score = 2.0 - bits_below / 1000
     assert words in ladder.sentence(score, "test", num_bytes=1000)
     assert ladder.is_impossible(score, "test", 1000) == impossible
-    assert "floor" not in ladder.sentence(score, "validation", num_bytes=1000)
+    assert "source" not in ladder.sentence(score, "validation", num_bytes=1000)
     assert not LADDER.is_impossible(score, "test", 1000)
