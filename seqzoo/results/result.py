@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.errors import EnvironmentFault, NewerFormatError, UsageError, require_known_format
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
@@ -38,6 +38,7 @@ __all__ = [
     "SplitScore",
     "StartRecord",
     "read_result",
+    "require_replaceable",
     "result_schema",
     "write_result",
 ]
@@ -278,15 +279,32 @@ def result_schema() -> dict[str, Any]:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write all of it or nothing; it is on disk when this returns. Raises EnvironmentFault."""
+    """Write all of it or nothing; it is on disk when this returns.
+
+    Raises EnvironmentFault, and NewerFormatError where the result of a newer seqzoo would be lost.
+    """
+    require_replaceable(path)
     try:
         write_whole(path, result.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def require_replaceable(path: Path) -> None:
+    """Raises NewerFormatError if there is a result that a newer seqzoo has written."""
+    try:
+        read_result(path)
+    except NewerFormatError:
+        raise
+    except UsageError:  # missing, damaged or older: it can be made again
+        pass
+
+
 def read_result(path: Path) -> Result:
-    """A checked result. Raises UsageError, in one sentence, for what is none."""
+    """A checked result. Raises UsageError, in one sentence, for what is none.
+
+    One of a newer format is a NewerFormatError.
+    """
     try:
         stored = json.loads(path.read_bytes(), parse_constant=_refuse)
     except OSError as error:
@@ -299,11 +317,7 @@ def read_result(path: Path) -> Result:
     version = stored.get("format_version") if isinstance(stored, dict) else None
     if type(version) is not int:
         raise UsageError(f"{path} is not a result of seqzoo: it has no format_version.")
-    if version > FORMAT_VERSION:
-        raise UsageError(
-            f"{path} has format version {version}, and this seqzoo reads up to {FORMAT_VERSION}; "
-            f"upgrade seqzoo."
-        )
+    require_known_format(stored, path, newest=FORMAT_VERSION)
     if version < FORMAT_VERSION:
         raise UsageError(
             f"{path} has format version {version}, and this seqzoo reads {FORMAT_VERSION}; score "
