@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson, run_named
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, RunsFolder, run_named
 
 if TYPE_CHECKING:
     from seqzoo.comparison.loss_curve import Axis
@@ -23,10 +23,12 @@ class Over(StrEnum):
 
 
 def compare(
-    runs: Annotated[
+    paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of finished runs; each is compared with the first. One is shown alone.",
+            metavar="RUN...",
+            help="Folders of finished runs, or their names in --runs; each is compared with the "
+            "first. One is shown alone.",
             show_default=False,
             callback=run_named,
         ),
@@ -50,6 +52,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    runs: RunsFolder = DEFAULT_RUNS,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs: scores, settings, loss curves, and where the scores differ.
@@ -69,7 +72,7 @@ def compare(
     if picture is not None:
         require_drawable(picture)
     axis: Axis | None = None if over is None else over.value
-    finished = read_finished_runs(runs)
+    finished = read_finished_runs(paths)
     comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
     if picture is not None:
         draw_picture(finished, picture, axis=axis)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from seqzoo.cli.group import closest
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run, run_named
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run, RunsFolder, run_named
 
 if TYPE_CHECKING:
     from seqzoo.runs.status import Status
@@ -40,7 +40,10 @@ runs = typer.Typer(
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN...", help="Folders of runs.", show_default=False, callback=run_named
+        metavar="RUN...",
+        help="Folders of runs, or their names in --runs.",
+        show_default=False,
+        callback=run_named,
     ),
 ]
 
@@ -72,7 +75,7 @@ def list_runs(
 
 
 @runs.command("show")
-def show_run(run: Run) -> None:
+def show_run(run: Run, runs: RunsFolder = DEFAULT_RUNS) -> None:
     """Show one run: state, recipe in short, changes, checkpoints and scores."""
     from seqzoo.cli.run_summary import print_run
     from seqzoo.runs.directory import RunDirectory, open_run_directory
@@ -86,6 +89,7 @@ def show_run(run: Run) -> None:
 def remove_runs(
     paths: Runs,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs: RunsFolder = DEFAULT_RUNS,
 ) -> None:
     """Delete runs, after a question.
 
@@ -120,7 +124,11 @@ def remove_runs(
 
 
 @runs.command("mv")
-def rename(run: Run, name: Annotated[str, typer.Argument(help="New name of the folder.")]) -> None:
+def rename(
+    run: Run,
+    name: Annotated[str, typer.Argument(help="New name of the folder.")],
+    runs: RunsFolder = DEFAULT_RUNS,
+) -> None:
     """Rename a run."""
     from seqzoo.runs.renaming import rename_run
     from seqzoo.terminal.console import note, warn
@@ -137,7 +145,8 @@ def prune_runs(
         list[Path] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Folders of finished runs; default: all finished runs in runs/.",
+            help="Folders of finished runs, or their names in --runs; default: all finished "
+            "runs in --runs.",
             show_default=False,
             callback=run_named,
         ),
@@ -145,6 +154,7 @@ def prune_runs(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be freed; delete nothing.")
     ] = False,
+    runs: RunsFolder = DEFAULT_RUNS,
 ) -> None:
     """Make finished runs smaller: delete what only further training needs.
 
@@ -163,8 +173,8 @@ def prune_runs(
         for status in statuses:
             require_finished(status)
     else:
-        _require_folder(DEFAULT_RUNS)
-        statuses = [s for s in statuses_in(DEFAULT_RUNS) if s.state is RunState.FINISHED]
+        _require_folder(runs)
+        statuses = [s for s in statuses_in(runs) if s.state is RunState.FINISHED]
     total, console = 0, results()
     for directory in (status.directory for status in statuses):
         freed = freed_bytes(directory) if dry_run else prune(directory)
@@ -182,6 +192,7 @@ def write_note(
         list[str] | None,
         typer.Argument(metavar="[TEXT]...", help='The note; "" removes it.', show_default=False),
     ] = None,
+    runs: RunsFolder = DEFAULT_RUNS,
 ) -> None:
     """Keep a note with a run, shown by 'seqzoo runs'; without a text, print the note."""
     from seqzoo.results.note import read_note, write_note

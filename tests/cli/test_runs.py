@@ -76,6 +76,50 @@ def test_the_score_from_before_a_change_of_scoring_is_not_shown(tmp_path: Path) 
     assert "2.500" not in shown
 
 
+MEMBER = "sizes/a_long_name-hidden_size_64-batch_size_32-seed_1"
+
+
+@pytest.mark.parametrize(
+    "command", ["runs show {}", "runs note {}", "runs mv {} other", "runs rm {} -y", "compare {}"]
+)
+def test_every_name_that_the_table_prints_is_accepted(folder: Path, command: str) -> None:
+    table = seqzoo("runs", folder=folder, COLUMNS="60").stdout
+    (shown,) = [line.split()[0] for line in table.splitlines() if "seed_1" in line]
+    for name in (MEMBER, shown):
+        done = seqzoo(*command.format(name).split(), folder=folder)
+        assert done.returncode == 0, done.stderr
+        if "mv" in command or "rm" in command:
+            assert not (folder / "runs" / MEMBER).exists()
+            make_run(folder / "runs" / MEMBER, test=2.5)
+        if "mv" in command:
+            seqzoo("runs", "rm", "sizes/other", "--yes", folder=folder)
+            assert not (folder / "runs" / "sizes" / "other").exists()
+
+
+def test_a_shortened_name_of_two_runs_is_none(folder: Path) -> None:
+    make_run(folder / "runs" / "sizes" / "another-seed_1")
+    done = seqzoo("runs", "show", "…-seed_1", folder=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no run at runs/…-seed_1.")
+
+
+def test_a_mistyped_member_is_answered_with_its_neighbour(folder: Path) -> None:
+    done = seqzoo("runs", "show", f"{MEMBER}2", folder=folder)
+    assert done.returncode == 2
+    assert MEMBER.rpartition("/")[2] in done.stderr
+
+
+def test_runs_in_another_folder_are_named_with_the_option(folder: Path) -> None:
+    (folder / "runs").rename(folder / "old")
+    for command in ("runs show", "runs note", "runs prune --dry-run", "compare"):
+        done = seqzoo(*command.split(), "finished", "--runs", "old", folder=folder)
+        assert done.returncode == 0, done.stderr
+    seqzoo("runs", "mv", "finished", "first", "--runs", "old", folder=folder)
+    assert (folder / "old" / "first").is_dir()
+    seqzoo("runs", "rm", "first", "--yes", "--runs", "old", folder=folder)
+    assert not (folder / "old" / "first").exists()
+
+
 @pytest.mark.parametrize("terminal", ["dumb", "xterm-256color"])
 def test_a_folder_or_one_run_can_be_given(folder: Path, terminal: str) -> None:
     sweep = seqzoo("runs", "runs/sizes", folder=folder, TERM=terminal).stdout
