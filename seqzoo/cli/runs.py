@@ -75,14 +75,18 @@ def list_runs(
 
 
 @runs.command("show")
-def show_run(run: Run, runs: RunsFolder = DEFAULT_RUNS) -> None:
+def show_run(run: Run, runs: RunsFolder = DEFAULT_RUNS, as_json: AsJson = False) -> None:
     """Show one run: state, recipe in short, changes, checkpoints and scores."""
-    from seqzoo.cli.run_summary import print_run
+    from seqzoo.cli.run_summary import print_run, run_as_json
     from seqzoo.runs.directory import RunDirectory, open_run_directory
     from seqzoo.runs.listing import is_run
     from seqzoo.runs.status import status_of
 
-    print_run(status_of(RunDirectory(run) if is_run(run) else open_run_directory(run)))
+    status = status_of(RunDirectory(run) if is_run(run) else open_run_directory(run))
+    if as_json:
+        print(json.dumps(run_as_json(status), indent=2))
+    else:
+        print_run(status)
 
 
 @runs.command("rm")

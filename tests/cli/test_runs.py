@@ -76,6 +76,28 @@ def test_the_score_from_before_a_change_of_scoring_is_not_shown(tmp_path: Path) 
     assert "2.500" not in shown
 
 
+def test_a_shown_run_has_the_values_of_its_recipe_and_all_of_it_as_json(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "runs" / "a", test=2.5)
+    options = "{hidden_size: 16, embedding_size: null, tied: false, words: [a b, c]}"
+    recipe = directory.recipe.read_text().replace("{hidden_size: 16, dropout: 0.1}", options)
+    directory.recipe.write_text(recipe)
+    shown = seqzoo("runs", "show", "a", folder=tmp_path)
+    assert 'embedding_size=null, tied=false, words=["a b", "c"]' in shown.stdout
+    found = json.loads(seqzoo("runs", "show", "a", "--json", folder=tmp_path).stdout)
+    [listed] = json.loads(seqzoo("runs", "--json", folder=tmp_path).stdout)
+    assert {key: found[key] for key in listed} == listed
+    assert found["recipe"]["architecture"]["options"]["embedding_size"] is None
+    assert (found["changes"], found["checkpoints"]) == ([], [30, 60])
+
+
+@pytest.mark.parametrize(("file", "key"), [("recipe.yaml", "recipe"), ("changes.json", "changes")])
+def test_what_cannot_be_read_is_null_in_json(tmp_path: Path, file: str, key: str) -> None:
+    (make_run(tmp_path / "runs" / "a").path / file).write_bytes(b"{\xff")
+    done = seqzoo("runs", "show", "a", "--json", folder=tmp_path)
+    found = json.loads(done.stdout)
+    assert (found["state"], found[key]) == ("damaged", None)
+
+
 MEMBER = "sizes/a_long_name-hidden_size_64-batch_size_32-seed_1"
 
 
