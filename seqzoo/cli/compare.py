@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,12 +13,14 @@ if TYPE_CHECKING:
     from seqzoo.comparison.loss_curve import Axis
 
 
-class Over(StrEnum):
-    """The x axis of curves."""
+def _axis(value: str) -> str:
+    """The x axis of curves with this name. Raises UsageError if there is none."""
+    from seqzoo.comparison.loss_curve import AXES
+    from seqzoo.errors import UsageError
 
-    steps = "steps"
-    bytes = "bytes"
-    seconds = "seconds"
+    if value not in AXES:
+        raise UsageError(f"--x is '{value}', expected {', '.join(AXES[:-1])} or {AXES[-1]}.")
+    return value
 
 
 def compare(
@@ -37,10 +38,13 @@ def compare(
         str, typer.Option(help="Split whose scores are subtracted.", metavar="NAME")
     ] = "test",
     over: Annotated[
-        Over | None,
+        str | None,
         typer.Option(
             "--x",
-            help="The x axis of the curves; default: steps, and seconds in a picture.",
+            parser=_axis,
+            metavar="AXIS",
+            help="The x axis of the curves: steps, bytes or seconds; default: steps, and seconds "
+            "in a picture.",
             show_default=False,
         ),
     ] = None,
@@ -71,7 +75,7 @@ def compare(
 
     if picture is not None:
         require_drawable(picture)
-    axis: Axis | None = None if over is None else over.value
+    axis = cast("Axis | None", over)
     finished = read_finished_runs(paths)
     comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
     if picture is not None:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from seqzoo.errors import EnvironmentFault, NewerFormatError, UsageError, require_known_format
+from seqzoo.results.damage import problem_of
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
@@ -311,8 +312,8 @@ def read_result(path: Path) -> Result:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path} is damaged: it is not JSON ({error}); score the run again with 'seqzoo eval "
-            f"{path.parent}'."
+            f"{path} is damaged: it is not JSON ({error}); score the run again with: seqzoo eval "
+            f"{quoted(path.parent)}"
         ) from error
     version = stored.get("format_version") if isinstance(stored, dict) else None
     if type(version) is not int:
@@ -330,8 +331,8 @@ def read_result(path: Path) -> Result:
         where = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise UsageError(
-            f"{path} is damaged: {where}: {first['msg']}{more}; score the run again with 'seqzoo "
-            f"eval {path.parent}'."
+            f"{path} is damaged: {where}: {problem_of(error)}{more}; score the run again with: "
+            f"seqzoo eval {quoted(path.parent)}"
         ) from error
 
 
