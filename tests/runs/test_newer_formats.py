@@ -72,7 +72,8 @@ def everything_in(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    "command", ["resume {run}", "resume {run} train.budget.steps=90", "eval {run}"]
+    "command",
+    ["resume {run}", "resume {run} train.budget.steps=90", "eval {run}", "runs prune {run}"],
 )
 def test_no_command_replaces_what_a_newer_seqzoo_has_written(
     trained: Path, name: str, command: str

@@ -274,9 +274,7 @@ def test_a_text_that_was_moved_is_found_at_its_new_place(tmp_path: Path) -> None
 
 
 def test_other_threads_are_allowed_with_a_warning(run: Path) -> None:
-    with pytest.warns(
-        UserWarning, match="the number of threads was 1 and is 2: .* may differ"
-    ):
+    with pytest.warns(UserWarning, match="the number of threads was 1 and is 2: .* may differ"):
         seqzoo.resume(run, {**LONGER, "runtime.threads": 2})
 
 
