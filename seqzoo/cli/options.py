@@ -51,11 +51,20 @@ def recipe_or_run(ctx: typer.Context, value: Any) -> Any:
 
 
 def _in_runs(ctx: typer.Context, value: Path | None) -> Path | None:
-    """The place of a run with this name; None if it is a path, or the name of something here."""
+    """The place of a run with this name; None if it is a path, or the name of something here.
+
+    Raises UsageError if there is no folder where --runs says.
+    """
     runs = ctx.params.get("runs")
     folder = runs if isinstance(runs, Path) else DEFAULT_RUNS
-    if value is None or value.is_absolute() or value.exists() or not folder.is_dir():
+    if value is None or value.is_absolute() or value.exists():
         return None
+    if not folder.is_dir():
+        if folder == DEFAULT_RUNS:
+            return None
+        from seqzoo.errors import UsageError
+
+        raise UsageError(f"--runs: there is no folder {folder}, which should contain {value}.")
     return _unshortened(folder, value) if _CUT in value.parts[0] else folder / value
 
 

@@ -165,6 +165,7 @@ def prune_runs(
     The best and the last weights stay, so sample, eval and train.start_from work.
     The training of a pruned run cannot continue.
     """
+    from seqzoo.leaderboards.board import require_runs_folder
     from seqzoo.runs.directory import open_run_directory
     from seqzoo.runs.listing import statuses_in
     from seqzoo.runs.pruning import freed_bytes, prune, require_finished
@@ -177,7 +178,7 @@ def prune_runs(
         for status in statuses:
             require_finished(status)
     else:
-        _require_folder(runs)
+        require_runs_folder(runs, may_be_missing=runs == DEFAULT_RUNS)
         statuses = [s for s in statuses_in(runs) if s.state is RunState.FINISHED]
     total, console = 0, results()
     for directory in (status.directory for status in statuses):

@@ -136,6 +136,11 @@ def test_runs_in_another_folder_are_named_with_the_option(folder: Path) -> None:
     for command in ("runs show", "runs note", "runs prune --dry-run", "compare"):
         done = seqzoo(*command.split(), "finished", "--runs", "old", folder=folder)
         assert done.returncode == 0, done.stderr
+    for command in ("runs show finished", "runs prune", "compare finished"):
+        done = seqzoo(*command.split(), "--runs", "nowhere", folder=folder)
+        assert done.returncode == 2
+        assert "nowhere" in done.stderr
+        assert "command" not in done.stderr
     seqzoo("runs", "mv", "finished", "first", "--runs", "old", folder=folder)
     assert (folder / "old" / "first").is_dir()
     seqzoo("runs", "rm", "first", "--yes", "--runs", "old", folder=folder)
