@@ -2,7 +2,8 @@
 
     SeqzooError                  exit code 1
     ├── UsageError               2   a wrong argument, name or value
-    │   └── RecipeError          2   all problems of a recipe at once
+    │   ├── RecipeError          2   all problems of a recipe at once
+    │   └── NewerFormatError     2   a file of a newer seqzoo
     ├── EnvironmentFault         3   disk, device, lock
     │   ├── PluginError          3   a plugin is broken, or two declare one name
     │   ├── LockedError          3   another process is using the run
@@ -29,6 +30,7 @@ __all__ = [
     "EnvironmentFault",
     "FindingsError",
     "LockedError",
+    "NewerFormatError",
     "NotEnoughMemory",
     "PluginError",
     "Problem",
@@ -36,6 +38,7 @@ __all__ = [
     "SeqzooError",
     "UsageError",
     "did_you_mean",
+    "require_known_format",
     "require_type",
 ]
 
@@ -81,6 +84,10 @@ class RecipeError(UsageError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NewerFormatError(UsageError):
+    """A file was written by a newer seqzoo; this one can neither use nor replace it."""
 
 
 class EnvironmentFault(SeqzooError):  # noqa: N818 (the machine causes it, not the user)
@@ -150,3 +157,16 @@ def require_type(
     """Raises UsageError, with what was found, if an argument of the Python API has another type."""
     if not isinstance(value, types):
         raise UsageError(f"{name} is {value!r:.60}, expected {expected}.")
+
+
+def require_known_format(stored: object, source: object, *, newest: int = 1) -> None:
+    """Raises NewerFormatError if a stored mapping has a format version above `newest`.
+
+    source: its file, for the message. Without a version, it has the first format.
+    """
+    version = stored.get("format_version") if isinstance(stored, dict) else None
+    if isinstance(version, int) and version > newest:
+        raise NewerFormatError(
+            f"{source} has format version {version}, and this seqzoo reads up to {newest}; it was "
+            f"written by a newer seqzoo and is left as it is: upgrade seqzoo."
+        )

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from seqzoo.cli.options import AsJson, run_named
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, RunsFolder, run_named
 
 if TYPE_CHECKING:
     from seqzoo.comparison.loss_curve import Axis
 
 
-class Over(StrEnum):
-    """The x axis of curves."""
+def _axis(value: str) -> str:
+    """The x axis of curves with this name. Raises UsageError if there is none."""
+    from seqzoo.comparison.loss_curve import AXES
+    from seqzoo.errors import UsageError
 
-    steps = "steps"
-    bytes = "bytes"
-    seconds = "seconds"
+    if value not in AXES:
+        raise UsageError(f"--x is '{value}', expected {', '.join(AXES[:-1])} or {AXES[-1]}.")
+    return value
 
 
 def compare(
-    runs: Annotated[
+    paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of finished runs; each is compared with the first. One is shown alone.",
+            metavar="RUN...",
+            help="Folders of finished runs, or their names in --runs; each is compared with the "
+            "first. One is shown alone.",
             show_default=False,
             callback=run_named,
         ),
@@ -35,10 +38,13 @@ def compare(
         str, typer.Option(help="Split whose scores are subtracted.", metavar="NAME")
     ] = "test",
     over: Annotated[
-        Over | None,
+        str | None,
         typer.Option(
             "--x",
-            help="The x axis of the curves; default: steps, and seconds in a picture.",
+            parser=_axis,
+            metavar="AXIS",
+            help="The x axis of the curves: steps, bytes or seconds; default: steps, and seconds "
+            "in a picture.",
             show_default=False,
         ),
     ] = None,
@@ -50,6 +56,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    runs: RunsFolder = DEFAULT_RUNS,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs: scores, settings, loss curves, and where the scores differ.
@@ -68,8 +75,8 @@ def compare(
 
     if picture is not None:
         require_drawable(picture)
-    axis: Axis | None = None if over is None else over.value
-    finished = read_finished_runs(runs)
+    axis = cast("Axis | None", over)
+    finished = read_finished_runs(paths)
     comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
     if picture is not None:
         draw_picture(finished, picture, axis=axis)

@@ -22,8 +22,8 @@ def doctor(
         Path | None,
         typer.Argument(
             metavar="[RECIPE|RUN]",
-            help="A recipe (a file or a name such as quick), or the folder of a run. Without it: "
-            "this installation.",
+            help="A recipe (a file or a name such as quick), or a run: its folder, such as "
+            "runs/quick, or its name in runs/ if no recipe has it. Without it: this installation.",
             show_default=False,
             callback=recipe_or_run,
         ),
@@ -145,6 +145,7 @@ def _recipe_file(target: Path | None, overrides: list[str], texts: list[str]) ->
     from seqzoo.errors import UsageError
     from seqzoo.recipes.shipped import find_recipe
     from seqzoo.runs.directory import open_run_directory
+    from seqzoo.terminal.console import note
     from seqzoo.terminal.format import quoted
 
     if target is None:
@@ -153,6 +154,11 @@ def _recipe_file(target: Path | None, overrides: list[str], texts: list[str]) ->
                 f"--text needs a recipe; for example: seqzoo doctor quick --text {quoted(texts[0])}"
             )
         return None
+    source = find_recipe(target)
+    if source.is_file():
+        if (beside := DEFAULT_RUNS / target).is_dir():
+            note(f"{target} is the recipe; to examine the run: seqzoo doctor {quoted(beside)}")
+        return source
     if target.is_dir():
         if overrides or texts:
             changed = overrides[0] if overrides else "--text"
@@ -161,7 +167,6 @@ def _recipe_file(target: Path | None, overrides: list[str], texts: list[str]) ->
             )
         open_run_directory(target)  # raises UsageError if there is no run
         return None
-    source = find_recipe(target)
     if not source.exists():
         raise UsageError(f"there is no recipe or run {target}.{_nearest(target)}")
     return source
@@ -187,7 +192,7 @@ def _subject(
         )
     return subject_of_recipe(
         recipe,
-        title=str(target),
+        title=f"recipe {target}",
         device=device,
         settings=settings,
         display=TerminalDisplay(),

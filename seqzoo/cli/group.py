@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,13 @@ def sentence_of(error: Any, arguments: Sequence[str] = ()) -> str:
         missing = (error.param.metavar or error.param.name).upper().strip("[].")
         runs = " 'seqzoo runs' lists the runs." if missing in ("RUN", "RUNS") else ""
         return f"{path} needs {missing}, and it is missing.{runs} {help_hint}"
+    if context is not None and (found := _TOO_MANY.fullmatch(error.format_message())):
+        from seqzoo.cli.meant import instead_of_arguments
+
+        extra = _typed(found[1], arguments)
+        listed = ", ".join(f"'{word}'" for word in extra)
+        hint = instead_of_arguments(_command(path), context.params, extra)
+        return f"{path} does not take {listed}.{hint or f' {help_hint}'}"
     if (option := getattr(error, "option_name", None)) is None or context is None:
         return f"{error.format_message().rstrip('.')}. {help_hint}"
     if not hasattr(error, "possibilities"):  # the option exists and is used wrongly
@@ -90,9 +98,33 @@ def sentence_of(error: Any, arguments: Sequence[str] = ()) -> str:
     known = [name for each in parameters for name in each.opts if name not in ("--help", "-h")]
     # The dashes are left out: they would make every two options similar.
     meanings = {name[2:]: name for name in known if name.startswith("--")}
-    meant = closest(option.lstrip("-"), meanings) if option.startswith("--") else ""
+    from seqzoo.cli.meant import option_meant
+
+    meant = option_meant(_command(path), option)
+    if not meant and option.startswith("--"):
+        meant = closest(option.lstrip("-"), meanings)
     hint = f" Did you mean '{meant}'?" if meant else ""
     return f"{path} has no option '{option}'.{hint} {help_hint}"
+
+
+_TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
+"""What Typer says of arguments that are too many; it joins them with blanks."""
+
+
+def _typed(joined: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments as they were typed, of which `joined` is made."""
+    found: list[str] = []
+    rest = f" {joined}"
+    for word in reversed(arguments):
+        if word and rest.endswith(f" {word}"):
+            found.insert(0, word)
+            rest = rest.removesuffix(f" {word}")
+    return found if not rest else [joined]
+
+
+def _command(path: str) -> str:
+    """The words of a command without the program's: "runs show"."""
+    return path.partition(" ")[2]
 
 
 def _without_recipe(context: Any, help_hint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -90,13 +91,16 @@ def leaderboard(
     require_runs_folder(runs, may_be_missing=runs == DEFAULT_RUNS)
     page = None if into is None else read_page(into)
     shown = None if columns is None else chosen_columns(columns.split(","))
-    board = read_board(
+    read = partial(
+        read_board,
         runs,
         split=split,
         sort=sort,
-        each_run=each_run,
         with_started=with_started,
         keep=row_filter(where or (), kind=sort),
+    )
+    board = read(
+        each_run=each_run,
         unfinished={
             status.directory.path.relative_to(runs).as_posix(): status.progress
             for status in statuses_in(runs)
@@ -120,6 +124,8 @@ def leaderboard(
         if where:
             asked = " and ".join(where)
             hint = "; case matters, and * matches any text" if any(map(has_pattern, where)) else ""
+            if not each_run and read(each_run=True).groups:
+                hint = "; a row is the mean of its seeds, and with --each-run there is a match"
             note(f"No row of {runs} matches {asked}{hint}")
         else:
             start = "" if board.unscored else "; to make one: seqzoo run quick"

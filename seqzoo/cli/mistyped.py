@@ -16,6 +16,7 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
 
     error: Typer's exception for a wrong command line. arguments: those of the process.
     """
+    from seqzoo.cli.meant import option_meant
     from seqzoo.plugin.registry import Registry
     from seqzoo.recipes.hints import named_settings
     from seqzoo.recipes.layout import settings_of
@@ -25,9 +26,11 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
     option = getattr(error, "option_name", None)
     context = getattr(error, "ctx", None)
     parameters = getattr(getattr(context, "command", None), "params", ())
-    if not option or not option.startswith("--"):
+    if context is None or not option or not option.startswith("--"):
         return None
     if all(parameter.name != "overrides" for parameter in parameters):
+        return None
+    if option_meant(context.command_path.partition(" ")[2], option):
         return None
     name = option.removeprefix("--")
     value = _value_of(option, arguments)

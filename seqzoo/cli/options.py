@@ -27,29 +27,58 @@ DEFAULT_RUNS = Path("runs")
 def run_named(ctx: typer.Context, value: Any) -> Any:
     """The folders that are meant by what was typed: `quick` is runs/quick if there is no `quick`.
 
-    A callback of arguments; value: a path, several, or None. The folder of the runs is the option
-    --runs where the command has it.
+    A callback of arguments; value: a path, several, or None. Names are those that `seqzoo runs`
+    prints, SWEEP/MEMBER too. The folder of the runs is the option --runs where the command has it.
     """
     if isinstance(value, (list, tuple)):
         return [run_named(ctx, each) for each in value]
     inside = _in_runs(ctx, value)
+    if inside is None:
+        return value
     # A name that is wrong is looked for there too, so that the message suggests a run.
-    return inside if inside is not None and not value.suffix else recipe_or_run(ctx, value)
+    is_mistyped = not value.suffix and inside.parent.is_dir()
+    return inside if inside.is_dir() or is_mistyped else value
 
 
 def recipe_or_run(ctx: typer.Context, value: Any) -> Any:
-    """The same for an argument that can also be something else: only if there is such a run."""
+    """The same for an argument that can also be a recipe: the name of a recipe is never a run's."""
+    from seqzoo.recipes.shipped import find_recipe
+
+    if value is None or find_recipe(value).is_file():
+        return value
     inside = _in_runs(ctx, value)
     return inside if inside is not None and inside.is_dir() else value
 
 
 def _in_runs(ctx: typer.Context, value: Path | None) -> Path | None:
-    """The place of a run with this name; None if it is a path, or the name of something here."""
+    """The place of a run with this name; None if it is a path, or the name of something here.
+
+    Raises UsageError if there is no folder where --runs says.
+    """
     runs = ctx.params.get("runs")
     folder = runs if isinstance(runs, Path) else DEFAULT_RUNS
-    if value is None or len(value.parts) != 1 or value.exists() or not folder.is_dir():
+    if value is None or value.is_absolute() or value.exists():
         return None
-    return folder / value
+    if not folder.is_dir():
+        if folder == DEFAULT_RUNS:
+            return None
+        from seqzoo.errors import UsageError
+
+        raise UsageError(f"--runs: there is no folder {folder}, which should contain {value}.")
+    return _unshortened(folder, value) if _CUT in value.parts[0] else folder / value
+
+
+_CUT = "…"
+"""What `seqzoo runs` puts for the beginning of a name that is too long for the terminal."""
+
+
+def _unshortened(folder: Path, value: Path) -> Path:
+    """The only run whose name ends with what is shown of it; else its place if there were one."""
+    from seqzoo.runs.listing import runs_in
+
+    end = value.as_posix().rpartition(_CUT)[2]
+    found = [run.path for run in runs_in(folder) if run.path.as_posix().endswith(end)]
+    return found[0] if len(found) == 1 else folder / value
 
 
 def whole_number(*names: str, least: int, help: str, show_default: bool = True) -> Any:

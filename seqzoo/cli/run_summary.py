@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from rich.text import Text
 
 from seqzoo.cli.report import print_scores
-from seqzoo.cli.runs_table import age, plain
+from seqzoo.cli.runs_table import age, plain, runs_as_json
 from seqzoo.errors import SeqzooError
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.runs.changes import read_changes
@@ -19,7 +21,7 @@ from seqzoo.terminal.console import results
 from seqzoo.terminal.format import file_size
 from seqzoo.training.checkpoint_files import checkpoint_steps
 
-__all__ = ["print_run"]
+__all__ = ["print_run", "run_as_json"]
 
 
 def print_run(status: Status) -> None:
@@ -33,6 +35,25 @@ def print_run(status: Status) -> None:
             words = f"The scores are of step {status.result.steps}, and the run is not finished."
             console.print(Text(words), soft_wrap=True)
         print_scores(status.result.scores)
+
+
+def run_as_json(status: Status) -> dict[str, Any]:
+    """What `seqzoo runs --json` has, with the recipe, the changes, and the steps of checkpoints.
+
+    The recipe and the changes are null where they cannot be read.
+    """
+    directory = status.directory
+    recipe, changes = None, None
+    with suppress(OSError, SeqzooError):
+        recipe, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
+    with suppress(SeqzooError):
+        changes = [each.model_dump(mode="json") for each in read_changes(directory)]
+    return {
+        **runs_as_json([status], directory.path.parent)[0],
+        "recipe": recipe,
+        "changes": changes,
+        "checkpoints": checkpoint_steps(directory.checkpoints),
+    }
 
 
 def _facts(status: Status) -> Iterator[tuple[str, str]]:
@@ -73,6 +94,10 @@ def _recipe_in_short(directory: RunDirectory) -> Iterator[tuple[str, str]]:
 
 
 def _choice(choice: dict[str, Any]) -> str:
+    """Its name and options, with the values as a recipe writes them."""
     options = choice.get("options") or {}
-    listed = ", ".join(f"{key}={value}" for key, value in options.items())
+    listed = ", ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in options.items()
+    )
     return f"{choice['name']} ({listed})" if listed else str(choice["name"])

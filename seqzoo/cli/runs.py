@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from seqzoo.cli.group import closest
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run, run_named
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Run, RunsFolder, run_named
 
 if TYPE_CHECKING:
     from seqzoo.runs.status import Status
@@ -40,7 +40,10 @@ runs = typer.Typer(
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN...", help="Folders of runs.", show_default=False, callback=run_named
+        metavar="RUN...",
+        help="Folders of runs, or their names in --runs.",
+        show_default=False,
+        callback=run_named,
     ),
 ]
 
@@ -72,20 +75,25 @@ def list_runs(
 
 
 @runs.command("show")
-def show_run(run: Run) -> None:
+def show_run(run: Run, runs: RunsFolder = DEFAULT_RUNS, as_json: AsJson = False) -> None:
     """Show one run: state, recipe in short, changes, checkpoints and scores."""
-    from seqzoo.cli.run_summary import print_run
+    from seqzoo.cli.run_summary import print_run, run_as_json
     from seqzoo.runs.directory import RunDirectory, open_run_directory
     from seqzoo.runs.listing import is_run
     from seqzoo.runs.status import status_of
 
-    print_run(status_of(RunDirectory(run) if is_run(run) else open_run_directory(run)))
+    status = status_of(RunDirectory(run) if is_run(run) else open_run_directory(run))
+    if as_json:
+        print(json.dumps(run_as_json(status), indent=2))
+    else:
+        print_run(status)
 
 
 @runs.command("rm")
 def remove_runs(
     paths: Runs,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs: RunsFolder = DEFAULT_RUNS,
 ) -> None:
     """Delete runs, after a question.
 
@@ -120,7 +128,11 @@ def remove_runs(
 
 
 @runs.command("mv")
-def rename(run: Run, name: Annotated[str, typer.Argument(help="New name of the folder.")]) -> None:
+def rename(
+    run: Run,
+    name: Annotated[str, typer.Argument(help="New name of the folder.")],
+    runs: RunsFolder = DEFAULT_RUNS,
+) -> None:
     """Rename a run."""
     from seqzoo.runs.renaming import rename_run
     from seqzoo.terminal.console import note, warn
@@ -137,7 +149,8 @@ def prune_runs(
         list[Path] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Folders of finished runs; default: all finished runs in runs/.",
+            help="Folders of finished runs, or their names in --runs; default: all finished "
+            "runs in --runs.",
             show_default=False,
             callback=run_named,
         ),
@@ -145,12 +158,14 @@ def prune_runs(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be freed; delete nothing.")
     ] = False,
+    runs: RunsFolder = DEFAULT_RUNS,
 ) -> None:
     """Make finished runs smaller: delete what only further training needs.
 
     The best and the last weights stay, so sample, eval and train.start_from work.
     The training of a pruned run cannot continue.
     """
+    from seqzoo.leaderboards.board import require_runs_folder
     from seqzoo.runs.directory import open_run_directory
     from seqzoo.runs.listing import statuses_in
     from seqzoo.runs.pruning import freed_bytes, prune, require_finished
@@ -163,8 +178,8 @@ def prune_runs(
         for status in statuses:
             require_finished(status)
     else:
-        _require_folder(DEFAULT_RUNS)
-        statuses = [s for s in statuses_in(DEFAULT_RUNS) if s.state is RunState.FINISHED]
+        require_runs_folder(runs, may_be_missing=runs == DEFAULT_RUNS)
+        statuses = [s for s in statuses_in(runs) if s.state is RunState.FINISHED]
     total, console = 0, results()
     for directory in (status.directory for status in statuses):
         freed = freed_bytes(directory) if dry_run else prune(directory)
@@ -182,6 +197,7 @@ def write_note(
         list[str] | None,
         typer.Argument(metavar="[TEXT]...", help='The note; "" removes it.', show_default=False),
     ] = None,
+    runs: RunsFolder = DEFAULT_RUNS,
 ) -> None:
     """Keep a note with a run, shown by 'seqzoo runs'; without a text, print the note."""
     from seqzoo.results.note import read_note, write_note

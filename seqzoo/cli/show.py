@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seqzoo.cli.options import AsJson
+from seqzoo.cli.options import DEFAULT_RUNS, AsJson
 
 
 def show(
@@ -51,7 +52,7 @@ def show(
     ]
     if not found:
         known = {other for kind in PLUGIN_KINDS for other in registry.names(kind)}
-        meant = did_you_mean(name, known | set(recipes))
+        meant = _as_run(name) or did_you_mean(name, known | set(recipes))
         raise UsageError(f"nothing named '{name}' is installed.{meant}")
     if as_json:
         print(
@@ -92,3 +93,12 @@ def show(
             table.add_row(option, shown, Text(meaning))
         console.print(table)
         console.print()
+
+
+def _as_run(name: str) -> str:
+    """How to show the run with this path or name; "" if there is none."""
+    from seqzoo.runs.listing import is_run
+    from seqzoo.terminal.format import quoted
+
+    found = any(is_run(path) for path in (Path(name), DEFAULT_RUNS / name))
+    return f" It is a run; to show it: seqzoo runs show {quoted(name)}" if found else ""

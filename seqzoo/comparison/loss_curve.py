@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.errors import UsageError
 
-__all__ = ["Axis", "LossCurve", "Points", "loss_curve"]
+__all__ = ["AXES", "Axis", "LossCurve", "Points", "loss_curve"]
 
 Axis: TypeAlias = Literal["steps", "bytes", "seconds"]
+AXES: tuple[Axis, ...] = get_args(Axis)
 Points: TypeAlias = tuple[tuple[float, float], ...]
 
 

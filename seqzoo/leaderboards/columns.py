@@ -31,7 +31,8 @@ class Column:
     value: unrounded, for programs; None where there is none. text: the value, for people.
     number: what comparisons use, where that is not the value.
     priority: columns with low numbers are shown first where there is not room for all; None for a
-    column that is shown only when it is asked for.
+    column that is shown only when it is asked for. parts: what programs get instead of a value that
+    joins several.
     """
 
     key: str
@@ -43,6 +44,12 @@ class Column:
     priority: int | None = None
     is_text: bool = False
     max_width: int | None = None
+    parts: tuple[tuple[str, Callable[[Cell], Any]], ...] = ()
+
+    @property
+    def data(self) -> tuple[tuple[str, Callable[[Cell], Any]], ...]:
+        """The columns that programs get, with their keys; a value has one number or one text."""
+        return self.parts or ((self.key, self.value),)
 
     def show(self, cell: Cell) -> str:
         """The value for people; empty where there is none."""
@@ -107,6 +114,12 @@ def _mean(attribute: str) -> Callable[[Cell], Any]:
 def _rank(cell: Cell) -> str | None:
     ranking = cell.row.rankings.get(cell.kind)
     return None if ranking is None else f"{'=' if ranking.is_shared else ''}{ranking.rank}"
+
+
+def _is_shared(cell: Cell) -> int | None:
+    """1 if a tied row has the same rank, else 0."""
+    ranking = cell.row.rankings.get(cell.kind)
+    return None if ranking is None else int(ranking.is_shared)
 
 
 def _noise(cell: Cell) -> float | None:
@@ -178,7 +191,8 @@ def _text(
 
 COLUMNS = (
     Column("rank", "rank", "one more than the number of runs that are certainly better; = is a tie",
-           _rank, number=_ranked("rank"), priority=0),
+           _rank, number=_ranked("rank"), priority=0,
+           parts=(("rank", _ranked("rank")), ("rank_is_shared", _is_shared))),
     _text("run", "folder of the run; of several seeds, what their folders have in common",
           lambda cell: cell.row.name, priority=0, max_width=30),
     _text("started_from", "run whose weights training started from; such runs are ranked apart",
@@ -201,7 +215,8 @@ COLUMNS = (
     Column("noise", "±", "half the 95 % interval, over blocks of the split and over seeds",
            _noise, _three, priority=1),
     Column("seeds", "seeds ±", "number of seeds, and their standard deviation; ? is unknown",
-           _seeds, number=_ranked("seeds"), priority=2, is_text=True),
+           _seeds, number=_ranked("seeds"), priority=2, is_text=True,
+           parts=(("seeds", _ranked("seeds")), ("spread", _ranked("spread")))),
     Column("validation", "validation", "static bits per byte of the validation split",
            _other_split("validation"), _three),
     Column("test", "test", "static bits per byte of the test split", _other_split("test"), _three),

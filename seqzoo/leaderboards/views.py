@@ -151,17 +151,21 @@ def _escaped(text: str) -> str:
 
 
 def board_to_csv(board: Board, columns: ChosenColumns) -> str:
-    """One line for each row of every group, numbers unrounded; what a group shares is repeated."""
+    """One line for each row of every group, numbers unrounded; what a group shares is repeated.
+
+    A column that joins two numbers for people is two columns here.
+    """
     identity = ("corpus_sha256", "split", "scored", "starts")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = default_columns() if columns is None else columns
-    writer.writerow([*identity, *(column.key for column in columns)])
+    chosen = default_columns() if columns is None else columns
+    data = [each for column in chosen for each in column.data]
+    writer.writerow([*identity, *(key for key, _ in data)])
     for group in board.groups:
         group_cells = [getattr(group, name) for name in identity]
         for row in group.rows:
             cell = Cell(group, row, board.sorted_by)
-            writer.writerow([*group_cells, *(column.value(cell) for column in columns)])
+            writer.writerow([*group_cells, *(value(cell) for _, value in data)])
     return text.getvalue()
 
 

@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.errors import EnvironmentFault, NewerFormatError, UsageError, require_known_format
+from seqzoo.results.damage import problem_of
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
@@ -38,6 +39,7 @@ __all__ = [
     "SplitScore",
     "StartRecord",
     "read_result",
+    "require_replaceable",
     "result_schema",
     "write_result",
 ]
@@ -278,32 +280,45 @@ def result_schema() -> dict[str, Any]:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write all of it or nothing; it is on disk when this returns. Raises EnvironmentFault."""
+    """Write all of it or nothing; it is on disk when this returns.
+
+    Raises EnvironmentFault, and NewerFormatError where the result of a newer seqzoo would be lost.
+    """
+    require_replaceable(path)
     try:
         write_whole(path, result.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def require_replaceable(path: Path) -> None:
+    """Raises NewerFormatError if there is a result that a newer seqzoo has written."""
+    try:
+        read_result(path)
+    except NewerFormatError:
+        raise
+    except UsageError:  # missing, damaged or older: it can be made again
+        pass
+
+
 def read_result(path: Path) -> Result:
-    """A checked result. Raises UsageError, in one sentence, for what is none."""
+    """A checked result. Raises UsageError, in one sentence, for what is none.
+
+    One of a newer format is a NewerFormatError.
+    """
     try:
         stored = json.loads(path.read_bytes(), parse_constant=_refuse)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path} is damaged: it is not JSON ({error}); score the run again with 'seqzoo eval "
-            f"{path.parent}'."
+            f"{path} is damaged: it is not JSON ({error}); score the run again with: seqzoo eval "
+            f"{quoted(path.parent)}"
         ) from error
     version = stored.get("format_version") if isinstance(stored, dict) else None
     if type(version) is not int:
         raise UsageError(f"{path} is not a result of seqzoo: it has no format_version.")
-    if version > FORMAT_VERSION:
-        raise UsageError(
-            f"{path} has format version {version}, and this seqzoo reads up to {FORMAT_VERSION}; "
-            f"upgrade seqzoo."
-        )
+    require_known_format(stored, path, newest=FORMAT_VERSION)
     if version < FORMAT_VERSION:
         raise UsageError(
             f"{path} has format version {version}, and this seqzoo reads {FORMAT_VERSION}; score "
@@ -316,8 +331,8 @@ def read_result(path: Path) -> Result:
         where = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise UsageError(
-            f"{path} is damaged: {where}: {first['msg']}{more}; score the run again with 'seqzoo "
-            f"eval {path.parent}'."
+            f"{path} is damaged: {where}: {problem_of(error)}{more}; score the run again with: "
+            f"seqzoo eval {quoted(path.parent)}"
         ) from error
 
 

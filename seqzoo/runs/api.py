@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqzoo.errors import UsageError, require_type
+from seqzoo.errors import NewerFormatError, UsageError, require_type
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.own_text import Texts
@@ -101,11 +101,11 @@ def resume(
 
     Without overrides the result is bit-for-bit the same as that of an uninterrupted run, and a
     finished run is returned as it is. Raises UsageError if there is no run, its corpus has changed
-    or a setting cannot change, CheckpointError if no checkpoint is complete, LockedError if another
-    process works on it.
+    or a setting cannot change, NewerFormatError if a newer seqzoo has written a file of it,
+    CheckpointError if no checkpoint is complete, LockedError if another process works on it.
     """
     from seqzoo.runs.changes import changed_recipe
-    from seqzoo.runs.status import finished_sentence, is_complete, status_of
+    from seqzoo.runs.status import RunState, finished_sentence, is_complete, status_of
 
     folder = path_of("path", path, expected=_RUN)
     _require_device(device)
@@ -113,7 +113,10 @@ def resume(
     directory = require_one_run(folder)
     overrides = (overrides,) if isinstance(overrides, str) else overrides
     recipe, settings = changed_recipe(directory, registry, overrides)
-    if not settings and is_complete(status := status_of(directory), recipe.sample):
+    status = status_of(directory)
+    if status.state is RunState.NEWER:
+        raise NewerFormatError(status.reason)
+    if not settings and is_complete(status, recipe.sample):
         display.note(finished_sentence(status))
         return Run(directory, registry=registry, device=device, display=display)
     with stopping("Stopped; the run is as it was. Continue it with", command=directory.to_continue):

@@ -16,7 +16,13 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from seqzoo.errors import CheckpointError, EnvironmentFault, Problem, RecipeError
+from seqzoo.errors import (
+    CheckpointError,
+    EnvironmentFault,
+    Problem,
+    RecipeError,
+    require_known_format,
+)
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
@@ -163,9 +169,13 @@ def write_change(
 
 
 def read_changes(directory: RunDirectory) -> tuple[Change, ...]:
-    """The changes of a run, oldest first. Raises CheckpointError if the file is damaged."""
+    """The changes of a run, oldest first.
+
+    Raises CheckpointError if the file is damaged, NewerFormatError if it is of a newer seqzoo.
+    """
     try:
         stored = json.loads(directory.changes.read_text(encoding="utf-8"))
+        require_known_format(stored, directory.changes)
         changes = tuple(Change.model_validate(each) for each in stored["changes"])
     except FileNotFoundError:
         return ()

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.results.damage import problem_of
 from seqzoo.storage import write_through
 
 __all__ = [
@@ -167,7 +168,7 @@ class Follower(Generic[LineT]):
             return self._kind.model_validate_json(line)
         except ValidationError as error:
             raise UsageError(
-                f"{self._path}:{number}: the line is damaged: {error.errors()[0]['msg']}; remove "
+                f"{self._path}:{number}: the line is damaged: {problem_of(error)}; remove "
                 f"the line to continue without it."
             ) from error
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from seqzoo.errors import CheckpointError
+from seqzoo.errors import CheckpointError, require_known_format
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.recipes.overrides import Overrides
@@ -52,9 +52,13 @@ def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
 
 
 def read_origin(directory: RunDirectory) -> Origin:
-    """What `write_origin` stored. Raises CheckpointError if it is missing or damaged."""
+    """What `write_origin` stored.
+
+    Raises CheckpointError if it is missing or damaged, NewerFormatError if it is of a newer seqzoo.
+    """
     try:
         origin = json.loads(directory.origin.read_text(encoding="utf-8"))
+        require_known_format(origin, directory.origin)
         corpus, start = origin["corpus"], origin.get("started_from")
         return Origin(
             Path(origin["base"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqzoo.errors import UsageError
+from seqzoo.errors import NewerFormatError, UsageError
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.status import RunState, Status
 from seqzoo.training.checkpoint_files import (
@@ -16,7 +16,9 @@ __all__ = ["freed_bytes", "prune", "require_finished"]
 
 
 def require_finished(status: Status) -> None:
-    """Raises UsageError for a run that may still be trained or scored."""
+    """Raises UsageError for a run that may still be trained or scored, or is of a newer seqzoo."""
+    if status.state is RunState.NEWER:
+        raise NewerFormatError(status.reason)
     if status.state is not RunState.FINISHED:
         raise UsageError(
             f"{status.directory.path} is {status.state}, and only finished runs can be pruned: "

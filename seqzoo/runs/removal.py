@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqzoo.errors import LockedError, UsageError
+from seqzoo.errors import LockedError, NewerFormatError, UsageError
 from seqzoo.results.result import read_result
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.listing import is_run
@@ -99,6 +99,8 @@ def _is_written_by_seqzoo(directory: RunDirectory) -> bool:
         return True
     try:
         read_result(directory.result)
+    except NewerFormatError:
+        return True
     except UsageError:
         return False
     return True

@@ -141,11 +141,29 @@ def recorded_runtime(
         device=device or str(recorded["device"]),
         recorded_threads=int(recorded["threads"]),
     )
-    now = runtime.record()
-    for key in ("device", "accelerator", "cpu", "threads", "versions"):
-        if now[key] != recorded[key]:
+    before, now = _in_words(recorded), _in_words(runtime.record())
+    for name in {**before, **now}:
+        was, is_now = before.get(name) or "none", now.get(name) or "none"
+        if was != is_now:
             display.warn(
-                f"{key} was {recorded[key]} and is {now[key]}: the run continues, but its last "
-                f"bits may differ from those of a run that was never stopped."
+                f"the {name} was {was} and is {is_now}: the run continues, but its last bits may "
+                f"differ from those of a run that was never stopped."
             )
     return runtime
+
+
+_NAMES = {
+    "device": "device",
+    "accelerator": "accelerator",
+    "cpu": "type of the CPU",
+    "threads": "number of threads",
+}
+
+
+def _in_words(record: Mapping[str, Any]) -> dict[str, str]:
+    """What decides the last bits, by its name in words; each package has its own version."""
+    versions = record["versions"].items()
+    return {
+        **{name: str(record[key] or "") for key, name in _NAMES.items()},
+        **{f"version of {package}": str(version) for package, version in versions},
+    }

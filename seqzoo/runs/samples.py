@@ -21,9 +21,18 @@ def write_samples(experiment: Experiment, directory: RunDirectory, *, step: int)
     Those that were written before with other settings are replaced.
     """
     section = experiment.recipe.sample
-    for number in range(section.count):
-        text = _sample(experiment, length=section.length, seed=section.seed + number)
-        _write(directory, f"step-{step}-{number + 1}.txt", text, saved="the result is")
+    total = section.count * section.length
+    with experiment.display.meter("sampling") as meter:
+        for number in range(section.count):
+
+            def advance(tokens: int, before: int = number * section.length) -> None:
+                done = before + tokens
+                meter.show(done / total, f"{done:,} of {total:,} tokens")
+
+            text = _sample(
+                experiment, length=section.length, seed=section.seed + number, advance=advance
+            )
+            _write(directory, f"step-{step}-{number + 1}.txt", text, saved="the result is")
     ours = {f"step-{step}-{number + 1}.txt" for number in range(section.count)}
     for path in directory.samples.glob(f"step-{step}-*.txt"):
         if path.name not in ours:
@@ -70,12 +79,21 @@ class SamplesInTraining:
         return every > 0 and step % every == 0
 
 
-def _sample(experiment: Experiment, *, length: int, seed: int) -> bytes:
+def _sample(
+    experiment: Experiment,
+    *,
+    length: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda tokens: None,
+) -> bytes:
+    """The prompt and its continuation. advance: is called with the number of tokens so far."""
     section = experiment.recipe.sample
     prompt = section.prompt.encode()
-    return prompt + b"".join(
-        experiment.generate(prompt, length=length, chain=section.chain, seed=seed)
-    )
+    pieces = [prompt]
+    for piece in experiment.generate(prompt, length=length, chain=section.chain, seed=seed):
+        pieces.append(piece)
+        advance(len(pieces) - 1)
+    return b"".join(pieces)
 
 
 def _write(directory: RunDirectory, name: str, text: bytes, *, saved: str) -> None:

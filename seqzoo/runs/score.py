@@ -14,6 +14,7 @@ from seqzoo.results.result import (
     Result,
     SplitScore,
     read_result,
+    require_replaceable,
     write_result,
 )
 from seqzoo.runs.changes import changed_fingerprint, deciding_changes
@@ -57,8 +58,13 @@ def score_run(
 
     adaptive: settings for adaptive scores; by default those of the recipe. If there are none,
     adaptive scores of the same weights that are already in result.json are kept.
-    baselines: which are scored; by default those of the recipe.
+    baselines: which are scored; by default those of the recipe. Raises NewerFormatError if there is
+    a result of a newer seqzoo.
     """
+    # What cannot be used is reported before minutes of scoring.
+    require_replaceable(trained.directory.result)
+    origin = read_origin(trained.directory)
+    changes = deciding_changes(trained.directory)
     experiment = trained.experiment
     recipe, data, protocol = experiment.recipe, experiment.data, experiment.protocol
     section = adaptive or recipe.evaluate.adaptive
@@ -84,8 +90,6 @@ def score_run(
         path=trained.directory.path,
     )
     record = trained.record
-    origin = read_origin(trained.directory)
-    changes = deciding_changes(trained.directory)
     result = Result(
         run=trained.directory.path.resolve().name,
         recipe=recipe.name,

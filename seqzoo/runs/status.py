@@ -13,7 +13,13 @@ from typing import Any, TypeVar
 
 import yaml
 
-from seqzoo.errors import CheckpointError, DivergedError, SeqzooError, UsageError
+from seqzoo.errors import (
+    CheckpointError,
+    DivergedError,
+    NewerFormatError,
+    SeqzooError,
+    UsageError,
+)
 from seqzoo.recipes.sections import BudgetSection, SampleSection
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.note import read_note
@@ -49,13 +55,15 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     DAMAGED = "damaged"
+    NEWER = "newer"
 
 
 @dataclass(frozen=True)
 class Status:
     """The state of one run.
 
-    reason: the process that uses it, why it diverged, or what is damaged; otherwise empty.
+    reason: the process that uses it, why it diverged, what is damaged, or what a newer seqzoo has
+    written; otherwise empty.
     step: of the newest checkpoint, or the last logged one while it runs; None if there is none.
     budget: None if recipe.yaml cannot be read. share: of the budget; None if it is not known.
     result: what result.json says, also where the run was trained further since; None without one.
@@ -81,8 +89,11 @@ class Status:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether it is not at the end of its budget with scores of that; damaged runs are not."""
-        return self.state not in (RunState.FINISHED, RunState.DAMAGED)
+        """Whether it is not at the end of its budget with scores of that.
+
+        False for what cannot be known: damaged runs, and those of a newer seqzoo.
+        """
+        return self.state not in (RunState.FINISHED, RunState.DAMAGED, RunState.NEWER)
 
     @property
     def size_bytes(self) -> int:
@@ -106,26 +117,29 @@ class Status:
 
 def status_of(directory: RunDirectory) -> Status:
     """The state of a run. A damaged one raises nothing: its state says so, with the reason."""
-    problems: list[str] = []
+    problems: list[Exception] = []
     budget = _unless_damaged(lambda: _stored_budget(directory), problems)
     newest = _unless_damaged(lambda: _newest(directory.checkpoints), problems)
     changes = _unless_damaged(lambda: read_changes(directory), problems) or ()
     _unless_damaged(lambda: read_origin(directory), problems)
-    doubts: list[str] = []  # a damaged result is made again by `resume`
+    doubts: list[Exception] = []  # a damaged result is made again by `resume`
     result = _unless_damaged(lambda: _stored_result(directory.result), doubts)
     step, spent = newest or (None, None)
     share = None if budget is None or spent is None else budget_share(budget, spent)
     state, reason = RunState.STOPPED, ""
+    newer = [each for each in (*problems, *doubts) if isinstance(each, NewerFormatError)]
     if holder := directory.holder():
         state, reason = RunState.RUNNING, f"process {holder}"
         if line := _last_line(directory.metrics):
             step, share = line["step"], None if budget is None else _logged_share(budget, line)
+    elif newer:
+        state, reason = RunState.NEWER, str(newer[0])
     elif problems:
-        state, reason = RunState.DAMAGED, problems[0]
+        state, reason = RunState.DAMAGED, str(problems[0])
     elif _is_scored(result, step, changes) and (share is None or share >= 1):
         state = RunState.FINISHED
     elif share is not None and share >= 1:
-        state, reason = RunState.TRAINED, "".join(doubts)
+        state, reason = RunState.TRAINED, "".join(map(str, doubts))
     elif directory.diverged.exists():
         state, reason = RunState.DIVERGED, _first_line(directory.diverged)
     return Status(
@@ -220,14 +234,14 @@ def divergence_recorded(directory: RunDirectory) -> Iterator[None]:
         raise
 
 
-def _unless_damaged(read: Callable[[], Value], problems: list[str]) -> Value | None:
-    """What `read` returns; None, with a sentence added to `problems`, where it cannot be read."""
+def _unless_damaged(read: Callable[[], Value], problems: list[Exception]) -> Value | None:
+    """What `read` returns; None, with an error added to `problems`, where it cannot be read."""
     try:
         return read()
     except SeqzooError as error:
-        problems.append(str(error))
+        problems.append(error)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.append(f"a file cannot be read ({error}).")
+        problems.append(CheckpointError(f"a file cannot be read ({error})."))
     return None
 
 

@@ -19,7 +19,7 @@ from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.recipes.validation import describe, dotted
 from seqzoo.recipes.yaml_reader import load_yaml
-from seqzoo.results.result import read_result
+from seqzoo.results.result import read_result, require_replaceable
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.terminal.console import note
 
@@ -60,7 +60,8 @@ class SweepFolder:
     def completions(self, recipes: Mapping[str, Recipe]) -> dict[str, Completion]:
         """How far each member has come. recipes: the recipe that each should have, by name.
 
-        Changes nothing. Raises UsageError where a folder contains something else.
+        Changes nothing. Raises UsageError where a folder contains something else, or the result of
+        a newer seqzoo.
         """
         if (self.path / "recipe.yaml").exists():
             raise UsageError(f"{self.path} is a single run; give the sweep another name.")
@@ -96,6 +97,7 @@ class SweepFolder:
 
 def _completion(directory: RunDirectory) -> Completion:
     if directory.result.exists():
+        require_replaceable(directory.result)
         with suppress(UsageError):  # resuming writes a result that cannot be read again
             read_result(directory.result)
             return Completion.FINISHED

@@ -22,9 +22,10 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from seqzoo.errors import CheckpointError, EnvironmentFault
+from seqzoo.errors import CheckpointError, EnvironmentFault, require_known_format
 from seqzoo.storage import sync_directory, write_through
 from seqzoo.training.checkpoint_files import (
+    FORMAT_VERSION,
     MANIFEST,
     PARTS,
     STATE,
@@ -44,8 +45,6 @@ __all__ = [
     "save",
     "weights_sha256",
 ]
-
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
 def load(folder: Path, step: int) -> Checkpoint:
     """The checkpoint of that step, every byte verified.
 
-    Raises CheckpointError naming the file that is missing, damaged or foreign.
+    Raises CheckpointError naming the file that is missing, damaged or foreign, NewerFormatError
+    for a checkpoint of a newer seqzoo.
     """
     directory = folder / f"step-{step}"
     contents = _verified(directory, step)
@@ -120,7 +120,8 @@ def load(folder: Path, step: int) -> Checkpoint:
 def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
     """The newest checkpoint that is not damaged; `warn` is called for every newer damaged one.
 
-    Raises CheckpointError if there is none.
+    Raises CheckpointError if there is none. One of a newer seqzoo is not passed over: training from
+    an older step would replace it, so it is a NewerFormatError.
     """
     steps = checkpoint_steps(folder)
     if not steps:
@@ -190,6 +191,7 @@ def _verified(directory: Path, step: int) -> dict[str, bytes]:
     """Content of every file in the manifest. Raises CheckpointError at the first difference."""
     try:
         manifest = json.loads((directory / MANIFEST).read_bytes())
+        require_known_format(manifest, directory / MANIFEST, newest=FORMAT_VERSION)
         version, recorded, files = manifest["format_version"], manifest["step"], manifest["files"]
         expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -12,10 +12,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seqzoo.errors import CheckpointError
+from seqzoo.errors import CheckpointError, require_known_format
 from seqzoo.storage import write_whole
 
 __all__ = [
+    "FORMAT_VERSION",
     "MANIFEST",
     "PARTS",
     "STATE",
@@ -27,6 +28,8 @@ __all__ = [
     "stored_state",
     "weights_sha256",
 ]
+
+FORMAT_VERSION = 1
 
 MANIFEST = "MANIFEST.json"
 STATE = "state.json"
@@ -53,11 +56,14 @@ def checkpoint_steps(folder: Path) -> list[int]:
 def stored_state(folder: Path, step: int) -> dict[str, Any]:
     """state.json of a checkpoint. The sizes of its files are verified, their content is not.
 
-    Raises CheckpointError if a file is missing or has another size.
+    Raises CheckpointError if a file is missing or has another size, NewerFormatError if a newer
+    seqzoo has written it.
     """
     directory = folder / f"step-{step}"
     try:
-        files = json.loads((directory / MANIFEST).read_bytes())["files"]
+        manifest = json.loads((directory / MANIFEST).read_bytes())
+        require_known_format(manifest, directory / MANIFEST, newest=FORMAT_VERSION)
+        files = manifest["files"]
         for name, recorded in files.items():
             found, expected = (directory / name).stat().st_size, recorded["bytes"]
             if found != expected:

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from seqzoo import cli
 from seqzoo.cli.interactive import converse
 from seqzoo.plugin.registry import Registry
 from seqzoo.version import __version__
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+
+
+def test_help_names_no_option_that_the_command_lacks() -> None:
+    for path, command in _commands(typer.main.get_command(cli.app)):
+        options = {option for each in command.params for option in each.opts}
+        for each in command.params:
+            named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", getattr(each, "help", "") or ""))
+            assert named <= options, (path, each.name, named - options)
 
 
 class Answer:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from commands import SMALL, seqzoo
+from made_runs import make_run
 
 from seqzoo.plugin.registry import load_registry
 from seqzoo.recipes.load import load_recipe, recipe
@@ -41,6 +43,30 @@ def test_a_shipped_recipe_can_be_named_and_a_path_of_an_override_stays_right(
     made = recipe(tmp_path / "out" / "better.yaml")
     assert made.name == "quick"
     assert (tmp_path / "out" / made.corpus.options.path).resolve() == tmp_path / "own.txt"
+
+
+def test_the_name_of_a_recipe_means_the_recipe_whatever_runs_there_are(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs" / "quick")
+    make_run(tmp_path / "quick")
+    done = seqzoo(
+        "doctor", "quick", "train.budget.steps=5", "--only", "environment.torch", folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recipe quick: healthy" in done.stdout
+    assert "to examine the run: seqzoo doctor runs/quick" in done.stderr
+
+
+@pytest.mark.parametrize("given", ["runs/quick", "mine"])
+def test_a_run_is_named_by_its_folder_or_by_a_name_that_no_recipe_has(
+    finished: Path, given: str
+) -> None:
+    for name in ("quick", "mine"):
+        if not (target := finished / "runs" / name).exists():
+            shutil.copytree(finished / "runs" / "small", target)
+    done = seqzoo("doctor", given, "--only", "environment.torch", folder=finished)
+    assert done.returncode == 0, done.stderr
+    expected = given if "/" in given else f"runs/{given}"
+    assert f"run {expected}: healthy" in done.stdout
 
 
 def test_the_text_of_a_user_is_examined_and_is_in_the_fixed_recipe(tmp_path: Path) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import typer
+from commands import seqzoo
+from made_runs import make_run
 
 from seqzoo.cli import app
 from seqzoo.cli.group import is_wrong_command_line, sentence_of
 from seqzoo.cli.list import list_plugins
+from seqzoo.cli.meant import OPTIONS
 from seqzoo.cli.mistyped import as_setting
 from seqzoo.plugin.registry import Registry
 
@@ -108,3 +115,84 @@ def test_a_wrong_option_is_answered_with_the_one_that_it_begins_or_with_a_close_
     said = sentence_of(caught.value)
     assert "has no option" in said
     assert said.partition("Did you mean ")[2].partition("?")[0] == (f"'{meant}'" if meant else "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (
+            ["sweep", "s.yaml", "train.budget.steps=30", "train.seed=2"],
+            "seqzoo sweep does not take 'train.budget.steps=30', 'train.seed=2'. Settings of all "
+            "members are in the grid file: write 'set: {train.budget.steps: 30, train.seed: 2}' "
+            "in s.yaml.",
+        ),
+        (
+            ["sample", "quick", "JULIET: my", "--count", "2"],
+            "seqzoo sample does not take 'JULIET: my'. Did you mean: seqzoo sample quick "
+            "-p 'JULIET: my'",
+        ),
+        (
+            ["sample", "quick", "temperature=0.8", "To", "be"],
+            "seqzoo sample does not take 'temperature=0.8', 'To', 'be'. Did you mean: seqzoo "
+            "sample quick -p 'To be' -s temperature=0.8",
+        ),
+        (
+            ["eval", "quick", "a b.txt"],
+            "seqzoo eval does not take 'a b.txt'. To score a text: seqzoo eval quick --file "
+            "'a b.txt'",
+        ),
+        (
+            ["eval", "quick", "evaluate.lanes=2"],
+            "seqzoo eval does not take 'evaluate.lanes=2'. To change settings of the run: seqzoo "
+            "resume quick evaluate.lanes=2",
+        ),
+        (
+            ["runs", "show", "a", "b"],
+            "seqzoo runs show does not take 'b'. Give one run: seqzoo runs show b",
+        ),
+        (
+            ["schema", "recipe", "more"],
+            "seqzoo schema does not take 'more'. See 'seqzoo schema --help'.",
+        ),
+        (
+            ["eval", "quick", "--text", "F"],
+            "seqzoo eval has no option '--text'. Did you mean '--file'? See 'seqzoo eval --help'.",
+        ),
+        (
+            ["run", "quick", "--file", "F"],
+            "seqzoo run has no option '--file'. Did you mean '--text'? See 'seqzoo run --help'.",
+        ),
+    ],
+)
+def test_an_argument_of_another_form_is_answered_with_the_form(
+    typed: list[str], answer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (it has no public name)
+        app(typed, prog_name="seqzoo", standalone_mode=False)
+    assert as_setting(caught.value, typed) is None
+    assert sentence_of(caught.value, typed) == answer
+
+
+def test_every_option_that_is_meant_exists() -> None:
+    group: Any = typer.main.get_command(app)
+    for (command, option), meant in OPTIONS.items():
+        options = {name for each in group.commands[command].params for name in each.opts}
+        assert meant in options
+        assert option not in options
+
+
+def test_a_run_is_shown_with_another_command(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs" / "m")
+    for name in ("runs/m", "m"):
+        done = seqzoo("show", name, folder=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"It is a run; to show it: seqzoo runs show {name}\n")
+        assert seqzoo("runs", "show", name, folder=tmp_path).returncode == 0
+
+
+def test_the_axis_of_curves_is_one_of_three(tmp_path: Path) -> None:
+    done = seqzoo("compare", "a", "--x", "minutes", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, "error: --x is 'minutes', expected steps, bytes or seconds.\n",
+    )  # fmt: skip

@@ -76,6 +76,77 @@ def test_the_score_from_before_a_change_of_scoring_is_not_shown(tmp_path: Path) 
     assert "2.500" not in shown
 
 
+def test_a_shown_run_has_the_values_of_its_recipe_and_all_of_it_as_json(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "runs" / "a", test=2.5)
+    options = "{hidden_size: 16, embedding_size: null, tied: false, words: [a b, c]}"
+    recipe = directory.recipe.read_text().replace("{hidden_size: 16, dropout: 0.1}", options)
+    directory.recipe.write_text(recipe)
+    shown = seqzoo("runs", "show", "a", folder=tmp_path)
+    assert 'embedding_size=null, tied=false, words=["a b", "c"]' in shown.stdout
+    found = json.loads(seqzoo("runs", "show", "a", "--json", folder=tmp_path).stdout)
+    [listed] = json.loads(seqzoo("runs", "--json", folder=tmp_path).stdout)
+    assert {key: found[key] for key in listed} == listed
+    assert found["recipe"]["architecture"]["options"]["embedding_size"] is None
+    assert (found["changes"], found["checkpoints"]) == ([], [30, 60])
+
+
+@pytest.mark.parametrize(("file", "key"), [("recipe.yaml", "recipe"), ("changes.json", "changes")])
+def test_what_cannot_be_read_is_null_in_json(tmp_path: Path, file: str, key: str) -> None:
+    (make_run(tmp_path / "runs" / "a").path / file).write_bytes(b"{\xff")
+    done = seqzoo("runs", "show", "a", "--json", folder=tmp_path)
+    found = json.loads(done.stdout)
+    assert (found["state"], found[key]) == ("damaged", None)
+
+
+MEMBER = "sizes/a_long_name-hidden_size_64-batch_size_32-seed_1"
+
+
+@pytest.mark.parametrize(
+    "command", ["runs show {}", "runs note {}", "runs mv {} other", "runs rm {} -y", "compare {}"]
+)
+def test_every_name_that_the_table_prints_is_accepted(folder: Path, command: str) -> None:
+    table = seqzoo("runs", folder=folder, COLUMNS="60").stdout
+    (shown,) = [line.split()[0] for line in table.splitlines() if "seed_1" in line]
+    for name in (MEMBER, shown):
+        done = seqzoo(*command.format(name).split(), folder=folder)
+        assert done.returncode == 0, done.stderr
+        if "mv" in command or "rm" in command:
+            assert not (folder / "runs" / MEMBER).exists()
+            make_run(folder / "runs" / MEMBER, test=2.5)
+        if "mv" in command:
+            seqzoo("runs", "rm", "sizes/other", "--yes", folder=folder)
+            assert not (folder / "runs" / "sizes" / "other").exists()
+
+
+def test_a_shortened_name_of_two_runs_is_none(folder: Path) -> None:
+    make_run(folder / "runs" / "sizes" / "another-seed_1")
+    done = seqzoo("runs", "show", "…-seed_1", folder=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no run at runs/…-seed_1.")
+
+
+def test_a_mistyped_member_is_answered_with_its_neighbour(folder: Path) -> None:
+    done = seqzoo("runs", "show", f"{MEMBER}2", folder=folder)
+    assert done.returncode == 2
+    assert MEMBER.rpartition("/")[2] in done.stderr
+
+
+def test_runs_in_another_folder_are_named_with_the_option(folder: Path) -> None:
+    (folder / "runs").rename(folder / "old")
+    for command in ("runs show", "runs note", "runs prune --dry-run", "compare"):
+        done = seqzoo(*command.split(), "finished", "--runs", "old", folder=folder)
+        assert done.returncode == 0, done.stderr
+    for command in ("runs show finished", "runs prune", "compare finished"):
+        done = seqzoo(*command.split(), "--runs", "nowhere", folder=folder)
+        assert done.returncode == 2
+        assert "nowhere" in done.stderr
+        assert "command" not in done.stderr
+    seqzoo("runs", "mv", "finished", "first", "--runs", "old", folder=folder)
+    assert (folder / "old" / "first").is_dir()
+    seqzoo("runs", "rm", "first", "--yes", "--runs", "old", folder=folder)
+    assert not (folder / "old" / "first").exists()
+
+
 @pytest.mark.parametrize("terminal", ["dumb", "xterm-256color"])
 def test_a_folder_or_one_run_can_be_given(folder: Path, terminal: str) -> None:
     sweep = seqzoo("runs", "runs/sizes", folder=folder, TERM=terminal).stdout

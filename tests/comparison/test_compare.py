@@ -150,8 +150,8 @@ def test_neither_torch_nor_a_plugin_is_imported(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
         "from seqzoo.cli.compare import compare\n"
-        f"compare(runs=[pathlib.Path({str(run)!r})] * 2)\n"
-        f"compare(runs=[pathlib.Path({str(run)!r})])\n"
+        f"compare(paths=[pathlib.Path({str(run)!r})] * 2)\n"
+        f"compare(paths=[pathlib.Path({str(run)!r})])\n"
         "for name in ('torch', 'seqzoo_plugins'):\n"
         "    assert name not in sys.modules, f'{name} was imported'\n"
     )

@@ -132,7 +132,7 @@ def test_what_cannot_be_drawn_is_one_sentence_before_any_work(tmp_path: Path) ->
         require_drawable(tmp_path / "folder.png")
     # Nothing is read: the run does not exist either.
     with pytest.raises(UsageError, match="must end in"):
-        compare(runs=[tmp_path / "nope"], picture=tmp_path / "a.gif")
+        compare(paths=[tmp_path / "nope"], picture=tmp_path / "a.gif")
 
 
 def test_without_matplotlib_the_command_to_install_it_can_be_pasted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import subprocess
 import sys
@@ -96,6 +97,21 @@ def test_csv_has_a_line_for_each_row_and_raw_numbers(runs: Path) -> None:
     (line,) = [line for line in lines if line["run"] == "shakespeare_transformer-12"]
     assert float(line["static"]) == 2.345
     assert line["corpus_sha256"] == "a" * 64
+
+
+def test_every_csv_cell_of_a_column_of_numbers_is_one_number_or_empty(runs: Path) -> None:
+    leave(runs, "tied", test=2.345)
+    board = read_board(runs)
+    lines = list(csv.DictReader(io.StringIO(board_to_csv(board, COLUMNS))))
+    keys = [key for column in COLUMNS if column.is_number for key, _ in column.data]
+    assert {"rank", "rank_is_shared", "seeds", "spread"} < set(keys)
+    for line in lines:
+        for key in keys:
+            assert line[key] == "" or math.isfinite(float(line[key])), (key, line[key])
+    ranks = {line["run"]: (line["rank"], line["rank_is_shared"]) for line in lines}
+    assert ranks["tied"] == ranks["shakespeare_transformer-12"] == ("1", "1")
+    (mean,) = [line for line in lines if line["seeds"] == "2"]
+    assert float(mean["spread"]) == pytest.approx(0.01 / math.sqrt(2))
 
 
 class Tables(HTMLParser):
@@ -255,3 +271,17 @@ def test_no_torch_is_imported(tmp_path: Path) -> None:
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_a_condition_that_only_single_runs_match_names_the_option_that_shows_them(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hint = "with --each-run there is a match"
+    leaderboard(runs=runs, where=["run=x*", "seed=1"])
+    assert hint in capsys.readouterr().err
+    leaderboard(runs=runs, where=["run=x*", "seed=3"])
+    assert hint not in capsys.readouterr().err
+    leaderboard(runs=runs, where=["run=x*", "seed=1"], each_run=True)
+    captured = capsys.readouterr()
+    assert "2.456" in captured.out
+    assert hint not in captured.err

@@ -112,6 +112,7 @@ def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
         ({"parameters": -1}, "parameters: "),
         ({"scores": {"test": {}}}, "scores.test.bits_per_byte: .* 4 more"),
         ({"created": "yesterday"}, "created: "),
+        ({"steps": "many"}, "steps: found many, and it should be a valid integer"),
         ({"created": "2026-01-02T03:04:05"}, "created: .*timezone"),
         ({"floor": {"test": float("nan")}}, "NaN is not a number"),
         ({"floor": {"test": float("inf")}}, "Infinity is not a number"),
@@ -145,7 +146,16 @@ def test_a_score_that_contradicts_itself_is_refused(
     scores = stored["scores"] if kind == "static" else stored["adaptive"]["scores"]
     scores[split] |= change
     edit(path, **stored)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=message) as raised:
+        read_result(path)
+    assert "Value error" not in str(raised.value)
+
+
+def test_a_field_that_is_missing_is_named(path: Path) -> None:
+    stored = json.loads(path.read_text())
+    del stored["seed"]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(UsageError, match="is damaged: seed: it is missing; score the run again"):
         read_result(path)
 
 

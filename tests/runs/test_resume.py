@@ -18,9 +18,12 @@ from commands import SMALL
 
 import seqzoo
 from seqzoo.errors import DivergedError, EnvironmentFault
+from seqzoo.model.runtime import make_runtime
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.listing import require_one_run
+from seqzoo.runs.reopen import recorded_runtime
+from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
@@ -271,7 +274,7 @@ def test_a_text_that_was_moved_is_found_at_its_new_place(tmp_path: Path) -> None
 
 
 def test_other_threads_are_allowed_with_a_warning(run: Path) -> None:
-    with pytest.warns(UserWarning, match="threads was 1 and is 2: .* bits may differ"):
+    with pytest.warns(UserWarning, match="the number of threads was 1 and is 2: .* may differ"):
         seqzoo.resume(run, {**LONGER, "runtime.threads": 2})
 
 
@@ -467,3 +470,18 @@ def test_a_pruned_run_says_that_its_training_cannot_continue(run: Path) -> None:
         again = seqzoo.resume(run, {"sample.length": 3})
     assert again.result is not None
     assert again.result.weights_sha256 == result(run)["weights_sha256"]
+
+
+def test_what_differs_in_the_machine_is_named_in_words(run: Path) -> None:
+    recipe = seqzoo.open_run(run).recipe
+    now = make_runtime(recipe.runtime, device="cpu", recorded_threads=1).record()
+    before = {**now, "accelerator": "A", "versions": {**now["versions"], "torch": "1.0"}}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        recorded_runtime(recipe, before, None, display=Display())
+    said = [str(each.message).partition(":")[0] for each in caught]
+    torch = now["versions"]["torch"]
+    assert said == [
+        "the accelerator was A and is none",
+        f"the version of torch was 1.0 and is {torch}",
+    ]

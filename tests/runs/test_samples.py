@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import yaml
 from commands import SMALL
 
 import seqzoo
+from seqzoo.plugin.registry import load_registry
+from seqzoo.runs.resume import resume_run
+from seqzoo.terminal.display import Display
+from seqzoo.terminal.progress import Meter, SilentMeter
 
 RECIPE: dict[str, Any] = yaml.safe_load(SMALL)
 
@@ -93,3 +98,30 @@ def test_several_samples_after_training_have_files_of_their_own(tmp_path: Path) 
     seeds = ["".join(run.generate(seed=RECIPE["sample"].get("seed", 1) + n)) for n in range(3)]
     for file, text in zip(files, seeds, strict=True):
         assert file.read_bytes().decode("utf-8", "replace") == RECIPE["sample"]["prompt"] + text
+
+
+class Watched(Display):
+    """Keeps the shares that its meters show, by label."""
+
+    def __init__(self) -> None:
+        self.shares: dict[str, list[float]] = {}
+
+    def meter(self, label: str) -> AbstractContextManager[Meter]:
+        shares = self.shares.setdefault(label, [])
+
+        class Recorder(SilentMeter):
+            def show(self, share: float, words: str) -> None:
+                shares.append(share)
+
+        return nullcontext(Recorder())
+
+
+def test_every_token_of_the_last_samples_moves_the_progress(tmp_path: Path) -> None:
+    run = small_run(tmp_path, "run", sample__every_steps=0, sample__length=30, sample__count=2)
+    written = {path: path.read_bytes() for path in (run.path / "samples").iterdir()}
+    for path in written:
+        path.unlink()
+    display = Watched()
+    resume_run(run.path, load_registry(), display=display)
+    assert {path: path.read_bytes() for path in written} == written
+    assert display.shares == {"sampling": [(token + 1) / 60 for token in range(60)]}

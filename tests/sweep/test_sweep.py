@@ -328,6 +328,17 @@ def test_a_result_that_cannot_be_read_is_not_finished(
     assert folder.completions(recipes) == {"small": Completion.UNFINISHED}
 
 
+def test_a_member_with_the_result_of_a_newer_seqzoo_is_not_trained_again(
+    tmp_path: Path, recipes: dict[str, Recipe]
+) -> None:
+    folder = SweepFolder(tmp_path / "runs")
+    member = folder.member("small")
+    member.path.mkdir(parents=True)
+    member.result.write_text('{"format_version": 99}')
+    with pytest.raises(UsageError, match="upgrade seqzoo"):
+        folder.completions(recipes)
+
+
 def test_a_sweep_waits_for_a_member_that_still_saves(
     tmp_path: Path, recipes: dict[str, Recipe]
 ) -> None:

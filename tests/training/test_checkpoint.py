@@ -15,7 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqzoo.errors import CheckpointError, EnvironmentFault
+from seqzoo.errors import CheckpointError, EnvironmentFault, NewerFormatError
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.checkpoint_files import keep_only_weights, removable_bytes, stored_state
@@ -221,14 +221,35 @@ def test_an_incomplete_save_is_removed_and_never_loaded(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_format_is_an_error_with_its_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "error", "message"),
+    [
+        (99, NewerFormatError, "has format version 99, and this seqzoo reads up to 1"),
+        (0, CheckpointError, "has format 0, this seqzoo reads 1"),
+    ],
+)
+def test_another_format_is_an_error_with_its_number(
+    tmp_path: Path, version: int, error: type[Exception], message: str
+) -> None:
     manifest = (
         checkpoints.save(tmp_path, make_checkpoint(1), keep=1, best=None) / checkpoints.MANIFEST
     )
     content = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**content, "format_version": 99}))
-    with pytest.raises(CheckpointError, match=r"has format 99, this seqzoo reads 1"):
+    manifest.write_text(json.dumps({**content, "format_version": version}))
+    with pytest.raises(error, match=message):
         checkpoints.load(tmp_path, 1)
+
+
+def test_a_checkpoint_of_a_newer_seqzoo_is_not_passed_over_for_an_older_one(
+    tmp_path: Path,
+) -> None:
+    for step in (1, 2):
+        checkpoints.save(tmp_path, make_checkpoint(step), keep=2, best=None)
+    manifest = tmp_path / "step-2" / checkpoints.MANIFEST
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "format_version": 99}))
+    with pytest.raises(NewerFormatError):
+        checkpoints.load_newest(tmp_path, warn=lambda _: None)
 
 
 def test_of_a_checkpoint_without_training_state_the_weights_are_still_loaded(

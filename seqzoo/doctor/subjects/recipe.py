@@ -59,7 +59,7 @@ def subject_of_run(
     display = display or Display()
     run = load_trained(path, registry, device=device, display=display)
     metrics = [line.values() for line in read_metrics(run.directory.metrics)]
-    return _subject(run.experiment, str(path), settings=settings, run=RunSoFar(run, metrics))
+    return _subject(run.experiment, f"run {path}", settings=settings, run=RunSoFar(run, metrics))
 
 
 def _subject(
