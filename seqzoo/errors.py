@@ -18,7 +18,9 @@ same data in attributes, for programs.
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +38,7 @@ __all__ = [
     "SeqzooError",
     "UsageError",
     "did_you_mean",
+    "error_of_encoding",
     "require_type",
 ]
 
@@ -129,6 +132,24 @@ class FindingsError(SeqzooError):
     """A check found something."""
 
     exit_code = 6
+
+
+def error_of_encoding(error: UnicodeEncodeError) -> SeqzooError | None:
+    """The error for a user if a name or an argument is at fault; None for any other cause.
+
+    It is at fault if it was not UTF-8, or has a character that the locale does not know.
+    """
+    encoding = codecs.lookup(sys.getfilesystemencoding()).name
+    text = " ".join(error.object.split())
+    has_bytes = any("\udc80" <= each <= "\udcff" for each in text)  # as Python keeps them
+    if encoding != "utf-8" and (has_bytes or codecs.lookup(error.encoding).name == encoding):
+        return EnvironmentFault(
+            f"the encoding of the locale is {encoding.upper()}, in which '{text:.80}' cannot be "
+            f"written; run again with LC_ALL=C.UTF-8."
+        )
+    if has_bytes:
+        return UsageError(f"'{text:.80}' is not UTF-8; type it again, in a terminal with UTF-8.")
+    return None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -36,9 +36,10 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
 
     from seqzoo.terminal.characters import visible
     from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
     if as_json:
-        print(result.model_dump_json(indent=2))
+        write_data(result.model_dump_json(indent=2))
         return
     console = results()
     if sample := _sample(path, result.step):
