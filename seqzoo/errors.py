@@ -6,6 +6,7 @@
     ├── EnvironmentFault         3   disk, device, lock
     │   ├── PluginError          3   a plugin is broken, or two declare one name
     │   ├── LockedError          3   another process is using the run
+    │   ├── DiskFault            3   a file could not be written
     │   ├── NotEnoughMemory      3   the device has less free memory than the work needs
     │   └── CorpusUnavailable    3   the bytes are not on disk and cannot be downloaded
     ├── CheckpointError          4   damaged, incomplete, or of another run
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 __all__ = [
     "CheckpointError",
     "CorpusUnavailable",
+    "DiskFault",
     "DivergedError",
     "EnvironmentFault",
     "FindingsError",
@@ -98,6 +100,23 @@ class PluginError(EnvironmentFault):
 
 class LockedError(EnvironmentFault):
     """Another process is using the run directory."""
+
+
+class DiskFault(EnvironmentFault):
+    """A file could not be written.
+
+    problem: which, and why. saved: what is kept, or "". remedy: what to do, or "".
+    """
+
+    def __init__(self, problem: str, *, is_full: bool, saved: str = "") -> None:
+        self.problem = problem
+        self.is_full = is_full
+        self.saved = saved
+        self.remedy = "make room and run the command again" if is_full else ""
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.problem, self.saved, self.remedy))) + "."
 
 
 class NotEnoughMemory(EnvironmentFault):

@@ -15,6 +15,7 @@ runs/NAME/recipe.yaml     the resolved recipe
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -68,10 +69,10 @@ class RunDirectory:
             ) from error
         with file:
             self._take(file)
-            file.seek(0)
-            file.truncate()
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            # The lock is held also if a full disk cannot store who holds it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), 0)
+                os.write(file.fileno(), f"{os.getpid()}\n".encode())
             self._held = file
             try:
                 yield

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import environment, result_of, seqzoo
 
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+ASCII: dict[str, Any] = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def in_ascii(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -105,7 +106,8 @@ def test_a_command_that_is_suggested_can_be_pasted(renamed: Path) -> None:
 
 
 def test_a_text_that_is_not_utf_8_is_an_error_in_one_sentence(finished: Path) -> None:
-    for locale in ({}, ASCII):
+    locales: list[dict[str, Any]] = [{}, ASCII]
+    for locale in locales:
         done = seqzoo("runs", "note", "runs/small", "gr\udcf6\udcdfe", folder=finished, **locale)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
