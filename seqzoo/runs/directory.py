@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.storage import is_full
 from seqzoo.terminal.format import quoted
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
@@ -63,9 +64,11 @@ class RunDirectory:
         try:
             file = self.lock.open("a+")
         except OSError as error:
+            remedy = "make room" if is_full(error) else "use a copy of the run that can be written"
+            if self.lock.is_dir():
+                remedy = "it must be a file"
             raise EnvironmentFault(
-                f"{self.lock} cannot be opened: {error.strerror}; it must be a file that can be "
-                f"written."
+                f"{self.lock} cannot be opened: {error.strerror}; {remedy}."
             ) from error
         with file:
             self._take(file)
@@ -157,7 +160,10 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
                 require_free(path)
             number += 1
         except OSError as error:
-            raise EnvironmentFault(f"{path} cannot be created: {error.strerror}.") from error
+            remedy = "make room" if is_full(error) else "choose another folder for runs"
+            raise EnvironmentFault(
+                f"{path} cannot be created: {error.strerror}; {remedy}."
+            ) from error
 
 
 def open_run_directory(path: Path) -> RunDirectory:
