@@ -5,8 +5,10 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line and exit with its code (see seqzoo/errors.py)."""
+    from seqzoo.terminal.encoding import start_in_utf8
     from seqzoo.terminal.signals import stop_on_signals
 
+    start_in_utf8()
     stop_on_signals()  # before the imports of the command line, which take a moment
 
     from seqzoo.cli import main as run_command_line

@@ -7,6 +7,7 @@
     ├── EnvironmentFault         3   disk, device, lock
     │   ├── PluginError          3   a plugin is broken, or two declare one name
     │   ├── LockedError          3   another process is using the run
+    │   ├── DiskFault            3   a file could not be written
     │   ├── NotEnoughMemory      3   the device has less free memory than the work needs
     │   └── CorpusUnavailable    3   the bytes are not on disk and cannot be downloaded
     ├── CheckpointError          4   damaged, incomplete, or of another run
@@ -19,13 +20,16 @@ same data in attributes, for programs.
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
     "CheckpointError",
     "CorpusUnavailable",
+    "DiskFault",
     "DivergedError",
     "EnvironmentFault",
     "FindingsError",
@@ -38,6 +42,7 @@ __all__ = [
     "SeqzooError",
     "UsageError",
     "did_you_mean",
+    "error_of_encoding",
     "require_known_format",
     "require_type",
 ]
@@ -104,6 +109,23 @@ class LockedError(EnvironmentFault):
     """Another process is using the run directory."""
 
 
+class DiskFault(EnvironmentFault):
+    """A file could not be written.
+
+    problem: which, and why. saved: what is kept, or "". remedy: what to do, or "".
+    """
+
+    def __init__(self, problem: str, *, is_full: bool, saved: str = "") -> None:
+        self.problem = problem
+        self.is_full = is_full
+        self.saved = saved
+        self.remedy = "make room and run the command again" if is_full else ""
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.problem, self.saved, self.remedy))) + "."
+
+
 class NotEnoughMemory(EnvironmentFault):
     """The device has less free memory than the work needs.
 
@@ -136,6 +158,24 @@ class FindingsError(SeqzooError):
     """A check found something."""
 
     exit_code = 6
+
+
+def error_of_encoding(error: UnicodeEncodeError) -> SeqzooError | None:
+    """The error for a user if a name or an argument is at fault; None for any other cause.
+
+    It is at fault if it was not UTF-8, or has a character that the locale does not know.
+    """
+    encoding = codecs.lookup(sys.getfilesystemencoding()).name
+    text = " ".join(error.object.split())
+    has_bytes = any("\udc80" <= each <= "\udcff" for each in text)  # as Python keeps them
+    if encoding != "utf-8" and (has_bytes or codecs.lookup(error.encoding).name == encoding):
+        return EnvironmentFault(
+            f"the encoding of the locale is {encoding.upper()}, in which '{text:.80}' cannot be "
+            f"written; run again with LC_ALL=C.UTF-8."
+        )
+    if has_bytes:
+        return UsageError(f"'{text:.80}' is not UTF-8; type it again, in a terminal with UTF-8.")
+    return None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

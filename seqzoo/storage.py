@@ -6,13 +6,23 @@ A file is replaced as a whole: if the process or the machine stops, it has its o
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["cache_directory", "data_directory", "sync_directory", "write_through", "write_whole"]
+__all__ = [
+    "cache_directory",
+    "data_directory",
+    "is_full",
+    "naming",
+    "sync_directory",
+    "write_new",
+    "write_through",
+    "write_whole",
+]
 
 
 def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> None:
@@ -26,16 +36,46 @@ def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> None:
     # A name of its own, so that two processes do not write to the same temporary file.
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with unfinished.open("xb") as file:
-            for part in _parts(content):
-                file.write(part)
-            write_through(file)
-        os.replace(unfinished, path)
+        with naming(path, unfinished):
+            with unfinished.open("xb") as file:
+                for part in _parts(content):
+                    file.write(part)
+                write_through(file)
+            os.replace(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
     sync_directory(path.parent)
+
+
+def write_new(path: Path, content: str | bytes) -> None:
+    """As `write_whole`, for a new file in a folder that exists. Raises FileExistsError."""
+    path.open("x").close()  # takes the name, so that no other file is replaced
+    try:
+        write_whole(path, content)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def naming(path: Path, unfinished: Path | None = None) -> Iterator[None]:
+    """Give an OSError the name of the file that is written.
+
+    The system names none if a write fails, and users do not know the unfinished one.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(unfinished)):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no room for what was written: on the disk, or in the user's quota."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def _parts(content: str | bytes | Iterable[bytes]) -> Iterable[bytes]:

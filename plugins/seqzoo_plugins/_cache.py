@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +24,18 @@ def keep(path: Path, parts: Iterable[bytes]) -> None:
     try:
         write_whole(path, parts)
     except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise CorpusUnavailable(
-            f"{path} could not be written ({error.strerror or error}); free some space, or set "
-            f"SEQZOO_CACHE to a folder that can be written."
+            f"{_fault(path, error)}; {'make room, or ' if is_full else ''}set SEQZOO_CACHE to a "
+            f"folder that can be written."
         ) from error
+
+
+def _fault(path: Path, error: OSError) -> str:
+    """Which file or folder of the cache cannot be made, and why."""
+    for folder in reversed(path.parents):
+        if folder.exists() and not folder.is_dir():
+            return f"the cache cannot be used: {folder} is a file, expected a folder"
+    if not path.parent.is_dir():
+        return f"the folder {path.parent} of the cache cannot be made ({error.strerror or error})"
+    return f"{path} cannot be written ({error.strerror or error})"

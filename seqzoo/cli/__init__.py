@@ -32,7 +32,7 @@ from seqzoo.cli.sampler_options import SampleCommand
 from seqzoo.cli.schema import schema
 from seqzoo.cli.show import show
 from seqzoo.cli.sweep import sweep
-from seqzoo.errors import SeqzooError
+from seqzoo.errors import SeqzooError, error_of_encoding
 from seqzoo.terminal import signals
 from seqzoo.terminal.console import fail, note, suggest, trimmed, write
 from seqzoo.terminal.streams import prepare_streams
@@ -122,6 +122,11 @@ def _exit_code() -> int:
     except SeqzooError as error:
         fail(str(error))
         return error.exit_code
+    except UnicodeEncodeError as error:
+        if (of_user := error_of_encoding(error)) is None:
+            return _unexpected(error)
+        fail(str(of_user))
+        return of_user.exit_code
     except OSError as error:
         fail(sentence_of_fault(error))
         return exit_code_of(error)

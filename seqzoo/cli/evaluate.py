@@ -100,7 +100,7 @@ def evaluate(
     and the samples of a run that has none. With --adaptive, the model is scored on each segment
     before it learns from it. The weights of the run do not change.
     """
-    from seqzoo.cli.report import report
+    from seqzoo.cli.report import printed_if_unsaved, report
     from seqzoo.errors import UsageError
     from seqzoo.runs.directory import open_run_directory
 
@@ -123,7 +123,7 @@ def evaluate(
         from seqzoo.runs.score import finish_run  # imports torch: only now
 
         # result.json belongs to the run: it is not written while another process uses the run.
-        with open_run_directory(run).locked():
+        with open_run_directory(run).locked(), printed_if_unsaved(as_json=as_json):
             learns = _section(trained.recipe, adapt) if learning else None
             result = finish_run(trained.trained, adaptive=learns, baselines=chosen)
         report(trained.path, result, as_json=as_json)

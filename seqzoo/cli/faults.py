@@ -6,12 +6,12 @@ import errno
 import os
 from pathlib import Path
 
+from seqzoo.storage import is_full
 from seqzoo.terminal.streams import RESULTS
 
 __all__ = ["exit_code_of", "sentence_of_fault"]
 
 _WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def exit_code_of(error: OSError) -> int:
@@ -25,7 +25,7 @@ def sentence_of_fault(error: OSError) -> str:
     if error.filename == RESULTS:
         return f"The results could not be printed: {cause}."
     if not isinstance(error.filename, (str, bytes)):
-        if error.errno in _FULL:
+        if is_full(error):
             return f"{cause}: make room on the disk and run the command again."
         return f"The system reports: {cause}."
     path = Path(os.fsdecode(error.filename))
@@ -36,10 +36,13 @@ def sentence_of_fault(error: OSError) -> str:
     if error.errno == errno.EISDIR:
         return f"{path} is a folder, expected a file."
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{path}: {cause}; change its permissions or choose another place."
+        return f"{path}: {cause}; {_permission(path)}."
     if error.errno == errno.EROFS:
-        return f"{path} cannot be written: {cause}; choose another place."
-    if error.errno in _FULL:
+        return (
+            f"{path} cannot be written: {cause}; use another folder, or a copy of {path.parent} "
+            f"in another place."
+        )
+    if is_full(error):
         return f"{path} cannot be written: {cause}; make room and run the command again."
     return f"{path}: {cause}."
 
@@ -49,6 +52,15 @@ def _missing(path: Path) -> str:
     if folder.is_dir():
         return f"{path}: there is no such file or folder."
     return f"The folder {folder} does not exist."
+
+
+def _permission(path: Path) -> str:
+    """What must change; to make or replace a file, the permissions of its folder count."""
+    folder = path.parent
+    can_read = not path.exists() or os.access(path, os.R_OK)
+    if can_read and folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        return f"you need the permission to write in the folder {folder}"
+    return "change its permissions or choose another place"
 
 
 def _nearest(path: Path) -> Path:

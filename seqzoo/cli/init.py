@@ -34,6 +34,7 @@ def init(
     from seqzoo.recipes.load import load_recipe
     from seqzoo.recipes.sections import can_name_run
     from seqzoo.recipes.shipped import find_recipe
+    from seqzoo.storage import write_new
     from seqzoo.terminal.console import note, warn
     from seqzoo.terminal.format import quoted
 
@@ -59,14 +60,13 @@ def init(
     )
     if text:
         read = without_section(read, "description")
+    changes = _changes(checked, read, folder)
+    if can_name_run(target.stem):
+        changes["name",] = target.stem
+    if text:
+        changes["sample", "prompt"] = prompt
     try:
-        with target.open("x", encoding="utf-8") as copy:
-            changes = _changes(checked, read, folder)
-            if can_name_run(target.stem):
-                changes["name",] = target.stem
-            if text:
-                changes["sample", "prompt"] = prompt
-            copy.write(with_values(read, changes))
+        write_new(target, with_values(read, changes))
     except FileExistsError:
         raise UsageError(
             f"{target} already exists and was not changed. Choose another name: "

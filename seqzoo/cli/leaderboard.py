@@ -74,6 +74,7 @@ def leaderboard(
     from seqzoo.runs.listing import statuses_in
     from seqzoo.terminal.console import note, warn
     from seqzoo.terminal.format import quoted
+    from seqzoo.terminal.streams import write_data
 
     forms = {"--json": as_json, "--markdown": as_markdown, "--csv": as_csv, "--html": as_html}
     given = [option for option, is_given in forms.items() if is_given]
@@ -115,11 +116,11 @@ def leaderboard(
         page.write(views.board_to_markdown(board, shown))
         note(f"the tables were written to {page.path}")
     if as_json:
-        print(views.board_to_json(board))
+        write_data(views.board_to_json(board))
     elif as_csv:
-        print(views.board_to_csv(board, shown), end="")
+        write_data(views.board_to_csv(board, shown))
     elif as_html:
-        print(views.board_to_html(board, shown), end="")
+        write_data(views.board_to_html(board, shown))
     elif not board.groups:
         if where:
             asked = " and ".join(where)
@@ -131,7 +132,7 @@ def leaderboard(
             start = "" if board.unscored else "; to make one: seqzoo run quick"
             note(f"There are no results in {runs} yet{start}")
     elif as_markdown:
-        print(views.board_to_markdown(board, shown), end="")
+        write_data(views.board_to_markdown(board, shown))
     else:
         from rich.text import Text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from seqzoo.results.result import Result, SplitScore
     from seqzoo.runs.run import Run
 
-__all__ = ["print_scores", "report", "report_run"]
+__all__ = ["print_scores", "printed_if_unsaved", "report", "report_run"]
 
 
 def report_run(run: Run, *, as_json: bool) -> None:
@@ -36,9 +37,10 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
 
     from seqzoo.terminal.characters import visible
     from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
     if as_json:
-        print(result.model_dump_json(indent=2))
+        write_data(result.model_dump_json(indent=2))
         return
     console = results()
     if sample := _sample(path, result.step):
@@ -54,6 +56,18 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
     print()
     for line in _next_steps(path, result):
         print(line)
+
+
+@contextmanager
+def printed_if_unsaved(*, as_json: bool) -> Iterator[None]:
+    """Print a result that cannot be written; the error that says so follows."""
+    from seqzoo.results.result import UnsavedResult
+
+    try:
+        yield
+    except UnsavedResult as unsaved:
+        report(unsaved.path.parent, unsaved.result, as_json=as_json)
+        raise
 
 
 def print_scores(scores: Mapping[str, SplitScore]) -> None:

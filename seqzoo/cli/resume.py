@@ -30,8 +30,11 @@ def resume(
     checkpoints, logging, scoring and samples. The run records the change.
     """
     from seqzoo.cli.plugins import installed
-    from seqzoo.cli.report import report_run
+    from seqzoo.cli.report import printed_if_unsaved, report_run
     from seqzoo.runs.api import resume as resume_run
 
-    done = resume_run(run, overrides or [], device=device, registry=installed(), show_progress=True)
+    with printed_if_unsaved(as_json=as_json):
+        done = resume_run(
+            run, overrides or [], device=device, registry=installed(), show_progress=True
+        )
     report_run(done, as_json=as_json)

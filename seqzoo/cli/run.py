@@ -55,7 +55,7 @@ def run(
 
     note(f"seqzoo {__version__}: reading the recipe {recipe}")  # at once: imports take seconds
     from seqzoo.cli.plugins import installed
-    from seqzoo.cli.report import report_run
+    from seqzoo.cli.report import printed_if_unsaved, report_run
     from seqzoo.recipes.load import load_recipe
     from seqzoo.runs.api import run as run_recipe
 
@@ -63,12 +63,13 @@ def run(
     require_settings(recipe, overrides or [], text or [], registry)
     given = [*baselines_override(baselines), *(overrides or [])]
     checked = load_recipe(Path(recipe), registry, overrides=given, texts=text, here=paths_from)
-    done = run_recipe(
-        checked,
-        root=runs,
-        name=name,
-        device=device,
-        show_progress=True,
-        skip_scoring=skip_scoring,
-    )
+    with printed_if_unsaved(as_json=as_json):
+        done = run_recipe(
+            checked,
+            root=runs,
+            name=name,
+            device=device,
+            show_progress=True,
+            skip_scoring=skip_scoring,
+        )
     report_run(done, as_json=as_json)

@@ -32,6 +32,7 @@ def show(
     from seqzoo.plugin.registry import PLUGIN_KINDS
     from seqzoo.recipes.shipped import shipped_recipes
     from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
     *before, name = names
     kinds = ("recipe", *PLUGIN_KINDS)
@@ -41,7 +42,7 @@ def show(
     recipes = shipped_recipes() if before in ([], ["recipe"]) else {}
     if name in recipes:
         text = recipes[name].read_text(encoding="utf-8")
-        print(json.dumps({"kind": "recipe", "name": name, "text": text}) if as_json else text)
+        write_data(json.dumps({"kind": "recipe", "name": name, "text": text}) if as_json else text)
         return
     registry = installed()
     found = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.loss_curve import Axis, LossCurve, loss_curve
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.storage import write_whole
 from seqzoo.terminal.format import pip_install, quoted
 
 __all__ = ["draw_picture", "require_drawable"]
@@ -94,7 +96,9 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None =
             ncols=max(1, min(3, round(size[0] * 14) // (max(map(len, handles)) + 8))),
         )
         dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        figure.savefig(path, dpi=150, metadata=dates.get(path.suffix.lower()))
+        kind, drawn = path.suffix.lower(), io.BytesIO()
+        figure.savefig(drawn, format=kind[1:], dpi=150, metadata=dates.get(kind))
+    write_whole(path, drawn.getvalue())
 
 
 class _Line(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy.typing as npt
 
-from seqzoo.errors import PluginError, SeqzooError
+from seqzoo.errors import PluginError, SeqzooError, error_of_encoding
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 
@@ -118,6 +118,8 @@ def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
     except SeqzooError:
         raise
     except Exception as error:
+        if isinstance(error, UnicodeEncodeError) and (of_user := error_of_encoding(error)):
+            raise of_user from error
         raise PluginError(
             f"{kind} '{name}' of plugin {registry.owner(kind, name)} failed: {_cause(error)}."
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,6 +43,11 @@ def texts_of(texts: Texts | None) -> tuple[str, ...]:
     if not all(text.strip() for text in given):
         raise UsageError("text is empty, expected a file, a folder, a pattern, or - for stdin.")
     if any(re.search("[\0\ud800-\udfff]", text) for text in given):
+        if (encoding := sys.getfilesystemencoding()) != "utf-8":
+            raise UsageError(
+                f"the encoding of the locale is {encoding.upper()}, in which the name of a text "
+                f"cannot be written; run again with LC_ALL=C.UTF-8."
+            )
         raise UsageError("the name of a text is not UTF-8; rename it, or give its folder.")
     return given
 

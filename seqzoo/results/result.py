@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from seqzoo.errors import EnvironmentFault, NewerFormatError, UsageError, require_known_format
+from seqzoo.errors import DiskFault, NewerFormatError, UsageError, require_known_format
 from seqzoo.results.damage import problem_of
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
-from seqzoo.storage import write_whole
+from seqzoo.storage import is_full, write_whole
 from seqzoo.terminal.format import quoted
 
 __all__ = [
@@ -279,16 +279,25 @@ def result_schema() -> dict[str, Any]:
     }
 
 
+class UnsavedResult(DiskFault):
+    """A result that could not be written to `path`; `result` has the scores."""
+
+    def __init__(self, path: Path, result: Result, error: OSError) -> None:
+        problem = f"{path} cannot be written: {error.strerror}"
+        super().__init__(problem, is_full=is_full(error))
+        self.path, self.result = path, result
+
+
 def write_result(path: Path, result: Result) -> None:
     """Write all of it or nothing; it is on disk when this returns.
 
-    Raises EnvironmentFault, and NewerFormatError where the result of a newer seqzoo would be lost.
+    Raises UnsavedResult, and NewerFormatError where the result of a newer seqzoo would be lost.
     """
     require_replaceable(path)
     try:
         write_whole(path, result.model_dump_json(indent=1) + "\n")
     except OSError as error:
-        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
+        raise UnsavedResult(path, result, error) from error
 
 
 def require_replaceable(path: Path) -> None:

@@ -30,7 +30,7 @@ from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import ChangeRecord
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.origin import stored_recipe
-from seqzoo.storage import write_whole
+from seqzoo.storage import is_full, write_whole
 from seqzoo.terminal.format import quoted
 
 __all__ = [
@@ -163,8 +163,9 @@ def write_change(
         write_whole(directory.changes, json.dumps({"changes": changes}, indent=1) + "\n")
         write_whole(directory.recipe, recipe.to_yaml())
     except OSError as error:
+        room = "; make room and run the command again" if is_full(error) else ""
         raise EnvironmentFault(
-            f"the settings of {directory.path} could not be changed: {error.strerror}."
+            f"the settings of {directory.path} could not be changed: {error.strerror}{room}."
         ) from error
 
 

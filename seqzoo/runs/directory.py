@@ -15,6 +15,7 @@ runs/NAME/recipe.yaml     the resolved recipe
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.storage import is_full
 from seqzoo.terminal.format import quoted
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
@@ -62,16 +64,18 @@ class RunDirectory:
         try:
             file = self.lock.open("a+")
         except OSError as error:
+            remedy = "make room" if is_full(error) else "use a copy of the run that can be written"
+            if self.lock.is_dir():
+                remedy = "it must be a file"
             raise EnvironmentFault(
-                f"{self.lock} cannot be opened: {error.strerror}; it must be a file that can be "
-                f"written."
+                f"{self.lock} cannot be opened: {error.strerror}; {remedy}."
             ) from error
         with file:
             self._take(file)
-            file.seek(0)
-            file.truncate()
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            # The lock is held also if a full disk cannot store who holds it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), 0)
+                os.write(file.fileno(), f"{os.getpid()}\n".encode())
             self._held = file
             try:
                 yield
@@ -156,7 +160,10 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
                 require_free(path)
             number += 1
         except OSError as error:
-            raise EnvironmentFault(f"{path} cannot be created: {error.strerror}.") from error
+            remedy = "make room" if is_full(error) else "choose another folder for runs"
+            raise EnvironmentFault(
+                f"{path} cannot be created: {error.strerror}; {remedy}."
+            ) from error
 
 
 def open_run_directory(path: Path) -> RunDirectory:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.results.damage import problem_of
-from seqzoo.storage import write_through
+from seqzoo.storage import is_full, naming, write_through
 
 __all__ = [
     "Bits",
@@ -193,9 +193,12 @@ class Log:
         warn: called with a sentence if the file is shorter. Raises EnvironmentFault if it cannot
         be opened.
         """
+        self._path = path
         try:
             self._file = path.open("ab")
         except OSError as error:
+            if is_full(error):
+                raise
             raise EnvironmentFault(
                 f"{path} cannot be written: {error.strerror}; it must be a file, so move what is "
                 f"there out of the run's folder."
@@ -212,14 +215,17 @@ class Log:
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add one line; readers of the file see it at once."""
-        self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
-        self._file.flush()
+        with naming(self._path):
+            self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
+            self._file.flush()
 
     def sync(self) -> int:
         """Write everything to disk; returns the length in bytes, which a checkpoint stores."""
-        write_through(self._file)
+        with naming(self._path):
+            write_through(self._file)
         return self._file.tell()
 
     def close(self) -> None:
         """Flush and close."""
-        self._file.close()
+        with naming(self._path):
+            self._file.close()

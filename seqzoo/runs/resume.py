@@ -21,6 +21,7 @@ from seqzoo.runs.changes import (
     write_change,
 )
 from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.disk import room_for
 from seqzoo.runs.origin import stored_recipe
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
@@ -50,7 +51,7 @@ def resume_run(
     checkpoint, UsageError if the corpus has changed, RecipeError for overrides that cannot be used.
     """
     directory = open_run_directory(path)
-    with directory.locked():
+    with directory.locked(), room_for(directory):
         checkpoints.clear_unfinished(directory.checkpoints)
         recipe, settings = changed_recipe(directory, registry, overrides)
         newest = checkpoints.load_newest(directory.checkpoints, warn=display.warn)

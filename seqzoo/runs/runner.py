@@ -11,6 +11,7 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
 from seqzoo.runs.build import build_chain, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
+from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.memory import enough_memory_in
@@ -55,7 +56,7 @@ def run_recipe(
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)
     training = make_training(experiment)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
-    with directory.locked():
+    with directory.locked(), room_for(directory, is_new=True):
         write_origin(directory, experiment)
         return directory, train_and_score(directory, experiment, training, score=score)
 

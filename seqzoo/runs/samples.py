@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from seqzoo.errors import EnvironmentFault, SeqzooError
+from seqzoo.errors import DiskFault, SeqzooError
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
-from seqzoo.storage import write_whole
+from seqzoo.storage import is_full, write_whole
 
 __all__ = ["SamplesInTraining", "write_samples"]
 
@@ -102,8 +102,10 @@ def _write(directory: RunDirectory, name: str, text: bytes, *, saved: str) -> No
     try:
         write_whole(path, text)
     except OSError as error:
-        raise EnvironmentFault(
-            f"{path} cannot be written: {error.strerror}; {saved} saved."
+        raise DiskFault(
+            f"{path} cannot be written: {error.strerror}",
+            is_full=is_full(error),
+            saved=f"{saved} saved",
         ) from error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import sys
 
-__all__ = ["LOOKALIKES", "visible"]
+__all__ = ["LOOKALIKES", "can_be_shown", "visible"]
 
 LOOKALIKES = "seqzoo.lookalikes"
 """The name of the error handler of streams that cannot encode every character."""
@@ -34,6 +35,15 @@ def visible(text: str) -> str:
     the rest are U+FFFD. The length does not change.
     """
     return text.translate(_VISIBLE)
+
+
+def can_be_shown(text: str) -> bool:
+    """Whether the encoding of messages has every character of the text."""
+    try:
+        text.encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _ASCII = (

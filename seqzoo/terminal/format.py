@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 
+from seqzoo.terminal.characters import can_be_shown
+
 __all__ = ["approximate_time", "clock", "file_size", "pip_install", "quoted"]
 
 
@@ -36,8 +38,23 @@ def approximate_time(seconds: float) -> str:
 
 
 def quoted(path: str | os.PathLike[str]) -> str:
-    """A path as it can be pasted into a shell: in quotes only where it needs them."""
-    return shlex.quote(os.fspath(path))
+    """A path as it can be pasted into a shell: in quotes only where it needs them.
+
+    Where it has characters that the terminal cannot show, it is printable ASCII, as `ls` writes it;
+    bash, zsh and ksh read this form.
+    """
+    text = os.fspath(path)
+    if text.isprintable() and can_be_shown(text):
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escaped, text.encode("utf-8", "surrogateescape"))) + "'"
+
+
+def _escaped(byte: int) -> str:
+    character = chr(byte)
+    if character in "\\'":
+        return f"\\{character}"
+    # Always three digits: a digit that follows is then not read as a part of the escape.
+    return character if character.isascii() and character.isprintable() else f"\\{byte:03o}"
 
 
 def pip_install(package: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from seqzoo.terminal.characters import LOOKALIKES, visible
 
-__all__ = ["RESULTS", "prepare_streams"]
+__all__ = ["RESULTS", "prepare_streams", "write_data"]
 
 RESULTS = "standard output"
 """The file name of an OSError that is about stdout."""
@@ -37,6 +37,20 @@ def prepare_streams() -> None:
         # Rich does not ask such a terminal for its size; it needs both numbers.
         size = shutil.get_terminal_size()
         os.environ.update(COLUMNS=str(size.columns), LINES=str(size.lines))
+
+
+def write_data(text: str) -> None:
+    """Print a line or more for programs, in UTF-8 whatever the locale; in a terminal, as any text.
+
+    A newline is added where there is none at the end.
+    """
+    text = text if text.endswith("\n") else f"{text}\n"
+    stream = sys.stdout
+    if stream.isatty() or not hasattr(stream, "buffer"):  # a notebook's stream has no bytes
+        stream.write(text)
+        return
+    stream.flush()
+    stream.buffer.write(text.encode("utf-8", LOOKALIKES))
 
 
 def _open_if_closed(number: int) -> None:

@@ -9,12 +9,11 @@ loaded, because neither torch.load nor safetensors detects a changed bit.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from seqzoo.errors import CheckpointError, EnvironmentFault, require_known_format
-from seqzoo.storage import sync_directory, write_through
+from seqzoo.errors import CheckpointError, DiskFault, require_known_format
+from seqzoo.storage import is_full, sync_directory, write_through
 from seqzoo.training.checkpoint_files import (
     FORMAT_VERSION,
     MANIFEST,
@@ -68,7 +67,7 @@ class Checkpoint:
 def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -> Path:
     """Write `folder/step-N`; then remove old ones except the last `keep` and step `best`.
 
-    Raises EnvironmentFault if it cannot be written; the earlier checkpoints stay valid.
+    Raises DiskFault if it cannot be written; the earlier checkpoints stay valid.
     """
     final = folder / f"step-{checkpoint.step}"
     temporary = folder / f"step-{checkpoint.step}.tmp"
@@ -90,7 +89,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
         sync_directory(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise _disk_fault(folder, sum(map(len, files.values())), error) from error
+        raise _disk_fault(folder, list(map(len, files.values())), error) from error
     _prune(folder, newest=checkpoint.step, keep=keep, best=best)
     return final
 
@@ -229,18 +228,22 @@ def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
             shutil.rmtree(folder / f"step-{step}", ignore_errors=True)
 
 
-def _disk_fault(folder: Path, needed: int, error: OSError) -> EnvironmentFault:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        parent = folder if folder.exists() else folder.parent
-        free = shutil.disk_usage(parent).free
-        return EnvironmentFault(
-            f"not enough space for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} "
-            f"free; delete some files and continue with 'seqzoo resume'. The previous checkpoint "
-            f"is complete."
+def _disk_fault(folder: Path, sizes: Sequence[int], error: OSError) -> DiskFault:
+    if not is_full(error):
+        return DiskFault(
+            f"a checkpoint could not be written to {folder}: {_reason(error)}", is_full=False
         )
-    return EnvironmentFault(
-        f"a checkpoint could not be written to {folder} ({_reason(error)}); the previous one is "
-        f"complete."
+    disk = os.statvfs(next(each for each in (folder, *folder.parents) if each.is_dir()))
+    block, free = disk.f_frsize, disk.f_bavail * disk.f_frsize
+    # Files take whole blocks, and so does each of the folders.
+    needed = sum(-(-size // block) * block for size in (*sizes, 1, 1))
+    why = ""
+    if needed <= free:
+        why = f" ({error.strerror}: a quota, or a part that the file system keeps for itself)"
+    return DiskFault(
+        f"not enough space for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} "
+        f"free{why}",
+        is_full=True,
     )
 
 

@@ -39,6 +39,16 @@ def test_files_are_scored_as_the_python_api_scores_them(run: Path) -> None:
     assert (run / "result.json").read_bytes() == before
 
 
+def test_scores_that_cannot_be_written_are_printed_before_the_error(run: Path) -> None:
+    before = result_of(run)["scores"]
+    (run / "result.json").unlink()
+    (run / "result.json").mkdir()  # no file can replace a folder
+    done = seqzoo("eval", "runs/small", "--baselines", "none", "--json", folder=run.parents[1])
+    assert done.returncode == 3
+    assert "runs/small/result.json cannot be written" in done.stderr
+    assert json.loads(done.stdout)["scores"] == before
+
+
 def test_the_training_part_and_prefixes_are_scored_and_not_kept(run: Path) -> None:
     before = (run / "result.json").read_bytes()
     done = seqzoo(

@@ -52,3 +52,21 @@ def test_a_wrong_path_is_a_mistake_of_the_command_line() -> None:
 
 def test_a_lost_result_says_nothing_of_files_that_a_command_may_not_have_written() -> None:
     assert "Files" not in sentence_of_fault(fault(errno.ENOSPC, RESULTS))
+
+
+def test_of_a_file_that_cannot_be_made_the_folder_needs_the_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def access(path: Path, mode: int) -> bool:
+        return not mode & os.W_OK
+
+    monkeypatch.setattr(os, "access", access)  # root may write everywhere
+    (tmp_path / "old").touch()
+    for name in ("old", "new"):
+        sentence = sentence_of_fault(fault(errno.EACCES, tmp_path / name))
+        assert sentence.endswith(f"you need the permission to write in the folder {tmp_path}.")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    sentence = sentence_of_fault(fault(errno.EACCES, tmp_path / "old"))
+    assert sentence.endswith(
+        "old: Permission denied; change its permissions or choose another place."
+    )

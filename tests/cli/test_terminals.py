@@ -17,51 +17,6 @@ import pytest
 from commands import environment, result_of, seqzoo
 
 
-def in_ascii(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """The command where the encoding of its streams is ASCII."""
-    return seqzoo(*arguments, folder=folder, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
-
-
-_COMMANDS = [
-    "--help",
-    "help sample",
-    "list",
-    "show lstm",
-    "leaderboard",
-    "leaderboard --markdown",
-    "leaderboard --csv",
-    "leaderboard --html",
-    "leaderboard --columns help",
-    "compare runs/small runs/größe",
-    "sample runs/größe -n 5",
-    "eval runs/größe --split test",
-    "doctor runs/größe --only environment",
-]
-
-
-@pytest.fixture(scope="module")
-def renamed(finished: Path) -> Path:
-    """The folder with a second run, whose name is not ASCII."""
-    shutil.copytree(finished / "runs" / "small", finished / "runs" / "größe")
-    return finished
-
-
-@pytest.mark.parametrize("command", _COMMANDS)
-def test_ascii_streams_can_encode_the_output_of_every_command(renamed: Path, command: str) -> None:
-    done = in_ascii(*command.split(), folder=renamed)
-    assert done.returncode in (0, 6), done.stderr
-    assert "internal error" not in done.stderr
-    assert done.stderr.isascii()
-    if not command.startswith("sample"):  # which writes the bytes of the model
-        assert done.stdout.isascii()
-
-
-def test_ascii_streams_can_encode_a_message_about_any_name(renamed: Path) -> None:
-    done = in_ascii("sample", "ЖЖ\udcff", folder=renamed)
-    assert done.returncode == 2
-    assert "\\xff" in done.stderr
-
-
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """`seqzoo` in a shell command line is the command line of these tests."""
     line = command.replace("seqzoo", f"'{sys.executable}' -m seqzoo", 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -117,6 +119,22 @@ def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:
     for path in (first, second):
         draw_picture([run("aliased", 0.2, 0.25)], path)
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    pytest.importorskip("matplotlib", reason="pictures need the extra seqzoo[report]")
+    path = tmp_path / "p.svg"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        draw_picture([run("fresh", 0.3, 0.4)], path)
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "old"
 
 
 def test_what_cannot_be_drawn_is_one_sentence_before_any_work(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import hashlib
 import lzma
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
@@ -261,6 +263,24 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"in the way")
-    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "file"))
-    with pytest.raises(CorpusUnavailable, match="SEQZOO_CACHE"):
+    for cache in (tmp_path / "file", tmp_path / "file" / "below"):
+        monkeypatch.setenv("SEQZOO_CACHE", str(cache))
+        with pytest.raises(CorpusUnavailable, match="SEQZOO_CACHE") as caught:
+            open_(registry, size_bytes=10)
+        assert f"{tmp_path / 'file'} is a file, expected a folder" in str(caught.value)
+        assert "room" not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.ENOENT, errno.EROFS])
+def test_room_is_asked_for_only_where_the_disk_is_full(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fail(path: Path, **_: object) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Path, "mkdir", fail)
+    with pytest.raises(CorpusUnavailable, match=os.strerror(code)) as caught:
         open_(registry, size_bytes=10)
+    assert str(tmp_path / "cache" / "pastiche") in str(caught.value)
+    assert ("make room" in str(caught.value)) == (code == errno.ENOSPC)

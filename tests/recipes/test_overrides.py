@@ -79,7 +79,10 @@ def test_a_budget_override_replaces_the_other_unit() -> None:
     bounded = parse(GOOD, "train.budget.epochs=3").train.budget
     assert bounded == BudgetSection(steps=steps, epochs=3)
     (problem,) = problems_of(GOOD, ["train.budget.second=30"])
-    assert problem.message == "unknown option 'train.budget.second'. Did you mean 'train.budget.seconds'?"
+    assert (
+        problem.message
+        == "unknown option 'train.budget.second'. Did you mean 'train.budget.seconds'?"
+    )
 
 
 BAD_OVERRIDES: list[tuple[str, str]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -22,6 +23,27 @@ def test_a_folder_that_cannot_be_created_is_reported_with_the_cause(tmp_path: Pa
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(EnvironmentFault, match="Not a directory"):
         create_run_directory(tmp_path / "runs", "x", numbered=True)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_only_a_full_disk_needs_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fail(path: Path, *_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(EnvironmentFault, match=os.strerror(code)) as created:
+        create_run_directory(tmp_path, "x", numbered=True)
+    with (
+        pytest.raises(EnvironmentFault, match=os.strerror(code)) as locked,
+        RunDirectory(tmp_path).locked(),
+    ):
+        pass
+    for caught in (created, locked):
+        assert ("make room" in str(caught.value)) == (code == errno.ENOSPC)
+        assert "must be a file" not in str(caught.value)
 
 
 def test_a_lock_names_its_process_and_is_released(tmp_path: Path) -> None:

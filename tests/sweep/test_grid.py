@@ -240,7 +240,8 @@ seeds: [1, 2]
     assert missing.startswith("grid.yaml:2:23: recipe ")
     assert missing.endswith("does not exist. Did you mean 'small.yaml'?")
     assert others == [
-        "grid.yaml:3:29: unknown option 'train.log_evry_steps'. Did you mean 'train.log_every_steps'?",
+        "grid.yaml:3:29: unknown option 'train.log_evry_steps'. Did you mean "
+        "'train.log_every_steps'?",
         "grid.yaml:5:41: architecture.options.hidden_size is 'lots', expected a whole number from "
         "1 to 16384.",
         "grid.yaml:6:3: unknown option 'train.batch_sze'. Did you mean 'train.batch_size'?",

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import io
+import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,24 @@ def test_seconds_are_formatted_as_a_clock_shows_them(seconds: float, shown: str)
 @pytest.mark.parametrize("path", ["runs/quick", "läufe und mehr/w", "it's", "$HOME/`x`", "a;b"])
 def test_a_quoted_path_is_one_word_for_a_shell(path: str) -> None:
     assert subprocess.check_output(["sh", "-c", f"printf %s {quoted(path)}"]).decode() == path
+
+
+_HARD = ["läufe/größe", "a\nb", "a\x1b[31m'\\\\1", "l\udce4ufe", "ä1 日本", "a\u202eb"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("path", _HARD)
+def test_a_path_that_cannot_be_printed_is_quoted_in_ascii_and_still_the_same(
+    monkeypatch: pytest.MonkeyPatch, path: str, encoding: str
+) -> None:
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    shown = quoted(path)
+    assert shown.isprintable()
+    if not shown.isascii():
+        assert shown.encode(encoding).decode(encoding) == shlex.quote(path)
+    printed = subprocess.check_output(["bash", "-c", f"printf %s {shown}"])
+    assert printed == path.encode("utf-8", "surrogateescape")
 
 
 def test_a_plain_path_is_not_quoted() -> None:
