@@ -17,6 +17,7 @@ from seqzoo.errors import PluginError, UsageError, require_type
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.paths import expanded
+from seqzoo.terminal.format import quoted
 
 __all__ = ["Texts", "corpus_of", "texts_of"]
 
@@ -49,6 +50,12 @@ def texts_of(texts: Texts | None) -> tuple[str, ...]:
                 f"cannot be written; run again with LC_ALL=C.UTF-8."
             )
         raise UsageError("the name of a text is not UTF-8; rename it, or give its folder.")
+    for text in given:
+        if re.match(r"(https?|ftp)://", text, re.IGNORECASE):
+            raise UsageError(
+                f"{text} is an address, and a text is a file; download it first: curl -LO "
+                f"{quoted(text)}"
+            )
     return given
 
 

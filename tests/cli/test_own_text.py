@@ -134,6 +134,7 @@ def test_a_setting_whose_value_is_the_name_of_a_file_stays_a_setting(folder: Pat
     ("arguments", "says"),
     [
         (("quick", "--text", "note.txt"), "note.txt does not exist. Did you mean 'notes.txt'?"),
+        (("quick", "--text", "https://a.org/b.txt"), "download it first: curl -LO https://a.org/b"),
         (("quick", "--text", "empty.txt"), "empty.txt is empty"),
         (("quick", "--text", "notes/*.pdf"), "matches '*.pdf'"),
         (("quick", "--text", "-"), "the piped text is empty"),
