@@ -8,9 +8,7 @@ from typing import Any
 __all__ = ["OPTIONS", "instead_of_arguments", "option_meant"]
 
 OPTIONS = {
-    ("doctor", "--file"): "--text",
     ("eval", "--text"): "--file",
-    ("run", "--file"): "--text",
     ("sample", "--file"): "--prompt-file",
     ("sample", "--text"): "--prompt",
 }

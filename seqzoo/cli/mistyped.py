@@ -16,7 +16,6 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
 
     error: Typer's exception for a wrong command line. arguments: those of the process.
     """
-    from seqzoo.cli.meant import option_meant
     from seqzoo.plugin.registry import Registry
     from seqzoo.recipes.hints import named_settings
     from seqzoo.recipes.layout import settings_of
@@ -29,8 +28,6 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
     if context is None or not option or not option.startswith("--"):
         return None
     if all(parameter.name != "overrides" for parameter in parameters):
-        return None
-    if option_meant(context.command_path.partition(" ")[2], option):
         return None
     name = option.removeprefix("--")
     value = _value_of(option, arguments)

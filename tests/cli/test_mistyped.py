@@ -158,10 +158,6 @@ def test_a_wrong_option_is_answered_with_the_one_that_it_begins_or_with_a_close_
             ["eval", "quick", "--text", "F"],
             "seqzoo eval has no option '--text'. Did you mean '--file'? See 'seqzoo eval --help'.",
         ),
-        (
-            ["run", "quick", "--file", "F"],
-            "seqzoo run has no option '--file'. Did you mean '--text'? See 'seqzoo run --help'.",
-        ),
     ],
 )
 def test_an_argument_of_another_form_is_answered_with_the_form(
