@@ -123,7 +123,9 @@ class DiskFault(EnvironmentFault):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        return "; ".join(filter(None, (self.problem, self.saved, self.remedy))) + "."
+        text = "; ".join(filter(None, (self.problem, self.saved, self.remedy)))
+        # A full stop would be copied with the command.
+        return text if ": seqzoo " in self.remedy else f"{text}."
 
 
 class NotEnoughMemory(EnvironmentFault):

@@ -9,6 +9,8 @@ __all__ = ["OPTIONS", "instead_of_arguments", "option_meant"]
 
 OPTIONS = {
     ("eval", "--text"): "--file",
+    ("run", "--out"): "--runs",
+    ("run", "--output"): "--runs",
     ("sample", "--file"): "--prompt-file",
     ("sample", "--text"): "--prompt",
 }

@@ -16,6 +16,7 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
 
     error: Typer's exception for a wrong command line. arguments: those of the process.
     """
+    from seqzoo.cli.meant import option_meant
     from seqzoo.plugin.registry import Registry
     from seqzoo.recipes.hints import named_settings
     from seqzoo.recipes.layout import settings_of
@@ -36,6 +37,8 @@ def as_setting(error: Any, arguments: Sequence[str]) -> str | None:
     if name in _TEXT and any(parameter.name == "text" for parameter in parameters):
         text = quoted(value or "FILE")
         return f"there is no option {option}; give your own text with --text: --text {text}"
+    if name in (*_TEXT, "text") or option_meant(context.command_path.partition(" ")[2], option):
+        return None
     known = named_settings(name.split("."), settings_of({}, Registry()))
     if not known and "." not in name and getattr(error, "possibilities", None):
         return None  # a mistyped option

@@ -37,9 +37,10 @@ class Trait(NamedTuple):
         """What to do with a text that is piped in, and is no file."""
         program, *options = self.command.removesuffix(" > NEW").split(" ")
         if program not in _FILTERS:
-            return f"{self.advice}{' before it is piped in' if program else ''}."
+            advice = self.advice.removesuffix(" first")
+            return f"{advice} before it is piped in." if program else f"{self.advice}."
         used = [each for each in options if each not in ("-k", "<", "FILE")]
-        return f"{self.advice}, with {' '.join([program, *used])} in the pipe."
+        return f"{self.advice}; put this into the pipe: {' '.join([program, *used])}"
 
 
 _FILTERS = ("gunzip", "bunzip2", "unxz", "unzstd", "unlz4", "lzip", "iconv", "tail", "tr")

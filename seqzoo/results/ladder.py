@@ -211,8 +211,9 @@ class Ladder:
     def _among(self, place: Placement, *, is_first: bool = False) -> str:
         """A placement in words that name its kind, except that of a static score's own rungs."""
         if is_first and not place.adaptive:
-            kind = "baseline that does not learn while it is scored"
-            return place.words(f"every {kind}", f"the only {kind}")
+            kind = "does not learn while it is scored"
+            only = f"the only baseline that was scored and {kind}"
+            return place.words(f"every baseline that {kind}", only)
         words = place.words("all of them", "the only one")
         return f"compared with {_METHODS[place.adaptive]}: {words}" if words else ""
 

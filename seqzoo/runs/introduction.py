@@ -88,7 +88,8 @@ def _limits(budget: BudgetSection) -> str:
     if budget.bytes is not None:
         limits.append(f"{budget.bytes:,} bytes")
     if budget.epochs is not None:
-        limits.append(f"{budget.epochs:g} passes over the training part")
+        passes = "pass" if budget.epochs == 1 else "passes"
+        limits.append(f"{budget.epochs:g} {passes} over the training part")
     if budget.seconds is not None:
         limits.append(f"{budget.seconds:g} s")
     return " or ".join(limits) + (", whichever comes first" if len(limits) > 1 else "")

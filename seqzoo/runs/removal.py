@@ -40,9 +40,10 @@ def removal_of(path: Path) -> Removal:
     if path.name in ("", ".."):
         path = path.resolve()
     if (path / "sweep.yaml").exists():
+        members = sorted(entry for entry in path.iterdir() if is_run(entry))
+        such = f"give its members, such as {quoted(members[0])}, and " if members else ""
         raise UsageError(
-            f"{path} is a sweep, not a run; give its members, such as {quoted(path)}/*, and delete "
-            f"the folder itself by other means."
+            f"{path} is a sweep, not a run; {such}delete the folder itself by other means."
         )
     if not is_run(path):
         open_run_directory(path)

@@ -155,6 +155,14 @@ def test_a_wrong_option_is_answered_with_the_one_that_it_begins_or_with_a_close_
             "seqzoo schema does not take 'more'. See 'seqzoo schema --help'.",
         ),
         (
+            ["resume", "quick", "--text", "F"],
+            "seqzoo resume has no option '--text'. See 'seqzoo resume --help'.",
+        ),
+        (
+            ["run", "quick", "--output", "out"],
+            "seqzoo run has no option '--output'. Did you mean '--runs'? See 'seqzoo run --help'.",
+        ),
+        (
             ["eval", "quick", "--text", "F"],
             "seqzoo eval has no option '--text'. Did you mean '--file'? See 'seqzoo eval --help'.",
         ),

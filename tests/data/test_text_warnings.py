@@ -81,10 +81,13 @@ def test_a_file_is_named_with_what_to_do(
 @pytest.mark.parametrize(
     ("data", "ending"),
     [
-        (gzip.compress(prose(9000)), "unpack it first, with gunzip in the pipe."),
-        (prose(9000).decode().encode("utf-16"), "with iconv -f UTF-16 -t UTF-8 in the pipe."),
-        (prose(9000).replace(b"\n", b"\r\n"), "with tr -d '\\r' in the pipe."),
-        (b"PK\x03\x04" + bytes(9000), "unpack it first before it is piped in."),
+        (gzip.compress(prose(9000)), "unpack it first; put this into the pipe: gunzip"),
+        (
+            prose(9000).decode().encode("utf-16"),
+            "; put this into the pipe: iconv -f UTF-16 -t UTF-8",
+        ),
+        (prose(9000).replace(b"\n", b"\r\n"), "; put this into the pipe: tr -d '\\r'"),
+        (b"PK\x03\x04" + bytes(9000), "; unpack it before it is piped in."),
         (b"\x89PNG\r\n\x1a\n" + bytes(9000), "leave it out if you want text."),
     ],
 )

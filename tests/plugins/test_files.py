@@ -180,7 +180,10 @@ def test_an_empty_folder_is_named(
     write(tmp_path, hidden)
     with pytest.raises(UsageError) as caught:
         open_(registry, "directory", tmp_path)
-    assert str(caught.value) == f"The folder {tmp_path} is empty (hidden files are not read)."
+    assert str(caught.value) == (
+        f"The folder {tmp_path} has no files to read (hidden files and runs of seqzoo are "
+        f"left out)."
+    )
 
 
 names = st.lists(

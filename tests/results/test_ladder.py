@@ -117,8 +117,8 @@ def test_one_baseline_is_not_called_every_baseline() -> None:
     assert equal.endswith("Equal to uniform (8.000), the only baseline that was scored.")
     two = Ladder((uniform, bzip2))
     assert two.sentence(3.0, "test", num_bytes=9).endswith(
-        f"Better than uniform (8.000), the only baseline that does not learn while it is scored. "
-        f"{OTHERS}worse than bzip2 (2.280), the only one."
+        f"Better than uniform (8.000), the only baseline that was scored and does not learn while "
+        f"it is scored. {OTHERS}worse than bzip2 (2.280), the only one."
     )
     assert two.sentence(2.0, "test", num_bytes=9).endswith(
         "Better than every baseline; the closest is bzip2 (2.280)."

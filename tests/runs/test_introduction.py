@@ -9,6 +9,7 @@ import yaml
 from commands import SMALL, seqzoo
 
 import seqzoo as package
+from seqzoo.recipes.sections import BudgetSection
 from seqzoo.runs import introduction
 
 RECIPE = yaml.safe_load(SMALL)
@@ -44,6 +45,11 @@ def test_how_often_a_text_is_read_is_a_number_without_a_power_of_ten(
     share: float, words: str
 ) -> None:
     assert introduction._times(share) == words
+
+
+def test_one_pass_is_singular() -> None:
+    assert introduction._limits(BudgetSection(epochs=1)) == "1 pass over the training part"
+    assert introduction._limits(BudgetSection(epochs=2)) == "2 passes over the training part"
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])

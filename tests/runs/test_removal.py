@@ -44,7 +44,7 @@ def test_what_is_not_certainly_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cases = {
         own: "nothing that a run has written",
-        sweep: "is a sweep, not a run",
+        sweep: f"is a sweep, not a run; give its members, such as {sweep / 'member'}, and",
         tmp_path / "runs": "is a folder of runs",
         tmp_path / "empty": "is not a run of seqzoo",
         tmp_path / "file": "is not a run of seqzoo",

@@ -20,7 +20,10 @@ def files_below(folder: Path, pattern: str) -> list[Path]:
     found = {path.relative_to(folder).as_posix(): path for path in _visible_files(folder)}
     paths = [found[relative] for relative in sorted(found) if _matches(relative, pattern)]
     if not found:
-        raise UsageError(f"The folder {shown(folder)} is empty (hidden files are not read).")
+        raise UsageError(
+            f"The folder {shown(folder)} has no files to read (hidden files and runs of seqzoo are "
+            f"left out)."
+        )
     if not paths:
         raise UsageError(
             f"no file in {shown(folder)} matches '{pattern}' (files in it that are not hidden: "
