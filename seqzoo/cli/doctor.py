@@ -11,6 +11,7 @@ from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, recipe_or_run, whol
 from seqzoo.cli.recipes import Texts
 
 if TYPE_CHECKING:
+    from seqzoo.data.corpus import Data
     from seqzoo.doctor.diagnosis import Diagnosis
     from seqzoo.doctor.subject import Settings, Subject
     from seqzoo.plugin.registry import Registry
@@ -77,7 +78,7 @@ def doctor(
         _require_writable(fixed, target)
     changes = list(overrides or [])
     source = _recipe_file(target, changes, text or [])
-    recipe = None
+    recipe = data = None
     if source is not None:
         from seqzoo.recipes.load import load_recipe
 
@@ -86,7 +87,7 @@ def doctor(
             from seqzoo.runs.prepare import prepare
             from seqzoo.terminal.display import TerminalDisplay
 
-            recipe, _ = prepare(recipe, root=DEFAULT_RUNS, name=None, display=TerminalDisplay())
+            recipe, data = prepare(recipe, root=DEFAULT_RUNS, name=None, display=TerminalDisplay())
             changes = [*_of_own_text(recipe), *changes]
     from seqzoo.doctor.checks import select_checks
     from seqzoo.doctor.diagnosis import diagnose
@@ -98,7 +99,7 @@ def doctor(
 
     with meter("doctor", messages()) as display:
         settings = Settings(quick=quick, seed=seed)
-        subject = _subject(target, recipe, registry, settings, device=device)
+        subject = _subject(target, recipe, data, registry, settings, device=device)
         # Without a target there is only the machine to look at.
         checks = select_checks(subject.registry, only or ([] if target else ["environment"]))
         step = 1 / max(len(checks), 1)
@@ -175,6 +176,7 @@ def _recipe_file(target: Path | None, overrides: list[str], texts: list[str]) ->
 def _subject(
     target: Path | None,
     recipe: Recipe | None,
+    data: Data | None,
     registry: Registry,
     settings: Settings,
     *,
@@ -195,6 +197,7 @@ def _subject(
         title=f"recipe {target}",
         device=device,
         settings=settings,
+        data=data,
         display=TerminalDisplay(),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from seqzoo.data.corpus import Data
 from seqzoo.data.tokens import encode
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.pipeline import Pipeline
@@ -39,11 +40,15 @@ def subject_of_recipe(
     title: str,
     device: str | None = None,
     settings: Settings | None = None,
+    data: Data | None = None,
     display: Display | None = None,
 ) -> Subject:
-    """Before any training: the model is newly initialised. display: None for a silent one."""
+    """Before any training: the model is newly initialised.
+
+    data: of the recipe's corpus, if it is open already. display: None for a silent one.
+    """
     runtime = make_runtime(recipe.runtime, device=device)
-    experiment = new_experiment(recipe, runtime=runtime, display=display or Display())
+    experiment = new_experiment(recipe, runtime=runtime, data=data, display=display or Display())
     return _subject(experiment, title, settings=settings)
 
 
