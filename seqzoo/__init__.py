@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
+    from seqzoo.plugin.contexts import (
+        ArchitectureContext,
+        BaselineContext,
+        Context,
+        CorpusContext,
+        SamplerContext,
+        StreamContext,
+        TokenizerContext,
+        TrackerContext,
+    )
     from seqzoo.plugin.contracts import (
         Batch,
         Sampler,
@@ -59,6 +69,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
+    "plugin.contexts": (
+        "ArchitectureContext",
+        "BaselineContext",
+        "Context",
+        "CorpusContext",
+        "SamplerContext",
+        "StreamContext",
+        "TokenizerContext",
+        "TrackerContext",
+    ),
     "plugin.contracts": (
         "Batch",
         "Sampler",
@@ -99,14 +119,18 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ArchitectureContext",
     "ArchitectureSpec",
+    "BaselineContext",
     "BaselineScore",
     "BaselineSpec",
     "Batch",
     "Benchmark",
     "Check",
     "CheckSubject",
+    "Context",
     "Corpus",
+    "CorpusContext",
     "CorpusSpec",
     "CorpusUnavailable",
     "Interrupted",
@@ -118,6 +142,7 @@ __all__ = [
     "Result",
     "Run",
     "Sampler",
+    "SamplerContext",
     "SamplerSpec",
     "SequenceModel",
     "SeqzooError",
@@ -125,12 +150,15 @@ __all__ = [
     "Span",
     "State",
     "Stream",
+    "StreamContext",
     "StreamSpec",
     "Subject",
     "TextScore",
     "Tokenizer",
+    "TokenizerContext",
     "TokenizerSpec",
     "Tracker",
+    "TrackerContext",
     "TrackerSpec",
     "UsageError",
     "cache_directory",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from commands import REPOSITORY, SMALL, environment, seqzoo
 
+from seqzoo import CorpusContext
 from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import load_recipe
@@ -129,7 +130,9 @@ def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> 
         script.replace("forward=forward", "forward=forward, quick=True")
     )
     spec = registry.get("corpus", "pastiche")
-    text = spec.open(spec.options.model_validate({"size_bytes": 200_000}), tmp_path)
+    text = spec.open(
+        spec.options.model_validate({"size_bytes": 200_000}), CorpusContext(base=tmp_path)
+    )
     (tmp_path / "input.txt").write_bytes(text.data.tobytes())
     ran = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqzoo.model import state as states
+from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.plugin.specs import ArchitectureSpec, Options
 
 __all__ = ["TOLERANCE_NATS", "Agreement", "losses_agree"]
@@ -53,11 +54,12 @@ def losses_agree(
     options must have no dropout.
     """
     torch.manual_seed(0)
-    forms: dict[str, nn.Module] = {"seqzoo": spec.build(options, vocab_size=vocab_size)}
+    context = ArchitectureContext(vocab_size=vocab_size)
+    forms: dict[str, nn.Module] = {"seqzoo": spec.build(options, context)}
     initial = {name: tensor.clone() for name, tensor in forms["seqzoo"].state_dict().items()}
-    for name, build in (("plain torch", spec.reference), ("equations", spec.naive)):
+    for name, build in (("plain torch", spec.plain_torch), ("equations", spec.step_by_step)):
         if build is not None:
-            forms[name] = build(options, vocab_size=vocab_size)
+            forms[name] = build(options, context)
             forms[name].load_state_dict(initial)
     # Each token is one or two above the previous one, which a model can learn.
     steps = torch.randint(1, 3, (batch_size, updates * length + 1))

@@ -15,6 +15,7 @@ from torch import nn
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime
+from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.specs import ArchitectureSpec, Options
 from seqzoo.recipes.sections import TrainSection
@@ -23,9 +24,10 @@ from seqzoo.terminal.console import messages, warn
 from seqzoo.terminal.progress import meter
 from seqzoo.training.loop import Hooks, Training, train
 
-__all__ = ["VOCAB_SIZE", "OwnTraining", "PlainTraining", "random_text"]
+__all__ = ["CONTEXT", "VOCAB_SIZE", "OwnTraining", "PlainTraining", "random_text"]
 
 VOCAB_SIZE = 256
+CONTEXT = ArchitectureContext(vocab_size=VOCAB_SIZE)
 
 
 class OwnTraining:
@@ -40,7 +42,7 @@ class OwnTraining:
         data: np.ndarray,
     ) -> None:
         torch.manual_seed(0)
-        model: SequenceModel = spec.build(options, vocab_size=VOCAB_SIZE)
+        model: SequenceModel = spec.build(options, CONTEXT)
         model.prepare(data)
         lanes = Lanes(data, batch_size=section.batch_size)
         self.training = Training(

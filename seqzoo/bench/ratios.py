@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqzoo.bench.loops import VOCAB_SIZE, OwnTraining, PlainTraining, random_text
+from seqzoo.bench.loops import CONTEXT, VOCAB_SIZE, OwnTraining, PlainTraining, random_text
 from seqzoo.model.generate import generate, generate_batch
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
@@ -124,7 +124,7 @@ def sampling_ratio(
     streams: int = 1,
 ) -> Ratio:
     """Bytes per second of seqzoo's sampling over those of plain torch; streams: texts at once."""
-    model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
+    model = spec.build(options, CONTEXT).eval()
     plain = _reference(spec, options).eval()
     plain_seconds, our_seconds = _alternate(
         lambda: _plain_sampling(plain, length, streams),
@@ -143,7 +143,7 @@ def sampling_growth(
     spec: ArchitectureSpec, options: Options, *, rounds: int = 5, length: int = 300
 ) -> Ratio:
     """Seconds per byte at the end of a long text over seconds per byte at its beginning."""
-    model = spec.build(options, vocab_size=VOCAB_SIZE).eval()
+    model = spec.build(options, CONTEXT).eval()
     late_seconds, early_seconds = [], []
     for _ in range(rounds):
         stream = generate(model, _Bytes(), chain=(), prompt=b"a", num_tokens=8 * length, seed=1)
@@ -185,8 +185,8 @@ def _our_sampling(model: SequenceModel, length: int, streams: int) -> None:
 def _reference(spec: ArchitectureSpec, options: Options) -> nn.Module:
     """The plain form that a plugin declares for comparison, else the model itself."""
     torch.manual_seed(0)
-    build = spec.reference or spec.build
-    return build(options, vocab_size=VOCAB_SIZE)
+    build = spec.plain_torch or spec.build
+    return build(options, CONTEXT)
 
 
 def _alternate(

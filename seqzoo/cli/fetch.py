@@ -23,13 +23,16 @@ def fetch(
     from seqzoo.cli.plugins import installed
     from seqzoo.data.corpus import sha256_of
     from seqzoo.plugin.build import build
+    from seqzoo.plugin.contexts import CorpusContext
     from seqzoo.recipes.load import plugin_options
     from seqzoo.recipes.sections import Choice
     from seqzoo.terminal.console import results
 
     registry = installed()
     checked = plugin_options(registry.get("corpus", corpus), options or [])
-    opened = build(registry, "corpus", Choice(name=corpus, options=checked), Path.cwd())
+    opened = build(
+        registry, "corpus", Choice(name=corpus, options=checked), CorpusContext(base=Path.cwd())
+    )
     results().print(
         f"{opened.name}: {len(opened.data):,} bytes, sha256 {sha256_of(opened.data)}\n"
         f"{opened.origin}",

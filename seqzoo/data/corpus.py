@@ -13,6 +13,7 @@ import numpy as np
 
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.plugin.build import build
+from seqzoo.plugin.contexts import CorpusContext
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Span
@@ -37,7 +38,7 @@ class Splits:
     @property
     def held_out(self) -> Span:
         """Validation and test together: everything after the training part."""
-        return Span(self.validation.data, self.validation.start, self.test.stop)
+        return Span(self.test.data, self.validation.start, self.test.stop)
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,14 @@ def open_corpus(
     fallback is used. Raises UsageError for a wrong name or option, CorpusUnavailable if the corpus
     is missing and the recipe names no fallback.
     """
+    context = CorpusContext(base=base)
     try:
-        return build(registry, "corpus", section, base)
+        return build(registry, "corpus", section, context)
     except CorpusUnavailable as error:
         fallback = section.fallback
         if fallback is None:
             raise
-        corpus = build(registry, "corpus", fallback, base)
+        corpus = build(registry, "corpus", fallback, context)
         reason = str(error).rstrip(".")
         announce(
             f"Corpus '{section.name}' is not available: {reason}. The fallback '{corpus.name}' is "

@@ -269,7 +269,7 @@ class Subject:
             data.splits,
             corpus_sha256=data.sha256,
             use_cache=self._use_cache,
-            wanted=lambda spec: spec.guesses,
+            wanted=lambda spec: spec.has_accuracy,
         )
 
     def random_tokens(self, rows: int, length: int) -> torch.Tensor:

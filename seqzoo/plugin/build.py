@@ -8,9 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
-import numpy.typing as npt
-
 from seqzoo.errors import PluginError, SeqzooError, error_of_encoding
+from seqzoo.plugin.contexts import (
+    ArchitectureContext,
+    Context,
+    CorpusContext,
+    SamplerContext,
+    StreamContext,
+    TokenizerContext,
+    TrackerContext,
+)
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 
@@ -47,42 +54,41 @@ def _contract(kind: str) -> type:
 
 @overload
 def build(
-    registry: Registry, kind: Literal["architecture"], choice: ChosenPlugin, *, vocab_size: int
+    registry: Registry,
+    kind: Literal["architecture"],
+    choice: ChosenPlugin,
+    context: ArchitectureContext,
 ) -> SequenceModel: ...
 @overload
-def build(registry: Registry, kind: Literal["tokenizer"], choice: ChosenPlugin) -> Tokenizer: ...
+def build(
+    registry: Registry, kind: Literal["tokenizer"], choice: ChosenPlugin, context: TokenizerContext
+) -> Tokenizer: ...
 @overload
 def build(
-    registry: Registry,
-    kind: Literal["stream"],
-    choice: ChosenPlugin,
-    tokens: npt.NDArray[Any],
-    *,
-    batch_size: int,
+    registry: Registry, kind: Literal["stream"], choice: ChosenPlugin, context: StreamContext
 ) -> Stream: ...
 @overload
-def build(registry: Registry, kind: Literal["sampler"], choice: ChosenPlugin) -> Sampler: ...
+def build(
+    registry: Registry, kind: Literal["sampler"], choice: ChosenPlugin, context: SamplerContext
+) -> Sampler: ...
 @overload
 def build(
-    registry: Registry, kind: Literal["corpus"], choice: ChosenPlugin, base: Path
+    registry: Registry, kind: Literal["corpus"], choice: ChosenPlugin, context: CorpusContext
 ) -> Corpus: ...
 @overload
 def build(
-    registry: Registry, kind: Literal["tracker"], choice: ChosenPlugin, run_directory: Path
+    registry: Registry, kind: Literal["tracker"], choice: ChosenPlugin, context: TrackerContext
 ) -> Tracker: ...
-def build(
-    registry: Registry, kind: str, choice: ChosenPlugin, *arguments: Any, **further: Any
-) -> Any:
+def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context) -> Any:
     """The object that `choice` names, checked to be an instance of the contract of its kind.
 
-    The arguments after `choice` are those of the spec; see seqzoo/plugin/specs.py.
     Raises UsageError if the name is not installed, PluginError if the plugin fails or builds an
     object of another type, and any SeqzooError that the plugin raises, such as CorpusUnavailable.
     """
     spec: Any = registry.get(kind, choice.name)
     function = "build" if hasattr(spec, "build") else "open"
     with as_plugin_error(registry, kind, choice.name):
-        built = getattr(spec, function)(choice.options, *arguments, **further)
+        built = getattr(spec, function)(choice.options, context)
         contract = _contract(kind)
         article = "an" if contract.__name__[0] in "AEIOU" else "a"
         require(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +17,15 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from seqzoo.plugin.contexts import (
+        ArchitectureContext,
+        BaselineContext,
+        CorpusContext,
+        SamplerContext,
+        StreamContext,
+        TokenizerContext,
+        TrackerContext,
+    )
     from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
 
 __all__ = [
@@ -101,50 +109,48 @@ class Benchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureSpec(Spec):
-    """A sequence model: `build(options, vocab_size=V)` gives a `SequenceModel` on the CPU.
+    """A sequence model: `build(options, context)` gives a `SequenceModel` on the CPU.
 
-    reference: builds the same network in plain torch, with equal parameter names, so that `seqzoo
+    plain_torch: builds the same network in plain torch, with equal parameter names, so that `seqzoo
     bench` and tests can compare: a module that maps (tokens, state or None) to (logits, state).
-    naive: the same network token by token, as its equations say, if `build` has a faster form.
+    step_by_step: the same network token by token, as its equations say, if `build` has a faster
+    form.
     benchmarks: the sizes at which it is measured; without any, its default options.
     """
 
     kind: ClassVar[str] = "architecture"
-    build: Callable[..., SequenceModel]
-    reference: Callable[..., nn.Module] | None = None
-    naive: Callable[..., nn.Module] | None = None
+    build: Callable[[Any, ArchitectureContext], SequenceModel]
+    plain_torch: Callable[[Any, ArchitectureContext], nn.Module] | None = None
+    step_by_step: Callable[[Any, ArchitectureContext], nn.Module] | None = None
     benchmarks: tuple[Benchmark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSpec(Spec):
-    """Bytes to token ids and back: `build(options)` gives a `Tokenizer` that has learnt nothing."""
+    """Bytes to token ids and back: `build(options, context)` gives a new `Tokenizer`."""
 
     kind: ClassVar[str] = "tokenizer"
-    build: Callable[[Any], Tokenizer]
+    build: Callable[[Any, TokenizerContext], Tokenizer]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSpec(Spec):
-    """The order of training's text: `open(options, tokens, batch_size=B)` gives a `Stream`.
-
-    tokens: (N,) unsigned integers, the training split; a stream only indexes them.
-    """
+    """The order in which training reads its tokens: `open(options, context)` gives a `Stream`."""
 
     kind: ClassVar[str] = "stream"
-    open: Callable[..., Stream]
+    open: Callable[[Any, StreamContext], Stream]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerSpec(Spec):
-    """A link of the sampling chain: `build(options)` gives a `Sampler`.
+    """A link of the sampling chain: `build(options, context)` gives a `Sampler`.
 
     Its name is also an option of `seqzoo sample`, with the shorthand option as its value.
     letter: a short form of that option, "t" for `-t`; "" for none.
     """
 
     kind: ClassVar[str] = "sampler"
-    build: Callable[[Any], Sampler]
+    build: Callable[[Any, SamplerContext], Sampler]
     letter: str = ""
 
     def __post_init__(self) -> None:
@@ -155,9 +161,8 @@ class SamplerSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusSpec(Spec):
-    """Bytes to learn from: `open(options, base)` gives a `Corpus`.
+    """Bytes to learn from: `open(options, context)` gives a `Corpus`.
 
-    base: the folder that relative paths in the options start from (the recipe's).
     `open` raises CorpusUnavailable if the bytes are not available, so that the recipe's fallback is
     used, and UsageError if an option is wrong.
     for_texts: `for_texts(texts)` gives the options with which this corpus opens the user's own
@@ -166,7 +171,7 @@ class CorpusSpec(Spec):
     """
 
     kind: ClassVar[str] = "corpus"
-    open: Callable[[Any, Path], Corpus]
+    open: Callable[[Any, CorpusContext], Corpus]
     for_texts: Callable[[tuple[str, ...]], Options | None] | None = None
 
 
@@ -197,12 +202,16 @@ class BaselineScore:
 class Span:
     """A part of a corpus: the bytes [start, stop) and, as context, all bytes before them.
 
-    data: (N,) uint8, the whole corpus.
+    data: (stop,) uint8, the corpus up to the end of the part.
     """
 
     data: np.ndarray
     start: int
     stop: int
+
+    def __post_init__(self) -> None:
+        # What follows the part is the future: nothing that scores it can read it by mistake.
+        object.__setattr__(self, "data", self.data[: self.stop])
 
     @property
     def bytes(self) -> np.ndarray:
@@ -225,21 +234,19 @@ class Span:
 class BaselineSpec(Spec):
     """A classical predictor, which is not trained by gradients.
 
-    `score(options, training, splits)` gives `BaselineScore`s, one for each rung of the ladder. One
-    that takes long can yield the finished share (0 to 1) now and then: it is shown, and there the
+    `score(options, context)` gives `BaselineScore`s, one for each rung of the ladder. One that
+    takes long can yield the finished share (0 to 1) now and then: it is shown, and there the
     baseline can be stopped.
-    training: (N,) uint8, all that it may learn from. splits: name -> `Span`; each is scored alone,
-    every byte once, independent of the other splits.
     version: increase it when the scores change, so that cached scores are not used.
-    guesses: it has a most probable next byte, so its scores have an accuracy.
+    has_accuracy: it has a most probable next byte, so its scores have an accuracy.
     seconds_per_megabyte: rough processor time for each megabyte of training and splits, to know
     what a ladder will cost before it is made; None: measured on the first bytes of the text.
     """
 
     kind: ClassVar[str] = "baseline"
-    score: Callable[[Any, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore | float]]
+    score: Callable[[Any, BaselineContext], Iterable[BaselineScore | float]]
     version: int = 1
-    guesses: bool = False
+    has_accuracy: bool = False
     seconds_per_megabyte: float | None = None
 
     def __post_init__(self) -> None:
@@ -250,7 +257,7 @@ class BaselineSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec(Spec):
-    """An output for metrics: `open(options, run_directory)` gives a `Tracker`."""
+    """An output for metrics: `open(options, context)` gives a `Tracker`."""
 
     kind: ClassVar[str] = "tracker"
-    open: Callable[[Any, Path], Tracker]
+    open: Callable[[Any, TrackerContext], Tracker]

@@ -12,6 +12,12 @@ from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.build import as_plugin_error, build, require
+from seqzoo.plugin.contexts import (
+    ArchitectureContext,
+    SamplerContext,
+    StreamContext,
+    TokenizerContext,
+)
 from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
@@ -28,13 +34,15 @@ __all__ = [
 
 def build_tokenizer(recipe: Recipe) -> Tokenizer:
     """The recipe's tokenizer, before it learns."""
-    return build(recipe.registry, "tokenizer", recipe.tokenizer)
+    context = TokenizerContext(base=recipe.base)
+    return build(recipe.registry, "tokenizer", recipe.tokenizer, context)
 
 
 def build_model(recipe: Recipe, *, vocab_size: int) -> SequenceModel:
     """The recipe's architecture, initialised from the recipe's seed."""
     torch.manual_seed(recipe.train.seed)
-    return build(recipe.registry, "architecture", recipe.architecture, vocab_size=vocab_size)
+    context = ArchitectureContext(base=recipe.base, vocab_size=vocab_size)
+    return build(recipe.registry, "architecture", recipe.architecture, context)
 
 
 def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
@@ -42,7 +50,10 @@ def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
     choice, batch_size = recipe.train.stream, recipe.train.batch_size
     if choice is None:
         return Lanes(tokens, batch_size=batch_size)
-    return build(recipe.registry, "stream", choice, tokens, batch_size=batch_size)
+    context = StreamContext(
+        base=recipe.base, tokens=tokens, batch_size=batch_size, seed=recipe.train.seed
+    )
+    return build(recipe.registry, "stream", choice, context)
 
 
 def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
@@ -77,14 +88,17 @@ def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
         model(tokens, model.initial_state(B))
 
 
-def build_chain(links: Iterable[Choice], registry: Registry, *, vocab_size: int) -> list[Sampler]:
+def build_chain(
+    links: Iterable[Choice], registry: Registry, context: SamplerContext
+) -> list[Sampler]:
     """The samplers that the links name, in order; each is tried once on equal logits.
 
     Raises PluginError, which names the plugin, if a sampler fails or breaks its contract.
     """
     chain: list[Sampler] = []
+    vocab_size = context.vocab_size
     for link in links:
-        sampler = build(registry, "sampler", link)
+        sampler = build(registry, "sampler", link, context)
         with as_plugin_error(registry, "sampler", link.name):
             history = torch.zeros(2, min(sampler.history_length, 2), dtype=torch.int64)
             logits = sampler(torch.zeros(2, vocab_size), history)

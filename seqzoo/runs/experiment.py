@@ -13,7 +13,8 @@ from seqzoo.model.generate import generate
 from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.build import as_plugin_error
-from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+from seqzoo.plugin.contexts import SamplerContext
+from seqzoo.plugin.contracts import Sampler, SequenceModel, Tokenizer
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice, SplitSection
@@ -120,6 +121,13 @@ class Experiment:
             load_weights(model, self.weights)
             return model.to(self.runtime.device).eval()
 
+    def chain(self, links: Iterable[Choice]) -> list[Sampler]:
+        """The samplers that the links name, in order, each tried once."""
+        context = SamplerContext(
+            base=self.recipe.base, vocab_size=self.tokenizer.vocab_size, tokenizer=self.tokenizer
+        )
+        return build_chain(links, self.registry, context)
+
     def generate(
         self, prompt: bytes, *, length: int, chain: Iterable[Choice], seed: int
     ) -> Iterator[bytes]:
@@ -127,7 +135,7 @@ class Experiment:
         pieces = generate(
             self.model,
             self.tokenizer,
-            chain=build_chain(chain, self.registry, vocab_size=self.tokenizer.vocab_size),
+            chain=self.chain(chain),
             prompt=prompt,
             num_tokens=length,
             seed=seed,

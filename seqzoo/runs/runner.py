@@ -9,7 +9,7 @@ from seqzoo.data.corpus import Data
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
-from seqzoo.runs.build import build_chain, open_stream
+from seqzoo.runs.build import open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
@@ -67,7 +67,7 @@ def make_training(experiment: Experiment) -> Training:
     stream = open_stream(recipe, experiment.training.tokens)
     model = experiment.model
     # Before training, so that a mistake in the chain is reported now and not at the end.
-    build_chain(recipe.sample.chain, recipe.registry, vocab_size=experiment.tokenizer.vocab_size)
+    experiment.chain(recipe.sample.chain)
     if recipe.runtime.compile:
         experiment.display.note("the first update compiles the model, which takes a minute or more")
         model.compile()

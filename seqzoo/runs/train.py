@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from seqzoo.data.tokens import encode_span
 from seqzoo.plugin.build import build
+from seqzoo.plugin.contexts import TrackerContext
 from seqzoo.recipes.sections import Choice
 from seqzoo.results.ladder import Ladder
 from seqzoo.runs.directory import RunDirectory
@@ -173,9 +174,10 @@ def _open_trackers(
 def _open_tracker(
     experiment: Experiment, choice: Choice, directory: RunDirectory
 ) -> GuardedTracker:
+    context = TrackerContext(base=experiment.recipe.base, run_directory=directory.path)
     return GuardedTracker(
         choice.name,
-        lambda: build(experiment.registry, "tracker", choice, directory.path),
+        lambda: build(experiment.registry, "tracker", choice, context),
         warn=experiment.display.warn,
     )
 

@@ -17,6 +17,7 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
+from seqzoo.plugin.contexts import BaselineContext
 from seqzoo.plugin.specs import BaselineSpec, Span
 
 __all__ = ["expected_seconds", "slowness"]
@@ -75,7 +76,8 @@ def _measured(
         share = min(1.0, size / num_bytes)
         parts = {name: span.first(_part(len(span), share)) for name, span in splits.items()}
         begun = time.perf_counter()
-        for _ in spec.score(spec.options(), training[: _part(len(training), share)], parts):
+        context = BaselineContext(training=training[: _part(len(training), share)], splits=parts)
+        for _ in spec.score(spec.options(), context):
             pass
         seconds = time.perf_counter() - begun
         if seconds >= _ENOUGH_SECONDS or size * _GROWTH > num_bytes / _GROWTH:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from seqzoo.plugin.contexts import BaselineContext
 from seqzoo.plugin.registry import Registered, Registry
 from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec, Span
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
@@ -226,7 +227,7 @@ def _steps(
     spec: BaselineSpec, training: npt.NDArray[np.uint8], splits: Mapping[str, Span]
 ) -> Generator[BaselineScore | float, None, None]:
     """What a baseline yields; closing it closes the baseline where it is."""
-    yield from spec.score(spec.options(), training, splits)
+    yield from spec.score(spec.options(), BaselineContext(training=training, splits=splits))
 
 
 def _sort_key(rung: Rung) -> float:

@@ -15,7 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqzoo import Corpus, CorpusSpec, CorpusUnavailable, Options, UsageError, hookimpl
+from seqzoo import (
+    Corpus,
+    CorpusContext,
+    CorpusSpec,
+    CorpusUnavailable,
+    Options,
+    UsageError,
+    hookimpl,
+)
 from seqzoo.data.corpus import open_corpus, sha256_of, split
 from seqzoo.plugin.registry import Owner, Registry
 from seqzoo.recipes.sections import Choice, CorpusSection
@@ -36,16 +44,16 @@ def corpus_of(size: int) -> Corpus:
 class CorporaPlugin:
     @hookimpl
     def register_corpora(self) -> list[CorpusSpec]:
-        def absent(options: Options, base: Path) -> Corpus:
+        def absent(options: Options, context: CorpusContext) -> Corpus:
             raise CorpusUnavailable("the folder is empty.")
 
-        def wrong(options: Options, base: Path) -> Corpus:
+        def wrong(options: Options, context: CorpusContext) -> Corpus:
             raise UsageError("no such file.")
 
-        def present(options: Options, base: Path) -> Corpus:
+        def present(options: Options, context: CorpusContext) -> Corpus:
             return corpus_of(100)
 
-        opens: dict[str, Callable[[Any, Path], Corpus]] = {
+        opens: dict[str, Callable[[Any, CorpusContext], Corpus]] = {
             "absent": absent,
             "wrong": wrong,
             "present": present,

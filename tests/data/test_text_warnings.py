@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqzoo import CorpusContext
 from seqzoo.data.corpus import split
 from seqzoo.data.text_warnings import text_warnings
 from seqzoo.plugin.corpus import Corpus
@@ -50,7 +51,7 @@ def warnings_of(registry: Registry, folder: Path, files: dict[str, bytes]) -> li
 
 def opened(registry: Registry, name: str, **options: Any) -> Corpus:
     spec = registry.get("corpus", name)
-    return spec.open(spec.options(**options), Path())
+    return spec.open(spec.options(**options), CorpusContext(base=Path()))
 
 
 def warnings_about(

@@ -31,6 +31,7 @@ from examined_models import causes, outcome, reported, run_doctor, subject_of
 from installed_architectures import SMALL, every_architecture, options_of
 from torch import nn
 
+from seqzoo import ArchitectureContext
 from seqzoo.doctor import examine
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry
@@ -42,7 +43,9 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
     spec = registry.get("architecture", name)
 
     def build() -> nn.Module:
-        model: SequenceModel = spec.build(options_of(spec, **SMALL, dropout=0.2), vocab_size=V)
+        model: SequenceModel = spec.build(
+            options_of(spec, **SMALL, dropout=0.2), ArchitectureContext(vocab_size=V)
+        )
         model.prepare(np.frombuffer(TEXT, np.uint8))
         return model
 

@@ -13,6 +13,7 @@ from installed_architectures import (
     random_tokens,
 )
 
+from seqzoo import ArchitectureContext
 from seqzoo.bench.agreement import TOLERANCE_NATS, losses_agree
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import ArchitectureSpec
@@ -26,10 +27,12 @@ def spec(registry: Registry, name: str) -> ArchitectureSpec:
 
 @every_architecture
 def test_its_plain_reference_is_the_same_function(spec: ArchitectureSpec) -> None:
-    if spec.reference is None:
+    if spec.plain_torch is None:
         pytest.skip("declares no reference")
     model = build(spec).eval()
-    plain = spec.reference(options_of(spec, **SMALL), vocab_size=VOCAB_SIZE).eval()
+    plain = spec.plain_torch(
+        options_of(spec, **SMALL), ArchitectureContext(vocab_size=VOCAB_SIZE)
+    ).eval()
     plain.load_state_dict(model.state_dict())
     tokens = random_tokens(2, 40)
     logits, state = model(tokens)
@@ -42,7 +45,7 @@ def test_its_plain_reference_is_the_same_function(spec: ArchitectureSpec) -> Non
 
 @every_architecture
 def test_its_forms_give_the_same_losses_over_100_updates(spec: ArchitectureSpec) -> None:
-    if spec.reference is None and spec.naive is None:
+    if spec.plain_torch is None and spec.step_by_step is None:
         pytest.skip("declares one form only")
     found = losses_agree(
         spec, options_of(spec, **SMALL), vocab_size=VOCAB_SIZE, batch_size=4, length=8

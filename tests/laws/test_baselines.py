@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqzoo import BaselineContext, CorpusContext
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import BaselineScore, Span
 
@@ -41,7 +42,9 @@ def score(
     """Skips if the baseline reports that it is not available here."""
     spec = registry.get("baseline", name)
     try:
-        steps = list(spec.score(spec.options(), data[:cut], splits))
+        steps = list(
+            spec.score(spec.options(), BaselineContext(training=data[:cut], splits=splits))
+        )
     except ImportError as error:
         pytest.skip(f"{name}: {error}")
     assert all(0 <= step <= 1 for step in steps if not isinstance(step, BaselineScore))
@@ -128,7 +131,9 @@ def test_texts_of_few_symbols_are_scored(name: str, registry: Registry, symbols:
 @every_baseline
 def test_no_score_is_below_the_entropy_of_the_source(name: str, registry: Registry) -> None:
     spec = registry.get("corpus", "pastiche")
-    corpus = spec.open(spec.options.model_validate({"size_bytes": 200_000}), Path())
+    corpus = spec.open(
+        spec.options.model_validate({"size_bytes": 200_000}), CorpusContext(base=Path())
+    )
     assert corpus.code_lengths is not None
     start, middle = 180_000, 190_000
     data = corpus.data

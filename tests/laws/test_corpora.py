@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqzoo import Corpus, CorpusUnavailable, UsageError
+from seqzoo import Corpus, CorpusContext, CorpusUnavailable, UsageError
 from seqzoo.data.corpus import sha256_of
 from seqzoo.plugin.registry import Registry, load_registry
 
@@ -21,7 +21,7 @@ def corpus(request: pytest.FixtureRequest, registry: Registry, tmp_path: Path) -
     (tmp_path / "corpus.txt").write_bytes(b"Some bytes, for corpora that ask for the user's own.\n")
     spec = registry.get("corpus", request.param)
     try:
-        opened: Corpus = spec.open(spec.options(), tmp_path)
+        opened: Corpus = spec.open(spec.options(), CorpusContext(base=tmp_path))
     except CorpusUnavailable as error:
         pytest.skip(f"not available offline: {error}")
     return opened
@@ -34,7 +34,7 @@ def test_a_corpus_opens_or_reports_the_reason_in_one_sentence(
     spec = registry.get("corpus", name)
     message = ""
     try:
-        spec.open(spec.options(), tmp_path)
+        spec.open(spec.options(), CorpusContext(base=tmp_path))
     except (CorpusUnavailable, UsageError) as error:
         message = str(error)
     assert message == "" or message.endswith((".", "?"))
@@ -58,7 +58,9 @@ def test_opening_again_gives_the_same_bytes(
     corpus: Corpus, registry: Registry, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     spec = registry.get("corpus", request.node.callspec.params["corpus"])
-    assert sha256_of(spec.open(spec.options(), tmp_path).data) == sha256_of(corpus.data)
+    assert sha256_of(spec.open(spec.options(), CorpusContext(base=tmp_path)).data) == sha256_of(
+        corpus.data
+    )
 
 
 def test_code_lengths_are_bits_of_each_byte(corpus: Corpus) -> None:

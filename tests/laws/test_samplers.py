@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 import yaml
+from contexts import sampler_context
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import Bigram, ByteTokenizer
@@ -23,7 +24,7 @@ every_sampler = pytest.mark.parametrize("name", load_registry().names("sampler")
 @pytest.fixture(scope="module")
 def samplers(registry: Registry) -> dict[str, Sampler]:
     specs = [registered.spec for registered in registry.registered("sampler")]
-    return {spec.name: registry.get("sampler", spec.name).build(spec.options()) for spec in specs}
+    return {spec.name: spec.build(spec.options(), sampler_context()) for spec in specs}
 
 
 @st.composite

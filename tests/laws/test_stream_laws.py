@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqzoo import StreamContext
 from seqzoo.data.lanes import Lanes
 from seqzoo.plugin.contracts import Stream
 from seqzoo.plugin.registry import Registry, load_registry
@@ -25,7 +26,7 @@ def opened(registry: Registry, name: str) -> Stream:
     if not name:
         return Lanes(TOKENS, batch_size=BATCH_SIZE)
     spec = registry.get("stream", name)
-    stream: Stream = spec.open(spec.options(), TOKENS, batch_size=BATCH_SIZE)
+    stream: Stream = spec.open(spec.options(), StreamContext(tokens=TOKENS, batch_size=BATCH_SIZE))
     return stream
 
 

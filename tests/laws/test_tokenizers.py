@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqzoo import TokenizerContext
 from seqzoo.model.generate import ByteStream
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.registry import Registry, load_registry
@@ -26,7 +27,7 @@ def as_array(data: bytes) -> np.ndarray:
 
 def untrained(name: str, registry: Registry) -> Tokenizer:
     spec = registry.get("tokenizer", name)
-    tokenizer: Tokenizer = spec.build(spec.options())
+    tokenizer: Tokenizer = spec.build(spec.options(), TokenizerContext())
     return tokenizer
 
 

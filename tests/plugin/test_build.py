@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from contexts import sampler_context
 
-from seqzoo import Corpus, CorpusUnavailable, Options
+from seqzoo import (
+    ArchitectureContext,
+    Corpus,
+    CorpusContext,
+    CorpusUnavailable,
+    Options,
+    StreamContext,
+    TokenizerContext,
+    TrackerContext,
+)
 from seqzoo.errors import PluginError, UsageError
 from seqzoo.plugin.build import as_plugin_error, build, require
 from seqzoo.plugin.hooks import hookimpl
@@ -46,56 +56,50 @@ def test_a_corpus_is_opened_with_its_options_and_the_base_folder(tmp_path: Path)
         received.extend(arguments)
         return Corpus(name="mine", data=np.zeros(3, np.uint8), origin="a test")
 
-    corpus = build(registry_of_corpus(open_corpus), "corpus", CHOICE, tmp_path)
+    corpus = build(registry_of_corpus(open_corpus), "corpus", CHOICE, CorpusContext(base=tmp_path))
     assert len(corpus.data) == 3
-    assert received == [CHOICE.options, tmp_path]
+    assert received == [CHOICE.options, CorpusContext(base=tmp_path)]
 
 
 def three(*_: Any, **__: Any) -> Any:
     return 3
 
 
-WRONG: dict[str, tuple[Spec, str, tuple[Any, ...], dict[str, Any], str]] = {
+WRONG: dict[str, tuple[Spec, str, Any, str]] = {
     "architecture": (
         ArchitectureSpec(name="mine", summary="", build=three),
         "register_architectures",
-        (),
-        {"vocab_size": 4},
+        ArchitectureContext(vocab_size=4),
         "a SequenceModel from build",
     ),
     "tokenizer": (
         TokenizerSpec(name="mine", summary="", build=three),
         "register_tokenizers",
-        (),
-        {},
+        TokenizerContext(),
         "a Tokenizer from build",
     ),
     "stream": (
         StreamSpec(name="mine", summary="", open=three),
         "register_streams",
-        (np.zeros(3, np.uint8),),
-        {"batch_size": 1},
+        StreamContext(tokens=np.zeros(3, np.uint8), batch_size=1),
         "a Stream from open",
     ),
     "sampler": (
         SamplerSpec(name="mine", summary="", build=three),
         "register_samplers",
-        (),
-        {},
+        sampler_context(),
         "a Sampler from build",
     ),
     "corpus": (
         CorpusSpec(name="mine", summary="", open=three),
         "register_corpora",
-        (Path(),),
-        {},
+        CorpusContext(),
         "a Corpus from open",
     ),
     "tracker": (
         TrackerSpec(name="mine", summary="", open=three),
         "register_trackers",
-        (Path(),),
-        {},
+        TrackerContext(run_directory=Path()),
         "a Tracker from open",
     ),
 }
@@ -103,9 +107,9 @@ WRONG: dict[str, tuple[Spec, str, tuple[Any, ...], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_an_object_of_another_type_is_refused_with_its_plugin(kind: Any) -> None:
-    spec, hook, arguments, further, expected = WRONG[kind]
+    spec, hook, context, expected = WRONG[kind]
     with pytest.raises(PluginError) as caught:
-        build(registry_of(spec, hook), kind, CHOICE, *arguments, **further)
+        build(registry_of(spec, hook), kind, CHOICE, context)
     assert str(caught.value) == (
         f"{kind} 'mine' of plugin 'theirs' (seqzoo-theirs 0.3) failed: expected {expected}, "
         f"found int."
@@ -113,7 +117,7 @@ def test_an_object_of_another_type_is_refused_with_its_plugin(kind: Any) -> None
 
 
 def test_what_a_plugin_raises_is_reported_with_plugin_exception_file_and_line() -> None:
-    def broken(options: Options, base: Path) -> Corpus:
+    def broken(options: Options, context: CorpusContext) -> Corpus:
         raise RuntimeError("a mistake\nof mine")
 
     registry = registry_of_corpus(broken)
@@ -122,23 +126,23 @@ def test_what_a_plugin_raises_is_reported_with_plugin_exception_file_and_line() 
         r"RuntimeError: a mistake of mine \(test_build\.py, line \d+\)\."
     )
     with pytest.raises(PluginError, match=said) as caught:
-        build(registry, "corpus", CHOICE, Path())
+        build(registry, "corpus", CHOICE, CorpusContext())
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 @pytest.mark.parametrize("error", [CorpusUnavailable("not here"), UsageError("wrong option")])
 def test_an_error_of_seqzoo_that_the_plugin_raises_passes_unchanged(error: Exception) -> None:
-    def refuse(options: Options, base: Path) -> Corpus:
+    def refuse(options: Options, context: CorpusContext) -> Corpus:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        build(registry_of_corpus(refuse), "corpus", CHOICE, Path())
+        build(registry_of_corpus(refuse), "corpus", CHOICE, CorpusContext())
     assert caught.value is error
 
 
 def test_a_name_that_is_not_installed_is_a_mistake_of_the_user() -> None:
     with pytest.raises(UsageError, match="tokenizer 'mine' is not installed"):
-        build(Registry(), "tokenizer", CHOICE)
+        build(Registry(), "tokenizer", CHOICE, TokenizerContext())
 
 
 def test_a_requirement_that_fails_shows_tuples_and_texts_and_other_things_by_type() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqzoo import BaselineScore, Span
+from seqzoo import BaselineContext, BaselineScore, Span
 from seqzoo_plugins.compressors import primed, register_baselines
 from seqzoo_plugins.compressors.formats import COMPRESSORS
 from seqzoo_plugins.compressors.primed import primed_bits
@@ -172,11 +172,16 @@ def test_an_empty_split_costs_zero_bits(name: str) -> None:
     assert bits_of(name, data[:100], {}) == {}
 
 
+def context_of(data: np.ndarray) -> BaselineContext:
+    """The first 400 bytes for training, the next 100 to score."""
+    return BaselineContext(training=data[:400], splits={"test": Span(data, 400, 500)})
+
+
 @each_compressor
 def test_rungs_are_named_primed_and_are_adaptive(name: str) -> None:
     data = as_array(TEXT[:500])
     (spec,) = (spec for spec in register_baselines() if spec.name == name)
-    (rung,) = spec.score(spec.options(), data[:400], {"test": Span(data, 400, 500)})
+    (rung,) = spec.score(spec.options(), context_of(data))
     assert isinstance(rung, BaselineScore)
     assert rung.name == f"primed {name}"
     assert rung.adaptive
@@ -215,7 +220,7 @@ def test_a_missing_package_is_reported_with_the_install_command(
     data = as_array(TEXT[:500])
     (spec,) = (spec for spec in register_baselines() if spec.name == name)
     with pytest.raises(ImportError, match=r"^the package '\w+' .* pip install '\w+'$"):
-        list(spec.score(spec.options(), data[:400], {"test": Span(data, 400, 500)}))
+        list(spec.score(spec.options(), context_of(data)))
 
 
 def test_ppmd_agrees_with_another_implementation_on_tinyshakespeare(tinyshakespeare: Path) -> None:

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import make_run
 
-from seqzoo import Corpus, UsageError, cache_directory
+from seqzoo import Corpus, CorpusContext, UsageError, cache_directory
 from seqzoo.plugin.registry import Registry
 
 
 def open_(registry: Registry, name: str, base: Path, **options: Any) -> Corpus:
     spec = registry.get("corpus", name)
-    corpus: Corpus = spec.open(spec.options(**options), base)
+    corpus: Corpus = spec.open(spec.options(**options), CorpusContext(base=base))
     return corpus
 
 
@@ -152,7 +152,7 @@ def test_a_pipe_is_named_before_it_is_read(
     assert said_before == [f"Reading the text from the pipe {pipe} until it ends.\n"]
     assert options is not None
     spec = registry.get("corpus", "stdin")
-    assert spec.open(options, tmp_path).data.tobytes() == b"through a pipe"
+    assert spec.open(options, CorpusContext(base=tmp_path)).data.tobytes() == b"through a pipe"
 
 
 def test_two_dots_after_a_link_to_a_folder_are_kept(registry: Registry, tmp_path: Path) -> None:

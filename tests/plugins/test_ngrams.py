@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_discounts import naive_discounts
 
-from seqzoo import BaselineScore, Span
+from seqzoo import BaselineContext, BaselineScore, Span
 from seqzoo_plugins.ngrams import NgramOptions, grams, register_baselines, scoring
 from seqzoo_plugins.ngrams.scoring import score
 
@@ -161,7 +161,8 @@ def test_without_training_every_order_is_uniform() -> None:
 def test_uniform_is_exactly_eight() -> None:
     data = as_array(PLAY)
     (uniform,) = (spec for spec in register_baselines() if spec.name == "uniform")
-    (rung,) = uniform.score(uniform.options(), data[:5], {"test": Span(data, 5, 31)})
+    context = BaselineContext(training=data[:5], splits={"test": Span(data, 5, 31)})
+    (rung,) = uniform.score(uniform.options(), context)
     assert isinstance(rung, BaselineScore)
     assert rung.bits["test"] / 26 == 8.0
 

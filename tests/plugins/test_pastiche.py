@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqzoo import Corpus, CorpusUnavailable
+from seqzoo import Corpus, CorpusContext, CorpusUnavailable
 from seqzoo.plugin.registry import Registry
 from seqzoo_plugins.pastiche.generation import draws, generate, generate_play
 from seqzoo_plugins.pastiche.play import Play
@@ -27,7 +27,7 @@ from seqzoo_plugins.pastiche.verse import Script
 
 def open_(registry: Registry, **options: Any) -> Corpus:
     spec = registry.get("corpus", "pastiche")
-    corpus: Corpus = spec.open(spec.options(**options), Path())
+    corpus: Corpus = spec.open(spec.options(**options), CorpusContext(base=Path()))
     return corpus
 
 

@@ -12,6 +12,7 @@ import torch
 from naive_stack import assert_equals_naive
 from torch.nn import functional as F
 
+from seqzoo import ArchitectureContext
 from seqzoo_plugins.recurrent.options import RNNOptions
 from seqzoo_plugins.rnn import build
 
@@ -30,7 +31,7 @@ def test_logits_follow_the_equation(nonlinearity: Nonlinearity, num_layers: int)
     )
     function = FUNCTIONS[nonlinearity]
     assert_equals_naive(
-        build(options, vocab_size=11),
+        build(options, ArchitectureContext(vocab_size=11)),
         lambda x, hidden, W, U, b, c: (function(W @ x + b + U @ hidden + c),),
     )
 
@@ -41,14 +42,19 @@ def test_the_first_loss_is_near_that_of_a_uniform_guess(
 ) -> None:
     torch.manual_seed(0)
     tokens = torch.randint(256, (8, 65))
-    logits, _ = build(RNNOptions(nonlinearity=nonlinearity), vocab_size=256)(tokens[:, :-1])
+    logits, _ = build(RNNOptions(nonlinearity=nonlinearity), ArchitectureContext(vocab_size=256))(
+        tokens[:, :-1]
+    )
     loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
     assert loss.item() == pytest.approx(math.log(256), abs=0.6)
 
 
 def test_relu_units_stay_bounded_over_a_long_stream() -> None:
     torch.manual_seed(0)
-    model = build(RNNOptions(hidden_size=32, num_layers=2, nonlinearity="relu"), vocab_size=256)
+    model = build(
+        RNNOptions(hidden_size=32, num_layers=2, nonlinearity="relu"),
+        ArchitectureContext(vocab_size=256),
+    )
     tokens = torch.randint(256, (1, 4000))
     with torch.no_grad():
         early = model(tokens[:, :100])[0].abs().max()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contexts import sampler_context
 from tiny import ByteTokenizer
 from torch import Tensor, nn
 
@@ -125,7 +126,7 @@ every_case = pytest.mark.parametrize(("text", "reference"), CASES, ids=[text for
 
 
 def chain_of(registry: Registry, *texts: str) -> list[Any]:
-    return build_chain(parse_links(texts, registry), registry, vocab_size=256)
+    return build_chain(parse_links(texts, registry), registry, sampler_context())
 
 
 @every_case

@@ -9,7 +9,7 @@ from typing import Any
 import pooch
 import pytest
 
-from seqzoo import Corpus, CorpusUnavailable, UsageError
+from seqzoo import Corpus, CorpusContext, CorpusUnavailable, UsageError
 from seqzoo.data.corpus import sha256_of
 from seqzoo.plugin.registry import Registry
 from seqzoo_plugins.tinyshakespeare.corpus import SHA256, SIZE_BYTES
@@ -23,7 +23,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def open_(registry: Registry, **options: Any) -> Corpus:
     spec = registry.get("corpus", "tinyshakespeare")
-    corpus: Corpus = spec.open(spec.options(**options), Path())
+    corpus: Corpus = spec.open(spec.options(**options), CorpusContext(base=Path()))
     return corpus
 
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
+from seqzoo import ArchitectureContext
 from seqzoo_plugins.transformer import build
 from seqzoo_plugins.transformer.model import Transformer
 from seqzoo_plugins.transformer.options import TransformerOptions
@@ -19,7 +20,7 @@ V = 11
 
 def randomised(options: TransformerOptions) -> Transformer:
     """Random weights, large enough for attention that is not uniform."""
-    model = build(options, vocab_size=V)
+    model = build(options, ArchitectureContext(vocab_size=V))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -98,7 +99,10 @@ def test_untied_head_is_its_own_matrix() -> None:
     tokens = torch.randint(V, (1, 9), generator=torch.Generator().manual_seed(1))
     expected = naive_logits(model, tokens[0].numpy(), options)
     np.testing.assert_allclose(model(tokens)[0][0].detach().numpy(), expected, atol=1e-10)
-    assert build(TransformerOptions(), vocab_size=V).embed.weight.shape == (V, 128)
+    assert build(TransformerOptions(), ArchitectureContext(vocab_size=V)).embed.weight.shape == (
+        V,
+        128,
+    )
 
 
 def test_logits_do_not_depend_on_how_far_into_a_stream_they_are() -> None:
@@ -137,7 +141,7 @@ def test_tokens_outside_the_windows_of_all_layers_have_no_effect() -> None:
 
 def test_the_cache_holds_one_token_less_than_the_window() -> None:
     options = TransformerOptions(hidden_size=8, num_layers=2, num_heads=2, window=5)
-    model = build(options, vocab_size=V).eval()
+    model = build(options, ArchitectureContext(vocab_size=V)).eval()
     state = model.initial_state(3)
     for read, expected in ((3, 3), (1, 4), (9, 4)):
         _, state = model(torch.zeros(3, read, dtype=torch.int64), state)
@@ -147,7 +151,7 @@ def test_the_cache_holds_one_token_less_than_the_window() -> None:
 
 def test_tables_that_evaluation_computes_first_can_be_used_in_training() -> None:
     """Tensors made in inference mode cannot be saved for a backward pass."""
-    model = build(TransformerOptions(hidden_size=8, window=13), vocab_size=V)
+    model = build(TransformerOptions(hidden_size=8, window=13), ArchitectureContext(vocab_size=V))
     tokens = torch.zeros(1, 5, dtype=torch.int64)
     with torch.inference_mode():
         model(tokens)
@@ -156,7 +160,9 @@ def test_tables_that_evaluation_computes_first_can_be_used_in_training() -> None
 
 def test_added_outputs_start_smaller_with_more_layers() -> None:
     torch.manual_seed(0)
-    model = build(TransformerOptions(hidden_size=128, num_layers=8), vocab_size=V)
+    model = build(
+        TransformerOptions(hidden_size=128, num_layers=8), ArchitectureContext(vocab_size=V)
+    )
     expected = {"attention_in": 0.02, "attention_out": 0.02 / 4, "mlp_out": 0.02 / 4}
     for block in model.blocks:
         for name, std in expected.items():
@@ -167,7 +173,7 @@ def test_added_outputs_start_smaller_with_more_layers() -> None:
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_first_loss_is_near_that_of_a_uniform_guess(tied: bool) -> None:
     torch.manual_seed(0)
-    model = build(TransformerOptions(tied_embeddings=tied), vocab_size=256)
+    model = build(TransformerOptions(tied_embeddings=tied), ArchitectureContext(vocab_size=256))
     tokens = torch.randint(256, (4, 65))
     loss = F.cross_entropy(model(tokens[:, :-1])[0].flatten(0, 1), tokens[:, 1:].flatten())
     assert loss.item() == pytest.approx(math.log(256), abs=0.1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+from contexts import sampler_context
 from pydantic import Field
 from torch import Tensor
 
+from seqzoo import SamplerContext
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Sampler
 from seqzoo.plugin.hooks import hookimpl
@@ -33,7 +35,7 @@ class PairOptions(Options):
 
 
 class Scale(Sampler):
-    def __init__(self, options: ScaleOptions) -> None:
+    def __init__(self, options: ScaleOptions, context: SamplerContext) -> None:
         self.by = options.by
 
     def __call__(self, logits: Tensor, history: Tensor) -> Tensor:
@@ -46,8 +48,8 @@ class Plugin:
     def register_samplers() -> list[SamplerSpec]:
         return [
             SamplerSpec(name="scale", summary="", options=ScaleOptions, build=Scale),
-            SamplerSpec(name="pair", summary="", options=PairOptions, build=lambda _: Plain()),
-            SamplerSpec(name="plain", summary="", build=lambda _: Plain()),
+            SamplerSpec(name="pair", summary="", options=PairOptions, build=lambda *_: Plain()),
+            SamplerSpec(name="plain", summary="", build=lambda *_: Plain()),
         ]
 
 
@@ -99,5 +101,7 @@ def test_a_wrong_link_is_refused_in_one_sentence(scales: Registry, text: str, me
 
 
 def test_a_chain_is_built_in_the_order_of_its_links(scales: Registry) -> None:
-    chain = build_chain(parse_links(["scale=2", "plain", "scale=3"], scales), scales, vocab_size=8)
+    chain = build_chain(
+        parse_links(["scale=2", "plain", "scale=3"], scales), scales, sampler_context(8)
+    )
     assert [getattr(link, "by", None) for link in chain] == [2.0, None, 3.0]

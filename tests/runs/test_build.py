@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from contexts import sampler_context
 from small_recipe import GOOD
 from tiny import Recurrent
 from torch import Tensor
@@ -42,6 +43,10 @@ class Raising(Recurrent):
         raise RuntimeError("a bug of mine")
 
 
+def three(*_: Any) -> Any:
+    return 3
+
+
 def recipe_with(build: Any) -> Recipe:
     """A recipe whose architecture is built by `build`."""
 
@@ -54,7 +59,7 @@ def recipe_with(build: Any) -> Recipe:
         @staticmethod
         @hookimpl
         def register_tokenizers() -> list[TokenizerSpec]:
-            return [TokenizerSpec(name="number", summary="", build=lambda _: 3)]  # type: ignore[arg-type,return-value]
+            return [TokenizerSpec(name="number", summary="", build=three)]
 
     from small_recipe import parse
 
@@ -82,7 +87,7 @@ def recipe_with(build: Any) -> Recipe:
 def test_a_model_that_breaks_the_contract_is_reported_with_its_plugin(
     kind: type[Recurrent], message: str
 ) -> None:
-    recipe = recipe_with(lambda _, vocab_size: kind(vocab_size=vocab_size))
+    recipe = recipe_with(lambda _, context: kind(vocab_size=context.vocab_size))
     model = build_model(recipe, vocab_size=256)
     with pytest.raises(PluginError, match=message) as caught:
         try_model(recipe, model, vocab_size=256)
@@ -90,7 +95,7 @@ def test_a_model_that_breaks_the_contract_is_reported_with_its_plugin(
 
 
 def test_a_good_model_passes_and_the_generator_does_not_change() -> None:
-    recipe = recipe_with(lambda _, vocab_size: Recurrent(vocab_size=vocab_size, dropout=0.5))
+    recipe = recipe_with(lambda _, context: Recurrent(vocab_size=context.vocab_size, dropout=0.5))
     model = build_model(recipe, vocab_size=256)
     before = torch.get_rng_state()
     try_model(recipe, model, vocab_size=256)
@@ -99,7 +104,7 @@ def test_a_good_model_passes_and_the_generator_does_not_change() -> None:
 
 
 def test_the_type_of_a_built_object_is_checked() -> None:
-    recipe = recipe_with(lambda _, vocab_size: 3)
+    recipe = recipe_with(lambda *_: 3)
     with pytest.raises(PluginError, match=r"expected a SequenceModel from build, found int"):
         build_model(recipe, vocab_size=256)
     with pytest.raises(PluginError, match=r"expected a Tokenizer from build, found int"):
@@ -127,9 +132,9 @@ def test_a_sampler_that_breaks_the_contract_is_reported_with_its_plugin(
         @staticmethod
         @hookimpl
         def register_samplers() -> list[SamplerSpec]:
-            return [SamplerSpec(name="odd", summary="", build=lambda _: kind())]
+            return [SamplerSpec(name="odd", summary="", build=lambda *_: kind())]
 
     registry = Registry()
     registry.add(Plugin, Owner("theirs"))
     with pytest.raises(PluginError, match=message):
-        build_chain([Choice(name="odd", options=Options())], registry, vocab_size=8)
+        build_chain([Choice(name="odd", options=Options())], registry, sampler_context(8))

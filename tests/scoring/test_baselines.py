@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqzoo import BaselineContext
 from seqzoo.data.corpus import Splits, split
 from seqzoo.plugin.contracts import Corpus
 from seqzoo.plugin.hooks import hookimpl
@@ -35,21 +36,18 @@ class Counting:
         self.rate = rate
         self.calls: list[dict[str, Any]] = []
 
-    def score(
-        self, options: Options, training: np.ndarray, splits: Mapping[str, Span]
-    ) -> Iterable[BaselineScore | float]:
-        self.calls.append({"training": training, "splits": dict(splits)})
-        bits = {name: self.bits * len(span) for name, span in splits.items()}
-        yield BaselineScore(name=self.name, bits=bits, accuracy=dict.fromkeys(splits, 0.25))
+    def score(self, options: Options, context: BaselineContext) -> Iterable[BaselineScore | float]:
+        self.calls.append({"training": context.training, "splits": dict(context.splits)})
+        bits = {name: self.bits * len(span) for name, span in context.splits.items()}
+        accuracy = dict.fromkeys(context.splits, 0.25)
+        yield BaselineScore(name=self.name, bits=bits, accuracy=accuracy)
 
 
 class Failing(Counting):
     """Gives one rung, then raises."""
 
-    def score(
-        self, options: Options, training: np.ndarray, splits: Mapping[str, Span]
-    ) -> Iterable[BaselineScore | float]:
-        yield from super().score(options, training, splits)
+    def score(self, options: Options, context: BaselineContext) -> Iterable[BaselineScore | float]:
+        yield from super().score(options, context)
         raise RuntimeError("no\nmore")
 
 
@@ -124,7 +122,7 @@ def test_impossible_bits_are_a_failed_rung(corpus: Corpus, splits: Splits, bits:
 
 def test_bits_for_a_missing_split_are_a_failed_rung(corpus: Corpus, splits: Splits) -> None:
     class WithoutSplits(Counting):
-        def score(self, options: Any, training: Any, splits: Any) -> Iterable[BaselineScore]:
+        def score(self, options: Any, context: BaselineContext) -> Iterable[BaselineScore]:
             yield BaselineScore(name="incomplete", bits={"test": 1.0})
 
     (rung,) = make_ladder(registry_of(WithoutSplits("incomplete")), corpus, splits).rungs
@@ -252,10 +250,10 @@ def test_seconds_are_counted_from_the_previous_rung(
     corpus: Corpus, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Two(Counting):
-        def score(self, options: Any, training: Any, splits: Any) -> Iterable[BaselineScore]:
+        def score(self, options: Any, context: BaselineContext) -> Iterable[BaselineScore]:
             for name, bits in (("slow", 3.0), ("quick", 2.0)):
                 clock.now += bits
-                yield BaselineScore(name=name, bits=dict.fromkeys(splits, bits))
+                yield BaselineScore(name=name, bits=dict.fromkeys(context.splits, bits))
 
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("seqzoo.scoring.baselines.time.perf_counter", lambda: clock.now)
@@ -352,8 +350,9 @@ def test_a_rate_that_is_not_declared_is_measured_on_the_first_bytes(
     stopwatch: SimpleNamespace,
 ) -> None:
     class Linear(Counting):
-        def score(self, options: Any, training: Any, splits: Any) -> Iterable[BaselineScore]:
-            stopwatch.now += (len(training) + sum(map(len, splits.values()))) * 1e-5
+        def score(self, options: Any, context: BaselineContext) -> Iterable[BaselineScore]:
+            num_bytes = len(context.training) + sum(map(len, context.splits.values()))
+            stopwatch.now += num_bytes * 1e-5
             return ()
 
     data = np.zeros(1_000_000, dtype=np.uint8)

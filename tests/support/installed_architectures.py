@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from seqzoo import ArchitectureContext
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import load_registry
 from seqzoo.plugin.specs import ArchitectureSpec, Options
@@ -40,7 +41,9 @@ def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
 def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceModel:
     """A small model that was prepared with a training part, as in a run."""
     torch.manual_seed(seed)
-    model = spec.build(options_of(spec, **(SMALL | wanted)), vocab_size=VOCAB_SIZE)
+    model = spec.build(
+        options_of(spec, **(SMALL | wanted)), ArchitectureContext(vocab_size=VOCAB_SIZE)
+    )
     model.prepare(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
     return model
 

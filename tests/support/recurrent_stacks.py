@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from torch import Tensor
 
+from seqzoo import ArchitectureContext
 from seqzoo_plugins import gru, lstm, rnn
 from seqzoo_plugins.recurrent.options import RNNOptions
 from seqzoo_plugins.recurrent.stack import RecurrentStack
@@ -14,10 +15,12 @@ from seqzoo_plugins.recurrent.stack import RecurrentStack
 V = 11
 
 BUILD: dict[str, Callable[..., RecurrentStack]] = {
-    "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), vocab_size=V),
-    "gru": lambda **o: gru.build(gru.GRUOptions(**o), vocab_size=V),
-    "rnn-tanh": lambda **o: rnn.build(RNNOptions(**o), vocab_size=V),
-    "rnn-relu": lambda **o: rnn.build(RNNOptions(nonlinearity="relu", **o), vocab_size=V),
+    "lstm": lambda **o: lstm.build(lstm.LSTMOptions(**o), ArchitectureContext(vocab_size=V)),
+    "gru": lambda **o: gru.build(gru.GRUOptions(**o), ArchitectureContext(vocab_size=V)),
+    "rnn-tanh": lambda **o: rnn.build(RNNOptions(**o), ArchitectureContext(vocab_size=V)),
+    "rnn-relu": lambda **o: rnn.build(
+        RNNOptions(nonlinearity="relu", **o), ArchitectureContext(vocab_size=V)
+    ),
 }
 every_kind = pytest.mark.parametrize("kind", BUILD)
 

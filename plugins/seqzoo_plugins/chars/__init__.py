@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqzoo import Options, TokenizerSpec, hookimpl
 
 if TYPE_CHECKING:
-    from seqzoo import Tokenizer
+    from seqzoo import Tokenizer, TokenizerContext
 
 
 @hookimpl
@@ -20,7 +20,7 @@ def register_tokenizers() -> Iterable[TokenizerSpec]:
     )
 
 
-def _build(options: Options) -> Tokenizer:
+def _build(options: Options, context: TokenizerContext) -> Tokenizer:
     from seqzoo_plugins.chars.tokenizer import CharTokenizer
 
     return CharTokenizer()

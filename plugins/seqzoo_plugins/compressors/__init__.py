@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seqzoo import BaselineScore, BaselineSpec, Options, Span, hookimpl
+from seqzoo import BaselineScore, BaselineSpec, Options, hookimpl
 
 if TYPE_CHECKING:
-    import numpy as np
+    from seqzoo import BaselineContext
 
 _THREADS = 4
 
@@ -50,16 +50,16 @@ def register_baselines() -> Iterable[BaselineSpec]:
 
 def _scorer(
     name: str,
-) -> Callable[[Options, np.ndarray, Mapping[str, Span]], Iterable[BaselineScore | float]]:
+) -> Callable[[Options, BaselineContext], Iterable[BaselineScore | float]]:
     return partial(_score, name)
 
 
 def _score(
-    name: str, options: Options, training: np.ndarray, splits: Mapping[str, Span]
+    name: str, options: Options, context: BaselineContext
 ) -> Iterable[BaselineScore | float]:
     from seqzoo_plugins.compressors.primed import primed_bits
 
-    bits = yield from primed_bits(name, training, splits)
+    bits = yield from primed_bits(name, context.training, context.splits)
     yield BaselineScore(
         name=f"primed {name}",
         bits=bits,

@@ -12,7 +12,7 @@ from seqzoo import CorpusSpec, Options, hookimpl
 from seqzoo_plugins.files import own_text
 
 if TYPE_CHECKING:
-    from seqzoo import Corpus
+    from seqzoo import Corpus, CorpusContext
 
 _SEPARATOR = Field(default="\n\n", description="text between two files, in UTF-8")
 
@@ -77,27 +77,29 @@ def register_corpora() -> Iterable[CorpusSpec]:
     )
 
 
-def _open_file(options: FileOptions, base: Path) -> Corpus:
+def _open_file(options: FileOptions, context: CorpusContext) -> Corpus:
     from seqzoo_plugins.files.corpora import open_file
 
-    return open_file(base / options.path)
+    return open_file(context.base / options.path)
 
 
-def _open_directory(options: DirectoryOptions, base: Path) -> Corpus:
+def _open_directory(options: DirectoryOptions, context: CorpusContext) -> Corpus:
     from seqzoo_plugins.files.corpora import open_directory
 
     return open_directory(
-        base / options.path, pattern=options.pattern, separator=options.separator.encode()
+        context.base / options.path, pattern=options.pattern, separator=options.separator.encode()
     )
 
 
-def _open_files(options: FilesOptions, base: Path) -> Corpus:
+def _open_files(options: FilesOptions, context: CorpusContext) -> Corpus:
     from seqzoo_plugins.files.corpora import open_files
 
-    return open_files([base / path for path in options.paths], separator=options.separator.encode())
+    return open_files(
+        [context.base / path for path in options.paths], separator=options.separator.encode()
+    )
 
 
-def _open_stdin(options: StdinOptions, base: Path) -> Corpus:
+def _open_stdin(options: StdinOptions, context: CorpusContext) -> Corpus:
     from seqzoo_plugins.files.stdin import open_stdin
 
     return open_stdin(options.sha256)

@@ -9,6 +9,7 @@ from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.recurrent.options import StackOptions
 
 if TYPE_CHECKING:
+    from seqzoo import ArchitectureContext
     from seqzoo_plugins.recurrent.gru import GRU
     from seqzoo_plugins.recurrent.stack import PlainStack
 
@@ -17,26 +18,26 @@ class GRUOptions(StackOptions):
     """The options of the stack."""
 
 
-def build(options: GRUOptions, *, vocab_size: int) -> GRU:
+def build(options: GRUOptions, context: ArchitectureContext) -> GRU:
     """An initialised model on the CPU."""
     from seqzoo_plugins.recurrent.gru import GRU
 
-    return GRU(options, vocab_size=vocab_size)
+    return GRU(options, vocab_size=context.vocab_size)
 
 
-def reference(options: GRUOptions, *, vocab_size: int) -> PlainStack:
+def plain_torch(options: GRUOptions, context: ArchitectureContext) -> PlainStack:
     """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
 
     layers = fused_layers(nn.GRU, options)
-    return PlainStack(layers, vocab_size=vocab_size, options=options)
+    return PlainStack(layers, vocab_size=context.vocab_size, options=options)
 
 
-def naive(options: GRUOptions, *, vocab_size: int) -> GRU:
+def step_by_step(options: GRUOptions, context: ArchitectureContext) -> GRU:
     """The same network, computed step by step from its equations."""
-    model = build(options, vocab_size=vocab_size)
+    model = build(options, context)
     model.by_the_cell = True
     return model
 
@@ -49,8 +50,8 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="gated recurrent unit",
             options=GRUOptions,
             build=build,
-            reference=reference,
-            naive=naive,
+            plain_torch=plain_torch,
+            step_by_step=step_by_step,
             benchmarks=(
                 Benchmark(options={"hidden_size": 128, "num_layers": 2}, training=1.2),
                 Benchmark(options={"hidden_size": 512}, training=1.4),

@@ -11,6 +11,7 @@ from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.recurrent.options import StackOptions
 
 if TYPE_CHECKING:
+    from seqzoo import ArchitectureContext
     from seqzoo_plugins.recurrent.lstm import LSTM
     from seqzoo_plugins.recurrent.stack import PlainStack
 
@@ -26,26 +27,26 @@ class LSTMOptions(StackOptions):
     )
 
 
-def build(options: LSTMOptions, *, vocab_size: int) -> LSTM:
+def build(options: LSTMOptions, context: ArchitectureContext) -> LSTM:
     """An initialised model on the CPU."""
     from seqzoo_plugins.recurrent.lstm import LSTM
 
-    return LSTM(options, forget_bias=options.forget_bias, vocab_size=vocab_size)
+    return LSTM(options, forget_bias=options.forget_bias, vocab_size=context.vocab_size)
 
 
-def reference(options: LSTMOptions, *, vocab_size: int) -> PlainStack:
+def plain_torch(options: LSTMOptions, context: ArchitectureContext) -> PlainStack:
     """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
 
     layers = fused_layers(nn.LSTM, options)
-    return PlainStack(layers, vocab_size=vocab_size, options=options)
+    return PlainStack(layers, vocab_size=context.vocab_size, options=options)
 
 
-def naive(options: LSTMOptions, *, vocab_size: int) -> LSTM:
+def step_by_step(options: LSTMOptions, context: ArchitectureContext) -> LSTM:
     """The same network, computed step by step from its equations."""
-    model = build(options, vocab_size=vocab_size)
+    model = build(options, context)
     model.by_the_cell = True
     return model
 
@@ -58,8 +59,8 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="long short-term memory with forget gates",
             options=LSTMOptions,
             build=build,
-            reference=reference,
-            naive=naive,
+            plain_torch=plain_torch,
+            step_by_step=step_by_step,
             benchmarks=(
                 Benchmark(
                     options={"hidden_size": 128, "num_layers": 2},

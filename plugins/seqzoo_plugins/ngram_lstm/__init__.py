@@ -9,14 +9,15 @@ from seqzoo import ArchitectureSpec, hookimpl
 from seqzoo_plugins.ngram_lstm.options import NgramLSTMOptions
 
 if TYPE_CHECKING:
+    from seqzoo import ArchitectureContext
     from seqzoo_plugins.ngram_lstm.model import NgramLSTM
 
 
-def build(options: NgramLSTMOptions, *, vocab_size: int) -> NgramLSTM:
+def build(options: NgramLSTMOptions, context: ArchitectureContext) -> NgramLSTM:
     """An initialised model on the CPU, with empty counts."""
     from seqzoo_plugins.ngram_lstm.model import NgramLSTM
 
-    return NgramLSTM(options, vocab_size=vocab_size)
+    return NgramLSTM(options, vocab_size=context.vocab_size)
 
 
 @hookimpl

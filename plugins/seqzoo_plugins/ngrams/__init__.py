@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from seqzoo import BaselineScore, BaselineSpec, Options, Span, hookimpl
+from seqzoo import BaselineScore, BaselineSpec, Options, hookimpl
 
 if TYPE_CHECKING:
-    import numpy as np
+    from seqzoo import BaselineContext
 
 
 _SOURCE = "Chen and Goodman 1999, doi:10.1006/csla.1999.0128, section 4.1.6"
@@ -37,7 +37,7 @@ def register_baselines() -> Iterable[BaselineSpec]:
         score=_score_ngrams,
         source=_SOURCE,
         version=2,
-        guesses=True,
+        has_accuracy=True,
         seconds_per_megabyte=0.25,
     )
     yield BaselineSpec(
@@ -51,25 +51,21 @@ def register_baselines() -> Iterable[BaselineSpec]:
     )
 
 
-def _score_uniform(
-    options: Options, training: np.ndarray, splits: Mapping[str, Span]
-) -> Iterable[BaselineScore]:
+def _score_uniform(options: Options, context: BaselineContext) -> Iterable[BaselineScore]:
     yield BaselineScore(
-        name="uniform", bits={name: 8.0 * len(span) for name, span in splits.items()}
+        name="uniform", bits={name: 8.0 * len(span) for name, span in context.splits.items()}
     )
 
 
-def _score_ngrams(
-    options: NgramOptions, training: np.ndarray, splits: Mapping[str, Span]
-) -> Iterable[BaselineScore]:
+def _score_ngrams(options: NgramOptions, context: BaselineContext) -> Iterable[BaselineScore]:
     from seqzoo_plugins.ngrams.scoring import score
 
-    return score(training, splits, max_order=options.max_order)
+    return score(context.training, context.splits, max_order=options.max_order)
 
 
 def _score_adaptive_ngrams(
-    options: NgramOptions, training: np.ndarray, splits: Mapping[str, Span]
+    options: NgramOptions, context: BaselineContext
 ) -> Iterable[BaselineScore]:
     from seqzoo_plugins.ngrams.adaptive import score
 
-    return score(training, splits, max_order=options.max_order)
+    return score(context.training, context.splits, max_order=options.max_order)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from pydantic import Field
 from seqzoo import CorpusSpec, Options, hookimpl
 
 if TYPE_CHECKING:
-    from seqzoo import Corpus
+    from seqzoo import Corpus, CorpusContext
 
 
 class PasticheOptions(Options):
@@ -35,7 +34,7 @@ def register_corpora() -> Iterable[CorpusSpec]:
     )
 
 
-def _open(options: PasticheOptions, base: Path) -> Corpus:
+def _open(options: PasticheOptions, context: CorpusContext) -> Corpus:
     from seqzoo_plugins.pastiche.corpus import open_pastiche
 
     return open_pastiche(options.seed, options.size_bytes)

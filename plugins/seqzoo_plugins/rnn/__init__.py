@@ -9,30 +9,31 @@ from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.recurrent.options import RNNOptions
 
 if TYPE_CHECKING:
+    from seqzoo import ArchitectureContext
     from seqzoo_plugins.recurrent.rnn import RNN
     from seqzoo_plugins.recurrent.stack import PlainStack
 
 
-def build(options: RNNOptions, *, vocab_size: int) -> RNN:
+def build(options: RNNOptions, context: ArchitectureContext) -> RNN:
     """An initialised model on the CPU."""
     from seqzoo_plugins.recurrent.rnn import RNN
 
-    return RNN(options, vocab_size=vocab_size)
+    return RNN(options, vocab_size=context.vocab_size)
 
 
-def reference(options: RNNOptions, *, vocab_size: int) -> PlainStack:
+def plain_torch(options: RNNOptions, context: ArchitectureContext) -> PlainStack:
     """The same network in ordinary torch."""
     from torch import nn
 
     from seqzoo_plugins.recurrent.stack import PlainStack, fused_layers
 
     layers = fused_layers(nn.RNN, options, nonlinearity=options.nonlinearity)
-    return PlainStack(layers, vocab_size=vocab_size, options=options)
+    return PlainStack(layers, vocab_size=context.vocab_size, options=options)
 
 
-def naive(options: RNNOptions, *, vocab_size: int) -> RNN:
+def step_by_step(options: RNNOptions, context: ArchitectureContext) -> RNN:
     """The same network, computed step by step from its equations."""
-    model = build(options, vocab_size=vocab_size)
+    model = build(options, context)
     model.by_the_cell = True
     return model
 
@@ -45,8 +46,8 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="simple recurrent network, tanh or relu",
             options=RNNOptions,
             build=build,
-            reference=reference,
-            naive=naive,
+            plain_torch=plain_torch,
+            step_by_step=step_by_step,
             benchmarks=(
                 Benchmark(options={"hidden_size": 128, "num_layers": 2}, training=1.2),
                 Benchmark(options={"hidden_size": 512}, training=1.2),

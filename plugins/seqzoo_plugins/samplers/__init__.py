@@ -10,7 +10,7 @@ from pydantic import Field
 from seqzoo import Options, SamplerSpec, hookimpl
 
 if TYPE_CHECKING:
-    from seqzoo import Sampler
+    from seqzoo import Sampler, SamplerContext
 
 
 class TemperatureOptions(Options):
@@ -103,43 +103,45 @@ def register_samplers() -> Iterable[SamplerSpec]:
     )
 
 
-def _build_greedy(options: Options) -> Sampler:
+def _build_greedy(options: Options, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.temperature import Greedy
 
     return Greedy()
 
 
-def _build_temperature(options: TemperatureOptions) -> Sampler:
+def _build_temperature(options: TemperatureOptions, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.temperature import Temperature
 
     return Temperature(options.value)
 
 
-def _build_top_k(options: TopKOptions) -> Sampler:
+def _build_top_k(options: TopKOptions, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.truncation import TopK
 
     return TopK(options.k)
 
 
-def _build_top_p(options: TopPOptions) -> Sampler:
+def _build_top_p(options: TopPOptions, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.truncation import TopP
 
     return TopP(options.p)
 
 
-def _build_min_p(options: MinPOptions) -> Sampler:
+def _build_min_p(options: MinPOptions, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.truncation import MinP
 
     return MinP(options.p)
 
 
-def _build_typical(options: TypicalOptions) -> Sampler:
+def _build_typical(options: TypicalOptions, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.truncation import Typical
 
     return Typical(options.p)
 
 
-def _build_repetition_penalty(options: RepetitionPenaltyOptions) -> Sampler:
+def _build_repetition_penalty(
+    options: RepetitionPenaltyOptions, context: SamplerContext
+) -> Sampler:
     from seqzoo_plugins.samplers.repetition import RepetitionPenalty
 
     return RepetitionPenalty(options.penalty, options.window)

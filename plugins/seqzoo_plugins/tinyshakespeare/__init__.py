@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from pydantic import Field
 from seqzoo import CorpusSpec, Options, hookimpl
 
 if TYPE_CHECKING:
-    from seqzoo import Corpus
+    from seqzoo import Corpus, CorpusContext
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 
@@ -31,7 +30,7 @@ def register_corpora() -> Iterable[CorpusSpec]:
     )
 
 
-def _open(options: TinyShakespeareOptions, base: Path) -> Corpus:
+def _open(options: TinyShakespeareOptions, context: CorpusContext) -> Corpus:
     from seqzoo_plugins.tinyshakespeare.corpus import open_tinyshakespeare
 
     return open_tinyshakespeare(URL, download=options.download)

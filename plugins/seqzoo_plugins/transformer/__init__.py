@@ -9,14 +9,15 @@ from seqzoo import ArchitectureSpec, hookimpl
 from seqzoo_plugins.transformer.options import TransformerOptions
 
 if TYPE_CHECKING:
+    from seqzoo import ArchitectureContext
     from seqzoo_plugins.transformer.model import Transformer
 
 
-def build(options: TransformerOptions, *, vocab_size: int) -> Transformer:
+def build(options: TransformerOptions, context: ArchitectureContext) -> Transformer:
     """An initialised model on the CPU."""
     from seqzoo_plugins.transformer.model import Transformer
 
-    return Transformer(options, vocab_size=vocab_size)
+    return Transformer(options, vocab_size=context.vocab_size)
 
 
 @hookimpl

@@ -25,6 +25,7 @@ from seqzoo.doctor.checks.decoding._written import (
 )
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.contexts import SamplerContext
 from seqzoo.runs.build import build_chain
 
 __all__ = ["CHECK"]
@@ -83,7 +84,10 @@ def _by_the_recipe(subject: Subject, prompt: list[int]) -> list[int] | None:
     if not subject.has("recipe"):
         return None
     recipe = subject.recipe
-    chain = build_chain(recipe.sample.chain, recipe.registry, vocab_size=subject.vocab_size)
+    context = SamplerContext(
+        base=recipe.base, vocab_size=subject.vocab_size, tokenizer=subject.tokenizer
+    )
+    chain = build_chain(recipe.sample.chain, recipe.registry, context)
     draw = _sampling(subject.seed)
 
     def choose(logits: Tensor, tokens: Tensor) -> int:
