@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
+    from seqzoo.plugin.span import Span
     from seqzoo.plugin.specs import (
         ArchitectureSpec,
         BaselineScore,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
         CorpusSpec,
         Options,
         SamplerSpec,
-        Span,
         StreamSpec,
         TokenizerSpec,
         TrackerSpec,
@@ -102,6 +102,7 @@ _HOMES = {
     "runs.run": ("Run", "TextScore"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "terminal.caller": ("SeqzooWarning",),
+    "plugin.span": ("Span",),
     "plugin.specs": (
         "ArchitectureSpec",
         "BaselineScore",
@@ -110,7 +111,6 @@ _HOMES = {
         "CorpusSpec",
         "Options",
         "SamplerSpec",
-        "Span",
         "StreamSpec",
         "TokenizerSpec",
         "TrackerSpec",

@@ -20,7 +20,8 @@ from seqzoo.bench.loops import CONTEXT, VOCAB_SIZE, OwnTraining, PlainTraining, 
 from seqzoo.model.generate import generate, generate_batch
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
-from seqzoo.plugin.specs import ArchitectureSpec, Options, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import ArchitectureSpec, Options
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.scoring.static import Protocol, score
 

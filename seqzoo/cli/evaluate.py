@@ -25,7 +25,7 @@ from seqzoo.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seqzoo.plugin.specs import Span
+    from seqzoo.plugin.span import Span
     from seqzoo.recipes.load import Recipe
     from seqzoo.recipes.sections import AdaptiveSection, EvaluateSection
     from seqzoo.runs.run import Run as OpenRun
@@ -196,7 +196,7 @@ def _splits(run: OpenRun, asked: str | None) -> dict[str, Span]:
 def _text(path: Path) -> Span:
     """The bytes of a file or of stdin. Raises UsageError if there are none."""
     from seqzoo.errors import UsageError
-    from seqzoo.plugin.specs import Span
+    from seqzoo.plugin.span import Span
     from seqzoo.runs.arguments import bytes_of
 
     data = bytes_of(sys.stdin.buffer.read() if str(path) == "-" else path)

@@ -16,7 +16,7 @@ from seqzoo.plugin.build import build
 from seqzoo.plugin.contexts import CorpusContext
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import CorpusSection
 

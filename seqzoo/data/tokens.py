@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo.plugin.contracts import Tokenizer
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 
 __all__ = ["EncodedText", "EncodedTraining", "encode", "encode_span"]
 

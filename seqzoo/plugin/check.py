@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from seqzoo.plugin.contracts import Batch, State, Tokenizer
     from seqzoo.plugin.corpus import Corpus
-    from seqzoo.plugin.specs import Span
+    from seqzoo.plugin.span import Span
 
 __all__ = ["Check", "CheckSubject", "Outcome"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seqzoo.plugin.contracts import Tokenizer
-    from seqzoo.plugin.specs import Span
+    from seqzoo.plugin.span import Span
 
 __all__ = [
     "ArchitectureContext",

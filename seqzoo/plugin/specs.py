@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
     from seqzoo.plugin.contexts import (
@@ -37,7 +36,6 @@ __all__ = [
     "CorpusSpec",
     "Options",
     "SamplerSpec",
-    "Span",
     "Spec",
     "StreamSpec",
     "TokenizerSpec",
@@ -196,38 +194,6 @@ class BaselineScore:
     context_length: int | None = None
     title: str = ""
     meaning: str = ""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A part of a corpus: the bytes [start, stop) and, as context, all bytes before them.
-
-    data: (stop,) uint8, the corpus up to the end of the part.
-    """
-
-    data: np.ndarray
-    start: int
-    stop: int
-
-    def __post_init__(self) -> None:
-        # What follows the part is the future: nothing that scores it can read it by mistake.
-        object.__setattr__(self, "data", self.data[: self.stop])
-
-    @property
-    def bytes(self) -> np.ndarray:
-        """(stop - start,) uint8, a view."""
-        return self.data[self.start : self.stop]
-
-    def before(self, num_bytes: int) -> np.ndarray:
-        """Up to num_bytes bytes before the first, in file order: context, which is never scored."""
-        return self.data[max(0, self.start - num_bytes) : self.start]
-
-    def first(self, num_bytes: int) -> Span:
-        """The start of the span, at most num_bytes long."""
-        return replace(self, stop=min(self.start + num_bytes, self.stop))
-
-    def __len__(self) -> int:
-        return self.stop - self.start
 
 
 @dataclass(frozen=True, kw_only=True)

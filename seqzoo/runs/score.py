@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from seqzoo.errors import DivergedError, UsageError
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.recipes.sections import AdaptiveSection, BaselinesSection
 from seqzoo.results.result import (
     AdaptiveRecord,

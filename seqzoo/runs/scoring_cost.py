@@ -9,7 +9,7 @@ import torch
 
 from seqzoo.data.tokens import encode_span
 from seqzoo.errors import DivergedError
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.adaptive import score_adaptively

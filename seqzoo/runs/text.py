@@ -15,7 +15,7 @@ from seqzoo.model import state as states
 from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, State
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split

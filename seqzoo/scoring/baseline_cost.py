@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo.plugin.contexts import BaselineContext
-from seqzoo.plugin.specs import BaselineSpec, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import BaselineSpec
 
 __all__ = ["expected_seconds", "slowness"]
 

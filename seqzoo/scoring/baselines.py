@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from seqzoo.plugin.contexts import BaselineContext
 from seqzoo.plugin.registry import Registered, Registry
-from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.scoring.baseline_budget import Clock, within
 from seqzoo.scoring.baseline_cache import cache_key, read_rungs, write_rungs

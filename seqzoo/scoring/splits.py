@@ -12,7 +12,8 @@ from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
-from seqzoo.plugin.specs import SPLITS, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import SPLITS
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.bootstrap import bootstrap_interval
 from seqzoo.results.result import AdaptiveRecord, PartScore, SplitScore

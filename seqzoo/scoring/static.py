@@ -24,7 +24,7 @@ from seqzoo.errors import DivergedError, UsageError
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.recipes.sections import EvaluateSection
 from seqzoo.results.result import ProtocolRecord
 from seqzoo.scoring.chunks import Chunk, SplitReader

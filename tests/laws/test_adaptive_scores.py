@@ -14,7 +14,8 @@ from tiny import RUNTIME
 from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import ArchitectureSpec, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import ArchitectureSpec
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.scoring.adaptive import gradient_scales, score_adaptively
 from seqzoo.scoring.chunks import SplitReader

@@ -11,7 +11,8 @@ import pytest
 
 from seqzoo import BaselineContext, CorpusContext
 from seqzoo.plugin.registry import Registry, load_registry
-from seqzoo.plugin.specs import BaselineScore, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import BaselineScore
 
 every_baseline = pytest.mark.parametrize("name", load_registry().names("baseline"))
 

@@ -13,7 +13,7 @@ from tiny import RUNTIME, Bigram, ByteTokenizer, Recurrent, Uniform
 from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.errors import DivergedError
 from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.scoring.adaptive import adaptive_settings, gradient_scales, method, score_adaptively
 from seqzoo.scoring.chunks import SplitReader

@@ -16,7 +16,8 @@ from seqzoo.data.corpus import Splits, split
 from seqzoo.plugin.contracts import Corpus
 from seqzoo.plugin.hooks import hookimpl
 from seqzoo.plugin.registry import Owner, Registry
-from seqzoo.plugin.specs import BaselineScore, BaselineSpec, Options, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import BaselineScore, BaselineSpec, Options
 from seqzoo.results.ladder import Ladder, Rung
 from seqzoo.scoring import baselines
 from seqzoo.scoring.baseline_cache import read_rungs, write_rungs

@@ -14,7 +14,8 @@ from torch import Tensor
 from seqzoo.data.corpus import Splits
 from seqzoo.data.tokens import EncodedTraining, encode_span
 from seqzoo.plugin.contracts import State, Tokenizer
-from seqzoo.plugin.specs import SPLITS, Span
+from seqzoo.plugin.span import Span
+from seqzoo.plugin.specs import SPLITS
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.scoring.adaptive import gradient_scales, score_adaptively
 from seqzoo.scoring.chunks import SplitReader

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny import RUNTIME, Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform, bits_of_table
 
 from seqzoo.errors import DivergedError, UsageError
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import block_size
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiny import RUNTIME, Bigram, ByteTokenizer, Nibbles, Uniform
 
 from seqzoo.plugin.contracts import Tokenizer
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 from seqzoo.scoring.static import Protocol, score
 from seqzoo.scoring.tally import BYTE_CLASSES, Part, Tally, byte_class_table
 

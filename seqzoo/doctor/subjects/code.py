@@ -28,7 +28,7 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 
 __all__ = ["Batches", "Code", "CorpusBytes", "MakeOptimizer", "subject_of_code"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 
 __all__ = ["byte_samples"]
 

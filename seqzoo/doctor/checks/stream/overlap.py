@@ -19,7 +19,7 @@ import numpy.typing as npt
 from seqzoo.doctor.checks.stream._hashes import found_in, hashes_of_rows
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Check, Outcome
-from seqzoo.plugin.specs import Span
+from seqzoo.plugin.span import Span
 
 __all__ = ["CHECK"]
 
