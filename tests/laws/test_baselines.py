@@ -155,13 +155,14 @@ def test_scoring_imports_no_torch() -> None:
     program = (
         "import sys, contextlib, numpy as np\n"
         "from seqzoo.plugin.registry import load_registry\n"
-        "from seqzoo.plugin.specs import Span\n"
+        "from seqzoo import BaselineContext, Span\n"
         "data = np.arange(600, dtype=np.uint32).astype(np.uint8)\n"
         "for registered in load_registry().registered('baseline'):\n"
         "    if registered.owner.distribution == 'seqzoo':\n"
         "        spec = registered.spec\n"
         "        with contextlib.suppress(ImportError):  # a package that is not installed\n"
-        "            list(spec.score(spec.options(), data[:500], {'test': Span(data, 500, 600)}))\n"
+        "            context = BaselineContext(training=data[:500], splits={'test': Span(data, 500, 600)})\n"
+        "            list(spec.score(spec.options(), context))\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
