@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
-from seqzoo.plugin.contracts import State
+from seqzoo.plugin.contracts import SequenceModel, State
 
-__all__ = ["detach", "flatten", "map_tensors", "select_rows", "to", "unflatten"]
+__all__ = ["detach", "flatten", "map_tensors", "reset_rows", "select_rows", "to", "unflatten"]
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], state: State) -> State:
@@ -35,6 +36,22 @@ def map_tensors(function: Callable[[Tensor], Tensor], state: State) -> State:
 def detach(state: State) -> State:
     """The same values without their autograd graph, as truncated BPTT needs."""
     return map_tensors(Tensor.detach, state)
+
+
+def reset_rows(
+    state: State | None, restarts: Bool[Tensor, " B"], model: SequenceModel
+) -> State | None:
+    """The state with the rows of `restarts` as they are before the first token; None if all are."""
+    if state is None or bool(restarts.all()):
+        return None
+    if not bool(restarts.any()):
+        return state
+    initial = flatten(model.initial_state(len(restarts)))
+    leaves = {}
+    for path, leaf in flatten(state).items():
+        chosen = restarts.to(leaf.device).reshape(-1, *[1] * (leaf.ndim - 1))
+        leaves[path] = torch.where(chosen, initial[path].to(leaf), leaf)
+    return unflatten(leaves, state)
 
 
 def select_rows(state: State, rows: Tensor) -> State:

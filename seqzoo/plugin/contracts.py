@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seqzoo.plugin import earlier_api
 from seqzoo.plugin.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -151,26 +154,40 @@ def _taking_bytes(encode: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
     """What one training step reads.
 
     inputs, targets: (B, T) int64; the targets are one token ahead of the inputs.
-    restarts: the state must be reset before this batch.
+    restarts: (B,) bool, the rows whose state is reset before this batch.
+    mask: (B, T) bool, the targets that count; None: all of them. The model reads what does not
+    count, so a row that ends early is filled up with any tokens.
     positions: (B,) int64, the index in the split's tokens of each row's first input; None if the
     stream does not know it.
     """
 
     inputs: Int[Tensor, "B T"]
     targets: Int[Tensor, "B T"]
-    restarts: bool
+    restarts: Bool[Tensor, " B"]
+    mask: Bool[Tensor, "B T"] | None = None
     positions: Int[Tensor, " B"] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.restarts, bool):
+            earlier_api.warn("Batch.restarts is a bool, expected a (B,) bool tensor")
+            object.__setattr__(self, "restarts", torch.full((len(self.inputs),), self.restarts))
+
+    @property
+    def num_targets(self) -> int:
+        """How many targets count."""
+        return self.targets.numel() if self.mask is None else int(self.mask.sum())
 
 
 class Stream(ABC):
     """The order in which training reads the tokens of its split.
 
     Laws: targets are one token ahead. Row i of a batch continues row i of the batch before it,
-    unless `restarts` is set. A batch does not change after it was returned. Positions, if given,
+    unless `restarts[i]` is set. A batch does not change after it was returned. Positions, if given,
     are correct. After `restore(state())` the same batches follow. `seqzoo doctor` checks all of
     these except the positions, which `pytest tests/laws` tests.
     """

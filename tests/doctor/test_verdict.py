@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ from seqzoo.doctor.checks.verdict import (
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
+from seqzoo_plugins.bytes.tokenizer import ByteTokenizer
 
 
 def curve(
@@ -265,7 +267,7 @@ def test_a_chain_that_repeats_itself_is_reported_if_sampling_does_not(
     choose_best.history_length = 0  # type: ignore[attr-defined]
     links = [choose_best] if chain == "greedy" else []
     monkeypatch.setattr(decoding_loop, "build_chain", lambda *_, **__: links)
-    recipe = SimpleNamespace(sample=SimpleNamespace(chain=()), registry=None)
+    recipe = SimpleNamespace(sample=SimpleNamespace(chain=()), registry=None, base=Path())
     network = Network(Loops(), Loops)
     given = subject(
         recipe=recipe,
@@ -273,6 +275,7 @@ def test_a_chain_that_repeats_itself_is_reported_if_sampling_does_not(
         network=lambda: network,
         tokens=np.arange(400, dtype=np.uint8) % 40,
         vocab_size=40,
+        tokenizer=ByteTokenizer(),
     )
     outcome = decoding_loop.examine(given)
     assert outcome.status == status
