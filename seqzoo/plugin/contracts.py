@@ -214,8 +214,15 @@ class Sampler(ABC):
 
     The core draws once, from the softmax of the logits that the last link returns. A link that
     chooses the token itself leaves one finite entry. Laws: the shape stays, each row has at least
-    one finite entry, rows are independent, and there is no randomness.
+    one finite entry, rows are independent, and there is no randomness. What a link remembers
+    belongs to one text; `begin` starts the next.
     """
+
+    history_length: int = 0
+    """How many of the last tokens `history` must contain; 0 for none."""
+
+    def begin(self, prompt: Int[Tensor, " N"], count: int) -> None:  # noqa: B027
+        """A text begins: `count` rows after the same prompt. Default: nothing."""
 
     @abstractmethod
     def __call__(
@@ -223,11 +230,15 @@ class Sampler(ABC):
     ) -> Float[Tensor, "B V"]:
         """New logits; -inf excludes a token. The argument may be changed in place.
 
-        history: the last N tokens, prompt included; N is at most `history_length`.
+        history: a copy of the last N tokens, prompt included; N is at most `history_length`.
         """
 
-    history_length: int = 0
-    """How many of the last tokens `history` must contain; 0 for none."""
+    def drawn(self, tokens: Int[Tensor, " B"]) -> None:  # noqa: B027
+        """Receive the tokens that were drawn from the logits. Default: nothing."""
+
+    def done(self) -> Bool[Tensor, " B"] | None:
+        """The rows whose text ends with the token just drawn; None (default): it never does."""
+        return None
 
 
 class Tracker(ABC):

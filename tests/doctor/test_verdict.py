@@ -38,6 +38,7 @@ from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo_plugins.bytes.tokenizer import ByteTokenizer
+from seqzoo_plugins.samplers.temperature import Greedy
 
 
 def curve(
@@ -261,11 +262,7 @@ class Loops(nn.Module):
 def test_a_chain_that_repeats_itself_is_reported_if_sampling_does_not(
     chain: str, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def choose_best(scores: Tensor, history: Tensor) -> Tensor:
-        return torch.where(scores == scores.max(), 0.0, -torch.inf)
-
-    choose_best.history_length = 0  # type: ignore[attr-defined]
-    links = [choose_best] if chain == "greedy" else []
+    links = [Greedy()] if chain == "greedy" else []
     monkeypatch.setattr(decoding_loop, "build_chain", lambda *_, **__: links)
     recipe = SimpleNamespace(sample=SimpleNamespace(chain=()), registry=None, base=Path())
     network = Network(Loops(), Loops)
