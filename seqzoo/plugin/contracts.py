@@ -39,6 +39,13 @@ class SequenceModel(nn.Module, ABC):
     gets a gradient.
     """
 
+    def __init_subclass__(cls, **further: Any) -> None:
+        super().__init_subclass__(**further)
+        for earlier, name in earlier_api.RENAMED_METHODS.items():
+            if earlier in vars(cls) and name not in vars(cls):
+                earlier_api.warn(f"{cls.__name__}.{earlier} is called {name}")
+                setattr(cls, name, vars(cls)[earlier])
+
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
         """The state before the first token, on the parameters' device, every leaf (B, ...)."""
@@ -67,7 +74,7 @@ class SequenceModel(nn.Module, ABC):
             if parameter.ndim == 2 and id(parameter) not in outside:
                 yield parameter
 
-    def prepare(self, tokens: npt.NDArray[Any]) -> None:
+    def before_training(self, tokens: npt.NDArray[Any]) -> None:
         """Look at the training part before training begins or resumes; again in every process.
 
         What scoring and sampling need from it belongs in buffers, which checkpoints store. What
@@ -94,7 +101,7 @@ class SequenceModel(nn.Module, ABC):
         answer: tuple[Float[Tensor, "B T V"], State] = self(tokens, state)
         return answer
 
-    def adapt(self) -> None:
+    def start_adapting(self) -> None:
         """From now on learn from every token that is read, before the next one is predicted.
 
         Called only for adaptive scoring, on a copy, before anything is read. Default: nothing.
