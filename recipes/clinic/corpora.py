@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from pydantic import Field
 
@@ -14,7 +12,7 @@ class ReprintOptions(seqzoo.Options):
     size_bytes: int = Field(200_000, ge=1000, description="size of the text")
 
 
-def reprint(options: ReprintOptions, base: Path) -> seqzoo.Corpus:
+def reprint(options: ReprintOptions, context: seqzoo.CorpusContext) -> seqzoo.Corpus:
     """Sentences of invented words, some more common than others, and then the first tenth again."""
     draw = np.random.default_rng(1)
     syllables = [a + b for a in "bdfgklmnprstvw" for b in ("a", "e", "i", "o", "u", "en", "or")]

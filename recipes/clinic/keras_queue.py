@@ -49,7 +49,11 @@ class KerasQueue(seqzoo.Stream):
         self._served += 1
         self.epoch = self._served * inputs.size // len(self._tokens)
         # No copy: training reads the arrays that are in the queue.
-        return seqzoo.Batch(torch.from_numpy(inputs), torch.from_numpy(targets), restarts=False)
+        return seqzoo.Batch(
+            inputs=torch.from_numpy(inputs),
+            targets=torch.from_numpy(targets),
+            restarts=torch.zeros(len(inputs), dtype=torch.bool),
+        )
 
     def state(self) -> Mapping[str, Any]:
         return {"served": self._served}
@@ -87,7 +91,7 @@ def register_streams() -> list[seqzoo.StreamSpec]:
             name="keras_queue",
             summary="one buffer, yielded every time, through a queue of references",
             options=KerasQueueOptions,
-            open=lambda options, tokens, batch_size: KerasQueue(options, tokens, batch_size),
+            open=lambda options, context: KerasQueue(options, context.tokens, context.batch_size),
             source="Cross Validated question 212815, and Keras 1.0's generator_queue",
         )
     ]

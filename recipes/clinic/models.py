@@ -67,7 +67,7 @@ def register_architectures() -> list[seqzoo.ArchitectureSpec]:
             name="broken",
             summary="an LSTM with one fault",
             options=BrokenOptions,
-            build=lambda options, vocab_size: Broken(options, vocab_size),
+            build=lambda options, context: Broken(options, context.vocab_size),
             source="faults that people ask about",
         )
     ]

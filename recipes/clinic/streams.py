@@ -39,7 +39,11 @@ class BrokenLanes(seqzoo.Stream):
         restarts = {"never_reset": False, "reset_at_every_batch": True}.get(self._fault, begin == 0)
         self._position = end % self._lane_length
         self.epoch += self._position == 0
-        return seqzoo.Batch(self._read(places), self._read(places + ahead), restarts)
+        return seqzoo.Batch(
+            inputs=self._read(places),
+            targets=self._read(places + ahead),
+            restarts=torch.full((self.batch_size,), restarts),
+        )
 
     def state(self) -> Mapping[str, Any]:
         return {"position": self._position, "epoch": self.epoch}
@@ -58,6 +62,6 @@ def register_streams() -> list[seqzoo.StreamSpec]:
             name="broken_lanes",
             summary="contiguous lanes with a fault",
             options=BrokenLanesOptions,
-            open=lambda options, tokens, batch_size: BrokenLanes(options, tokens, batch_size),
+            open=lambda options, context: BrokenLanes(options, context.tokens, context.batch_size),
         )
     ]

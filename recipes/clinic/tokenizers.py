@@ -72,11 +72,11 @@ class Pairs(seqzoo.Tokenizer):
 def register_tokenizers() -> list[seqzoo.TokenizerSpec]:
     return [
         seqzoo.TokenizerSpec(
-            name="lower_case", summary="bytes in lower case", build=lambda options: LowerCase()
+            name="lower_case", summary="bytes in lower case", build=lambda *_: LowerCase()
         ),
         seqzoo.TokenizerSpec(
             name="miscounted_pairs",
             summary="bytes and pairs of bytes, each counted as one",
-            build=lambda options: Pairs(),
+            build=lambda *_: Pairs(),
         ),
     ]

@@ -43,7 +43,7 @@ class OwnTraining:
     ) -> None:
         torch.manual_seed(0)
         model: SequenceModel = spec.build(options, CONTEXT)
-        model.prepare(data)
+        model.before_training(data)
         lanes = Lanes(data, batch_size=section.batch_size)
         self.training = Training(
             model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)

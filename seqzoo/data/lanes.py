@@ -56,7 +56,12 @@ class Lanes(Stream):
         if self.position == self.lane_length:
             self.position = 0
             self.epoch += 1
-        return Batch(block[:, :-1], block[:, 1:], restarts, positions)
+        return Batch(
+            inputs=block[:, :-1],
+            targets=block[:, 1:],
+            restarts=torch.full((self.batch_size,), restarts),
+            positions=positions,
+        )
 
     def state(self) -> Mapping[str, Any]:
         """Position and epoch."""

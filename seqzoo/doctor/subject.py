@@ -193,9 +193,13 @@ class Subject:
         rows, length = 4, 64
         tokens = or_none(lambda: self.tokens)
         if tokens is not None and len(tokens) > rows * (length + 1):
-            return Batch(*rows_of(tokens[: rows * length + 1], rows), restarts=True)
-        whole = self.batch
-        return Batch(whole.inputs[:rows, :length], whole.targets[:rows, :length], restarts=True)
+            inputs, targets = rows_of(tokens[: rows * length + 1], rows)
+        else:
+            whole = self.batch
+            inputs, targets = whole.inputs[:rows, :length], whole.targets[:rows, :length]
+        return Batch(
+            inputs=inputs, targets=targets, restarts=torch.ones(len(inputs), dtype=torch.bool)
+        )
 
     @cached_property
     def recording(self) -> Recording:

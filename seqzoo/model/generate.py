@@ -18,6 +18,7 @@ from torch import Tensor
 
 from seqzoo.errors import DivergedError
 from seqzoo.model import state as states
+from seqzoo.model.chain import Chain
 from seqzoo.plugin.contracts import Sampler, SequenceModel, State, Tokenizer
 
 __all__ = [
@@ -48,7 +49,8 @@ def generate(
     """The bytes that a model writes after a prompt, token by token.
 
     Yields once for each of num_tokens tokens: its bytes, or b"" while a symbol of several tokens is
-    not complete. This is row 0 of `generate_batch`, which describes the rest.
+    not complete. A sampler of the chain can end the text earlier. This is row 0 of
+    `generate_batch`, which describes the rest.
     """
     batch = generate_batch(
         model,
@@ -82,7 +84,8 @@ def generate_batch(
 
     seed: row r uses the same random numbers as `generate` with seed + r, so it writes the same
     bytes, provided that the model's logits do not depend on the batch size in their last bits.
-    A shorter text is the beginning of a longer one. Torch's global generators are not used.
+    A shorter text is the beginning of a longer one. A row whose text has ended gives b"" from
+    then on, and generation stops when all have. Torch's global generators are not used.
     device: of the model; by default that of its parameters.
     Raises DivergedError if a logit is not a number or the chain excludes every token.
     """
@@ -94,10 +97,11 @@ def generate_batch(
         with inference:
             context = torch.from_numpy(_prompt_tokens(tokenizer, prompt))
             logits, state = _read(model, context, count=count, device=device)
-            history = _History(context, chain, count=count, num_tokens=num_tokens)
+            links = Chain(chain, context, count=count, num_tokens=num_tokens)
         decoded: dict[int, bytes] = {}
         streams = [ByteStream(tokenizer, decoded) for _ in range(count)]
         tokens = None
+        writing = np.ones(count, dtype=bool)
         for uniforms in islice(_uniforms(seed, count), num_tokens):
             with inference:  # left before each yield, or it would apply to the caller too
                 if tokens is not None:
@@ -105,17 +109,18 @@ def generate_batch(
                 # Chain and draw run on the CPU: the few numbers of a token do not justify a kernel
                 # launch for each operation, the token is needed on the CPU anyway, and all
                 # devices then draw the same tokens.
-                scores = logits.select(1, -1).cpu()
-                if chain:
-                    scores = _copied(scores)
-                    for link in chain:
-                        scores = link(scores, history.latest(link.history_length))
-                drawn = _draw(scores, uniforms)
-                tokens = torch.from_numpy(drawn).unsqueeze(1)
-                history.append(tokens)
+                drawn = _draw(links(logits.select(1, -1).cpu()), uniforms)
+                tokens = torch.from_numpy(drawn)
+                ended = links.append(tokens)
+                tokens = tokens.unsqueeze(1)
             yield [
-                stream.feed(token) for stream, token in zip(streams, drawn.tolist(), strict=True)
+                stream.feed(token) if wanted else b""
+                for stream, token, wanted in zip(streams, drawn.tolist(), writing, strict=True)
             ]
+            if ended is not None:
+                writing &= ~ended.numpy()
+                if not writing.any():
+                    return
     finally:
         # Module by module: `model.train()` would also switch parts that the author keeps in eval
         # mode.
@@ -173,37 +178,6 @@ class Utf8Stream:
         return self._decoder.decode(b"", final=True)
 
 
-class _History:
-    """The latest tokens of every row, as many as the longest history that a link of the chain uses.
-
-    The buffer has twice that size, so that old tokens are removed only once in a while.
-    """
-
-    def __init__(
-        self, context: Tensor, chain: Sequence[Sampler], *, count: int, num_tokens: int
-    ) -> None:
-        longest = max((link.history_length for link in chain), default=0)
-        self._kept = min(longest, len(context) + num_tokens)
-        self._tokens = torch.empty(count, 2 * self._kept, dtype=torch.int64)
-        self._end = min(self._kept, len(context))
-        self._tokens[:, : self._end] = context[len(context) - self._end :]
-        self._empty = self._tokens[:, :0]
-
-    def append(self, tokens: Int[Tensor, "B 1"]) -> None:
-        if not self._kept:
-            return
-        if self._end == 2 * self._kept:
-            self._tokens[:, : self._kept] = self._tokens[:, self._kept :]
-            self._end = self._kept
-        self._tokens[:, self._end : self._end + 1] = tokens
-        self._end += 1
-
-    def latest(self, length: int) -> Int[Tensor, "B N"]:
-        if not length:
-            return self._empty
-        return self._tokens[:, max(0, self._end - length) : self._end]
-
-
 def _prompt_tokens(tokenizer: Tokenizer, prompt: bytes) -> Any:
     data = np.frombuffer(prompt or b"\n", dtype=np.uint8)
     return tokenizer.encode(data).astype(np.int64)
@@ -230,12 +204,6 @@ def _uniforms(seed: int, count: int) -> Iterator[Float[np.ndarray, "B 1"]]:
         ]
         # Rounding may let a cumulated sum end below 1; no number may be above its end.
         yield from torch.stack(drawn, dim=1).clamp_(max=1 - 2**-36).unsqueeze(-1).numpy()
-
-
-def _copied(logits: Float[Tensor, "B V"]) -> Float[Tensor, "B V"]:
-    """A copy in float32 or float64 that the links of the chain may write into."""
-    dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return logits.to(dtype, copy=True)
 
 
 # A logit that is not a number is detected below by its sum, so NumPy need not warn.

@@ -6,13 +6,24 @@ The core never reads the values of a state; it detaches, moves, selects rows, fl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
-from seqzoo.plugin.contracts import State
+from seqzoo.plugin.contracts import SequenceModel, State
 
-__all__ = ["detach", "flatten", "map_tensors", "select_rows", "to", "unflatten"]
+__all__ = [
+    "detach",
+    "flatten",
+    "leaves",
+    "map_tensors",
+    "reset_rows",
+    "select_rows",
+    "to",
+    "unflatten",
+]
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], state: State) -> State:
@@ -37,6 +48,22 @@ def detach(state: State) -> State:
     return map_tensors(Tensor.detach, state)
 
 
+def reset_rows(
+    state: State | None, restarts: Bool[Tensor, " B"], model: SequenceModel
+) -> State | None:
+    """The state with the rows of `restarts` as they are before the first token; None if all are."""
+    if state is None or bool(restarts.all()):
+        return None
+    if not bool(restarts.any()):
+        return state
+    initial = flatten(model.initial_state(len(restarts)))
+    leaves = {}
+    for path, leaf in flatten(state).items():
+        chosen = restarts.to(leaf.device).reshape(-1, *[1] * (leaf.ndim - 1))
+        leaves[path] = torch.where(chosen, initial[path].to(leaf), leaf)
+    return unflatten(leaves, state)
+
+
 def select_rows(state: State, rows: Tensor) -> State:
     """A copy of the state of some rows; a row may be repeated."""
     return map_tensors(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), state)
@@ -47,9 +74,17 @@ def to(state: State, device: torch.device) -> State:
     return map_tensors(lambda leaf: leaf.to(device), state)
 
 
+def leaves(state: State) -> Iterator[tuple[str, Any]]:
+    """Every leaf with its path: keys of dicts, names of NamedTuple fields, numbers elsewhere.
+
+    What is no tensor is a leaf too, so that it can be reported.
+    """
+    return ((path, leaf) for path, _, leaf in _leaves(state, "", ""))
+
+
 def flatten(state: State) -> dict[str, Tensor]:
-    """Leaves by their path, e.g. {"0.1": tensor}, as a checkpoint stores them."""
-    return dict(_leaves(state, ""))
+    """Leaves by their path, e.g. {"0.hidden": tensor}, as a checkpoint stores them."""
+    return dict(leaves(state))
 
 
 def unflatten(leaves: Mapping[str, Tensor], like: State) -> State:
@@ -57,21 +92,33 @@ def unflatten(leaves: Mapping[str, Tensor], like: State) -> State:
 
     Raises ValueError if the leaves are not those of `like`.
     """
-    expected = flatten(like)
-    if expected.keys() != leaves.keys():
-        raise ValueError(
-            f"the stored state has leaves {sorted(leaves)}, expected {sorted(expected)}"
-        )
-    ordered = iter([leaves[path] for path in expected])
+    expected = [(path, by_number) for path, by_number, _ in _leaves(like, "", "")]
+    paths = [path for path, _ in expected]
+    if leaves.keys() != set(paths):
+        # Checkpoints once counted the fields of a NamedTuple.
+        paths = [by_number for _, by_number in expected]
+    if leaves.keys() != set(paths):
+        names = sorted(path for path, _ in expected)
+        raise ValueError(f"the stored state has leaves {sorted(leaves)}, expected {names}")
+    ordered = iter([leaves[path] for path in paths])
     return map_tensors(lambda _: next(ordered), like)
 
 
-def _leaves(state: State, path: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(state, Tensor):
-        yield path or "state", state
-    elif isinstance(state, Mapping):
-        for key, value in state.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+def _leaves(state: State, path: str, by_number: str) -> Iterator[tuple[str, str, Any]]:
+    """(path, the same path with numbers for the fields of a NamedTuple, leaf)."""
+    if state is None:
+        return
+    if isinstance(state, Mapping):
+        children = [(str(key), str(key), value) for key, value in state.items()]
     elif isinstance(state, (tuple, list)):
-        for index, value in enumerate(state):
-            yield from _leaves(value, f"{path}.{index}" if path else str(index))
+        fields = getattr(state, "_fields", range(len(state)))
+        children = [
+            (str(field), str(number), value)
+            for number, (field, value) in enumerate(zip(fields, state, strict=True))
+        ]
+    else:
+        yield path or "state", by_number or "state", state
+        return
+    for name, number, value in children:
+        inner = f"{path}.{name}" if path else name
+        yield from _leaves(value, inner, f"{by_number}.{number}" if by_number else number)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seqzoo.plugin import earlier_api
 from seqzoo.plugin.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -35,6 +38,13 @@ class SequenceModel(nn.Module, ABC):
     depend on the number of tokens read. In eval mode the output is deterministic. Every parameter
     gets a gradient.
     """
+
+    def __init_subclass__(cls, **further: Any) -> None:
+        super().__init_subclass__(**further)
+        for earlier, name in earlier_api.RENAMED_METHODS.items():
+            if earlier in vars(cls) and name not in vars(cls):
+                earlier_api.warn(f"{cls.__name__}.{earlier} is called {name}")
+                setattr(cls, name, vars(cls)[earlier])
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
@@ -64,7 +74,7 @@ class SequenceModel(nn.Module, ABC):
             if parameter.ndim == 2 and id(parameter) not in outside:
                 yield parameter
 
-    def prepare(self, tokens: npt.NDArray[Any]) -> None:
+    def before_training(self, tokens: npt.NDArray[Any]) -> None:
         """Look at the training part before training begins or resumes; again in every process.
 
         What scoring and sampling need from it belongs in buffers, which checkpoints store. What
@@ -91,7 +101,7 @@ class SequenceModel(nn.Module, ABC):
         answer: tuple[Float[Tensor, "B T V"], State] = self(tokens, state)
         return answer
 
-    def adapt(self) -> None:
+    def start_adapting(self) -> None:
         """From now on learn from every token that is read, before the next one is predicted.
 
         Called only for adaptive scoring, on a copy, before anything is read. Default: nothing.
@@ -151,26 +161,40 @@ def _taking_bytes(encode: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
     """What one training step reads.
 
     inputs, targets: (B, T) int64; the targets are one token ahead of the inputs.
-    restarts: the state must be reset before this batch.
+    restarts: (B,) bool, the rows whose state is reset before this batch.
+    mask: (B, T) bool, the targets that count; None: all of them. The model reads what does not
+    count, so a row that ends early is filled up with any tokens.
     positions: (B,) int64, the index in the split's tokens of each row's first input; None if the
     stream does not know it.
     """
 
     inputs: Int[Tensor, "B T"]
     targets: Int[Tensor, "B T"]
-    restarts: bool
+    restarts: Bool[Tensor, " B"]
+    mask: Bool[Tensor, "B T"] | None = None
     positions: Int[Tensor, " B"] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.restarts, bool):
+            earlier_api.warn("Batch.restarts is a bool, expected a (B,) bool tensor")
+            object.__setattr__(self, "restarts", torch.full((len(self.inputs),), self.restarts))
+
+    @property
+    def num_targets(self) -> int:
+        """How many targets count."""
+        return self.targets.numel() if self.mask is None else int(self.mask.sum())
 
 
 class Stream(ABC):
     """The order in which training reads the tokens of its split.
 
     Laws: targets are one token ahead. Row i of a batch continues row i of the batch before it,
-    unless `restarts` is set. A batch does not change after it was returned. Positions, if given,
+    unless `restarts[i]` is set. A batch does not change after it was returned. Positions, if given,
     are correct. After `restore(state())` the same batches follow. `seqzoo doctor` checks all of
     these except the positions, which `pytest tests/laws` tests.
     """
@@ -197,8 +221,15 @@ class Sampler(ABC):
 
     The core draws once, from the softmax of the logits that the last link returns. A link that
     chooses the token itself leaves one finite entry. Laws: the shape stays, each row has at least
-    one finite entry, rows are independent, and there is no randomness.
+    one finite entry, rows are independent, and there is no randomness. What a link remembers
+    belongs to one text; `begin` starts the next.
     """
+
+    history_length: int = 0
+    """How many of the last tokens `history` must contain; 0 for none."""
+
+    def begin(self, prompt: Int[Tensor, " N"], count: int) -> None:  # noqa: B027
+        """A text begins: `count` rows after the same prompt. Default: nothing."""
 
     @abstractmethod
     def __call__(
@@ -206,11 +237,15 @@ class Sampler(ABC):
     ) -> Float[Tensor, "B V"]:
         """New logits; -inf excludes a token. The argument may be changed in place.
 
-        history: the last N tokens, prompt included; N is at most `history_length`.
+        history: a copy of the last N tokens, prompt included; N is at most `history_length`.
         """
 
-    history_length: int = 0
-    """How many of the last tokens `history` must contain; 0 for none."""
+    def drawn(self, tokens: Int[Tensor, " B"]) -> None:  # noqa: B027
+        """Receive the tokens that were drawn from the logits. Default: nothing."""
+
+    def done(self) -> Bool[Tensor, " B"] | None:
+        """The rows whose text ends with the token just drawn; None (default): it never does."""
+        return None
 
 
 class Tracker(ABC):

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from seqzoo.errors import PluginError
+from seqzoo.plugin.earlier_api import adapted
+from seqzoo.version import __version__
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
 
 __all__ = [
+    "API",
     "SPLITS",
     "ArchitectureSpec",
     "BaselineScore",
@@ -44,6 +49,11 @@ __all__ = [
 
 SPLITS = ("validation", "test", "held_out")
 """The parts of a corpus that are scored; held_out is validation and test together."""
+
+API = 1
+"""The version of the plugin API; a version before it is translated where that is possible."""
+
+EARLIER_API = 0
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*")
 
@@ -70,22 +80,52 @@ class Spec:
     summary: one line for `seqzoo list`.
     options: the class of the plugin's options; every recipe must set a field without a default.
     source: its origin (paper, equation, specification).
+    api: the version of the plugin API that it was written for. The default stays 1 when seqzoo has
+    a later one, so a plugin for API 2 must say so.
     """
 
     kind: ClassVar[str]
     pattern: ClassVar[re.Pattern[str]] = _NAME
+    functions: ClassVar[tuple[str, ...]] = ()
+    """The fields that are called with (options, context)."""
+
     name: str
     summary: str
     options: type[Options] = Options
     source: str = ""
+    api: int = 1
+    earlier_forms: tuple[str, ...] = field(default=(), init=False)
+    """Functions in a form before API 1, which still work, e.g. "build(options, vocab_size)"."""
 
     def __post_init__(self) -> None:
+        if self.api not in (EARLIER_API, API):
+            raise PluginError(
+                f"{self.kind} '{self.name}' is written for plugin API {self.api}, and seqzoo "
+                f"{__version__} has API {API}; install "
+                + (
+                    "a newer seqzoo, or an earlier version of the plugin"
+                    if self.api > API
+                    else "a newer version of the plugin"
+                )
+            )
         if not self.pattern.fullmatch(self.name):
             raise ValueError(
                 f"{self.kind} name {self.name!r} is not lower-case letters, digits, '_' and '-'"
             )
         if not (isinstance(self.options, type) and issubclass(self.options, Options)):
             raise TypeError(f"options of {self.kind} '{self.name}' must be a subclass of Options")
+        forms = []
+        for function in self.functions:
+            if (given := getattr(self, function)) is None:
+                continue
+            try:
+                current, form = adapted(self.kind, given, api=self.api)
+            except TypeError as error:
+                raise PluginError(f"{function} of {self.kind} '{self.name}' {error}") from error
+            object.__setattr__(self, function, current)
+            if form:
+                forms.append(function + form)
+        object.__setattr__(self, "earlier_forms", tuple(forms))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +157,7 @@ class ArchitectureSpec(Spec):
     """
 
     kind: ClassVar[str] = "architecture"
+    functions: ClassVar[tuple[str, ...]] = ("build", "plain_torch", "step_by_step")
     build: Callable[[Any, ArchitectureContext], SequenceModel]
     plain_torch: Callable[[Any, ArchitectureContext], nn.Module] | None = None
     step_by_step: Callable[[Any, ArchitectureContext], nn.Module] | None = None
@@ -128,6 +169,7 @@ class TokenizerSpec(Spec):
     """Bytes to token ids and back: `build(options, context)` gives a new `Tokenizer`."""
 
     kind: ClassVar[str] = "tokenizer"
+    functions: ClassVar[tuple[str, ...]] = ("build",)
     build: Callable[[Any, TokenizerContext], Tokenizer]
 
 
@@ -136,6 +178,7 @@ class StreamSpec(Spec):
     """The order in which training reads its tokens: `open(options, context)` gives a `Stream`."""
 
     kind: ClassVar[str] = "stream"
+    functions: ClassVar[tuple[str, ...]] = ("open",)
     open: Callable[[Any, StreamContext], Stream]
 
 
@@ -148,6 +191,7 @@ class SamplerSpec(Spec):
     """
 
     kind: ClassVar[str] = "sampler"
+    functions: ClassVar[tuple[str, ...]] = ("build",)
     build: Callable[[Any, SamplerContext], Sampler]
     letter: str = ""
 
@@ -169,6 +213,7 @@ class CorpusSpec(Spec):
     """
 
     kind: ClassVar[str] = "corpus"
+    functions: ClassVar[tuple[str, ...]] = ("open",)
     open: Callable[[Any, CorpusContext], Corpus]
     for_texts: Callable[[tuple[str, ...]], Options | None] | None = None
 
@@ -210,6 +255,7 @@ class BaselineSpec(Spec):
     """
 
     kind: ClassVar[str] = "baseline"
+    functions: ClassVar[tuple[str, ...]] = ("score",)
     score: Callable[[Any, BaselineContext], Iterable[BaselineScore | float]]
     version: int = 1
     has_accuracy: bool = False
@@ -226,4 +272,5 @@ class TrackerSpec(Spec):
     """An output for metrics: `open(options, context)` gives a `Tracker`."""
 
     kind: ClassVar[str] = "tracker"
+    functions: ClassVar[tuple[str, ...]] = ("open",)
     open: Callable[[Any, TrackerContext], Tracker]

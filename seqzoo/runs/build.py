@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from torch.nn.parameter import UninitializedParameter
 
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
@@ -18,10 +20,11 @@ from seqzoo.plugin.contexts import (
     StreamContext,
     TokenizerContext,
 )
-from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer
+from seqzoo.plugin.contracts import Sampler, SequenceModel, State, Stream, Tokenizer
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice
+from seqzoo.runs.guarded import GuardedSampler, GuardedStream
 
 __all__ = [
     "build_chain",
@@ -53,7 +56,8 @@ def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
     context = StreamContext(
         base=recipe.base, tokens=tokens, batch_size=batch_size, seed=recipe.train.seed
     )
-    return build(recipe.registry, "stream", choice, context)
+    stream = build(recipe.registry, "stream", choice, context)
+    return GuardedStream(stream, recipe.registry, choice.name)
 
 
 def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
@@ -68,6 +72,12 @@ def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
         as_plugin_error(recipe.registry, "architecture", recipe.architecture.name),
         in_inference_mode(model),
     ):
+        for name, parameter in model.named_parameters():
+            require(
+                not isinstance(parameter, UninitializedParameter),
+                found="a lazy one",
+                expected=f"parameter '{name}' to have its shape after build",
+            )
         output = model(tokens)
         is_pair = isinstance(output, tuple) and len(output) == 2
         require(is_pair, found=output, expected="(logits, state)")
@@ -79,13 +89,51 @@ def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:
             found=shape,
             expected=f"logits of shape {expected}: batch, time, vocabulary",
         )
-        for path, leaf in states.flatten(state).items():
-            require(
-                leaf.ndim > 0 and len(leaf) == B,
-                found=tuple(leaf.shape),
-                expected=f"state leaf '{path}' to begin with the batch, {B}",
-            )
-        model(tokens, model.initial_state(B))
+        _require_state(state, B)
+        before = states.map_tensors(torch.clone, state)
+        _, later = model(tokens, state)
+        _require_unchanged(before, state)
+        _require_state(later, B)
+        first = model.initial_state(B)
+        _require_state(first, B)
+        model(tokens, first)
+        for other in (state, later):
+            _require_same_form(first, other)
+
+
+def _require_state(state: State, B: int) -> None:
+    for path, leaf in states.leaves(state):
+        require(
+            isinstance(leaf, Tensor),
+            found=leaf,
+            expected=f"state leaf '{path}' to be a tensor, in a tree of tuples, lists and dicts",
+        )
+        require(
+            leaf.ndim > 0 and len(leaf) == B,
+            found=tuple(leaf.shape),
+            expected=f"state leaf '{path}' to begin with the batch, {B}",
+        )
+
+
+def _require_unchanged(before: State, after: State) -> None:
+    for (path, leaf), (_, changed) in zip(states.leaves(before), states.leaves(after), strict=True):
+        require(
+            torch.equal(leaf, changed),
+            found="other values",
+            expected=f"state leaf '{path}' to stay as it was given to forward",
+        )
+
+
+def _require_same_form(state: State, other: State) -> None:
+    shapes = {path: tuple(leaf.shape) for path, leaf in states.leaves(state)}
+    others = {path: tuple(leaf.shape) for path, leaf in states.leaves(other)}
+    for path in sorted(shapes.keys() | others.keys()):
+        require(
+            shapes.get(path) == others.get(path),
+            found=others.get(path, "no such leaf"),
+            expected=f"state leaf '{path}' to have the shape {shapes.get(path, 'it had')} "
+            f"whatever was read",
+        )
 
 
 def build_chain(
@@ -96,16 +144,10 @@ def build_chain(
     Raises PluginError, which names the plugin, if a sampler fails or breaks its contract.
     """
     chain: list[Sampler] = []
-    vocab_size = context.vocab_size
     for link in links:
+        # Built twice: what the trial left in a sampler must not be in the text.
+        tried = build(registry, "sampler", link, context)
+        GuardedSampler(tried, registry, link.name).try_once(context.vocab_size)
         sampler = build(registry, "sampler", link, context)
-        with as_plugin_error(registry, "sampler", link.name):
-            history = torch.zeros(2, min(sampler.history_length, 2), dtype=torch.int64)
-            logits = sampler(torch.zeros(2, vocab_size), history)
-            shape = tuple(getattr(logits, "shape", ()))
-            expected = (2, vocab_size)
-            require(shape == expected, found=shape, expected=f"logits of shape {expected}")
-            all_finite = bool(logits.isfinite().any(-1).all())
-            require(all_finite, found="none", expected="a finite logit in every row")
-        chain.append(sampler)
+        chain.append(GuardedSampler(sampler, registry, link.name))
     return chain

@@ -194,7 +194,7 @@ def new_model(
         load_weights(model, start.checkpoint)
     # After the weights: counts of the training part must be those of this run's own text.
     with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
-        model.prepare(training.tokens)
+        model.before_training(training.tokens)
     try_model(recipe, model, vocab_size=tokenizer.vocab_size)
     return model
 

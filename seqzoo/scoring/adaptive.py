@@ -12,8 +12,8 @@ r over all weights, so that one setting works for models of any gradient scale. 
 clipped to twice the usual norm in training (Pascanu et al. 2013, arXiv:1211.5063): otherwise one
 unusual segment could move the weights so far that every later gradient is even larger.
 
-In addition, an architecture may adapt by itself to what it reads (`SequenceModel.adapt`). A copy of
-the model learns; the given model does not change.
+In addition, an architecture may adapt by itself to what it reads
+(`SequenceModel.start_adapting`). A copy of the model learns; the given model does not change.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class LearningReader:
     ) -> None:
         """scales: `gradient_scales` of the model; None if the learning rate is 0."""
         self.model = copy.deepcopy(model)
-        self.model.adapt()
+        self.model.start_adapting()
         self._runtime = runtime
         self._state = self.model.initial_state(1)
         self._weights = _trainable(self.model) if section.learning_rate else []
@@ -250,9 +250,9 @@ def prepare_copy(model: SequenceModel, tokens: npt.NDArray[Any]) -> SequenceMode
 
     It is a copy with the same weights and buffers; the model itself if it needs no preparation.
     """
-    if type(model).prepare is SequenceModel.prepare:
+    if type(model).before_training is SequenceModel.before_training:
         return model
     again = copy.deepcopy(model)
-    again.prepare(tokens)
+    again.before_training(tokens)
     again.load_state_dict(model.state_dict())
     return again

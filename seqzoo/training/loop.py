@@ -25,6 +25,8 @@ from seqzoo.training.optimizers import Optimizer, learning_rate_factor
 
 __all__ = ["Best", "Effort", "Hooks", "Training", "train"]
 
+_NOT_COUNTED = -100
+
 
 class Best(NamedTuple):
     """The step with the lowest validation score so far."""
@@ -124,7 +126,7 @@ class Training:
             loss = self._loss(batch)
             (loss / parts if parts > 1 else loss).backward()
             loss_nats += float(loss.detach()) / parts
-            self.tokens_seen += batch.targets.numel()
+            self.tokens_seen += batch.num_targets
         norm = self._clip()
         if not (math.isfinite(loss_nats) and math.isfinite(norm)):
             what = "loss" if not math.isfinite(loss_nats) else "gradient norm"
@@ -214,11 +216,15 @@ class Training:
         """Mean nats per token; updates the carried state."""
         device = self.runtime.device
         inputs, targets = batch.inputs.to(device), batch.targets.to(device)
-        state = None if batch.restarts else self.carried
+        state = states.reset_rows(self.carried, batch.restarts, self.model)
         positions = None if batch.positions is None else batch.positions.to(device)
         with self.runtime.autocast():
             logits, state = self.model.forward_in_training(inputs, state, positions)
-            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            if batch.mask is not None:
+                targets = targets.masked_fill(~batch.mask.to(device), _NOT_COUNTED)
+            loss = F.cross_entropy(
+                logits.float().flatten(0, 1), targets.flatten(), ignore_index=_NOT_COUNTED
+            )
         self.carried = states.detach(state)
         return loss
 

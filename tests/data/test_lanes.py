@@ -28,12 +28,12 @@ def test_every_batch_continues_the_previous_one_in_every_lane(
     while lanes.epoch == 0:
         batch = lanes.next(length)
         if previous is None:
-            assert batch.restarts
+            assert batch.restarts.all()
         else:
-            assert not batch.restarts
+            assert not batch.restarts.any()
             assert torch.equal(batch.inputs[:, 0], previous.targets[:, -1])
         previous = batch
-    assert lanes.next(length).restarts
+    assert lanes.next(length).restarts.all()
 
 
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(20, 200))

@@ -9,6 +9,7 @@ from made_streams import (
     Batches,
     Stateless,
     T,
+    batch_of,
     causes,
     from_code,
     lanes,
@@ -24,7 +25,6 @@ from made_streams import (
 
 from seqzoo.doctor.checks._shares import share_of_continued_rows
 from seqzoo.doctor.evidence.recording import Recording
-from seqzoo.plugin.contracts import Batch
 from seqzoo.plugin.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("fast_reader")
@@ -47,7 +47,7 @@ def test_rows_cut_one_after_the_other_are_reported(registry: Registry) -> None:
         for batch in lanes(tokens, rows=1, length=B * T):
             shape = (B, T)
             if batch.inputs.shape[1] == B * T:
-                yield Batch(batch.inputs.reshape(shape), batch.targets.reshape(shape), False)
+                yield batch_of(batch.inputs.reshape(shape), batch.targets.reshape(shape), False)
 
     exact = outcome(numbered(stacked, registry), "stream.continuity")
     text = words(40_000)
@@ -69,8 +69,8 @@ def test_passages_with_a_carried_state_continue_nothing() -> None:
 @pytest.mark.parametrize("length", [1, T])
 def test_continuity_is_measured_for_any_targets(ahead: int, length: int) -> None:
     source = lanes(training_of(words(40_000)), length=length, ahead=ahead)
-    batches = tuple(next(source)._replace(restarts=False) for _ in range(100))
-    recording = Recording(batches, (False,) * 100, numbered=False)
+    batches = tuple(next(source) for _ in range(100))
+    recording = Recording(batches, (False,) * 100, numbered=False).carried_on()
     assert share_of_continued_rows(recording) == 1.0
 
 

@@ -46,7 +46,7 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
         model: SequenceModel = spec.build(
             options_of(spec, **SMALL, dropout=0.2), ArchitectureContext(vocab_size=V)
         )
-        model.prepare(np.frombuffer(TEXT, np.uint8))
+        model.before_training(np.frombuffer(TEXT, np.uint8))
         return model
 
     found = run_doctor(build, seed=seed)

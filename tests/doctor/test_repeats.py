@@ -11,6 +11,7 @@ from made_streams import (
     B,
     Batches,
     T,
+    batch_of,
     causes,
     from_code,
     lanes,
@@ -23,7 +24,6 @@ from made_streams import (
 )
 
 from seqzoo.doctor.checks.stream._overlap import rows_behind_another
-from seqzoo.plugin.contracts import Batch
 from seqzoo.plugin.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("fast_reader")
@@ -33,7 +33,7 @@ def test_one_batch_repeated_for_ever_is_a_repeat(registry: Registry) -> None:
     def stuck(tokens: np.ndarray) -> Batches:
         first = next(lanes(tokens))
         while True:
-            yield Batch(first.inputs.clone(), first.targets.clone(), False)
+            yield batch_of(first.inputs.clone(), first.targets.clone(), False)
 
     found = outcome(numbered(stuck, registry), "stream.repeats")
     assert (found.status, found.numbers["repeats"]) == ("fail", 1.0)
@@ -46,7 +46,7 @@ def test_every_batch_given_twice_is_a_repeat(registry: Registry) -> None:
     def twice(tokens: np.ndarray) -> Batches:
         for batch in lanes(tokens):
             yield batch
-            yield Batch(batch.inputs.clone(), batch.targets.clone(), batch.restarts)
+            yield batch_of(batch.inputs.clone(), batch.targets.clone(), batch.restarts)
 
     found = outcome(numbered(twice, registry), "stream.repeats")
     assert found.status == "fail"
@@ -56,7 +56,9 @@ def test_every_batch_given_twice_is_a_repeat(registry: Registry) -> None:
 def test_rows_that_all_read_the_same_place_are_copies(registry: Registry) -> None:
     def copies(tokens: np.ndarray) -> Batches:
         for batch in lanes(tokens, rows=1):
-            yield Batch(batch.inputs.repeat(B, 1), batch.targets.repeat(B, 1), batch.restarts)
+            yield batch_of(
+                batch.inputs.repeat(B, 1), batch.targets.repeat(B, 1), bool(batch.restarts.all())
+            )
 
     found = outcome(numbered(copies, registry), "stream.repeats")
     assert (found.status, found.numbers["equal_rows"]) == ("fail", 1 - 1 / B)
@@ -87,7 +89,7 @@ def test_lanes_that_read_the_same_text_with_a_delay_are_reported(
             inputs, targets = (
                 torch.from_numpy(tokens[starts + ahead].astype(np.int64)) for ahead in (0, 1)
             )
-            yield Batch(inputs, targets, place == 0)
+            yield batch_of(inputs, targets, place == 0)
 
     exact = outcome(numbered(overlapping, registry), "stream.repeats")
     text = words(40_000)
@@ -109,7 +111,7 @@ def test_windows_that_overlap_in_a_batch_give_a_warning(step: int, registry: Reg
             inputs, targets = (
                 torch.from_numpy(tokens[rows + ahead].astype(np.int64)) for ahead in (0, 1)
             )
-            yield Batch(inputs, targets, True)
+            yield batch_of(inputs, targets, True)
 
     found = outcome(numbered(sliding, registry, length=32), "stream.repeats")
     assert (found.status, found.numbers["rows_behind_another"]) == ("warn", (B - 1) / B)
@@ -130,7 +132,7 @@ def test_lanes_that_each_read_the_whole_text_do_not_overlap(given: bool) -> None
         for place in range(0, 1 << 20, T):
             rows = (starts + place + np.arange(T + 1)) % len(tokens)
             block = torch.from_numpy(tokens[rows].astype(np.int64))
-            yield Batch(block[:, :-1], block[:, 1:], False)
+            yield batch_of(block[:, :-1], block[:, 1:], False)
 
     found = from_code(plainly(round_and_round()), text if given else None)
     assert causes(found) == []

@@ -11,6 +11,7 @@ from made_streams import (
     CONFUSED,
     Batches,
     T,
+    batch_of,
     causes,
     from_code,
     lanes,
@@ -57,7 +58,7 @@ def test_the_offset_of_the_targets_is_reported(length: int, ahead: int, registry
 def test_shares_by_offset_equal_those_of_a_naive_loop() -> None:
     draw = torch.Generator().manual_seed(0)
     pairs = [torch.randint(3, (2, 2, 7), generator=draw) for _ in range(5)]
-    batches = tuple(Batch(pair[0], pair[1], restarts=False) for pair in pairs)
+    batches = tuple(batch_of(pair[0], pair[1], restarts=False) for pair in pairs)
     expected = {}
     for offset in OFFSETS:
         hits = [

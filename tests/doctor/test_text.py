@@ -11,6 +11,7 @@ from made_streams import (
     Batches,
     Bytes,
     T,
+    batch_of,
     causes,
     from_code,
     lanes,
@@ -23,13 +24,13 @@ from made_streams import (
     words,
 )
 
+from seqzoo import TokenizerContext
 from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.checks.stream import _hashes as _windows
 from seqzoo.doctor.checks.stream._corpus_ids import readings
 from seqzoo.doctor.checks.stream._hashes import found_in, hashes, hashes_of_rows
 from seqzoo.doctor.diagnosis import diagnose
-from seqzoo.plugin.contracts import Batch
 from seqzoo.plugin.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("fast_reader")
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("fast_reader")
 def test_positions_outside_the_split_are_reported(by: int, registry: Registry) -> None:
     def beyond(tokens: np.ndarray) -> Batches:
         for batch in lanes(tokens):
-            yield Batch(batch.inputs + by, batch.targets + by, batch.restarts)
+            yield batch_of(batch.inputs + by, batch.targets + by, batch.restarts)
 
     subject = numbered(beyond, registry, num_tokens=1_000)
     assert outcome(subject, "stream.split").status == "fail"
@@ -116,7 +117,7 @@ def test_real_text_does_not_overlap(tinyshakespeare: Path) -> None:
 def test_every_installed_tokenizer_passes(registry: Registry) -> None:
     for registered in registry.registered("tokenizer"):
         spec: Any = registered.spec
-        subject = with_tokenizer(spec.build(spec.options()), registry)
+        subject = with_tokenizer(spec.build(spec.options(), TokenizerContext()), registry)
         for what in ("round_trip", "byte_count"):
             assert outcome(subject, f"stream.{what}").status == "pass", spec.name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,8 @@ from seqzoo.doctor.checks.verdict import (
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
+from seqzoo_plugins.bytes.tokenizer import ByteTokenizer
+from seqzoo_plugins.samplers.temperature import Greedy
 
 
 def curve(
@@ -259,13 +262,9 @@ class Loops(nn.Module):
 def test_a_chain_that_repeats_itself_is_reported_if_sampling_does_not(
     chain: str, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def choose_best(scores: Tensor, history: Tensor) -> Tensor:
-        return torch.where(scores == scores.max(), 0.0, -torch.inf)
-
-    choose_best.history_length = 0  # type: ignore[attr-defined]
-    links = [choose_best] if chain == "greedy" else []
+    links = [Greedy()] if chain == "greedy" else []
     monkeypatch.setattr(decoding_loop, "build_chain", lambda *_, **__: links)
-    recipe = SimpleNamespace(sample=SimpleNamespace(chain=()), registry=None)
+    recipe = SimpleNamespace(sample=SimpleNamespace(chain=()), registry=None, base=Path())
     network = Network(Loops(), Loops)
     given = subject(
         recipe=recipe,
@@ -273,6 +272,7 @@ def test_a_chain_that_repeats_itself_is_reported_if_sampling_does_not(
         network=lambda: network,
         tokens=np.arange(400, dtype=np.uint8) % 40,
         vocab_size=40,
+        tokenizer=ByteTokenizer(),
     )
     outcome = decoding_loop.examine(given)
     assert outcome.status == status

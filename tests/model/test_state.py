@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import Recurrent
 from torch import Tensor
 
 from seqzoo.model import state as states
@@ -76,8 +77,8 @@ def test_flatten_names_leaves_by_their_path() -> None:
         "length",
         "layers.0.0",
         "layers.0.1",
-        "layers.1.0",
-        "layers.1.1",
+        "layers.1.hidden",
+        "layers.1.cell",
     ]
     assert list(states.flatten(leaf())) == ["state"]
 
@@ -120,3 +121,43 @@ def test_to_moves_every_leaf() -> None:
 def test_a_leaf_that_is_not_a_tensor_is_an_error_with_its_type() -> None:
     with pytest.raises(TypeError, match="found float"):
         states.detach((leaf(), 1.5))
+
+
+class Cell(NamedTuple):
+    hidden: Tensor
+    memory: Tensor | None
+
+
+def test_leaves_are_named_by_keys_and_fields() -> None:
+    state = {"layers": (Cell(torch.zeros(2, 3), torch.ones(2)), Cell(torch.zeros(2), None))}
+    assert list(states.flatten(state)) == ["layers.0.hidden", "layers.0.memory", "layers.1.hidden"]
+
+
+def test_leaves_stored_by_the_number_of_a_field_are_still_read() -> None:
+    like = [Cell(torch.zeros(1), torch.zeros(1))]
+    stored = {"0.0": torch.tensor([1.0]), "0.1": torch.tensor([2.0])}
+    assert states.unflatten(stored, like) == [Cell(torch.tensor([1.0]), torch.tensor([2.0]))]
+
+
+def test_fields_in_another_order_are_found_by_their_names() -> None:
+    class Turned(NamedTuple):
+        memory: Tensor
+        hidden: Tensor
+
+    stored = states.flatten(Cell(torch.tensor([1.0]), torch.tensor([2.0])))
+    found = states.unflatten(stored, Turned(torch.zeros(1), torch.zeros(1)))
+    assert found == Turned(hidden=torch.tensor([1.0]), memory=torch.tensor([2.0]))
+
+
+@pytest.mark.parametrize("rows", [[False, True, False], [True, True, True], [False] * 3])
+def test_only_the_rows_that_restart_are_reset(rows: list[bool]) -> None:
+    model = Recurrent(hidden_size=4)
+    _, state = model(torch.arange(6).reshape(3, 2))
+    found = states.reset_rows(state, torch.tensor(rows), model)
+    expected = states.flatten(state)
+    first = states.flatten(model.initial_state(3))
+    for row, is_reset in enumerate(rows):
+        for path in expected:
+            wanted = (first if is_reset else expected)[path][row]
+            given = first[path] if found is None else states.flatten(found)[path]
+            assert torch.equal(given[row], wanted)

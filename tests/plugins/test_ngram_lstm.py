@@ -199,7 +199,7 @@ def small(**options: Any) -> NgramLSTM:
 
 def test_a_state_dict_with_a_table_of_any_size_can_be_loaded() -> None:
     model, other = small(), small()
-    model.prepare(np.random.default_rng(0).integers(0, 256, 500))
+    model.before_training(np.random.default_rng(0).integers(0, 256, 500))
     other.load_state_dict(model.state_dict())
     tokens = torch.arange(40)[None]
     assert torch.equal(model.eval()(tokens)[0], other.eval()(tokens)[0])
@@ -208,8 +208,8 @@ def test_a_state_dict_with_a_table_of_any_size_can_be_loaded() -> None:
 def test_a_loaded_model_has_folds_only_after_it_counted_the_text_again() -> None:
     text = np.random.default_rng(0).integers(0, 256, 500)
     model, loaded, other = small().eval(), small().eval(), small().eval()
-    model.prepare(text)
-    other.prepare(text[::-1].copy())
+    model.before_training(text)
+    other.before_training(text[::-1].copy())
     tokens, positions = torch.from_numpy(text[None, :40]), torch.zeros(1, dtype=torch.int64)
     for restored in (loaded, other):
         restored.load_state_dict(model.state_dict())
@@ -222,7 +222,7 @@ def test_a_loaded_model_has_folds_only_after_it_counted_the_text_again() -> None
 
 def test_every_byte_has_a_probability_after_a_long_run_of_one_byte() -> None:
     model = small(orders=(1, 2, 9), window_orders=tuple(range(1, 17))).eval()
-    model.prepare(np.full(20_000, 97))
+    model.before_training(np.full(20_000, 97))
     with torch.no_grad():
         logits, _ = model(torch.full((1, 20_000), 97))
     assert logits.log_softmax(-1).isfinite().all()
@@ -246,7 +246,7 @@ def test_tables_stay_on_the_device_of_their_model() -> None:
 def test_training_leaves_out_the_counts_of_the_current_fold() -> None:
     text = np.arange(256)  # nothing recurs: outside its fold nothing is known of a context
     model, ignorant = small().eval(), small().eval()
-    model.prepare(text)
+    model.before_training(text)
     tokens, positions = torch.from_numpy(text[None, :100]), torch.zeros(1, dtype=torch.int64)
     seen = model.forward_in_training(tokens, None, positions)[0]
     assert torch.equal(seen, ignorant(tokens)[0])
@@ -259,7 +259,7 @@ def test_a_restored_training_continues_with_the_same_bits(tmp_path: Path) -> Non
 
     def start() -> Training:
         model = small(dropout=0.2)
-        model.prepare(text)
+        model.before_training(text)
         lanes = Lanes(text, batch_size=4)
         return Training(
             model, lanes, section, runtime=RUNTIME, bytes_per_token=1.0, epoch_tokens=len(text)

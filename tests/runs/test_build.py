@@ -43,6 +43,42 @@ class Raising(Recurrent):
         raise RuntimeError("a bug of mine")
 
 
+class CountsInPython(Recurrent):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits, hidden = super().forward(tokens, state and state["hidden"])
+        return logits, {"hidden": hidden, "count": tokens.shape[1]}
+
+
+class ChangesItsState(Recurrent):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        if state is not None:
+            state.add_(1.0)
+        return super().forward(tokens, state)
+
+
+class Growing(Recurrent):
+    def initial_state(self, batch_size: int) -> Any:
+        return torch.zeros(batch_size, 3, dtype=torch.int64)
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits, _ = super().forward(tokens, torch.zeros(len(tokens), 8))
+        return logits, tokens if state is None else torch.cat([state, tokens], dim=1)
+
+
+class OtherAtFirst(Recurrent):
+    def initial_state(self, batch_size: int) -> Any:
+        return super().initial_state(batch_size)[:, :1]
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        return super().forward(tokens, torch.zeros(len(tokens), 8))
+
+
+class Lazy(Recurrent):
+    def __init__(self, **sizes: Any) -> None:
+        super().__init__(**sizes)
+        self.later = torch.nn.LazyLinear(3)
+
+
 def three(*_: Any) -> Any:
     return 3
 
@@ -81,6 +117,11 @@ def recipe_with(build: Any) -> Recipe:
         (Narrow, r"logits of shape \(2, 3, 256\).*found \(2, 3, 255\)"),
         (Stateless, r"expected \(logits, state\), found Tensor"),
         (TimeFirst, r"state leaf 'state' to begin with the batch, 2, found \(8, 2\)"),
+        (CountsInPython, r"state leaf 'count' to be a tensor.*found int"),
+        (ChangesItsState, "state leaf 'state' to stay as it was given to forward"),
+        (Growing, r"'state' to have the shape \(2, 3\) whatever was read, found \(2, 6\)"),
+        (OtherAtFirst, r"'state' to have the shape \(2, 1\) whatever was read, found \(2, 8\)"),
+        (Lazy, "parameter 'later.weight' to have its shape after build, found a lazy one"),
         (Raising, r"RuntimeError: a bug of mine \(test_build\.py, line \d+\)"),
     ],
 )

@@ -134,7 +134,7 @@ def test_a_compiled_model_learns_as_the_plain_one_does() -> None:
 
 
 class Counting(SequenceModel):
-    """Predicts by counts of single bytes; after `adapt`, it counts what it reads."""
+    """Predicts by counts of single bytes; after `start_adapting`, it counts what it reads."""
 
     counts: torch.Tensor
 
@@ -153,7 +153,7 @@ class Counting(SequenceModel):
             logits.append(self.counts.log())
         return torch.stack(logits)[None], self.initial_state(1)
 
-    def adapt(self) -> None:
+    def start_adapting(self) -> None:
         self.adapts = True
 
 

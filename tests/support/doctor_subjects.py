@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seqzoo import Tokenizer
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import RunSoFar, Settings, Subject, Text
 from seqzoo.plugin.check import Check, Outcome
@@ -28,6 +29,7 @@ def subject(
     tokens: np.ndarray | None = None,
     held_out: np.ndarray | None = None,
     vocab_size: int | None = None,
+    tokenizer: Tokenizer | None = None,
     network: Callable[[], Network] | None = None,
 ) -> Subject:
     """A subject that has nothing but what a test gives."""
@@ -37,7 +39,7 @@ def subject(
         settings=Settings(quick=quick),
         recipe=recipe,
         run=None if run is None else RunSoFar(run, metrics),
-        text=Text(data=data, tokens=tokens, held_out=held_out),
+        text=Text(data=data, tokenizer=tokenizer, tokens=tokens, held_out=held_out),
         vocab_size=vocab_size,
         network=network,
     )

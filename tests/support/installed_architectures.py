@@ -44,7 +44,7 @@ def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceMo
     model = spec.build(
         options_of(spec, **(SMALL | wanted)), ArchitectureContext(vocab_size=VOCAB_SIZE)
     )
-    model.prepare(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
+    model.before_training(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
     return model
 
 

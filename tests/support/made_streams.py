@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seqzoo.data.corpus import Data, split
 from seqzoo.doctor import examine
@@ -37,6 +39,13 @@ def words(size: int, seed: int = 0) -> bytes:
     return " ".join(draw.choice(known, size // 3)).encode()[:size]
 
 
+def batch_of(inputs: Tensor, targets: Tensor, restarts: bool | Tensor) -> Batch:
+    """A batch; a bool means that all its rows are reset, or none."""
+    if isinstance(restarts, bool):
+        restarts = torch.full((len(inputs),), restarts)
+    return Batch(inputs=inputs, targets=targets, restarts=restarts)
+
+
 def lanes(
     tokens: np.ndarray,
     *,
@@ -58,7 +67,7 @@ def lanes(
             starts = [4 + row * lane + place for row in (order(k) if order else range(rows))]
             inputs = [[tokens[start + t] for t in range(time)] for start in starts]
             targets = [[tokens[start + t + ahead] for t in range(time)] for start in starts]
-            yield Batch(
+            yield batch_of(
                 torch.tensor(np.array(inputs, dtype=np.int64)),
                 torch.tensor(np.array(targets, dtype=np.int64)),
                 restarts(place),
@@ -74,7 +83,7 @@ def passages(tokens: np.ndarray, *, rows: int = B, length: int = T, ahead: int =
         inputs, targets = (
             torch.from_numpy(tokens[starts + by].astype(np.int64)) for by in (0, ahead)
         )
-        yield Batch(inputs, targets, True)
+        yield batch_of(inputs, targets, True)
 
 
 class NumberedPipeline(Pipeline):
@@ -172,28 +181,30 @@ HEALTHY: dict[str, MakeBatches] = {
 
 def rolled(tokens: np.ndarray) -> Batches:
     for batch in lanes(tokens):
-        yield Batch(batch.inputs, batch.inputs.roll(-1, 1), batch.restarts)
+        yield batch_of(batch.inputs, batch.inputs.roll(-1, 1), batch.restarts)
 
 
 CONFUSED: dict[str, tuple[Callable[[Batch], Batch], str]] = {
     "rows rolled up": (
-        lambda b: b._replace(targets=b.targets.roll(-1, 0)),
+        lambda b: replace(b, targets=b.targets.roll(-1, 0)),
         "those of the row below",
     ),
     "rows rolled down": (
-        lambda b: b._replace(targets=b.targets.roll(1, 0)),
+        lambda b: replace(b, targets=b.targets.roll(1, 0)),
         "those of the row above",
     ),
     "inputs rolled up": (
-        lambda b: b._replace(targets=b.inputs.roll(-1, 0)),
+        lambda b: replace(b, targets=b.inputs.roll(-1, 0)),
         "inputs of the row below: rolled along the batch axis",
     ),
     "inputs rolled down": (
-        lambda b: b._replace(targets=b.inputs.roll(1, 0)),
+        lambda b: replace(b, targets=b.inputs.roll(1, 0)),
         "inputs of the row above: rolled along the batch axis",
     ),
     "time first": (
-        lambda b: Batch(b.inputs.T.contiguous(), b.targets.T.contiguous(), b.restarts),
+        lambda b: batch_of(
+            b.inputs.T.contiguous(), b.targets.T.contiguous(), bool(b.restarts.all())
+        ),
         "is time before batch",
     ),
 }

@@ -49,7 +49,7 @@ class NgramLSTM(SequenceModel):
     product every expert can exclude a symbol, in a mixture any of them can propose one.
 
     In training the counts of the current fold are left out (`forward_in_training`). In adaptive
-    scoring all tokens that are read are also counted (`adapt`).
+    scoring all tokens that are read are also counted (`start_adapting`).
     """
 
     def __init__(self, options: NgramLSTMOptions, *, vocab_size: int) -> None:
@@ -75,11 +75,11 @@ class NgramLSTM(SequenceModel):
         yield from self.lstm.hidden_matrices()
         yield from (matrix for matrix in self.gate_in.parameters() if matrix.ndim == 2)
 
-    def prepare(self, tokens: npt.NDArray[Any]) -> None:
+    def before_training(self, tokens: npt.NDArray[Any]) -> None:
         """Count the training part."""
         self.table.count(tokens)
 
-    def adapt(self) -> None:
+    def start_adapting(self) -> None:
         """Count all tokens that are read from now on."""
         self.learned = Learned(self._empty_table)
 

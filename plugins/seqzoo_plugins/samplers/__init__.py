@@ -51,6 +51,19 @@ class RepetitionPenaltyOptions(Options):
     window: int = Field(default=64, ge=1, description="number of latest tokens that are penalised")
 
 
+class MirostatOptions(Options):
+    shorthand: ClassVar[str | None] = "surprise"
+    surprise: float = Field(
+        default=1.5, gt=0, le=64, allow_inf_nan=False, description="bits per token to aim at"
+    )
+    rate: float = Field(default=0.1, gt=0, le=1, description="how fast the cut-off is adjusted")
+
+
+class StopOptions(Options):
+    shorthand: ClassVar[str | None] = "text"
+    text: str = Field(default="\n\n", min_length=1, description="the text ends after this")
+
+
 @hookimpl
 def register_samplers() -> Iterable[SamplerSpec]:
     yield SamplerSpec(
@@ -101,6 +114,19 @@ def register_samplers() -> Iterable[SamplerSpec]:
         options=RepetitionPenaltyOptions,
         build=_build_repetition_penalty,
     )
+    yield SamplerSpec(
+        name="mirostat",
+        summary="keeps the surprise of the text near a given number of bits per token",
+        source="Basu et al. 2020, arXiv:2007.14966, algorithm 2",
+        options=MirostatOptions,
+        build=_build_mirostat,
+    )
+    yield SamplerSpec(
+        name="stop",
+        summary="ends the text when it has written a given string",
+        options=StopOptions,
+        build=_build_stop,
+    )
 
 
 def _build_greedy(options: Options, context: SamplerContext) -> Sampler:
@@ -145,3 +171,18 @@ def _build_repetition_penalty(
     from seqzoo_plugins.samplers.repetition import RepetitionPenalty
 
     return RepetitionPenalty(options.penalty, options.window)
+
+
+def _build_mirostat(options: MirostatOptions, context: SamplerContext) -> Sampler:
+    from seqzoo_plugins.samplers.mirostat import Mirostat
+
+    return Mirostat(options.surprise, options.rate)
+
+
+def _build_stop(options: StopOptions, context: SamplerContext) -> Sampler:
+    import numpy as np
+
+    from seqzoo_plugins.samplers.ending import Stop
+
+    tokenizer = context.tokenizer
+    return Stop(options.text.encode(), lambda ids: tokenizer.decode(np.array(ids, dtype=np.int64)))

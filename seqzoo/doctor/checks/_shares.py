@@ -50,14 +50,18 @@ def share_of_continued_rows(recording: Recording) -> float | None:
     elif (offset := likely_offset(recording)) not in (1, None):
         joints = _predicted(recording, offset)
     # A target that is padding says nothing about the next input.
-    carried = [(ends == begins)[ends >= 0] for ends, begins, restarts in joints if not restarts]
+    carried = [
+        (ends == begins)[(ends >= 0) & ~restarts]
+        for ends, begins, restarts in joints
+        if not restarts.all()
+    ]
     continued = torch.cat(carried) if carried else torch.empty(0)
     return float(continued.double().mean()) if len(continued) else None
 
 
-def _predicted(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, bool]]:
+def _predicted(recording: Recording, offset: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Joints if targets are `offset` ahead: the target that many tokens before each beginning,
-    the input there, and whether the state is reset.
+    the input there, and the rows whose state is reset.
     """
     if offset < 1:
         return []

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -64,9 +64,14 @@ class Recording:
         pairs = zip(self.batches, self.batches[1:], strict=False)
         return [(one, other) for one, other in pairs if len(one.inputs) == len(other.inputs)]
 
-    def joints(self) -> list[tuple[Tensor, Tensor, bool]]:
+    def carried_on(self) -> Recording:
+        """The same batches without a reset of the state."""
+        batches = (replace(b, restarts=torch.zeros_like(b.restarts)) for b in self.batches)
+        return replace(self, batches=tuple(batches))
+
+    def joints(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """For each batch after the first: targets (B,) that the batch before it ended with, inputs
-        (B,) that it begins with, and whether the state is reset between them.
+        (B,) that it begins with, and the rows (B,) whose state is reset between them.
         """
         return [
             (before.targets[:, -1], after.inputs[:, 0], after.restarts)

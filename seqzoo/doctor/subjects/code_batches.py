@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
     inputs = _ids(given[0], given[1], "inputs", known)
     targets = _ids(given[1], given[0], "targets", known)
     if inputs.shape == targets.shape:
-        return Batch(inputs, targets, restarts)
+        return Batch(inputs=inputs, targets=targets, restarts=torch.full((len(inputs),), restarts))
     if len(inputs) == targets.numel():
         raise OneTargetPerRow(
             f"inputs {tuple(inputs.shape)} with targets {tuple(given[1].shape)}: one target for "
@@ -57,7 +58,7 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
 def with_every_target(batch: Batch) -> Batch:
     """Padding among the targets replaced by inputs of the row, for models that look targets up."""
     known = torch.where(batch.targets < 0, batch.inputs.roll(-1, 1), batch.targets)
-    return batch._replace(targets=known)
+    return replace(batch, targets=known)
 
 
 def _array(given: Any, what: str) -> Tensor:

@@ -52,7 +52,7 @@ class CodeTrainer(Trainer):
                 group["lr"] = rate * self._factor(self._step)
         self._optimizer.zero_grad()
         # A last batch may have fewer rows; the state of another number of rows does not fit.
-        is_carried = not batch.restarts and len(batch.inputs) == self._rows
+        is_carried = not batch.restarts.all() and len(batch.inputs) == self._rows
         logits, state = self.network(batch.inputs, self._state if is_carried else None)
         self._state = None if state is None else states.detach(state)
         self._rows = len(batch.inputs)

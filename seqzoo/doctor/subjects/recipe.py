@@ -183,9 +183,10 @@ class _Trainer(Trainer):
 
 
 def _copied(batch: Batch) -> Batch:
-    return batch._replace(
-        inputs=batch.inputs.clone(), targets=batch.targets.clone(), restarts=bool(batch.restarts)
-    )
+    targets = batch.targets.clone()
+    if batch.mask is not None:
+        targets[~batch.mask] = -1  # the doctor takes a negative target for padding
+    return Batch(inputs=batch.inputs.clone(), targets=targets, restarts=batch.restarts.clone())
 
 
 def _numbers(count: int) -> npt.NDArray[np.uint32]:

@@ -24,6 +24,7 @@ from seqzoo.doctor.checks.decoding._written import (
     loop_length,
 )
 from seqzoo.doctor.subject import Subject
+from seqzoo.model.chain import Chain
 from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.contexts import SamplerContext
 from seqzoo.runs.build import build_chain
@@ -90,12 +91,12 @@ def _by_the_recipe(subject: Subject, prompt: list[int]) -> list[int] | None:
     chain = build_chain(recipe.sample.chain, recipe.registry, context)
     draw = _sampling(subject.seed)
 
+    links = Chain(chain, torch.tensor(prompt), count=1, num_tokens=_LENGTH)
+
     def choose(logits: Tensor, tokens: Tensor) -> int:
-        scores = logits.float().clone()[None]
-        for link in chain:
-            history = tokens[None, max(0, len(tokens) - link.history_length) :]
-            scores = link(scores, history if link.history_length else history[:, :0])
-        return draw(scores[0], tokens)
+        chosen = draw(links(logits[None])[0], tokens)
+        links.append(torch.tensor([chosen]))
+        return chosen
 
     return generated(subject.trained_network, prompt, _LENGTH, choose)
 

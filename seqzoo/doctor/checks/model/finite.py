@@ -34,7 +34,7 @@ def examine(subject: Subject) -> Outcome:
     pairs = {name: (text[:, :-1], text[:, 1:]) for name, text in texts.items()}
     sample = or_none(lambda: subject.sample)
     if sample is not None:
-        pairs = {"real text": sample[:2], **pairs}
+        pairs = {"real text": (sample.inputs, sample.targets), **pairs}
     precision, autocast = _autocast(subject)
     found: list[str] = []
     largest = 0.0

@@ -6,7 +6,7 @@ one pass. Pass rule: no more than 1 nat above ln V. Logits of standard deviation
 than uniform ones, so one nat is s = 1.4: the most probable of 256 tokens then has 20 times its
 share, by accident. Fail: above twice ln V. Fail: below nine tenths of the order-0 entropy: fixed
 guesses reach 1 at best, by Gibbs' inequality, so the model has seen the targets. A user's own
-module may be trained, and a model's `prepare` may have read the text; then a low loss means
+module may be trained, and a model's `before_training` may have read the text; then a low loss means
 nothing. Source: Karpathy, A Recipe for Training Neural Networks (2019), "verify loss @ init".
 """
 
@@ -79,7 +79,10 @@ def _text(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _prepares(module: torch.nn.Module) -> bool:
-    return isinstance(module, SequenceModel) and type(module).prepare is not SequenceModel.prepare
+    return (
+        isinstance(module, SequenceModel)
+        and type(module).before_training is not SequenceModel.before_training
+    )
 
 
 CHECK = Check(

@@ -15,7 +15,9 @@ _CLEAR = 0.9
 
 def across_rows(recording: Recording) -> tuple[str, str] | None:
     """What was confused and what to do; None if other rows do not explain the targets either."""
-    batches = [batch[:2] for batch in recording.batches if min(batch.inputs.shape) > 1]
+    batches = [
+        (batch.inputs, batch.targets) for batch in recording.batches if min(batch.inputs.shape) > 1
+    ]
 
     def fits(pairs: list[tuple[Tensor, Tensor]]) -> bool:
         equal = [(wanted == found)[wanted >= 0] for wanted, found in pairs]

@@ -30,7 +30,7 @@ def examine(subject: Subject) -> Outcome:
     pairs = recording.pairs()
     if not pairs:
         return Outcome.skipped("no batch follows another with the same number of rows")
-    if all(after.restarts for _, after in pairs):
+    if all(after.restarts.all() for _, after in pairs):
         return Outcome.passed("every batch resets the state, so no batch must continue another")
     share, chance = share_of_continued_rows(recording), recording.chance
     if share is None:
@@ -59,7 +59,7 @@ def _kind(recording: Recording) -> tuple[str, str]:
     pairs = [
         (_next(before, numbered=recording.numbered), after.inputs[:, 0], before.inputs[:, 0])
         for before, after in recording.pairs()
-        if not after.restarts
+        if not after.restarts.any()
     ]
     below = torch.cat([(ends[:-1] == begins[1:])[ends[:-1] >= 0] for ends, _, begins in pairs])
     if len(below) and is_clear(float(below.double().mean()), recording.chance, at_least=_CLEAR):
@@ -76,7 +76,7 @@ def _kind(recording: Recording) -> tuple[str, str]:
         )
     return (
         "; they begin at other places",
-        "Read contiguous lanes, or reset the state for every batch (Batch.restarts=True; in your "
+        "Read contiguous lanes, or reset the state for every batch (Batch.restarts; in your "
         "own code carry_state=False); then nothing longer than a row is learnt.",
     )
 

@@ -47,7 +47,7 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.passed(f"{shape}, inputs and targets of one shape", rows=rows, length=length)
     real = [first] if alone.numbered else [first, *alone.batches]
     lowest = min(int(batch.inputs.min()) for batch in real)
-    highest = max(int(part.max()) for batch in real for part in batch[:2])
+    highest = max(int(part.max()) for batch in real for part in (batch.inputs, batch.targets))
     if lowest < 0 or highest >= vocab_size:
         return _failed(subject, f"ids from {lowest} to {highest} for a vocabulary of {vocab_size}")
     return Outcome.passed(
@@ -79,7 +79,7 @@ def _fault(batch: Batch, rows: int | None) -> str:
         return f"inputs {inputs} and targets {targets} have different shapes"
     if len(inputs) != 2 or 0 in inputs:
         return f"a batch has the shape {inputs}; expected (batch, time)"
-    if rows is not None and inputs[0] != rows and not batch.restarts:
+    if rows is not None and inputs[0] != rows and not batch.restarts.all():
         return (
             f"a batch has {inputs[0]} rows but the first had {rows}, and a carried state fits no "
             f"other number (is the last batch smaller? DataLoader(drop_last=True))"

@@ -115,8 +115,7 @@ def _share_of_equal_rows(recording: Recording) -> float:
 
 def _are_lanes(recording: Recording) -> bool:
     """Whether rows continue from batch to batch, whether or not the state is carried."""
-    batches = tuple(batch._replace(restarts=False) for batch in recording.batches)
-    share = share_of_continued_rows(replace(recording, batches=batches))
+    share = share_of_continued_rows(recording.carried_on())
     return share is not None and is_clear(share, recording.chance, at_least=0.9)
 
 

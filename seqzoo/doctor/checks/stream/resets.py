@@ -10,7 +10,7 @@ one state in a hundred).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks._shares import share_of_continued_rows
@@ -19,6 +19,7 @@ from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording, record
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.contracts import Batch
 
 __all__ = ["CHECK"]
 
@@ -30,10 +31,7 @@ def examine(subject: Subject) -> Outcome:
     if not subject.pipeline.numbered:
         return _in_code(subject, subject.recording)
     recording = _read_again_and_again(subject)
-    joints = [
-        (float((after.inputs[:, 0] == before.inputs[:, -1] + 1).double().mean()), after.restarts)
-        for before, after in recording.pairs()
-    ]
+    joints = [joint for before, after in recording.pairs() for joint in _joints(before, after)]
     continuing = [restarts for share, restarts in joints if share > 0.5]
     jumps = [restarts for share, restarts in joints if share <= 0.5]
     missing, needless = jumps.count(False), continuing.count(True)
@@ -58,6 +56,15 @@ def examine(subject: Subject) -> Outcome:
     )
 
 
+def _joints(before: Batch, after: Batch) -> Iterator[tuple[float, bool]]:
+    """The share of rows that continue, for the rows that are reset and for those that are not."""
+    continues = after.inputs[:, 0] == before.inputs[:, -1] + 1
+    for is_reset in (True, False):
+        rows = continues[after.restarts == is_reset]
+        if len(rows):
+            yield float(rows.double().mean()), is_reset
+
+
 def _never_carried(length: int, **numbers: float) -> Outcome:
     return Outcome.passed(
         f"the state is never carried across batches: training sees no more than {length} tokens "
@@ -68,12 +75,9 @@ def _never_carried(length: int, **numbers: float) -> Outcome:
 
 def _in_code(subject: Subject, recording: Recording) -> Outcome:
     pairs = recording.pairs()
-    if not pairs or not all(after.restarts for _, after in pairs):
+    if not pairs or not all(after.restarts.all() for _, after in pairs):
         raise Missing("batches of a text so short that its end is reached are not available")
-    carried = replace(
-        recording, batches=tuple(batch._replace(restarts=False) for batch in recording.batches)
-    )
-    share = share_of_continued_rows(carried)
+    share = share_of_continued_rows(recording.carried_on())
     if share is None or not is_clear(share, recording.chance, at_least=0.9):
         return _never_carried(recording.length)
     if is_stateless(subject):

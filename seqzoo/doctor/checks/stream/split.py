@@ -38,7 +38,13 @@ def examine(subject: Subject) -> Outcome:
     recording = subject.recording
     if not recording.numbered:
         return _by_search(subject, recording)
-    ids = torch.cat([part.flatten() for batch in recording.batches for part in batch[:2]])
+    ids = torch.cat(
+        [
+            part.flatten()
+            for batch in recording.batches
+            for part in (batch.inputs, batch.targets[batch.targets >= 0])  # less is padding
+        ]
+    )
     num_tokens = len(subject.tokens)
     outside = int(((ids < 0) | (ids >= num_tokens)).sum())
     if outside:
