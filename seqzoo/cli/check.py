@@ -57,10 +57,9 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try the laws of plugins on a plugin, and show the smallest input that breaks one.
+    """Try the laws of plugins on a plugin; show the smallest input that breaks one.
 
-    Options are drawn from the plugin's own schema. Exits with 0 if all laws hold and with 6 if one
-    does not. A recipe is examined by 'seqzoo doctor'; docs/testing.md has all laws.
+    Its options are drawn from its own schema. Exits with 0 if all laws hold, and with 6 if not.
     """
     options = _options(option or [])
     bound = _chosen(_laws(target, options, thorough=thorough), only or [])

@@ -1,4 +1,4 @@
-"""The laws of baselines. A score is a code length, so it cannot beat chance; that finds cheating."""
+"""The laws of baselines. A score is a code length, which cannot beat chance."""
 
 from __future__ import annotations
 
@@ -109,8 +109,7 @@ def _no_free_bits(given: GIVEN, count: int, seed: int) -> None:
 
 @law(
     "baseline.one_byte",
-    says="the code lengths of the possible next bytes are those of a code: 2**-bits add up to at most "
-    "1",
+    says="for the possible next bytes, 2**-bits add up to at most 1, as for any code",
     cause="probabilities that are not normalised, or the byte itself among the counts",
     cases=[{"context": 400, "values": 24}],
     thorough_cases=[{"context": 400, "values": 256}, {"context": 1, "values": 256}],

@@ -69,8 +69,7 @@ def _subject(model: nn.Module | None = None, *, quick: bool = True) -> Subject:
 
 @law(
     "check.outcome",
-    says="`examine` returns an Outcome, which says what was seen, and for a finding why and what to "
-    "do",
+    says="`examine` returns an Outcome with what was seen, and for a finding why and a remedy",
     cause="a text or a boolean in place of an Outcome, or an attribute that a subject can lack and "
     "that is caught as another error",
     is_gate=True,
@@ -96,9 +95,8 @@ def _untouched(given: GIVEN) -> None:
     subject = _subject(model, quick=given.spec.is_quick)
     mode = model.training
     given.outcome(subject)
-    changed = [
-        name for name, each in model.state_dict().items() if not torch.equal(each, values[name])
-    ]
+    after = model.state_dict()
+    changed = [name for name in values if not torch.equal(after[name], values[name])]
     require(not changed, f"{', '.join(changed)} changed")
     require(model.training == mode, "the model is in another mode afterwards")
     has_gradient = [name for name, each in model.named_parameters() if each.grad is not None]

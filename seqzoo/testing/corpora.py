@@ -91,9 +91,8 @@ def _same_bytes(given: GIVEN) -> None:
         f"{len(first.data)} bytes, and {len(again.data)} when it is opened again",
     )
     here = _hash(first)
-    require(
-        here == _hash(again), f"other bytes when it is opened again: {_first_place(first, again)}"
-    )
+    place = int((first.data != again.data).argmax())
+    require(here == _hash(again), f"byte {place} differs when it is opened again")
     if given.home is None:
         return
     there = in_another_process(
@@ -122,10 +121,6 @@ def _hash(corpus: Corpus) -> str:
     return hashlib.sha256(corpus.data.tobytes()).hexdigest()
 
 
-def _first_place(first: Corpus, again: Corpus) -> str:
-    return f"byte {int((first.data != again.data).argmax())} differs"
-
-
 @law(
     "corpus.code_lengths",
     says="`code_lengths`, where the source is known, are finite and not negative, add up over any "
@@ -142,8 +137,8 @@ def _code_lengths(given: GIVEN) -> None:
     bits = corpus.code_lengths(start, stop)
     require(
         isinstance(bits, np.ndarray) and bits.dtype == np.float64 and bits.shape == (stop - start,),
-        f"`code_lengths({start}, {stop})` is {getattr(bits, 'dtype', type(bits).__name__)} of shape "
-        f"{getattr(bits, 'shape', ())}",
+        f"`code_lengths` gives {getattr(bits, 'dtype', type(bits).__name__)} of shape "
+        f"{getattr(bits, 'shape', ())} for {stop - start} bytes, expected float64",
     )
     require(
         bool(np.isfinite(bits).all() and (bits >= 0).all()), "a length is negative or not finite"
@@ -159,7 +154,7 @@ def _code_lengths(given: GIVEN) -> None:
 
 @law(
     "corpus.documents",
-    says="documents, where they are given, begin at ascending places inside the text, the first at 0",
+    says="documents, where they are given, begin at ascending places of the text, the first at 0",
     cause="the ends of documents in place of their beginnings, or an order that is not sorted",
 )
 def _documents(given: GIVEN) -> None:

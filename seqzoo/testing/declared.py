@@ -22,6 +22,12 @@ def laws_of_declaration(kind: str) -> tuple[Law, ...]:
             check=_described,
         ),
         Law(
+            name=f"{kind}.api",
+            says="its functions have the present form, (options, context)",
+            cause="a plugin that was written for an earlier seqzoo; docs/plugins.md has the form",
+            check=_api,
+        ),
+        Law(
             name=f"{kind}.options",
             says="options that are written to a recipe and read again are the same",
             cause="a type of option that YAML does not have, or a validator that changes its value",
@@ -38,10 +44,13 @@ def _described(given: Given[Any]) -> None:
     without = [name for name, field in fields.items() if not field.description]
     require(not without, f"no description of {', '.join(without)}")
     shorthand = given.spec.options.shorthand
-    require(
-        shorthand is None or shorthand in fields,
-        f"shorthand names '{shorthand}', which is no option",
-    )
+    is_option = shorthand is None or shorthand in fields
+    require(is_option, f"shorthand is '{shorthand}', which is no option")
+
+
+def _api(given: Given[Any]) -> None:
+    forms = given.spec.earlier_forms
+    require(not forms, f"{', '.join(forms)} is the form before API 1")
 
 
 def _options(given: Given[Any]) -> None:

@@ -9,7 +9,7 @@ from seqzoo.testing.declared import laws_of_declaration
 from seqzoo.testing.given import Given
 from seqzoo.testing.law import Law
 
-__all__ = ["KINDS", "laws_of_kind"]
+__all__ = ["KINDS", "law_table", "laws_of_kind"]
 
 KINDS = {
     "plugin": "plugins",
@@ -39,3 +39,18 @@ def laws_of_kind(kind: str) -> tuple[type[Given[Any]], tuple[Law, ...]]:
     module = importlib.import_module(f"seqzoo.testing.{KINDS[kind]}")
     of_all = () if kind == "plugin" else laws_of_declaration(kind)
     return module.GIVEN, (*module.LAWS, *of_all)
+
+
+def law_table() -> str:
+    """All laws as Markdown, for docs/testing.md: a table for each kind, with the usual causes."""
+    blocks = []
+    for kind, module in KINDS.items():
+        lines = [f"### {module.capitalize()}", "", "| law | what holds | what usually breaks it |"]
+        lines.append("|---|---|---|")
+        for each in laws_of_kind(kind)[1]:
+            mark = " (thorough)" if each.is_thorough else ""
+            says = each.says.replace("|", "\\|")
+            cause = each.cause.replace("|", "\\|")
+            lines.append(f"| `{each.name}`{mark} | {says} | {cause} |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

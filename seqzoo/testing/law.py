@@ -84,7 +84,7 @@ class Finding:
         return "\n".join([*lines, f"  usual cause: {self.cause}"])
 
 
-class LawBroken(AssertionError):
+class LawBroken(AssertionError):  # noqa: N818 (as tests name it)
     """A law does not hold; `finding` says how."""
 
     def __init__(self, finding: Finding) -> None:

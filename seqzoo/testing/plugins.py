@@ -72,8 +72,8 @@ def _loads(given: GIVEN) -> None:
 @law(
     "plugin.no_torch",
     says="declaring it does not import torch",
-    cause="`import torch` at the top of the module; import it inside `build`, because every command "
-    "loads every plugin",
+    cause="`import torch` at the top of the module; import it inside `build`, because every "
+    "command loads every plugin",
 )
 def _no_torch(given: GIVEN) -> None:
     require(not given.loaded()["torch"], "torch was imported")
@@ -82,8 +82,8 @@ def _no_torch(given: GIVEN) -> None:
 @law(
     "plugin.global_state",
     says="declaring it changes nothing that other plugins share",
-    cause="`torch.set_default_dtype`, `set_num_threads`, a seed, a variable of the environment or a "
-    "handler of signals at the top of the module",
+    cause="`torch.set_default_dtype`, `set_num_threads`, a seed, a variable of the environment or "
+    "a handler of signals at the top of the module",
 )
 def _global_state(given: GIVEN) -> None:
     changed = given.loaded()["changed"]

@@ -19,6 +19,7 @@ __all__ = ["GIVEN", "LAWS"]
 
 _SIZES = [(1, 1), (1, 7), (3, 40), (4, 256)]
 _FORMS = ("usual", "ties", "excluded", "huge", "flat")
+_NO_PROMPT = torch.zeros(0, dtype=torch.int64)
 _CASES = [
     {"rows": rows, "vocab": vocab, "logits": form, "seed": seed}
     for seed, (rows, vocab) in enumerate(_SIZES)
@@ -31,9 +32,15 @@ class GIVEN(Given[SamplerSpec]):
     """A sampler with one choice of options."""
 
     def build(self, vocab_size: int = 256) -> Sampler:
-        """A new object for one generation."""
+        """A new object."""
         context = SamplerContext(vocab_size=vocab_size, tokenizer=ByteIds(vocab_size))
         return self.spec.build(self.options, context)
+
+    def begun(self, vocab_size: int, rows: int) -> Sampler:
+        """A new object at the beginning of a text without a prompt."""
+        sampler = self.build(vocab_size)
+        sampler.begin(_NO_PROMPT, rows)
+        return sampler
 
 
 def _logits(rows: int, vocab: int, logits: str, seed: int, dtype: Any = torch.float32) -> Tensor:
@@ -70,8 +77,9 @@ def _history(sampler: Sampler, rows: int, vocab: int, seed: int, length: int = 2
 )
 def _calls(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None:
     for dtype in (torch.float32, torch.float64):
-        sampler = given.build(vocab)
+        sampler: Any = given.build(vocab)
         require(isinstance(sampler, Sampler), f"`build` returned a {type(sampler).__name__}")
+        sampler.begin(_NO_PROMPT, rows)
         asked = sampler.history_length
         require(type(asked) is int and asked >= 0, f"`history_length` is {asked!r}")
         before = _logits(rows, vocab, logits, seed, dtype)
@@ -88,7 +96,7 @@ def _calls(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None:
     every_option=True,
 )
 def _many_calls(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
-    sampler = given.build(vocab)
+    sampler = given.begun(vocab, rows)
     text = torch.zeros(rows, 0, dtype=torch.int64)
     generator = torch.Generator().manual_seed(0)
     for number in range(1, calls + 1):
@@ -99,6 +107,12 @@ def _many_calls(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
         _require_finite(after, before, f" at call {number}")
         drawn = torch.multinomial(after.double().softmax(-1), 1, generator=generator)
         text = torch.cat([text, drawn], dim=1)
+        sampler.drawn(drawn[:, 0])
+        ended = sampler.done()
+        require(
+            ended is None or (ended.dtype == torch.bool and tuple(ended.shape) == (rows,)),
+            f"`done` returned {ended!r:.60} at call {number}, expected ({rows},) bool or None",
+        )
 
 
 @law(
@@ -111,7 +125,7 @@ def _many_calls(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
     every_option=True,
 )
 def _finite(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None:
-    sampler = given.build(vocab)
+    sampler = given.begun(vocab, rows)
     before = _logits(rows, vocab, logits, seed)
     after = sampler(before.clone(), _history(sampler, rows, vocab, seed))
     _require_finite(after, before)
@@ -128,12 +142,13 @@ def _finite(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None
     every_option=True,
 )
 def _rows(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None:
-    sampler = given.build(vocab)
+    sampler = given.begun(vocab, rows)
     before = _logits(rows, vocab, logits, seed)
     history = _history(sampler, rows, vocab, seed)
     together = sampler(before.clone(), history.clone())
     for row in range(rows):
-        alone = given.build(vocab)(before[row : row + 1].clone(), history[row : row + 1].clone())[0]
+        one = slice(row, row + 1)
+        alone = given.begun(vocab, 1)(before[one].clone(), history[one].clone())[0]
         # Sums over one row and over several can be vectorised differently.
         require(
             torch.allclose(alone, together[row], rtol=1e-5, atol=1e-5, equal_nan=True),
@@ -150,7 +165,7 @@ def _rows(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None:
 )
 def _no_chance(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
     def outputs(seed: int) -> list[Tensor]:
-        sampler = given.build(vocab)
+        sampler = given.begun(vocab, rows)
         torch.manual_seed(seed)
         return [
             sampler(
@@ -168,7 +183,7 @@ def _no_chance(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
     # `torch.manual_seed` above is what changes torch's.
     drew = [name for name in changed if "random" in name and not name.startswith("torch")]
     require(not drew, f"{', '.join(drew)} was used")
-    sampler = given.build(vocab)
+    sampler = given.begun(vocab, rows)
     before = torch.get_rng_state()
     sampler(_logits(rows, vocab, "usual", 0), _history(sampler, rows, vocab, 0))
     require(torch.equal(before, torch.get_rng_state()), "torch's random generator was used")
@@ -182,7 +197,7 @@ def _no_chance(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
     every_option=True,
 )
 def _history_kept(given: GIVEN, rows: int, vocab: int, length: int) -> None:
-    sampler = given.build(vocab)
+    sampler = given.begun(vocab, rows)
     generator = torch.Generator().manual_seed(0)
     size = min(sampler.history_length, length)
     buffer = torch.randint(vocab, (rows, size), generator=generator)
@@ -200,7 +215,7 @@ def _history_kept(given: GIVEN, rows: int, vocab: int, length: int) -> None:
 )
 def _short_history(given: GIVEN, length: int) -> None:
     for size in range(length + 1):
-        sampler = given.build(8)
+        sampler = given.begun(8, 2)
         history = torch.ones(2, min(size, sampler.history_length), dtype=torch.int64)
         before = torch.arange(8.0).repeat(2, 1)
         _require_finite(sampler(before.clone(), history), before, f" after {size} tokens")
@@ -208,23 +223,27 @@ def _short_history(given: GIVEN, length: int) -> None:
 
 @law(
     "sampler.fresh",
-    says="a new object begins again: nothing is left of an earlier generation",
-    cause="state in the class, in the module or in a default argument",
+    says="a new object, and `begin` of a used one, start again: nothing is left of an earlier text",
+    cause="state in the class or the module, or a `begin` that does not reset what is remembered",
     cases=[{"rows": 2, "vocab": 20, "calls": 30}],
     every_option=True,
 )
 def _fresh(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
-    def first_output() -> Tensor:
-        sampler = given.build(vocab)
-        return sampler(
-            _logits(rows, vocab, "usual", 0), _history(sampler, rows, vocab, 0, length=3)
-        )
+    def outputs(sampler: Sampler, count: int) -> list[Tensor]:
+        sampler.begin(_NO_PROMPT, rows)
+        made = []
+        for number in range(count):
+            history = _history(sampler, rows, vocab, number, length=number)
+            made.append(sampler(_logits(rows, vocab, "usual", number), history).clone())
+            sampler.drawn(made[-1].argmax(dim=-1))
+        return made
 
-    expected = first_output().clone()
+    expected = outputs(given.build(vocab), 4)
     used = given.build(vocab)
-    for number in range(calls):
-        used(_logits(rows, vocab, "usual", number), _history(used, rows, vocab, number))
-    require(torch.equal(first_output(), expected), f"a new object after {calls} calls differs")
+    outputs(used, calls)
+    for what, sampler in (("a new object", given.build(vocab)), ("`begin`", used)):
+        same = all(map(torch.equal, outputs(sampler, 4), expected))
+        require(same, f"after another text of {calls} tokens, {what} does not start again")
 
 
 @law(
@@ -234,7 +253,7 @@ def _fresh(given: GIVEN, rows: int, vocab: int, calls: int) -> None:
     cases=[{"vocab": 16}],
 )
 def _nan_shown(given: GIVEN, vocab: int) -> None:
-    sampler = given.build(vocab)
+    sampler = given.begun(vocab, 2)
     before = torch.arange(2.0 * vocab).reshape(2, vocab)
     before[1, vocab // 2] = torch.nan
     history = torch.zeros(2, min(1, sampler.history_length), dtype=torch.int64)
@@ -251,7 +270,7 @@ def _nan_shown(given: GIVEN, vocab: int) -> None:
 )
 def _silent(given: GIVEN, vocab: int) -> None:
     with changes() as changed, printed() as said:
-        sampler = given.build(vocab)
+        sampler = given.begun(vocab, 2)
         sampler(_logits(2, vocab, "usual", 0), _history(sampler, 2, vocab, 0))
     require(not said.getvalue(), f"it printed {said.getvalue()[:60]!r}")
     changed = [name for name in changed if "random" not in name]

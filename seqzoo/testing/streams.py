@@ -38,13 +38,9 @@ class GIVEN(Given[StreamSpec]):
 
 def _is_real(batch: Batch) -> Tensor:
     """(B, T) whether a target counts; without a mask, all do."""
-    mask = getattr(batch, "mask", None)
-    return torch.ones_like(batch.inputs, dtype=torch.bool) if mask is None else mask
-
-
-def _restarts(batch: Batch) -> Tensor:
-    """(B,) whether the state of a row is reset before this batch."""
-    return torch.as_tensor(batch.restarts).expand(len(batch.inputs))
+    if batch.mask is None:
+        return torch.ones_like(batch.inputs, dtype=torch.bool)
+    return batch.mask
 
 
 @law(
@@ -72,6 +68,13 @@ def _batches(given: GIVEN, rows: int, length: int, batches: int) -> None:
             require(
                 len(shape) == 2 and shape[0] == rows and 1 <= shape[1] <= length,
                 f"{name} of batch {number} have shape {shape}, expected ({rows}, 1 to {length})",
+            )
+        for name, expected in (("restarts", (rows,)), ("mask", tuple(batch.inputs.shape))):
+            flags = getattr(batch, name)
+            require(
+                flags is None or (flags.dtype == torch.bool and tuple(flags.shape) == expected),
+                f"{name} of batch {number} are {getattr(flags, 'dtype', flags)} of shape "
+                f"{tuple(getattr(flags, 'shape', ()))}, expected bool {expected}",
             )
         same = batch.inputs.shape == batch.targets.shape
         require(same, f"inputs and targets of batch {number} have different shapes")
@@ -111,7 +114,7 @@ def _continues(given: GIVEN, rows: int, length: int, batches: int) -> None:
     for number in range(1, batches + 1):
         batch = stream.next(length)
         if before is not None:
-            mismatch = (batch.inputs[:, 0] != before.targets[:, -1]) & ~_restarts(batch)
+            mismatch = (batch.inputs[:, 0] != before.targets[:, -1]) & ~batch.restarts
             require(
                 not bool(mismatch.any()),
                 f"row {int(mismatch.int().argmax())} of batch {number} begins at token "
@@ -149,9 +152,9 @@ def _positions(given: GIVEN, rows: int, length: int, batches: int) -> None:
 
 @law(
     "stream.restored",
-    says="after `restore(state())` the same batches follow, from any place; the state is plain JSON",
-    cause="a `restore` that ignores the state, a random generator or a buffer that the state lacks, "
-    "or `restarts` that is forgotten",
+    says="after `restore(state())`, from any place, the same batches follow; a state is plain JSON",
+    cause="a `restore` that ignores the state, or a random generator, a buffer or a restart that "
+    "the state lacks",
     cases=[{"rows": 4, "length": 7, "batches": batches} for batches in (1, 23, 35, 36, 80)],
     every_option=True,
 )
@@ -170,7 +173,7 @@ def _restored(given: GIVEN, rows: int, length: int, batches: int) -> None:
         where = f"batch {number} after restoring"
         require(torch.equal(found.inputs, expected.inputs), f"{where} has other tokens")
         require(torch.equal(found.targets, expected.targets), f"{where} has other targets")
-        require(torch.equal(_restarts(found), _restarts(expected)), f"{where} restarts otherwise")
+        require(torch.equal(found.restarts, expected.restarts), f"{where} restarts otherwise")
         require(other.epoch == stream.epoch, f"{where} is of epoch {other.epoch}")
 
 

@@ -1,4 +1,4 @@
-"""What a target names: the declarations of a module, a file, a package, or one that is installed."""
+"""What a target names: declarations of a module, a file, a package, or something installed."""
 
 from __future__ import annotations
 

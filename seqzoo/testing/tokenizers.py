@@ -176,14 +176,14 @@ def _any_ids(given: GIVEN, count: int, seed: int) -> None:
     pieces = b"".join(stream.feed(int(token)) for token in tokens)
     require(
         pieces == whole,
-        f"the ids {tokens.tolist()[:12]} give {whole[:30]!r} at once and {pieces[:30]!r} one by one",
+        f"the ids {tokens.tolist()[:9]} give {whole[:30]!r} at once, {pieces[:30]!r} one by one",
     )
 
 
 @law(
     "tokenizer.state",
-    says="`state()` is plain JSON and all that a new tokenizer needs; another state is refused with "
-    "ValueError",
+    says="`state()` is plain JSON and all that a new tokenizer needs; `restore` refuses any other "
+    "with ValueError",
     cause="a table that `learn` makes and `state` leaves out, keys that are numbers, or `restore` "
     "that takes whatever it gets",
     cases=[_TEXTS[3], _TEXTS[4], _TEXTS[2]],

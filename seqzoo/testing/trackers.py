@@ -21,7 +21,7 @@ __all__ = ["GIVEN", "LAWS"]
 
 _RECIPE: Mapping[str, Any] = {
     "name": "mine",
-    "architecture": {"name": "lstm", "options": {"hidden_size": 8}},
+    "architecture": {"name": "mine", "options": {"size": 8}},
     "train": {"batch_size": 2, "budget": {"steps": 10}},
 }
 
@@ -111,7 +111,7 @@ def _changing_metrics(given: GIVEN) -> None:
 
 @law(
     "tracker.closes",
-    says="it closes when nothing was logged, and after that it can be opened again for the same run",
+    says="it closes when nothing was logged, and can be opened again for the same run",
     cause="a file that only the first line opens, or a name that must not exist yet",
 )
 def _closes(given: GIVEN) -> None:

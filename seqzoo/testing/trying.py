@@ -1,4 +1,4 @@
-"""Runs one law on one declaration: all drawn options, all cases, and the smallest that breaks it."""
+"""Tries one law on one declaration, and finds the smallest input that breaks it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Declared:
         return f"{self.given.spec.kind} '{self.given.spec.name}'"
 
     def require_options(self) -> None:
-        """Raises UsageError for an option without a default that was not given, or a wrong value."""
+        """Raises UsageError where an option has no default and no value, or a wrong value."""
         if missing := missing_options(self.given.spec.options, self.options):
             first = missing[0]
             raise UsageError(

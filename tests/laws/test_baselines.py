@@ -161,7 +161,8 @@ def test_scoring_imports_no_torch() -> None:
         "    if registered.owner.distribution == 'seqzoo':\n"
         "        spec = registered.spec\n"
         "        with contextlib.suppress(ImportError):  # a package that is not installed\n"
-        "            context = BaselineContext(training=data[:500], splits={'test': Span(data, 500, 600)})\n"
+        "            splits = {'test': Span(data, 500, 600)}\n"
+        "            context = BaselineContext(training=data[:500], splits=splits)\n"
         "            list(spec.score(spec.options(), context))\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )

@@ -81,13 +81,13 @@ def _logits_and_gradients(model: nn.Module, text: Tensor) -> dict[str, Tensor]:
     cases=[{"length": 90, "piece": 7}, {"length": 90, "piece": 64}],
 )
 def _adapting(given: Architecture, length: int, piece: int) -> None:
-    if type(given.build()).adapt is SequenceModel.adapt:
-        raise NotHere("the model has no `adapt` of its own")
+    if type(given.build()).start_adapting is SequenceModel.start_adapting:
+        raise NotHere("the model does not learn while it is scored")
     model = given.evaluated("float32")
     read = []
     for size in (length, piece):
         copied = copy.deepcopy(model)
-        copied.adapt()
+        copied.start_adapting()
         with torch.no_grad():
             read.append(in_pieces(copied, tokens(1, length), size)[0])
     off = difference(read[1], read[0])

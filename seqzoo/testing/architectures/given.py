@@ -33,7 +33,7 @@ class Architecture(Given[ArchitectureSpec]):
         """A new model in training mode, which has seen a training part as in a run."""
         torch.manual_seed(seed)
         model = self.spec.build(self.options, self.context)
-        model.prepare(tokens(1, 300, seed=9)[0].numpy().astype("uint8"))
+        model.before_training(tokens(1, 300, seed=9)[0].numpy().astype("uint8"))
         return model.train()
 
     def accept(self) -> None:

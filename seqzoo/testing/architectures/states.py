@@ -199,8 +199,7 @@ def _detached(given: Architecture, length: int) -> None:
 @law(
     "architecture.state_carries_gradient",
     says="the returned state has the graph of what was read, until the core detaches it",
-    cause="a `detach`, `.data` or `no_grad` in `forward`, so that truncated backpropagation reaches "
-    "one call only",
+    cause="a `detach`, `.data` or `no_grad` in `forward`: nothing then learns what to remember",
     cases=[{"length": 6}],
 )
 def _state_carries_gradient(given: Architecture, length: int) -> None:

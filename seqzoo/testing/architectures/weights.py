@@ -106,7 +106,7 @@ def _float64(given: Architecture, length: int) -> None:
 
 @law(
     "architecture.autocast",
-    says="under autocast to bfloat16, where it runs, logits are finite and the state keeps its type",
+    says="under bfloat16 autocast, where it runs, logits are finite and the state keeps its type",
     cause="a state that is made of the autocast outputs; convert it back to the type it had",
     cases=[{"length": 20}, {"length": 1}],
 )
