@@ -24,6 +24,7 @@ class Law:
     every_option: whether it is tried with every drawn choice of options, or only with the first.
     is_gate: if it is broken, the other laws of the same declaration are not tried.
     is_thorough: whether only a thorough check tries it.
+    shrinks: whether a smaller input asks the same question.
     applies: whether a declaration has what the law is about.
     """
 
@@ -36,6 +37,7 @@ class Law:
     every_option: bool = False
     is_gate: bool = False
     is_thorough: bool = False
+    shrinks: bool = True
     applies: Callable[[Any], bool] = field(default=lambda spec: True)
 
     @property

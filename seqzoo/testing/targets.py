@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import re
@@ -18,12 +17,12 @@ from seqzoo.plugin.discovery import (
     Owner,
     cause_of,
     find_entry_points,
-    import_file,
     loading,
     owner_of,
 )
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Spec
+from seqzoo.plugin.surroundings import Surroundings
 from seqzoo.testing.home import Home
 
 __all__ = ["FoundPlugin", "Target", "find"]
@@ -73,14 +72,20 @@ def _of_file(path: Path) -> FoundPlugin:
     if not path.is_file():
         beside = [each.name for each in _python_files(path.parent)]
         raise UsageError(f"there is no plugin file {path}.{did_you_mean(path.name, beside)}")
-    owner, home = Owner(path.name, str(path)), Home(str(path.absolute()), is_file=True)
-    try:
-        with loading():
-            return FoundPlugin(owner, home, tuple(declarations(import_file(path))))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return FoundPlugin(owner, home, (), error=cause_of(error))
+    return _loaded(Owner(path.name, str(path)), Home(str(path.absolute()), is_file=True))
+
+
+def _loaded(owner: Owner, home: Home) -> FoundPlugin:
+    """A plugin that this process has not loaded yet; what it changes is put back."""
+    with loading(), Surroundings() as surroundings:
+        try:
+            return FoundPlugin(owner, home, tuple(declarations(home.load())))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return FoundPlugin(owner, home, (), error=cause_of(error))
+        finally:
+            surroundings.put_back()
 
 
 def _python_files(folder: Path) -> list[Path]:
@@ -159,14 +164,7 @@ def _module(name: str) -> FoundPlugin | None:
             return None
     except (ImportError, ValueError):
         return None
-    owner, home = Owner(name), Home(name)
-    try:
-        with loading():
-            return FoundPlugin(owner, home, tuple(declarations(importlib.import_module(name))))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return FoundPlugin(owner, home, (), error=cause_of(error))
+    return _loaded(Owner(name), Home(name))
 
 
 def _normal(name: str) -> str:

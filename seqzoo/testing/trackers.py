@@ -48,22 +48,28 @@ class GIVEN(Given[TrackerSpec]):
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Tracker, Path]]:
-        """A new tracker and the folder of its run, which is also the working directory."""
-        before = Path.cwd()
-        with tempfile.TemporaryDirectory(prefix="seqzoo-laws-") as name:
-            folder = Path(name).resolve()
-            run = folder / "runs" / "mine"
-            run.mkdir(parents=True)
-            os.chdir(folder)
-            try:
-                yield self.open(run), folder
-            finally:
-                os.chdir(before)
+        """A new tracker, and the folder of its run."""
+        with _run_folder() as run:
+            yield self.open(run), run
 
     def open(self, run: Path, resumed_from: int | None = None) -> Tracker:
         """A tracker of that run."""
         context = TrackerContext(run_directory=run, recipe=_RECIPE, resumed_from=resumed_from)
         return self.spec.open(self.options, context)
+
+
+@contextmanager
+def _run_folder() -> Iterator[Path]:
+    """The folder of a run, two below the working directory; both are temporary."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="seqzoo-laws-") as name:
+        run = Path(name).resolve() / "runs" / "mine"
+        run.mkdir(parents=True)
+        os.chdir(name)
+        try:
+            yield run
+        finally:
+            os.chdir(before)
 
 
 @law(
@@ -115,12 +121,11 @@ def _changing_metrics(given: GIVEN) -> None:
     cause="a file that only the first line opens, or a name that must not exist yet",
 )
 def _closes(given: GIVEN) -> None:
-    with given.opened() as (tracker, folder):
+    with given.opened() as (tracker, run):
         tracker.close()
-        run = folder / "runs" / "mine"
         for resumed_from in (None, 3):
             again = given.open(run, resumed_from)
-            again.log(4, _METRICS)
+            again.log(4, dict(_METRICS))
             again.close()
 
 
@@ -130,10 +135,10 @@ def _closes(given: GIVEN) -> None:
     cause="a relative path; use `context.run_directory`",
 )
 def _own_folder(given: GIVEN) -> None:
-    with given.opened() as (tracker, folder):
-        tracker.log(1, _METRICS)
+    with given.opened() as (tracker, run):
+        tracker.log(1, dict(_METRICS))
         tracker.close()
-        run = folder / "runs" / "mine"
+        folder = run.parent.parent
         outside = [
             each.relative_to(folder).as_posix()
             for each in folder.rglob("*")
@@ -161,12 +166,10 @@ def _metrics_kept(given: GIVEN) -> None:
     cause="a greeting of its library, or a handler of signals that it installs",
 )
 def _silent(given: GIVEN) -> None:
-    with given.opened() as (_, folder):
-        run = folder / "runs" / "mine"
-        with changes() as changed, printed() as said:
-            tracker = given.open(run)
-            tracker.log(1, _METRICS)
-            tracker.close()
+    with _run_folder() as run, changes() as changed, printed() as said:
+        tracker = given.open(run)
+        tracker.log(1, dict(_METRICS))
+        tracker.close()
     require(not said.getvalue(), f"it printed {said.getvalue()[:60]!r}")
     changed = [name for name in changed if "random" not in name]
     require(not changed, f"it changed {', '.join(changed)}")

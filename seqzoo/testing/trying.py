@@ -156,7 +156,7 @@ def _try(law: Law, declared: Declared) -> Tried:
                 continue
             count += 1
             if seen is not None:
-                finding = _smallest(law, declared, drawn.choices[0], options, case)
+                finding = _smallest(law, declared, seen, drawn.choices[0], options, case)
                 return Tried("broken", finding, cases=count)
     refused = len(drawn.refused)
     if not count:
@@ -165,18 +165,23 @@ def _try(law: Law, declared: Declared) -> Tried:
 
 
 def _smallest(
-    law: Law, declared: Declared, usual: Options, options: Options, case: Case
+    law: Law, declared: Declared, seen: str, usual: Options, options: Options, case: Case
 ) -> Finding:
-    def seen_with(options: Options, case: Case) -> str | None:
-        try:
-            return _seen(law, declared.with_options(options), case)
-        except NotHere:
-            return None
+    """The finding with the usual options and a smaller case, where these break the law too."""
 
-    if options != usual and seen_with(usual, case) is not None:
-        options = usual
-    case = smallest_case(case, lambda smaller: seen_with(options, smaller) is not None)
-    seen = seen_with(options, case) or "it does not always happen with the same input"
+    def breaks(options: Options, case: Case) -> bool:
+        nonlocal seen
+        try:
+            found = _seen(law, declared.with_options(options), case)
+        except NotHere:
+            return False
+        seen = found or seen
+        return found is not None
+
+    if law.shrinks:
+        if options != usual and breaks(usual, case):
+            options = usual
+        case = smallest_case(case, lambda smaller: breaks(options, smaller))
     return _finding(law, declared, seen, case, options)
 
 

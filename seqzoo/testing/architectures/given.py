@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from seqzoo.model import state as states
 from seqzoo.plugin.contexts import ArchitectureContext
@@ -38,7 +39,7 @@ class Architecture(Given[ArchitectureSpec]):
 
     def accept(self) -> None:
         """Refuses sizes that would take too long."""
-        count = sum(each.numel() for each in self.build().parameters())
+        count = sum(each.numel() for each in self.build().parameters() if not is_lazy(each))
         if count > _MOST_PARAMETERS:
             raise ValueError(f"{count} parameters are more than the laws are tried with")
 

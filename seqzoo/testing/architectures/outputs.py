@@ -15,6 +15,7 @@ from seqzoo.testing.architectures.given import (
     tokens,
     tolerance,
 )
+from seqzoo.testing.given import NotHere
 from seqzoo.testing.law import law, require
 
 __all__ = ["LAWS"]
@@ -39,7 +40,7 @@ __all__ = ["LAWS"]
     every_option=True,
 )
 def _causality(given: Architecture, length: int, position: int, mode: str) -> None:
-    position = min(position, length - 1)
+    _require_inside(position, length)
     model = given.evaluated().train(mode == "training")
     text = tokens(2, length)
     before = _logits(model, text)[:, :position]
@@ -59,7 +60,7 @@ def _causality(given: Architecture, length: int, position: int, mode: str) -> No
     cases=[{"length": 12, "position": 6}],
 )
 def _tokens_used(given: Architecture, length: int, position: int) -> None:
-    position = min(position, length - 1)
+    _require_inside(position, length)
     model = _without_zeros(given.evaluated())
     text = tokens(2, length)
     before, after = _logits(model, text), _logits(model, _changed(text, position))
@@ -109,6 +110,7 @@ def _rows(given: Architecture, rows: int, length: int, mode: str) -> None:
     "that is kept in the module between calls",
     cases=[{"rows": 2, "length": 9}],
     every_option=True,
+    is_gate=True,
 )
 def _deterministic(given: Architecture, rows: int, length: int) -> None:
     model = given.evaluated()
@@ -193,6 +195,11 @@ def _logits(model: SequenceModel, text: Tensor) -> Tensor:
     return logits
 
 
+def _require_inside(position: int, length: int) -> None:
+    if position >= length:
+        raise NotHere("the text has no such position")
+
+
 def _changed(text: Tensor, position: int) -> Tensor:
     other = text.clone()
     other[:, position] = (other[:, position] + 1) % VOCAB_SIZE
@@ -209,4 +216,4 @@ def _without_zeros(model: SequenceModel) -> SequenceModel:
     return model
 
 
-LAWS = (_causality, _tokens_used, _rows, _deterministic, _untouched, _finite)
+LAWS = (_deterministic, _causality, _tokens_used, _rows, _untouched, _finite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import numpy as np
@@ -40,7 +41,7 @@ def _seed(given: Architecture, seed: int) -> None:
     "architecture.names",
     says="names and shapes of parameters and buffers are the same for every seed, and reading "
     "does not change them",
-    cause="a lazy layer, a layer that is made in `forward`, or a name with a counter",
+    cause="a layer that is made in `forward`, or a name with a counter",
     cases=[{"length": 5}],
     every_option=True,
 )
@@ -82,7 +83,8 @@ def _saved(given: Architecture, length: int) -> None:
     every_option=True,
 )
 def _float64(given: Architecture, length: int) -> None:
-    model = given.build().eval().double()
+    single = given.evaluated("float32")
+    model = copy.deepcopy(single).double()
     text = tokens(2, length)
     try:
         with torch.no_grad():
@@ -97,7 +99,6 @@ def _float64(given: Architecture, length: int) -> None:
         if leaf.is_floating_point() and leaf.dtype != torch.float64
     ]
     require(not narrow, f"leaf '{narrow[0] if narrow else ''}' of the state is not float64")
-    single = given.evaluated("float32")
     with torch.no_grad():
         expected = single(text, single(text)[1])[0]
     off = difference(logits, expected)
