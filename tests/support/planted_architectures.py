@@ -113,6 +113,14 @@ class IgnoresState(Cell):
         return torch.zeros_like(state)
 
 
+class NoMemory(Cell):
+    """Sees the last token only; its state is carried and never used."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        state = self.initial_state(len(tokens)) if state is None else state
+        return self.head(self.embed(tokens)), state
+
+
 class ForgottenDetach(Cell):
     """Keeps its own state, with its graph, in place of the given one."""
 
@@ -407,6 +415,9 @@ ARCHITECTURES: dict[str, Planted] = {
     ),
     "ignores its state": Planted(
         architecture(IgnoresState), "chunking", "state_used state_carries_gradient"
+    ),
+    "no memory": Planted(
+        architecture(NoMemory), "state_used", "state_carries_gradient every_gradient by_heart"
     ),
     "forgotten detach": Planted(
         architecture(ForgottenDetach), "detached", "chunking state_rows memory"

@@ -13,6 +13,7 @@ from commands import environment
 from planted_architectures import ARCHITECTURES, HEALTHY
 from planted_files import HEALTHY_FILE
 from planted_text import TOKENIZERS
+from pydantic import Field
 
 import seqzoo
 from seqzoo import Options, TokenizerSpec, UsageError
@@ -97,7 +98,7 @@ def test_a_target_that_is_nothing_is_refused_in_one_sentence(target: str, messag
 
 
 class Needs(Options):
-    size: int
+    size: int = Field(description="of the table")
 
 
 def needing(options: Any, context: Any) -> Any:
@@ -132,41 +133,36 @@ def test_law(law):
 """
 
 
-def pytest_of(folder: Path, expected: dict[str, str], *, fault: str = "") -> str:
-    (folder / "mine.py").write_text(fault or HEALTHY_FILE)
-    test = folder / "test_mine.py"
-    test.write_text(TEST.format(target=str(folder / "mine.py"), expected=expected))
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-q",
-         "-rA", str(test)],
-        cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    return done.stdout
-
-
 WRONG_IDS = HEALTHY_FILE.replace("astype(np.uint16)", "astype(np.int64)")
+EXPECTED = {"tokenizer.mine.ids": "they are wide"}
 
 
 def test_three_lines_are_the_whole_test_of_a_plugin(tmp_path: Path) -> None:
-    said = pytest_of(tmp_path, {})
-    assert "PASSED test_mine.py::test_law[tokenizer.mine.round_trip]" in said
-    assert "failed" not in said
-
-
-def test_a_broken_law_fails_and_an_expected_failure_is_an_xfail(tmp_path: Path) -> None:
-    said = pytest_of(tmp_path, {}, fault=WRONG_IDS)
-    assert "FAILED test_mine.py::test_law[tokenizer.mine.ids]" in said
+    for name, text, expected in (
+        ("healthy", HEALTHY_FILE, {}),
+        ("broken", WRONG_IDS, {}),
+        ("expected", WRONG_IDS, EXPECTED),
+        ("repaired", HEALTHY_FILE, EXPECTED),
+    ):
+        plugin = tmp_path / name / "mine.py"
+        plugin.parent.mkdir()
+        plugin.write_text(text)
+        test = TEST.format(target=str(plugin), expected=expected)
+        (tmp_path / f"test_{name}.py").write_text(test)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA",
+         "-k", "ids or round_trip", str(tmp_path)],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    said = done.stdout
+    assert "PASSED test_healthy.py::test_law[tokenizer.mine.round_trip]" in said
+    assert "PASSED test_healthy.py::test_law[tokenizer.mine.ids]" in said
+    assert "FAILED test_broken.py::test_law[tokenizer.mine.ids]" in said
     assert "usual cause: int64 from a library" in said
-    assert "1 failed" in said
-    said = pytest_of(tmp_path, {"tokenizer.mine.ids": "they are wide"}, fault=WRONG_IDS)
-    assert "XFAIL test_mine.py::test_law[tokenizer.mine.ids] - they are wide" in said
-    assert "failed" not in said.splitlines()[-1].replace("xfailed", "")
-
-
-def test_an_expected_failure_that_holds_fails(tmp_path: Path) -> None:
-    said = pytest_of(tmp_path, {"tokenizer.mine.ids": "they are wide"})
+    assert "XFAIL test_expected.py::test_law[tokenizer.mine.ids] - they are wide" in said
+    # It holds again, so the entry has to be removed.
     assert "[XPASS(strict)] they are wide" in said
-    assert "1 failed" in said
+    assert "FAILED test_repaired.py::test_law[tokenizer.mine.ids]" in said
 
 
 def test_importing_the_kit_imports_neither_torch_nor_pytest() -> None:
