@@ -49,10 +49,17 @@ class EncodedTraining:
     """The training part, encoded once for training, counting and adaptive scores.
 
     tokens: (M,) unsigned integers. data: (N,) uint8, the same text.
+    documents: (K,) int64, the first byte of each document; None for one text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        data: npt.NDArray[np.uint8],
+        documents: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.data = data
+        self._first_bytes = documents
         self.tokens = encode(tokenizer, data)
         self._tokenizer = tokenizer
 
@@ -63,6 +70,18 @@ class EncodedTraining:
     def bytes_per_token(self) -> float:
         """Raw bytes of a token, on average."""
         return len(self.data) / len(self.tokens)
+
+    @property
+    def documents(self) -> npt.NDArray[np.int64] | None:
+        """(K,) the index of the first token that begins in each document; None for one text."""
+        if self._first_bytes is None:
+            return None
+        inside = self._first_bytes[self._first_bytes < len(self.data)]
+        if self.is_bytes():
+            return inside
+        ends = np.cumsum(self._tokenizer.byte_lengths(self.tokens))
+        starts = np.concatenate([[0], ends[:-1]])
+        return np.unique(np.searchsorted(starts, inside).clip(max=len(self.tokens) - 1))
 
     def is_bytes(self) -> bool:
         """Whether every token is one byte, so that its position in the text is its index."""

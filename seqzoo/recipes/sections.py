@@ -100,7 +100,11 @@ class CorpusSection(Choice):
         "or a mapping of name and options",
         json_schema_extra=_or_text,
     )
-    split: SplitSection = Field(default=SplitSection(), description="how the corpus is divided")
+    split: SplitSection | None = Field(
+        default=None,
+        description="how the corpus is divided; null: as the corpus itself is, or if it has no "
+        "division of its own, 0.9, 0.05 and 0.05 of its bytes",
+    )
 
     @field_validator("fallback", mode="before")
     @classmethod

@@ -45,7 +45,7 @@ class Start(NamedTuple):
     checkpoint: Checkpoint
     record: StartRecord
     corpus_sha256: str
-    split: SplitSection
+    split: SplitSection | None
 
 
 class Experiment:
@@ -90,7 +90,9 @@ class Experiment:
     def training(self) -> EncodedTraining:
         """The training part as tokens, encoded once."""
         with as_plugin_error(self.registry, "tokenizer", self.recipe.tokenizer.name):
-            return EncodedTraining(self.tokenizer, self.data.splits.training.bytes)
+            return EncodedTraining(
+                self.tokenizer, self.data.splits.training.bytes, self.data.corpus.documents
+            )
 
     @property
     def protocol(self) -> Protocol:

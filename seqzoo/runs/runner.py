@@ -64,7 +64,8 @@ def run_recipe(
 def make_training(experiment: Experiment) -> Training:
     """The training of an experiment, at its first step."""
     recipe = experiment.recipe
-    stream = open_stream(recipe, experiment.training.tokens)
+    training = experiment.training
+    stream = open_stream(recipe, training.tokens, training.documents)
     model = experiment.model
     # Before training, so that a mistake in the chain is reported now and not at the end.
     experiment.chain(recipe.sample.chain)

@@ -26,7 +26,10 @@ def opened(registry: Registry, name: str) -> Stream:
     if not name:
         return Lanes(TOKENS, batch_size=BATCH_SIZE)
     spec = registry.get("stream", name)
-    stream: Stream = spec.open(spec.options(), StreamContext(tokens=TOKENS, batch_size=BATCH_SIZE))
+    context = StreamContext(
+        tokens=TOKENS, batch_size=BATCH_SIZE, documents=np.arange(0, len(TOKENS), 37)
+    )
+    stream: Stream = spec.open(spec.options(), context)
     return stream
 
 
@@ -38,7 +41,9 @@ def test_batches_are_rows_of_tokens_with_targets_one_ahead(stream: Stream) -> No
         assert batch.inputs.shape == batch.targets.shape
         assert len(batch.inputs) == BATCH_SIZE
         assert 1 <= batch.inputs.shape[1] <= LENGTH
-        assert torch.equal(batch.targets, batch.inputs + 1)
+        counts = torch.ones_like(batch.targets).bool() if batch.mask is None else batch.mask
+        assert torch.equal(batch.targets[counts], batch.inputs[counts] + 1)
+        assert batch.num_targets == counts.sum()
 
 
 @every_stream
