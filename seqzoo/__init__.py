@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         BaselineContext,
         Context,
         CorpusContext,
+        DecoderContext,
         SamplerContext,
         StreamContext,
         TokenizerContext,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Tracker,
     )
     from seqzoo.plugin.corpus import Corpus
+    from seqzoo.plugin.decoding import Decoder, DecodingTask, Stepper
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.span import Span
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         BaselineSpec,
         Benchmark,
         CorpusSpec,
+        DecoderSpec,
         Options,
         SamplerSpec,
         StreamSpec,
@@ -74,6 +77,7 @@ _HOMES = {
         "BaselineContext",
         "Context",
         "CorpusContext",
+        "DecoderContext",
         "SamplerContext",
         "StreamContext",
         "TokenizerContext",
@@ -92,6 +96,7 @@ _HOMES = {
     "doctor.examine": ("examine",),
     "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
+    "plugin.decoding": ("Decoder", "DecodingTask", "Stepper"),
     "plugin.hooks": ("hookimpl",),
     "plugin.registry": ("load_registry",),
     "leaderboards.leaderboard": ("LeaderboardRow", "leaderboard"),
@@ -109,6 +114,7 @@ _HOMES = {
         "BaselineSpec",
         "Benchmark",
         "CorpusSpec",
+        "DecoderSpec",
         "Options",
         "SamplerSpec",
         "StreamSpec",
@@ -133,6 +139,10 @@ __all__ = [
     "CorpusContext",
     "CorpusSpec",
     "CorpusUnavailable",
+    "Decoder",
+    "DecoderContext",
+    "DecoderSpec",
+    "DecodingTask",
     "Interrupted",
     "LeaderboardRow",
     "Options",
@@ -149,6 +159,7 @@ __all__ = [
     "SeqzooWarning",
     "Span",
     "State",
+    "Stepper",
     "Stream",
     "StreamContext",
     "StreamSpec",

@@ -68,6 +68,8 @@ def make_training(experiment: Experiment) -> Training:
     stream = open_stream(recipe, training.tokens, training.documents)
     model = experiment.model
     # Before training, so that a mistake in the chain is reported now and not at the end.
+    if recipe.sample.decoder is not None:
+        experiment.decoder(recipe.sample.decoder)
     experiment.chain(recipe.sample.chain)
     if recipe.runtime.compile:
         experiment.display.note("the first update compiles the model, which takes a minute or more")
