@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqzoo.errors import PluginError
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.span import Span
 
@@ -37,10 +38,17 @@ def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
     """A span as tokens; the first input is the last token before it, or 0 at the file's start."""
     before = tokenizer.encode(span.before(64))
     tokens = encode(tokenizer, span.bytes)
+    lengths = tokenizer.byte_lengths(tokens)
+    if (total := int(lengths.sum())) != len(span):
+        raise PluginError(
+            f"byte_lengths of tokenizer {type(tokenizer).__name__} add up to {total:,} for a "
+            f"text of {len(span):,} bytes, so its score cannot be computed; fix the tokenizer "
+            f"(seqzoo doctor examines it)."
+        )
     return EncodedText(
         data=span.bytes,
         tokens=tokens,
-        lengths=tokenizer.byte_lengths(tokens),
+        lengths=lengths,
         first_input=int(before[-1]) if len(before) else 0,
     )
 

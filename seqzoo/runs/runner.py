@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqzoo.data.corpus import Data
+from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
@@ -100,6 +101,7 @@ def train_and_score(
     with (
         stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
         divergence_recorded(directory),
+        compiler_faults(),
     ):
         lengths = logs or {"metrics": 0, "timing": 0}
         train_run(directory, experiment, training, lengths, is_scored=score)
