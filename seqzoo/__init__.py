@@ -19,6 +19,7 @@ from seqzoo.version import __version__ as __version__
 set_defaults(os.environ, sys.modules)
 
 if TYPE_CHECKING:
+    from seqzoo.cache import map_bytes, write_cached
     from seqzoo.doctor.examine import examine
     from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from seqzoo.terminal.caller import SeqzooWarning
 
 _HOMES = {
+    "cache": ("map_bytes", "write_cached"),
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.contexts": (
         "ArchitectureContext",
@@ -178,10 +180,12 @@ __all__ = [
     "hookimpl",
     "leaderboard",
     "load_registry",
+    "map_bytes",
     "open_run",
     "recipe",
     "resume",
     "run",
+    "write_cached",
     "write_whole",
 ]
 

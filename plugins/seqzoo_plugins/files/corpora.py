@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqzoo import Corpus, UsageError, cache_directory
-from seqzoo_plugins._cache import keep, map_bytes
+from seqzoo import Corpus, UsageError, cache_directory, map_bytes, write_cached
 from seqzoo_plugins.files.found import files_below, require, shown, tidy
 from seqzoo_plugins.files.own_text import split_pattern
 
@@ -107,11 +106,11 @@ def _joined(paths: Sequence[Path], separator: bytes, *, name: str, origin: str) 
     joined = cache_directory() / "directory" / f"{key}.bin"
     written = joined.with_suffix(".sha256")
     if not _is_intact(joined, written):
-        keep(joined, _parts(paths, separator))
+        write_cached(joined, _parts(paths, separator))
         if joined.stat().st_size != num_bytes:
             joined.unlink(missing_ok=True)
             raise UsageError(f"files changed while they were read ({origin}); try again.")
-        keep(written, [_sha256(joined).encode()])
+        write_cached(written, [_sha256(joined).encode()])
     starts = list(accumulate((size + len(separator) for size in sizes[:-1]), initial=0))
     places = zip(map(str, paths), starts, sizes, strict=True)
     # Without a separator, an empty file begins where the next one does.
