@@ -19,6 +19,7 @@ from seqzoo.version import __version__ as __version__
 set_defaults(os.environ, sys.modules)
 
 if TYPE_CHECKING:
+    from seqzoo.cache import map_bytes, write_cached
     from seqzoo.doctor.examine import examine
     from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         BaselineContext,
         Context,
         CorpusContext,
+        DecoderContext,
         SamplerContext,
         StreamContext,
         TokenizerContext,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         Tracker,
     )
     from seqzoo.plugin.corpus import Corpus
+    from seqzoo.plugin.decoding import Decoder, DecodingTask, Stepper
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.span import Span
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
         BaselineSpec,
         Benchmark,
         CorpusSpec,
+        DecoderSpec,
         Options,
         SamplerSpec,
         StreamSpec,
@@ -68,12 +72,14 @@ if TYPE_CHECKING:
     from seqzoo.terminal.caller import SeqzooWarning
 
 _HOMES = {
+    "cache": ("map_bytes", "write_cached"),
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.contexts": (
         "ArchitectureContext",
         "BaselineContext",
         "Context",
         "CorpusContext",
+        "DecoderContext",
         "SamplerContext",
         "StreamContext",
         "TokenizerContext",
@@ -92,6 +98,7 @@ _HOMES = {
     "doctor.examine": ("examine",),
     "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
+    "plugin.decoding": ("Decoder", "DecodingTask", "Stepper"),
     "plugin.hooks": ("hookimpl",),
     "plugin.registry": ("load_registry",),
     "leaderboards.leaderboard": ("LeaderboardRow", "leaderboard"),
@@ -109,6 +116,7 @@ _HOMES = {
         "BaselineSpec",
         "Benchmark",
         "CorpusSpec",
+        "DecoderSpec",
         "Options",
         "SamplerSpec",
         "StreamSpec",
@@ -133,6 +141,10 @@ __all__ = [
     "CorpusContext",
     "CorpusSpec",
     "CorpusUnavailable",
+    "Decoder",
+    "DecoderContext",
+    "DecoderSpec",
+    "DecodingTask",
     "Interrupted",
     "LeaderboardRow",
     "Options",
@@ -149,6 +161,7 @@ __all__ = [
     "SeqzooWarning",
     "Span",
     "State",
+    "Stepper",
     "Stream",
     "StreamContext",
     "StreamSpec",
@@ -167,10 +180,12 @@ __all__ = [
     "hookimpl",
     "leaderboard",
     "load_registry",
+    "map_bytes",
     "open_run",
     "recipe",
     "resume",
     "run",
+    "write_cached",
     "write_whole",
 ]
 

@@ -190,8 +190,16 @@ def _unexpected(error: Exception) -> int:
         import traceback
 
         traceback.print_exception(error)
-    fail(
-        f"internal error: {type(error).__name__}: {error}. Run again with SEQZOO_TRACEBACK=1 and "
-        f"report what it prints."
-    )
+    from seqzoo.errors import PluginError
+    from seqzoo.plugin.blame import plugin_of
+
+    cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if (found := plugin_of(error)) is not None:
+        owner, place = found
+        fail(
+            f"plugin {owner} failed: {cause} ({place}). Fix or uninstall it; SEQZOO_TRACEBACK=1 "
+            f"prints where it was called."
+        )
+        return PluginError.exit_code
+    fail(f"internal error: {cause}. Run again with SEQZOO_TRACEBACK=1 and report what it prints.")
     return 1

@@ -45,6 +45,13 @@ def sample(
             "Default: the recipe's chain.",
         ),
     ] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="Chooses the whole text in place of a chain, e.g. beam=8. Default: the recipe's.",
+        ),
+    ] = None,
     count: Annotated[
         int | None,
         whole_number("--count", least=1, help="How many samples."),
@@ -73,7 +80,7 @@ def sample(
     """
     from seqzoo.cli.interactive import converse
     from seqzoo.errors import UsageError
-    from seqzoo.recipes.choices import parse_links
+    from seqzoo.recipes.choices import parse_decoder, parse_links
     from seqzoo.terminal.console import note
 
     if interactive and (prompt is not None or prompt_file is not None or count is not None):
@@ -85,7 +92,12 @@ def sample(
     experiment = trained.trained.experiment
     section = experiment.recipe.sample
     links = [*(sampler or ()), *given_links(ctx)]
+    if decoder and links:
+        raise UsageError("--decoder replaces the chain of samplers; give one of the two.")
     chain = parse_links(links, experiment.registry) if links else section.chain
+    chosen = section.decoder if not links else None
+    if decoder:
+        chosen = parse_decoder(decoder, experiment.registry)
     if start is None:
         start = section.prompt.encode()
     first_seed = section.seed if seed is None else seed
@@ -94,14 +106,18 @@ def sample(
         write = _writer(raw=raw)
         write(text)
         for piece in experiment.generate(
-            text, length=length or section.length, chain=chain, seed=first_seed + number
+            text,
+            length=length or section.length,
+            chain=chain,
+            decoder=chosen,
+            seed=first_seed + number,
         ):
             write(piece)
         write(b"\n")
 
     if interactive:
         # The model is loaded before the first prompt, so that Ctrl-C ends a text and no import.
-        list(experiment.generate(start, length=1, chain=chain, seed=first_seed))
+        list(experiment.generate(start, length=1, chain=(), seed=first_seed))
         converse(continue_)
         return
     samples = count or section.count

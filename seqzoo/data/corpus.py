@@ -18,9 +18,9 @@ from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.span import Span
 from seqzoo.recipes.load import Recipe
-from seqzoo.recipes.sections import CorpusSection
+from seqzoo.recipes.sections import CorpusSection, SplitSection
 
-__all__ = ["Data", "Splits", "open_corpus", "open_data", "sha256_of", "split"]
+__all__ = ["Data", "Splits", "divide", "open_corpus", "open_data", "sha256_of", "split"]
 
 _BLOCK = 1 << 20
 
@@ -60,8 +60,7 @@ def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
     corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
     for sentence in sentences:
         announce(sentence)
-    shares = recipe.corpus.split
-    splits = split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
+    splits = divide(corpus, recipe.corpus.split)
     return Data(corpus, sha256_of(corpus.data), splits, fell_back=bool(sentences))
 
 
@@ -93,6 +92,22 @@ def open_corpus(
             f"or run this on a machine with a network: seqzoo fetch {section.name}"
         )
         return corpus
+
+
+def divide(corpus: Corpus, section: SplitSection | None) -> Splits:
+    """The parts of a corpus by the shares of a recipe; None: by the corpus's own division."""
+    if section is None and corpus.division is not None:
+        validation, test = corpus.division
+        bounds = {
+            "training": (0, validation),
+            "validation": (validation, test),
+            "test": (test, len(corpus.data)),
+        }
+        sizes = "/".join(str(stop - start) for start, stop in bounds.values())
+        parts = {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
+        return Splits(**parts, identity=f"its own, {sizes} bytes")
+    shares = section or SplitSection()
+    return split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
 
 
 def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Splits:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqzoo.errors import PluginError
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.span import Span
 
@@ -37,10 +38,17 @@ def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
     """A span as tokens; the first input is the last token before it, or 0 at the file's start."""
     before = tokenizer.encode(span.before(64))
     tokens = encode(tokenizer, span.bytes)
+    lengths = tokenizer.byte_lengths(tokens)
+    if (total := int(lengths.sum())) != len(span):
+        raise PluginError(
+            f"byte_lengths of tokenizer {type(tokenizer).__name__} add up to {total:,} for a "
+            f"text of {len(span):,} bytes, so its score cannot be computed; fix the tokenizer "
+            f"(seqzoo doctor examines it)."
+        )
     return EncodedText(
         data=span.bytes,
         tokens=tokens,
-        lengths=tokenizer.byte_lengths(tokens),
+        lengths=lengths,
         first_input=int(before[-1]) if len(before) else 0,
     )
 
@@ -49,10 +57,17 @@ class EncodedTraining:
     """The training part, encoded once for training, counting and adaptive scores.
 
     tokens: (M,) unsigned integers. data: (N,) uint8, the same text.
+    documents: (K,) int64, the first byte of each document; None for one text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        data: npt.NDArray[np.uint8],
+        documents: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.data = data
+        self._first_bytes = documents
         self.tokens = encode(tokenizer, data)
         self._tokenizer = tokenizer
 
@@ -63,6 +78,18 @@ class EncodedTraining:
     def bytes_per_token(self) -> float:
         """Raw bytes of a token, on average."""
         return len(self.data) / len(self.tokens)
+
+    @property
+    def documents(self) -> npt.NDArray[np.int64] | None:
+        """(K,) the index of the first token that begins in each document; None for one text."""
+        if self._first_bytes is None:
+            return None
+        inside = self._first_bytes[self._first_bytes < len(self.data)]
+        if self.is_bytes():
+            return inside
+        ends = np.cumsum(self._tokenizer.byte_lengths(self.tokens))
+        starts = np.concatenate([[0], ends[:-1]])
+        return np.unique(np.searchsorted(starts, inside).clip(max=len(self.tokens) - 1))
 
     def is_bytes(self) -> bool:
         """Whether every token is one byte, so that its position in the text is its index."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ __all__ = [
     "as_text",
     "generate",
     "generate_batch",
+    "prompt_tokens",
 ]
 
 _PROMPT_CHUNK = 1024
@@ -95,7 +95,7 @@ def generate_batch(
     model.eval()
     try:
         with inference:
-            context = torch.from_numpy(_prompt_tokens(tokenizer, prompt))
+            context = torch.from_numpy(prompt_tokens(tokenizer, prompt))
             logits, state = _read(model, context, count=count, device=device)
             links = Chain(chain, context, count=count, num_tokens=num_tokens)
         decoded: dict[int, bytes] = {}
@@ -178,7 +178,8 @@ class Utf8Stream:
         return self._decoder.decode(b"", final=True)
 
 
-def _prompt_tokens(tokenizer: Tokenizer, prompt: bytes) -> Any:
+def prompt_tokens(tokenizer: Tokenizer, prompt: bytes) -> Int[np.ndarray, " N"]:
+    """The tokens of a prompt; those of a newline for an empty one."""
     data = np.frombuffer(prompt or b"\n", dtype=np.uint8)
     return tokenizer.encode(data).astype(np.int64)
 

@@ -13,6 +13,7 @@ from seqzoo.plugin.contexts import (
     ArchitectureContext,
     Context,
     CorpusContext,
+    DecoderContext,
     SamplerContext,
     StreamContext,
     TokenizerContext,
@@ -23,6 +24,7 @@ from seqzoo.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.plugin.decoding import Decoder
 
 __all__ = ["ChosenPlugin", "as_plugin_error", "build", "require"]
 
@@ -41,13 +43,14 @@ def _contract(kind: str) -> type:
     if kind == "corpus":
         return Corpus
     # Imports torch, which opening a corpus does not need.
-    from seqzoo.plugin import contracts
+    from seqzoo.plugin import contracts, decoding
 
     return {
         "architecture": contracts.SequenceModel,
         "tokenizer": contracts.Tokenizer,
         "stream": contracts.Stream,
         "sampler": contracts.Sampler,
+        "decoder": decoding.Decoder,
         "tracker": contracts.Tracker,
     }[kind]
 
@@ -71,6 +74,10 @@ def build(
 def build(
     registry: Registry, kind: Literal["sampler"], choice: ChosenPlugin, context: SamplerContext
 ) -> Sampler: ...
+@overload
+def build(
+    registry: Registry, kind: Literal["decoder"], choice: ChosenPlugin, context: DecoderContext
+) -> Decoder: ...
 @overload
 def build(
     registry: Registry, kind: Literal["corpus"], choice: ChosenPlugin, context: CorpusContext

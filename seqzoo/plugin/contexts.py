@@ -23,6 +23,7 @@ __all__ = [
     "BaselineContext",
     "Context",
     "CorpusContext",
+    "DecoderContext",
     "SamplerContext",
     "StreamContext",
     "TokenizerContext",
@@ -73,6 +74,14 @@ class StreamContext(Context):
 @dataclass(frozen=True, kw_only=True)
 class SamplerContext(Context):
     """For a `Sampler`. vocab_size: V. tokenizer: it has learnt, and says which bytes an id is."""
+
+    vocab_size: int
+    tokenizer: Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderContext(Context):
+    """For a `Decoder`. vocab_size: V. tokenizer: it has learnt, and says which bytes an id is."""
 
     vocab_size: int
     tokenizer: Tokenizer

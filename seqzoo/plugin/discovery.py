@@ -15,7 +15,19 @@ from types import ModuleType
 from seqzoo.errors import PluginError
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 
-__all__ = ["Broken", "Owner", "cause_of", "find_entry_points", "import_file", "loading", "owner_of"]
+PLUGIN_FILE_PREFIX = "seqzoo_plugin_file_"
+"""Begins the module name of an imported plugin file."""
+
+__all__ = [
+    "PLUGIN_FILE_PREFIX",
+    "Broken",
+    "Owner",
+    "cause_of",
+    "find_entry_points",
+    "import_file",
+    "loading",
+    "owner_of",
+]
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ def owner_of(entry_point: metadata.EntryPoint) -> Owner:
 
 def import_file(path: Path) -> ModuleType:
     """Import a plugin file. Raises PluginError where it is no Python file, and what it raises."""
-    name = "seqzoo_plugin_file_" + path.stem
+    name = PLUGIN_FILE_PREFIX + path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise PluginError("no such Python file")

@@ -21,6 +21,7 @@ from seqzoo.plugin.specs import (
     ArchitectureSpec,
     BaselineSpec,
     CorpusSpec,
+    DecoderSpec,
     SamplerSpec,
     StreamSpec,
     TokenizerSpec,
@@ -53,6 +54,11 @@ def register_streams() -> Iterable[StreamSpec]:  # type: ignore[empty-body]
 @hookspec
 def register_samplers() -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
     """Links of the sampling chain, for recipes and `seqzoo sample`."""
+
+
+@hookspec
+def register_decoders() -> Iterable[DecoderSpec]:  # type: ignore[empty-body]
+    """Ways to choose a whole text, which recipes name under `sample.decoder`."""
 
 
 @hookspec

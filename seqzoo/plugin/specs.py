@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         ArchitectureContext,
         BaselineContext,
         CorpusContext,
+        DecoderContext,
         SamplerContext,
         StreamContext,
         TokenizerContext,
         TrackerContext,
     )
     from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.plugin.decoding import Decoder
 
 __all__ = [
     "API",
@@ -39,6 +41,7 @@ __all__ = [
     "BaselineSpec",
     "Benchmark",
     "CorpusSpec",
+    "DecoderSpec",
     "Options",
     "SamplerSpec",
     "Spec",
@@ -199,6 +202,15 @@ class SamplerSpec(Spec):
         super().__post_init__()
         if not re.fullmatch("[A-Za-z]?", self.letter):
             raise ValueError(f"letter of sampler '{self.name}' is {self.letter!r}, not one letter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderSpec(Spec):
+    """A way to choose a whole text: `build(options, context)` gives a `Decoder`."""
+
+    kind: ClassVar[str] = "decoder"
+    functions: ClassVar[tuple[str, ...]] = ("build",)
+    build: Callable[[Any, DecoderContext], Decoder]
 
 
 @dataclass(frozen=True, kw_only=True)

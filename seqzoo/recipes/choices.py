@@ -19,7 +19,9 @@ __all__ = [
     "NamedPlugin",
     "chain_of",
     "check_options",
+    "decoder_of",
     "named_plugins",
+    "parse_decoder",
     "parse_links",
     "unknown_baselines",
     "with_options",
@@ -109,7 +111,12 @@ def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:
 
     VALUE is the value of the sampler's shorthand option. Raises UsageError at the first mistake.
     """
-    return [_parse_link(text, registry) for text in texts]
+    return [_parse_link("sampler", text, registry) for text in texts]
+
+
+def parse_decoder(text: str, registry: Registry) -> Choice:
+    """A decoder from the command line: NAME, NAME=VALUE or NAME={option: value}."""
+    return _parse_link("decoder", text, registry)
 
 
 def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> list[Choice]:
@@ -122,20 +129,33 @@ def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> li
             f"the chain is {links!r:.60}, expected a list of samplers, such as "
             f"[{{'temperature': 0.8}}, 'greedy']."
         )
-    chain: list[Choice] = []
+    plain = plain_data(list(links), source="the chain")
+    return _checked(
+        [_link("sampler", link, ("chain", i)) for i, link in enumerate(plain)], registry
+    )
+
+
+def decoder_of(link: str | Mapping[str, Any], registry: Registry) -> Choice:
+    """A decoder as Python code writes it: a name, `{name: {option: value}}` or `{name: value}`."""
+    plain = plain_data(link, source="the decoder")
+    (choice,) = _checked([_link("decoder", plain, ("decoder",))], registry)
+    return choice
+
+
+def _checked(links: Iterable[NamedPlugin | Mistake], registry: Registry) -> list[Choice]:
+    choices: list[Choice] = []
     mistakes: list[Mistake] = []
-    for index, link in enumerate(plain_data(list(links), source="the chain")):
-        named = _link("sampler", link, ("chain", index))
+    for named in links:
         if isinstance(named, Mistake):
             mistakes.append(named)
             continue
         options, found = check_options(named, registry)
         mistakes += found
         if options is not None:
-            chain.append(Choice(name=named.name, options=options))
+            choices.append(Choice(name=named.name, options=options))
     if mistakes:
         raise UsageError("\n".join(mistake.message for mistake in mistakes))
-    return chain
+    return choices
 
 
 def with_options(
@@ -192,19 +212,19 @@ def _link(kind: str, link: Any, path: DataPath) -> NamedPlugin | Mistake:
         return NamedPlugin(kind, name, options, path, inner, inner, name_is_key=True)
     found = f"a mapping of {len(link)} keys" if isinstance(link, dict) else describe(link)
     return Mistake(
-        path, f"{dotted(path)} is {found}, expected a sampler's name, or one with its options."
+        path, f"{dotted(path)} is {found}, expected a {kind}'s name, or one with its options."
     )
 
 
-def _parse_link(text: str, registry: Registry) -> Choice:
+def _parse_link(kind: str, text: str, registry: Registry) -> Choice:
     name, equals, written = (part.strip() for part in text.partition("="))
-    options = registry.get("sampler", name).options
+    options = registry.get(kind, name).options
     given: Any = {}
     if equals:
         given, _ = load_yaml(written or "null", f"'{text}'")
         if not isinstance(given, dict):
             if options.shorthand is None:
-                raise UsageError(f"'{text}': {_needs_no_value(name, options)}")
+                raise UsageError(f"'{text}': {_needs_no_value(kind, name, options)}")
             given = {options.shorthand: given}
     checked, mistakes = check(options, given, prefix=(name,))
     if checked is None:
@@ -212,8 +232,8 @@ def _parse_link(text: str, registry: Registry) -> Choice:
     return Choice(name=name, options=checked)
 
 
-def _needs_no_value(name: str, options: type[Options]) -> str:
+def _needs_no_value(kind: str, name: str, options: type[Options]) -> str:
     if not options.model_fields:
-        return f"sampler '{name}' has no options; write '{name}'."
+        return f"{kind} '{name}' has no options; write '{name}'."
     first = next(iter(options.model_fields))
-    return f"sampler '{name}' needs its options by name; write '{name}={{{first}: ...}}'."
+    return f"{kind} '{name}' needs its options by name; write '{name}={{{first}: ...}}'."

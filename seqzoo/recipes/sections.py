@@ -68,6 +68,10 @@ def run_name(name: str) -> str:
     return name
 
 
+def _or_by_name(choice: Any) -> Any:
+    return {"name": choice} if isinstance(choice, str) else choice
+
+
 def _or_text(schema: dict[str, Any]) -> None:
     schema["anyOf"].insert(0, {"type": "string"})
 
@@ -100,12 +104,13 @@ class CorpusSection(Choice):
         "or a mapping of name and options",
         json_schema_extra=_or_text,
     )
-    split: SplitSection = Field(default=SplitSection(), description="how the corpus is divided")
+    split: SplitSection | None = Field(
+        default=None,
+        description="how the corpus is divided; null: as the corpus itself is, or if it has no "
+        "division of its own, 0.9, 0.05 and 0.05 of its bytes",
+    )
 
-    @field_validator("fallback", mode="before")
-    @classmethod
-    def _by_name(cls, fallback: Any) -> Any:
-        return {"name": fallback} if isinstance(fallback, str) else fallback
+    _by_name = field_validator("fallback", mode="before")(_or_by_name)
 
 
 class AdaptiveSection(Section):
@@ -203,11 +208,19 @@ class SampleSection(Section):
         description="updates between samples during training, of up to 1,000 tokens each; 0 for "
         "none, null for one at every validation",
     )
+    decoder: Annotated[Choice | None, Kind("decoder", form="mapping or name")] = Field(
+        default=None,
+        description="a plugin that chooses the whole text, in place of `chain`, such as `beam`: a "
+        "name, or a mapping of name and options",
+        json_schema_extra=_or_text,
+    )
     chain: Annotated[tuple[Choice, ...], Kind("sampler", form="link")] = Field(
         default=(),
         description="samplers, applied in order: `name`, `{name: {option: value}}`, or "
         "`{name: value}` for a sampler with one main option",
     )
+
+    _by_name = field_validator("decoder", mode="before")(_or_by_name)
 
 
 class RuntimeSection(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -48,13 +49,24 @@ def build_model(recipe: Recipe, *, vocab_size: int) -> SequenceModel:
     return build(recipe.registry, "architecture", recipe.architecture, context)
 
 
-def open_stream(recipe: Recipe, tokens: npt.NDArray[Any]) -> Stream:
-    """The stream that training reads: the recipe's, over (N,) tokens, or contiguous lanes."""
+def open_stream(
+    recipe: Recipe,
+    tokens: npt.NDArray[Any],
+    documents: npt.NDArray[np.int64] | None = None,
+) -> Stream:
+    """The stream that training reads: the recipe's, over (N,) tokens, or contiguous lanes.
+
+    documents: (K,) the index of the first token of each, None for one text.
+    """
     choice, batch_size = recipe.train.stream, recipe.train.batch_size
     if choice is None:
         return Lanes(tokens, batch_size=batch_size)
     context = StreamContext(
-        base=recipe.base, tokens=tokens, batch_size=batch_size, seed=recipe.train.seed
+        base=recipe.base,
+        tokens=tokens,
+        batch_size=batch_size,
+        documents=documents,
+        seed=recipe.train.seed,
     )
     stream = build(recipe.registry, "stream", choice, context)
     return GuardedStream(stream, recipe.registry, choice.name)

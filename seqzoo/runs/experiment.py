@@ -9,12 +9,14 @@ from typing import NamedTuple
 from seqzoo.data.corpus import Data, open_data
 from seqzoo.data.tokens import EncodedTraining
 from seqzoo.errors import CheckpointError
+from seqzoo.model.decode import decode
 from seqzoo.model.generate import generate
 from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
-from seqzoo.plugin.build import as_plugin_error
-from seqzoo.plugin.contexts import SamplerContext
+from seqzoo.plugin.build import as_plugin_error, build
+from seqzoo.plugin.contexts import DecoderContext, SamplerContext
 from seqzoo.plugin.contracts import Sampler, SequenceModel, Tokenizer
+from seqzoo.plugin.decoding import Decoder
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice, SplitSection
@@ -45,7 +47,7 @@ class Start(NamedTuple):
     checkpoint: Checkpoint
     record: StartRecord
     corpus_sha256: str
-    split: SplitSection
+    split: SplitSection | None
 
 
 class Experiment:
@@ -90,7 +92,9 @@ class Experiment:
     def training(self) -> EncodedTraining:
         """The training part as tokens, encoded once."""
         with as_plugin_error(self.registry, "tokenizer", self.recipe.tokenizer.name):
-            return EncodedTraining(self.tokenizer, self.data.splits.training.bytes)
+            return EncodedTraining(
+                self.tokenizer, self.data.splits.training.bytes, self.data.corpus.documents
+            )
 
     @property
     def protocol(self) -> Protocol:
@@ -128,10 +132,28 @@ class Experiment:
         )
         return build_chain(links, self.registry, context)
 
+    def decoder(self, choice: Choice) -> Decoder:
+        """The decoder that a recipe names."""
+        context = DecoderContext(
+            base=self.recipe.base, vocab_size=self.tokenizer.vocab_size, tokenizer=self.tokenizer
+        )
+        return build(self.registry, "decoder", choice, context)
+
     def generate(
-        self, prompt: bytes, *, length: int, chain: Iterable[Choice], seed: int
+        self,
+        prompt: bytes,
+        *,
+        length: int,
+        chain: Iterable[Choice],
+        seed: int,
+        decoder: Choice | None = None,
     ) -> Iterator[bytes]:
-        """The bytes that the model writes after a prompt, token by token, without the prompt."""
+        """The bytes that the model writes after a prompt, token by token, without the prompt.
+
+        decoder: it chooses the text in place of the chain.
+        """
+        if decoder is not None:
+            return self._within_memory(self._decoded(decoder, prompt, length=length, seed=seed))
         pieces = generate(
             self.model,
             self.tokenizer,
@@ -141,6 +163,19 @@ class Experiment:
             seed=seed,
         )
         return self._within_memory(pieces)
+
+    def _decoded(self, choice: Choice, prompt: bytes, *, length: int, seed: int) -> Iterator[bytes]:
+        decoder = self.decoder(choice)
+        with as_plugin_error(self.registry, "decoder", choice.name):
+            yield from decode(
+                self.model,
+                self.tokenizer,
+                decoder,
+                prompt=prompt,
+                num_tokens=length,
+                seed=seed,
+                device=self.runtime.device,
+            )
 
     def _within_memory(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         with enough_memory("sampling", self.runtime.device, dict):

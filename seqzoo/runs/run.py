@@ -22,6 +22,7 @@ from seqzoo.terminal.display import Display
 
 if TYPE_CHECKING:
     from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+    from seqzoo.recipes.choice_fields import Choice
     from seqzoo.runs.reopen import Trained
 
 __all__ = ["Run", "TextScore"]
@@ -169,20 +170,24 @@ class Run:
         *,
         length: SupportsIndex | None = None,
         chain: Iterable[Link] | None = None,
+        decoder: Link | None = None,
         seed: SupportsIndex | None = None,
         **samplers: object,
     ) -> Iterator[str]:
         """The text that the model writes after a prompt, piece by piece; the prompt left out.
 
         length: in tokens, at least 0. chain: samplers in order, such as
-        [{"temperature": 0.8}, "greedy"]. seed: from 0 to 2**63 - 1. What is None is taken from the
-        recipe. Bytes that are not UTF-8 become U+FFFD. Raises UsageError for wrong arguments, such
-        as samplers that are given outside of the chain.
+        [{"temperature": 0.8}, "greedy"]. decoder: chooses the text in place of a chain, such as
+        {"beam": 8}. seed: from 0 to 2**63 - 1. What is None is taken from the recipe. Bytes that
+        are not UTF-8 become U+FFFD. Raises UsageError for wrong arguments, such as samplers that
+        are given outside of the chain.
         """
         from seqzoo.model.generate import as_text
 
         return as_text(
-            self.generate_bytes(prompt, length=length, chain=chain, seed=seed, **samplers)
+            self.generate_bytes(
+                prompt, length=length, chain=chain, decoder=decoder, seed=seed, **samplers
+            )
         )
 
     def generate_bytes(
@@ -191,21 +196,30 @@ class Run:
         *,
         length: SupportsIndex | None = None,
         chain: Iterable[Link] | None = None,
+        decoder: Link | None = None,
         seed: SupportsIndex | None = None,
         **samplers: object,
     ) -> Iterator[bytes]:
         """`generate` as bytes: one piece for each token."""
-        from seqzoo.recipes.choices import chain_of
+        from seqzoo.recipes.choices import chain_of, decoder_of
 
         refuse_samplers(samplers)
         section = self.recipe.sample
+        registry = self.recipe.registry
+        if decoder is not None and chain is not None:
+            raise UsageError("a decoder replaces the chain of samplers; give one of the two.")
+        if decoder is not None:
+            chosen: Choice | None = decoder_of(decoder, registry)
+        else:
+            chosen = section.decoder if chain is None else None
         start = bytes_of(section.prompt if prompt is None else prompt)
         return self.trained.experiment.generate(
             start.tobytes(),
             length=section.length
             if length is None
             else whole_number("length", length, sys.maxsize),
-            chain=section.chain if chain is None else chain_of(chain, self.recipe.registry),
+            chain=section.chain if chain is None else chain_of(chain, registry),
+            decoder=chosen,
             seed=section.seed if seed is None else whole_number("seed", seed, 2**63 - 1),
         )
 

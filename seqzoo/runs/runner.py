@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqzoo.data.corpus import Data
+from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
@@ -64,9 +65,12 @@ def run_recipe(
 def make_training(experiment: Experiment) -> Training:
     """The training of an experiment, at its first step."""
     recipe = experiment.recipe
-    stream = open_stream(recipe, experiment.training.tokens)
+    training = experiment.training
+    stream = open_stream(recipe, training.tokens, training.documents)
     model = experiment.model
     # Before training, so that a mistake in the chain is reported now and not at the end.
+    if recipe.sample.decoder is not None:
+        experiment.decoder(recipe.sample.decoder)
     experiment.chain(recipe.sample.chain)
     if recipe.runtime.compile:
         experiment.display.note("the first update compiles the model, which takes a minute or more")
@@ -97,6 +101,7 @@ def train_and_score(
     with (
         stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
         divergence_recorded(directory),
+        compiler_faults(),
     ):
         lengths = logs or {"metrics": 0, "timing": 0}
         train_run(directory, experiment, training, lengths, is_scored=score)

@@ -90,7 +90,9 @@ def _sample(
     section = experiment.recipe.sample
     prompt = section.prompt.encode()
     pieces = [prompt]
-    for piece in experiment.generate(prompt, length=length, chain=section.chain, seed=seed):
+    for piece in experiment.generate(
+        prompt, length=length, chain=section.chain, seed=seed, decoder=section.decoder
+    ):
         pieces.append(piece)
         advance(len(pieces) - 1)
     return b"".join(pieces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.sections import SplitSection
 from seqzoo.results.result import StartRecord
 from seqzoo.runs.experiment import Experiment, Start
 from seqzoo.runs.origin import read_origin
@@ -54,12 +55,17 @@ def warn_of_other_text(start: Start, experiment: Experiment) -> None:
     Then the test part may hold text that the weights have been trained on.
     """
     is_same_text = start.corpus_sha256 == experiment.data.sha256
-    if not is_same_text or start.split != experiment.recipe.corpus.split:
+    if not is_same_text or _shares(start.split) != _shares(experiment.recipe.corpus.split):
         experiment.display.warn(
             f"{start.record.path} was trained on another corpus or split than this run: its "
             f"training part may hold text of this run's validation and test parts, and the scores "
             f"would then be too good."
         )
+
+
+def _shares(split: SplitSection | None) -> SplitSection:
+    # Of one text: a corpus that comes divided is the same division again.
+    return split or SplitSection()
 
 
 def _describe(choice: object) -> str:

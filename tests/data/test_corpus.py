@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import subprocess
 import sys
@@ -21,12 +22,14 @@ from seqzoo import (
     CorpusSpec,
     CorpusUnavailable,
     Options,
+    Tokenizer,
     UsageError,
     hookimpl,
 )
-from seqzoo.data.corpus import open_corpus, sha256_of, split
+from seqzoo.data.corpus import divide, open_corpus, sha256_of, split
+from seqzoo.data.tokens import EncodedTraining
 from seqzoo.plugin.registry import Owner, Registry
-from seqzoo.recipes.sections import Choice, CorpusSection
+from seqzoo.recipes.sections import Choice, CorpusSection, SplitSection
 
 
 def section_of(name: str, *, fallback: str | None = None) -> CorpusSection:
@@ -162,7 +165,7 @@ def test_a_corpus_is_opened_without_torch() -> None:
     program = """
 import sys
 from pathlib import Path
-from seqzoo.data.corpus import open_corpus, sha256_of
+from seqzoo.data.corpus import divide, open_corpus, sha256_of
 from seqzoo.plugin.registry import load_registry
 from seqzoo.recipes.sections import CorpusSection
 registry = load_registry()
@@ -186,3 +189,66 @@ def test_the_size_that_a_split_asks_for_is_enough(shares: tuple[float, float, fl
         split(corpus_of(1), train=train, validation=validation, test=test)
     needed = int(str(caught.value).split("at least ")[1].split()[0])
     assert split(corpus_of(needed), train=train, validation=validation, test=test)
+
+
+def test_a_corpus_that_comes_divided_is_divided_so_unless_the_recipe_says_otherwise() -> None:
+    corpus = Corpus(name="c", data=np.zeros(100, np.uint8), origin="", division=(60, 90))
+    own = divide(corpus, None)
+    assert [(s.start, s.stop) for s in (own.training, own.validation, own.test)] == [
+        (0, 60),
+        (60, 90),
+        (90, 100),
+    ]
+    assert own.identity == "its own, 60/30/10 bytes"
+    shares = divide(corpus, SplitSection(train=0.8, validation=0.1, test=0.1))
+    assert (shares.training.stop, shares.identity) == (80, "0.8/0.1/0.1")
+    usual = divide(dataclasses.replace(corpus, division=None), None)
+    assert (usual.training.stop, usual.identity) == (90, "0.9/0.05/0.05")
+
+
+@pytest.mark.parametrize("division", [(0, 5), (5, 5), (6, 5), (5, 10), (-1, 5)])
+def test_a_division_with_an_empty_part_is_refused(division: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="division of corpus 'c'"):
+        Corpus(name="c", data=np.zeros(10, np.uint8), origin="", division=division)
+
+
+@pytest.mark.parametrize("starts", [[], [1, 3], [0, 3, 3], [0, 5, 4], [0, 11]])
+def test_documents_ascend_from_the_first_byte(starts: list[int]) -> None:
+    with pytest.raises(ValueError, match="documents of corpus 'c'"):
+        Corpus(
+            name="c",
+            data=np.zeros(10, np.uint8),
+            origin="",
+            documents=np.array(starts, dtype=np.int64),
+        )
+
+
+class OfPairs(Tokenizer):
+    """A token for two equal bytes, and one for each other byte."""
+
+    vocab_size = 512
+
+    def encode(self, data: np.ndarray) -> np.ndarray:
+        tokens, place = [], 0
+        while place < len(data):
+            is_pair = place + 1 < len(data) and data[place] == data[place + 1]
+            tokens.append(int(data[place]) + 256 * is_pair)
+            place += 1 + is_pair
+        return np.array(tokens, dtype=np.uint16)
+
+    def decode(self, tokens: np.ndarray) -> bytes:
+        return b"".join(bytes([t % 256]) * (1 + (t >= 256)) for t in tokens.tolist())
+
+    def byte_lengths(self, tokens: np.ndarray) -> np.ndarray:
+        return np.where(tokens >= 256, 2, 1)
+
+
+def test_documents_in_tokens_are_the_first_tokens_that_begin_in_them() -> None:
+    data = np.frombuffer(b"aabbccdde", np.uint8)  # "bb" is across a border
+    starts = np.array([0, 3, 6, 8, 9 + 50])  # the last is beyond the training part
+    encoded = EncodedTraining(OfPairs(), data, starts)
+    begins = np.cumsum([0, *OfPairs().byte_lengths(encoded.tokens)])[:-1].tolist()
+    expected = [min(i for i, begin in enumerate(begins) if begin >= start) for start in starts[:-1]]
+    assert encoded.documents is not None
+    assert encoded.documents.tolist() == expected == [0, 2, 3, 4]
+    assert EncodedTraining(OfPairs(), data).documents is None

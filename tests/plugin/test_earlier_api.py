@@ -112,8 +112,9 @@ def test_arguments_of_no_version_are_refused_with_the_expected_ones() -> None:
 
 
 def test_a_function_without_a_signature_is_not_judged() -> None:
-    function, form = adapted("architecture", dict, api=1)
-    assert function is dict
+    given: Any = dict
+    function, form = adapted("architecture", given, api=1)
+    assert function is given
     assert not form
 
 

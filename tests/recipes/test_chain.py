@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+import torch
 from contexts import sampler_context
 from pydantic import Field
 from torch import Tensor
@@ -104,4 +105,5 @@ def test_a_chain_is_built_in_the_order_of_its_links(scales: Registry) -> None:
     chain = build_chain(
         parse_links(["scale=2", "plain", "scale=3"], scales), scales, sampler_context(8)
     )
-    assert [getattr(link, "by", None) for link in chain] == [2.0, None, 3.0]
+    ones, history = torch.ones(1, 1), torch.zeros(1, 0, dtype=torch.int64)
+    assert [float(link(ones, history)) for link in chain] == [2.0, 1.0, 3.0]

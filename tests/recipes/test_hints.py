@@ -132,7 +132,9 @@ def test_options_that_an_override_has_set_stay_with_a_choice_by_its_name() -> No
 
 def test_a_choice_by_its_name_keeps_the_other_settings_of_its_section() -> None:
     given = ["corpus.split={train: 0.5, validation: 0.25, test: 0.25}", "corpus=file"]
-    assert parse(GOOD, *given).corpus.split.train == 0.5
+    split = parse(GOOD, *given).corpus.split
+    assert split is not None
+    assert split.train == 0.5
 
 
 def test_a_fallback_by_name_can_be_given_options() -> None:

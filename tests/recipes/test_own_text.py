@@ -89,6 +89,7 @@ def test_a_home_folder_is_expanded(here: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_fallback_is_replaced_and_the_split_is_kept(here: Path) -> None:
     checked = recipe(RECIPE, text="a.txt")
     assert checked.corpus.fallback is None
+    assert checked.corpus.split is not None
     assert checked.corpus.split.train == 0.5
 
 
@@ -111,6 +112,7 @@ def test_overrides_beside_own_text_are_kept(here: Path) -> None:
         text="notes",
     )
     assert content(checked) == "CCCC+EEEE+FFFF"
+    assert checked.corpus.split is not None
     assert checked.corpus.split.train == 0.8
     assert recipe(checked, {"name": "other"}, text="a.txt").corpus.name == "file"
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from seqzoo import Corpus, UsageError, cache_directory
-from seqzoo_plugins._cache import keep, map_bytes
+import numpy as np
+
+from seqzoo import Corpus, UsageError, cache_directory, map_bytes, write_cached
 from seqzoo_plugins.files.found import files_below, require, shown, tidy
 from seqzoo_plugins.files.own_text import split_pattern
 
@@ -105,18 +106,21 @@ def _joined(paths: Sequence[Path], separator: bytes, *, name: str, origin: str) 
     joined = cache_directory() / "directory" / f"{key}.bin"
     written = joined.with_suffix(".sha256")
     if not _is_intact(joined, written):
-        keep(joined, _parts(paths, separator))
+        write_cached(joined, _parts(paths, separator))
         if joined.stat().st_size != num_bytes:
             joined.unlink(missing_ok=True)
             raise UsageError(f"files changed while they were read ({origin}); try again.")
-        keep(written, [_sha256(joined).encode()])
-    starts = accumulate((size + len(separator) for size in sizes[:-1]), initial=0)
+        write_cached(written, [_sha256(joined).encode()])
+    starts = list(accumulate((size + len(separator) for size in sizes[:-1]), initial=0))
     places = zip(map(str, paths), starts, sizes, strict=True)
+    # Without a separator, an empty file begins where the next one does.
+    documents = np.unique([start for start, size in zip(starts, sizes, strict=True) if size])
     return Corpus(
         name=name,
         data=map_bytes(joined),
         origin=origin,
         files=[(path, start, start + size) for path, start, size in places],
+        documents=np.union1d([0], documents).astype(np.int64),
     )
 
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory
-from seqzoo_plugins._cache import keep, map_bytes
+from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory, map_bytes, write_cached
 from seqzoo_plugins.files.found import shown
 
 __all__ = ["keep_stdin", "open_stdin"]
@@ -32,12 +31,12 @@ def keep_stdin(path: str) -> str:
                 f"'{path}' reads text from a pipe, and nothing is piped in; for example: "
                 "cat notes.txt | seqzoo run quick --text -"
             )
-        keep(unfinished, _blocks(sys.stdin.buffer, digest))
+        write_cached(unfinished, _blocks(sys.stdin.buffer, digest))
     else:
         # Opening a pipe waits until something writes to it, which may be never.
         print(f"Reading the text from the pipe {shown(path)} until it ends.", file=sys.stderr)
         with Path(path).open("rb") as pipe:
-            keep(unfinished, _blocks(pipe, digest))
+            write_cached(unfinished, _blocks(pipe, digest))
     if unfinished.stat().st_size == 0:
         unfinished.unlink()
         raise UsageError("the piped text is empty.")

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo import Corpus, cache_directory
-from seqzoo_plugins._cache import keep, map_bytes
+from seqzoo import Corpus, cache_directory, map_bytes, write_cached
 from seqzoo_plugins.pastiche.generation import generate_play
 
 __all__ = ["open_pastiche"]
@@ -28,7 +27,7 @@ def open_pastiche(seed: int, size_bytes: int) -> Corpus:
     path = cache_directory() / "pastiche" / name
     starts = _play_starts(path, size_bytes)
     if starts is None:
-        keep(path, _text_and_starts(seed, size_bytes))
+        write_cached(path, _text_and_starts(seed, size_bytes))
         starts = _play_starts(path, size_bytes)
         assert starts is not None, f"{path} was written wrong"
 

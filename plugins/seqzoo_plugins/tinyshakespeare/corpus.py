@@ -7,8 +7,15 @@ import logging
 import sys
 from pathlib import Path
 
-from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory, data_directory
-from seqzoo_plugins._cache import keep, map_bytes
+from seqzoo import (
+    Corpus,
+    CorpusUnavailable,
+    UsageError,
+    cache_directory,
+    data_directory,
+    map_bytes,
+    write_cached,
+)
 
 __all__ = ["SHA256", "SIZE_BYTES", "open_tinyshakespeare"]
 
@@ -76,7 +83,7 @@ def _download(url: str, path: Path, looked: str) -> None:
                 f"tinyshakespeare was downloaded from {url} with the wrong sha256 (expected "
                 f"{SHA256[:12]}), so it was deleted; {looked}."
             ) from error
-        keep(path, [Path(arrived).read_bytes()])
+        write_cached(path, [Path(arrived).read_bytes()])
 
 
 def _can_show_progress() -> bool:

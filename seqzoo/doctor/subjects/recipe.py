@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from seqzoo.data.corpus import Data
-from seqzoo.data.tokens import encode
+from seqzoo.data.tokens import EncodedTraining, encode
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
@@ -101,7 +101,7 @@ def _subject(
         ),
         vocab_size=tokenizer.vocab_size,
         network=network,
-        pipeline=lambda: RecipePipeline(recipe, training.tokens, runtime, training.bytes_per_token),
+        pipeline=lambda: RecipePipeline(recipe, training, runtime),
     )
 
 
@@ -113,14 +113,14 @@ class RecipePipeline(Pipeline):
     def __init__(
         self,
         recipe: Recipe,
-        tokens: npt.NDArray[Any],
+        training: EncodedTraining,
         runtime: Runtime,
-        bytes_per_token: float,
     ) -> None:
         self._recipe = recipe
-        self._tokens = tokens
+        self._tokens = training.tokens
+        self._documents = training.documents
         self._runtime = runtime
-        self._bytes_per_token = bytes_per_token
+        self._bytes_per_token = training.bytes_per_token
         self.batch_size = recipe.train.batch_size
         stages = recipe.train.bptt_length
         self.bptt_length = (
@@ -149,7 +149,7 @@ class RecipePipeline(Pipeline):
         changed = {"budget": BudgetSection(steps=steps), "schedule": schedule}
         training = _RateControlled(
             network.module,  # type: ignore[arg-type]
-            open_stream(self._recipe, self._tokens),
+            open_stream(self._recipe, self._tokens, self._documents),
             section.model_copy(update=changed),
             runtime=self._runtime,
             bytes_per_token=self._bytes_per_token,
@@ -159,7 +159,10 @@ class RecipePipeline(Pipeline):
         return _Trainer(network, training)
 
     def _source(self, tokens: npt.NDArray[Any]) -> Source:
-        stream: Stream = open_stream(self._recipe, tokens)
+        documents = self._documents
+        if documents is not None:
+            documents = documents[documents < len(tokens)]
+        stream: Stream = open_stream(self._recipe, tokens, documents)
         return Source(lambda: stream.next(self.bptt_length), _copied)
 
 

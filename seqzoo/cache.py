@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from seqzoo import CorpusUnavailable, write_whole
+from seqzoo.errors import CorpusUnavailable
+from seqzoo.storage import is_full, write_whole
 
-__all__ = ["keep", "map_bytes"]
+__all__ = ["map_bytes", "write_cached"]
 
 
 def map_bytes(path: Path, num_bytes: int | None = None) -> np.ndarray:
@@ -19,15 +19,14 @@ def map_bytes(path: Path, num_bytes: int | None = None) -> np.ndarray:
     return np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
 
 
-def keep(path: Path, parts: Iterable[bytes]) -> None:
+def write_cached(path: Path, parts: Iterable[bytes]) -> None:
     """Write the parts to a file of the cache. Raises CorpusUnavailable if that fails."""
     try:
         write_whole(path, parts)
     except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise CorpusUnavailable(
-            f"{_fault(path, error)}; {'make room, or ' if is_full else ''}set SEQZOO_CACHE to a "
-            f"folder that can be written."
+            f"{_fault(path, error)}; {'make room, or ' if is_full(error) else ''}set SEQZOO_CACHE "
+            f"to a folder that can be written."
         ) from error
 
 
