@@ -155,7 +155,7 @@ def _run() -> int:
             raise KeyboardInterrupt
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
-        _print_stopped(signals.STOPPED)
+        _print_stopped(signals.stopped())
         return 128 + signals.received()
     except (BrokenPipeError, SystemExit) as error:
         # The reader of the pipe has ended (`| head`), which is not an error. If Typer catches the

@@ -18,4 +18,6 @@ def installed() -> Registry:
     registry = load_registry()
     for broken in registry.broken:
         warn(str(broken))
+    for remark in registry.remarks:
+        warn(remark)
     return registry

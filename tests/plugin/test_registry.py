@@ -68,14 +68,17 @@ def everything(registry: Registry) -> dict[str, list[str]]:
 
 
 BROKEN = {
-    "missing dependency": ("import seqzoo_no_such_module", "No module named 'seqzoo_no_such_mod"),
+    "missing dependency": (
+        "import no_such_module",
+        "it needs the module 'no_such_module', which is not installed (",
+    ),
     "ImportError": ("raise ImportError('libfoo.so is missing')", "libfoo.so is missing"),
     "ImportError without a message": ("raise ImportError", "ImportError"),
     "syntax error": ("x = 1\ndef broken(:\n", "line 2"),
     "exit at import": ("import sys\nsys.exit(3)", "it called sys.exit(3) while loading"),
     "old API": ("from seqzoo import register_model", "cannot import name 'register_model'"),
     "endless recursion": ("def f(): f()\nf()", "RecursionError"),
-    "stale entry point": (None, "No module named 'installed_for_a_test_"),
+    "stale entry point": (None, "does not exist, because the package was removed or moved"),
     "no hook": ("import seqzoo", "no seqzoo hook"),
     "unmarked hook": (
         declares("unmarked").replace("@hookimpl", ""),
@@ -112,7 +115,7 @@ BROKEN = {
         declares("optional").replace("build=dict", "build=dict, options=dict"),
         "must be a subclass of Options",
     ),
-    "missing build": (declares("unbuilt").replace(", build=dict", ""), "build"),
+    "missing build": (declares("unbuilt").replace(", build=dict", ""), "Spec needs 'build' ("),
 }
 
 
@@ -161,7 +164,9 @@ def test_a_half_uninstalled_distribution_is_reported_by_its_entry_point(
     (information,) = tmp_path.glob("*.dist-info")
     (information / "METADATA").unlink()
     (broken,) = [b for b in load_registry().broken if b.owner.plugin == "ghost"]
-    assert str(broken).startswith("plugin 'ghost' could not be loaded: No module named ")
+    assert str(broken).startswith(
+        "plugin 'ghost' (seqzoo_ghost 1.2) could not be loaded: its module"
+    )
 
 
 @pytest.mark.parametrize("table", [b"[seqzoo]\nno equals sign\n", b"\xff\xfe\x00"])
@@ -185,12 +190,6 @@ def test_strict_mode_is_off_by_default(
     install("1 / 0", plugin="brittle")
     monkeypatch.setenv("SEQZOO_STRICT_PLUGINS", value)
     assert "brittle" in {broken.owner.plugin for broken in load_registry().broken}
-
-
-def test_an_interrupt_while_loading_is_not_reported_as_a_broken_plugin(install: Install) -> None:
-    install("raise KeyboardInterrupt", plugin="slow")
-    with pytest.raises(KeyboardInterrupt):
-        load_registry()
 
 
 def test_what_a_plugin_prints_while_loading_goes_to_stderr(
