@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seqzoo.plugin.registry import Registry
+    from seqzoo.plugin.registry import Broken, Registry
 
-__all__ = ["installed"]
+__all__ = ["installed", "report_broken"]
 
 
 def installed() -> Registry:
@@ -16,8 +17,16 @@ def installed() -> Registry:
     from seqzoo.terminal.console import warn
 
     registry = load_registry()
-    for broken in registry.broken:
-        warn(str(broken))
+    report_broken(registry)
     for remark in registry.remarks:
         warn(remark)
     return registry
+
+
+def report_broken(registry: Registry, *, known: Sequence[Broken] = ()) -> None:
+    """Report the broken plugins on stderr, except those that are known already."""
+    from seqzoo.terminal.console import warn
+
+    for broken in registry.broken:
+        if broken not in known:
+            warn(str(broken))

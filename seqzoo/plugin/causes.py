@@ -50,7 +50,7 @@ def cause_of(error: BaseException) -> str:
     if isinstance(error, ImportError) and message:
         return f"{_without_path(message)}{_of_seqzoo(error)}{place}"
     if isinstance(error, TypeError) and (about_spec := _of_spec(message)):
-        return f"{about_spec}{place}"
+        return f"{about_spec[0]}{place}{about_spec[1]}"
     name = type(error).__name__
     return f"{name}: {message}{place}" if message else f"{name}{place}"
 
@@ -136,23 +136,24 @@ def _uninstalled(distribution: metadata.Distribution | None) -> list[str]:
     return missing
 
 
-def _of_spec(message: str) -> str:
-    """What is wrong with the arguments of a spec, in place of Python's sentence about __init__."""
+def _of_spec(message: str) -> tuple[str, str] | None:
+    """What is wrong with the arguments of a spec, in place of Python's sentence, and a hint."""
     called = re.match(r"(\w+)\.__init__\(\) (.*)", message)
     spec = called and next((each for each in _specs(Spec) if each.__name__ == called[1]), None)
     if not called or spec is None:
-        return ""
+        return None
     if unknown := re.match(r"got an unexpected keyword argument '(\w+)'", called[2]):
         known = [name for name in spec.__dataclass_fields__ if name != unknown[1]]
         meant = did_you_mean(unknown[1], known)
-        hint = meant.rstrip(".") if "Did you mean" in meant else " It may need a newer seqzoo"
-        return f"{spec.__name__} of seqzoo {__version__} has no argument '{unknown[1]}'.{hint}"
+        hint = meant if "Did you mean" in meant else " The plugin may be made for a newer seqzoo."
+        return f"{spec.__name__} of seqzoo {__version__} has no argument '{unknown[1]}'", f".{hint}"
     if "missing" in called[2]:
         missing = " and ".join(re.findall(r"'\w+'", called[2]))
-        return f"{spec.__name__} needs {missing}"
+        return f"{spec.__name__} needs {missing}", ""
     if "positional" in called[2]:
-        return f"{spec.__name__} takes its arguments by name, as in {spec.__name__}(name=...)"
-    return ""
+        by_name = f"{spec.__name__} takes its arguments by name"
+        return by_name, f", as in {spec.__name__}(name=...)"
+    return None
 
 
 def _specs(spec: type[Spec]) -> list[type[Spec]]:

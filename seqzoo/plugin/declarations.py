@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,7 +47,13 @@ def declarations(plugin: Any) -> list[Spec]:
     """
     manager = pluggy.PluginManager(hooks.ENTRY_POINT_GROUP)
     manager.add_hookspecs(hooks)
-    manager.register(plugin)
+    try:
+        manager.register(plugin)
+    except pluggy.PluginValidationError as error:
+        found = re.search(r"definition: (\w+)\((.*)\)", str(error))
+        if found is None:
+            raise
+        raise PluginError(f"{found[1]} takes no arguments, found '{found[2]}'") from error
     try:
         manager.check_pending()  # otherwise a misspelt hook would be ignored
     except pluggy.PluginValidationError as error:
@@ -56,10 +64,16 @@ def declarations(plugin: Any) -> list[Spec]:
         ) from error
     declared: list[Spec] = []
     callers = manager.get_hookcallers(plugin) or []
+    if inspect.isroutine(plugin):
+        raise PluginError(f"its entry point names the function '{plugin.__name__}', not a module")
     if not callers:
         raise PluginError("it implements no seqzoo hook (is @seqzoo.hookimpl missing?)")
     for caller in callers:
         expected = _SPEC_OF_HOOK[caller.name]
+        if isinstance(plugin, type) and inspect.isfunction(vars(plugin).get(caller.name)):
+            raise PluginError(
+                f"its entry point names the class '{plugin.__name__}', not a module or an instance"
+            )
         for implementation in caller.get_hookimpls():
             returned = implementation.function()
             if not isinstance(returned, Iterable) or isinstance(returned, (str, bytes)):

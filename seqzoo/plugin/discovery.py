@@ -58,7 +58,7 @@ class Broken:
     disable: str = ""
 
     def __str__(self) -> str:
-        end = "" if self.cause.endswith(("?", ".")) else "."
+        end = "" if self.cause.endswith(("?", ".")) else "."  # a hint is a sentence of its own
         said = f"plugin {self.owner} could not be loaded: {self.cause}{end}"
         disable = f"set SEQZOO_DISABLE={quoted(self.disable)} to disable it" if self.disable else ""
         if not self.command:

@@ -63,11 +63,15 @@ class Registered(Generic[Declared]):
 
 @dataclass(frozen=True)
 class Found:
-    """A plugin that was found, and what became of it. visit: how its loading went."""
+    """A plugin that was found, and what became of it.
+
+    visit: how its loading went. cause: why it is broken, or "".
+    """
 
     owner: Owner
     status: Literal["loaded", "disabled", "broken"]
     visit: Visit = field(default_factory=Visit)
+    cause: str = ""
 
 
 @dataclass
@@ -75,11 +79,12 @@ class Registry:
     """What is installed. Made by `load_registry` and passed as an argument; never global.
 
     broken: the plugins that cannot be used. remarks: further sentences for the user, on plugins
-    that work. found: all plugins, also those that were not loaded.
+    that work, and on plugin files. found: all plugins, also those that were not loaded.
     """
 
     broken: list[Broken] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    remarks_on_files: list[str] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     _plugins: list[Any] = field(default_factory=list)
     _claims: dict[str, dict[str, list[Registered[Any]]]] = field(
@@ -96,6 +101,7 @@ class Registry:
             self,
             broken=list(self.broken),
             remarks=list(self.remarks),
+            remarks_on_files=list(self.remarks_on_files),
             found=list(self.found),
             _plugins=list(self._plugins),
             _claims=claims,
@@ -208,7 +214,7 @@ class Registry:
                 f"plugin file {path} could not be loaded: {cause.sentence}{end}"
             ) from error
         if visit.changed:
-            self.remarks.append(f"plugin file {path} {visit.faults}.")
+            self.remarks_on_files.append(f"plugin file {path} {visit.faults}.")
         for kind, by_name in self._claims.items():
             for name, claims in by_name.items():
                 if len(claims) > 1 and claims[-1].owner == owner:
@@ -256,7 +262,7 @@ class Registry:
 
     def _break(self, owner: Owner, cause: Cause, visit: Visit, disable: str = "") -> None:
         self.broken.append(Broken(owner, *cause, disable=disable))
-        self.found.append(Found(owner, "broken", visit))
+        self.found.append(Found(owner, "broken", visit, cause.sentence))
 
     def _remove(self, owner: Owner) -> None:
         for by_name in self._claims.values():

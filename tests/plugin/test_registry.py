@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import textwrap
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from broken_plugins import Install, declares, hook
 
 from seqzoo.errors import PluginError, UsageError
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.registry import PLUGIN_KINDS, Owner, Registry, load_registry
-
-HEADER = """
-import seqzoo
-from seqzoo import ArchitectureSpec, TokenizerSpec, hookimpl
-"""
-
-Install = Callable[..., str]
-"""(source, plugin=..., version=...) -> the name of the module that was written."""
-
-_numbers = itertools.count()
-
-
-def declares(*names: str) -> str:
-    specs = ", ".join(f"ArchitectureSpec(name={name!r}, summary='', build=dict)" for name in names)
-    return f"{HEADER}\n@hookimpl\ndef register_architectures():\n    return [{specs}]\n"
-
-
-def hook(body: str) -> str:
-    return f"{HEADER}\n@hookimpl\ndef register_architectures():\n    {body}\n"
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts a distribution with one module and one entry point where Python finds it."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def install(
-        source: str | None, *, plugin: str, distribution: str = "", version: str = "1.2"
-    ) -> str:
-        module = f"installed_for_a_test_{next(_numbers)}"
-        if source is not None:
-            (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
-        distribution = distribution or f"seqzoo-{plugin}"
-        information = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        information.mkdir(exist_ok=True)
-        (information / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        )
-        with (information / "entry_points.txt").open("a") as entry_points:
-            entry_points.write(f"[{ENTRY_POINT_GROUP}]\n{plugin} = {module}\n")
-        # Removed after the test, whether the import succeeded or not.
-        monkeypatch.setitem(sys.modules, module, None)
-        del sys.modules[module]
-        return module
-
-    return install
 
 
 def everything(registry: Registry) -> dict[str, list[str]]:
