@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, overload
 
+import pluggy
+
 from seqzoo.errors import PluginError, UsageError, did_you_mean
 from seqzoo.plugin.causes import Cause, why
 from seqzoo.plugin.check import Check
-from seqzoo.plugin.declarations import PLUGIN_KINDS, declarations
+from seqzoo.plugin.declarations import PLUGIN_KINDS, declarations, hook_manager
 from seqzoo.plugin.discovery import (
     Broken,
     Candidate,
@@ -87,6 +89,7 @@ class Registry:
     remarks_on_files: list[str] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     _plugins: list[Any] = field(default_factory=list)
+    _hooks: pluggy.PluginManager = field(default_factory=hook_manager, compare=False)
     _claims: dict[str, dict[str, list[Registered[Any]]]] = field(
         default_factory=lambda: {kind: {} for kind in PLUGIN_KINDS}
     )
@@ -185,7 +188,7 @@ class Registry:
 
         Raises PluginError with the cause where it declares something wrong.
         """
-        declared = declarations(plugin)
+        declared = declarations(plugin, self._hooks)
         for spec in declared:
             claims = self._claims[spec.kind].get(spec.name, [])
             if not owner.is_built_in and any(claim.owner.is_built_in for claim in claims):

@@ -150,7 +150,8 @@ def test_a_setting_that_a_plugin_changes_is_put_back_and_the_plugin_is_named(
         assert "changer" in {broken.owner.plugin for broken in registry.broken}
     else:
         (remark,) = remarks(registry, "changer")
-        assert f"'changer' (seqzoo-changer 0.3) changed {name} while it was loaded" in remark
+        assert remark.startswith("plugin 'changer' (seqzoo-changer 0.3) ")
+        assert name in remark.partition("changed ")[2]
         assert "SEQZOO_DISABLE=changer" in remark
 
 
