@@ -125,7 +125,7 @@ def test_the_doctor_names_all_that_are_reported(alone: Path, everything: Path) -
     done = beside(everything, "doctor", "--json", folder=alone)
     assert done.returncode == 6, done.stderr
     diagnosis = json.loads(done.stdout)
-    assert [each["name"] for each in diagnosis["causes"]] == ["environment.plugins"]
+    assert diagnosis["causes"] == ["environment.plugins"]
     (check,) = [each for each in diagnosis["checks"] if each["name"] == "environment.plugins"]
     for name in REPORTED:
         assert f"plugin '{name}' (seqzoo-{name} 1.2)" in check["seen"]
