@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seqzoo.plugin.registry import Broken, Registry
 
-__all__ = ["installed", "report_broken"]
+__all__ = ["installed", "loaded", "report_broken"]
+
+
+@cache
+def loaded() -> Registry:
+    """All installed plugins, without a report; they are loaded once in a process."""
+    from seqzoo.plugin.registry import load_registry
+
+    return load_registry()
 
 
 def installed() -> Registry:
     """All installed plugins. Each broken plugin is reported on stderr and left out."""
-    from seqzoo.plugin.registry import load_registry
     from seqzoo.terminal.console import warn
 
-    registry = load_registry()
+    registry = loaded().copy()
     report_broken(registry)
     for remark in registry.remarks:
         warn(remark)

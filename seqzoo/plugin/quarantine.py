@@ -67,6 +67,33 @@ class Visit:
         return ". It also ".join(faults)
 
 
+class _Lent:
+    """A stream that can be written to and neither closed nor taken apart.
+
+    `sys.stdout = io.TextIOWrapper(sys.stdout.buffer)` is common in scripts; when that object is
+    deleted, it closes the buffer.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    @property
+    def buffer(self) -> _Lent:
+        return _Lent(self._stream.buffer)
+
+    def detach(self) -> _Lent:
+        return self.buffer
+
+    def close(self) -> None:
+        self._stream.flush()
+
+    def reconfigure(self, **_: Any) -> None:
+        """The stream keeps its encoding, which can write every text."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Quarantine:
     """A context for loading plugins; `visit` is the part of it for one plugin."""
 
@@ -77,7 +104,9 @@ class Quarantine:
 
     def __enter__(self) -> Quarantine:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+            messages: Any = sys.stderr and _Lent(sys.stderr)
+            stack.enter_context(contextlib.redirect_stdout(messages))
+            stack.enter_context(contextlib.redirect_stderr(messages))
             stack.enter_context(self._noting_signals())
             stack.enter_context(self._surroundings)
             self._stack = stack.pop_all()

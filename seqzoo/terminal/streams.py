@@ -31,6 +31,9 @@ __all__ = [
 RESULTS = "standard output"
 """The file name of an OSError that is about stdout."""
 
+_MESSAGES = (1, 2)
+"""The descriptors of stderr, once the results have one of their own."""
+
 _results: TextIO | None = None
 """The stdout that the process was started with, once `prepare_streams` has taken it."""
 
@@ -52,7 +55,7 @@ def prepare_streams() -> None:
     _results = _replaced(sys.stdout, os.dup(1))
     atexit.register(_finish)  # Python itself only flushes `sys.stdout`
     os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    sys.stdout = _replaced(sys.stderr, 1)
     if os.environ.get("TERM") in ("dumb", "unknown") and not os.environ.get("COLUMNS"):
         # Rich does not ask such a terminal for its size; it needs both numbers.
         size = shutil.get_terminal_size()
@@ -120,7 +123,7 @@ def _replaced(stream: TextIO | None, number: int) -> TextIO:
         io.BufferedWriter(_Descriptor(number)),
         encoding=getattr(stream, "encoding", None) or "utf-8",
         errors=LOOKALIKES,
-        line_buffering=number == 2 or os.isatty(number),
+        line_buffering=number in _MESSAGES or os.isatty(number),
         write_through=getattr(stream, "write_through", False),
     )
 
@@ -163,6 +166,6 @@ class _Descriptor(io.FileIO):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            if self.fileno() == 2:
+            if self.fileno() in _MESSAGES:
                 return len(data)
             raise OSError(error.errno, error.strerror, RESULTS) from error

@@ -221,12 +221,32 @@ def test_what_plugins_print_while_they_work_is_no_part_of_the_results(tmp_path: 
     assert json.loads(run.stdout)["architecture"] == "chatty"
     for printed in ("from a plugin", "from a program", "raw", "logged"):
         assert printed in run.stderr
-    for command in ("eval small --json", "doctor small --only model.causality --json", "runs show small --json"):
+    for command in (
+        "eval small --json",
+        "doctor small --only model.causality --json",
+        "runs show small --json",
+    ):
         assert json.loads(seqzoo(*command.split(), folder=tmp_path).stdout)
     sample = seqzoo("sample", "small", "-n", "6", "--prompt", "AB", folder=tmp_path)
     assert sample.returncode == 0, sample.stderr
     assert sample.stdout.startswith("AB")
     assert "plugin" not in sample.stdout
+
+
+def test_a_command_that_asks_for_the_plugins_twice_loads_and_reports_them_once(
+    alone: Path, tmp_path: Path
+) -> None:
+    """The options of `sample` are those of the installed samplers; then the run is opened."""
+    install_plugin(
+        tmp_path,
+        "import os\nprint('loading')\nos.environ['OF_A_PLUGIN'] = '1'\n" + declares("x"),
+        plugin="once",
+        module="module_of_once",
+    )
+    done = beside(tmp_path, "sample", "small", "-n", "2", folder=alone)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("loading\n") == 1
+    assert_one_warning_for_each(done, {"once": None})
 
 
 def test_no_module_prints_without_saying_where() -> None:

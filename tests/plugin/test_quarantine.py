@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import warnings
@@ -122,6 +123,32 @@ CHANGES: dict[str, tuple[str, Callable[[], Any], str]] = {
         lambda: list(logging.getLogger().handlers),
         "the handlers of the root logger",
     ),
+    "time between collections": (
+        "import gc; gc.set_threshold(0)",
+        gc.get_threshold,
+        "the garbage collection",
+    ),
+    "permissions": (
+        "import os; os.umask(0o777)",
+        lambda: (os.umask(present := os.umask(0o077)), present)[1],
+        "the permissions of new files",
+    ),
+    "timer": (
+        "import signal; signal.setitimer(signal.ITIMER_REAL, 1000)",
+        lambda: signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+        "the timer of SIGALRM",
+    ),
+    "profiler": ("import sys; sys.setprofile(print)", sys.getprofile, "the profile function"),
+    "sockets": (
+        "import socket; socket.setdefaulttimeout(0.001)",
+        socket.getdefaulttimeout,
+        "the timeout of new sockets",
+    ),
+    "a low recursion limit": (
+        "import inspect, sys; sys.setrecursionlimit(len(inspect.stack(0)) + 25)",
+        sys.getrecursionlimit,
+        "the recursion limit",
+    ),
     "garbage collection": ("import gc; gc.disable()", gc.isenabled, "the garbage collection"),
     "locale": (
         "import locale; locale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
@@ -165,6 +192,27 @@ def test_filters_of_warnings_are_put_back_without_a_report(install: Install) -> 
     before = list(warnings.filters)
     assert remarks(load_registry(), "w") == []
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize(
+    "closes",
+    ["sys.stdout.close()", "sys.stderr.close()", "sys.stdout.detach()", "sys.stderr.buffer.close()",
+     "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8'); print('x')",
+     "sys.stdout = open(1, 'w', closefd=False)", "sys.stdout.reconfigure(encoding='ascii')"],
+)  # fmt: skip
+def test_a_plugin_cannot_close_the_streams(
+    install: Install, capsys: pytest.CaptureFixture[str], closes: str
+) -> None:
+    install(f"import io, sys\n{closes}\n{declares('closer')}", plugin="closer")
+    encoding = sys.stderr.encoding
+    load_registry()
+    gc.collect()
+    print("still written", file=sys.stderr)
+    print("still printed")
+    printed = capsys.readouterr()
+    assert printed.err.endswith("still written\n")
+    assert printed.out == "still printed\n"
+    assert sys.stderr.encoding == encoding
 
 
 def test_what_the_user_has_set_before_is_kept(install: Install) -> None:
