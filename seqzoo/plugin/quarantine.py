@@ -69,8 +69,8 @@ class Visit:
             )
         if self.earlier:
             faults.append(
-                f"uses the plugin API before version 1 ({'; '.join(self.earlier)}), which works for "
-                f"now; docs/plugins.md shows the present form"
+                f"uses the plugin API before version 1 ({'; '.join(self.earlier)}), which works "
+                f"for now; docs/plugins.md shows the present form"
             )
         return ". It also ".join(faults)
 
