@@ -12,6 +12,7 @@ from seqzoo.model.runtime import make_runtime
 from seqzoo.plugin.registry import load_registry
 from seqzoo.recipes.load import plugin_options
 from seqzoo.recipes.sections import RuntimeSection
+from seqzoo.terminal.streams import prepare_streams, write_data
 
 _UPDATES = 4
 """Between two looks at the clock."""
@@ -37,8 +38,10 @@ def main(asked: str) -> None:
         training.run(_UPDATES)
         updates += _UPDATES
     training.close()
-    print(json.dumps({"bytes_per_second": updates * tokens / seconds, "threads": runtime.threads}))
+    found = {"bytes_per_second": updates * tokens / seconds, "threads": runtime.threads}
+    write_data(json.dumps(found))
 
 
 if __name__ == "__main__":
+    prepare_streams()
     main(sys.argv[1])

@@ -18,8 +18,9 @@ from seqzoo.cli.check import check
 from seqzoo.cli.compare import compare
 from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
-from seqzoo.cli.faults import exit_code_of, sentence_of_fault
+from seqzoo.cli.faults import exit_code_of, report_ignored, sentence_of_fault
 from seqzoo.cli.fetch import fetch
+from seqzoo.cli.found import plugins
 from seqzoo.cli.group import CommandGroup, is_wrong_command_line, sentence_of
 from seqzoo.cli.init import init
 from seqzoo.cli.leaderboard import leaderboard
@@ -36,7 +37,7 @@ from seqzoo.cli.sweep import sweep
 from seqzoo.errors import SeqzooError, error_of_encoding
 from seqzoo.terminal import signals
 from seqzoo.terminal.console import fail, note, suggest, trimmed, write
-from seqzoo.terminal.streams import prepare_streams
+from seqzoo.terminal.streams import prepare_streams, results_stream
 
 __all__ = ["app", "main"]
 
@@ -62,6 +63,7 @@ app.command("compare")(compare)
 app.command("doctor")(doctor)
 app.command("check")(check)
 app.command("list")(list_plugins)
+app.command("plugins")(plugins)
 app.command("show")(show)
 app.command("schema")(schema)
 app.command("fetch")(fetch)
@@ -109,6 +111,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     signals.stop_on_signals()
     prepare_streams()
+    sys.unraisablehook = report_ignored
     try:
         code = _exit_code()
     except KeyboardInterrupt:
@@ -150,29 +153,33 @@ def _exit_code() -> int:
 def _run() -> int:
     """The exit code that the command returns; a stop and a closed pipe have theirs."""
     try:
-        with _trimmed_help(sys.argv[1:]):
+        with _typers_output(sys.argv[1:]):
             returned = app(prog_name="seqzoo", standalone_mode=False)
-        sys.stdout.flush()
+        results_stream().flush()
         if returned == 130:  # what Typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         return returned if isinstance(returned, int) else 0
     except (typer.Abort, KeyboardInterrupt):
-        _print_stopped(signals.STOPPED)
+        _print_stopped(signals.stopped())
         return 128 + signals.received()
     except (BrokenPipeError, SystemExit) as error:
         # The reader of the pipe has ended (`| head`), which is not an error. If Typer catches the
         # exception first, it turns it into an exit.
         if not isinstance(error.__context__ or error, BrokenPipeError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
 
 
-def _trimmed_help(arguments: list[str]) -> AbstractContextManager[object]:
-    """Help is printed by Typer, which fills lines with blanks, as the tables of rich are."""
-    if arguments and arguments[0] != "help" and not {"-h", "--help"} & set(arguments):
-        return contextlib.nullcontext()
-    return contextlib.redirect_stdout(trimmed(sys.stdout))
+def _typers_output(arguments: list[str]) -> AbstractContextManager[object]:
+    """Typer prints help and the completions of a shell to `sys.stdout`, and no plugin does then.
+
+    Typer fills the lines of the help with blanks, as rich does those of tables.
+    """
+    printing = {"-h", "--help", "--show-completion", "--install-completion"}
+    is_help = not arguments or arguments[0] == "help" or printing & set(arguments)
+    if is_help or "_SEQZOO_COMPLETE" in os.environ:
+        return contextlib.redirect_stdout(trimmed(results_stream()))
+    return contextlib.nullcontext()
 
 
 def _print_stopped(message: str, command: str = "") -> None:

@@ -77,6 +77,7 @@ def bench(
     from seqzoo.recipes.load import plugin_options
     from seqzoo.recipes.sections import RuntimeSection
     from seqzoo.terminal.console import messages
+    from seqzoo.terminal.streams import write_data
 
     registry = installed()
     if busy:
@@ -111,7 +112,7 @@ def bench(
         ):
             found.append({"architecture": name, **vars(ratio)})
     if as_json:
-        print(json.dumps(found, indent=2))
+        write_data(json.dumps(found, indent=2))
     else:
         size = "" if targets else f", B{batch_size} T{bptt_length}"
         _print_table(f"{counted(runtime.threads)}{size}", found, with_targets=targets)
@@ -123,6 +124,7 @@ def _bench_busy(names: list[str], sizes: dict[str, Any], rounds: int, *, as_json
     from seqzoo.cli.plugins import installed
     from seqzoo.recipes.load import plugin_options
     from seqzoo.terminal.console import messages
+    from seqzoo.terminal.streams import write_data
 
     registry = installed()
     for name in names:  # mistakes are reported before anything is measured
@@ -136,7 +138,7 @@ def _bench_busy(names: list[str], sizes: dict[str, Any], rounds: int, *, as_json
         )
         lines += [{"architecture": name, **vars(each)} for each in found]
     if as_json:
-        print(json.dumps(lines, indent=2))
+        write_data(json.dumps(lines, indent=2))
     else:
         medians = f"medians of {rounds} rounds" if rounds > 1 else "one round"
         _print_busy(f"B{sizes['batch_size']} T{sizes['bptt_length']}, {medians}", lines)

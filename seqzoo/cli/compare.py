@@ -72,6 +72,7 @@ def compare(
     from seqzoo.comparison.to_json import comparison_to_json
     from seqzoo.comparison.views import print_comparison
     from seqzoo.terminal.console import note, results
+    from seqzoo.terminal.streams import write_data
 
     if picture is not None:
         require_drawable(picture)
@@ -82,6 +83,6 @@ def compare(
         draw_picture(finished, picture, axis=axis)
         note(f"the picture is in {picture}")
     if as_json:
-        print(comparison_to_json(comparison))
+        write_data(comparison_to_json(comparison))
     else:
         print_comparison(comparison, results())

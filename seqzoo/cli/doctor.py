@@ -67,9 +67,10 @@ def doctor(
 
     Exits with 0 if nothing is wrong and with 6 if something is.
     """
-    from seqzoo.cli.plugins import installed
+    from seqzoo.cli.plugins import installed, report_broken
 
     registry = installed()
+    known = list(registry.broken)
     if list_checks:
         _print_checks(registry, as_json=as_json)
         return
@@ -94,8 +95,9 @@ def doctor(
     from seqzoo.doctor.report.text import print_diagnosis
     from seqzoo.doctor.report.to_json import as_json as printed
     from seqzoo.doctor.subject import Settings
-    from seqzoo.terminal.console import messages, results
+    from seqzoo.terminal.console import messages, results, write
     from seqzoo.terminal.progress import meter
+    from seqzoo.terminal.streams import write_data
 
     with meter("doctor", messages()) as display:
         settings = Settings(quick=quick, seed=seed)
@@ -112,15 +114,16 @@ def doctor(
 
         subject.watch = lambda share: display.show(begun + share * step, f"{current}: training")
         diagnosis = diagnose(subject, checks, watch=watch)
+    report_broken(subject.registry, known=known)
     file = target / "recipe.yaml" if target and source is None else source
     written = _fixed(diagnosis, subject, registry, file, changes, into=fixed)
     changed = written if any(each.outcome.changes for each in diagnosis.findings) else None
     if as_json:
-        print(printed(diagnosis, fixed=changed))
+        write_data(printed(diagnosis, fixed=changed))
     else:
         print_diagnosis(diagnosis, results())
         if changed is not None and fixed is None:
-            print(f"\n# The recipe with these settings:\n{changed}", end="")
+            write(f"\n# The recipe with these settings:\n{changed}")
     if fixed is not None and written is not None:
         _write(written, fixed, diagnosis, is_changed=changed is not None)
     if not diagnosis.is_healthy:
@@ -288,16 +291,20 @@ def _print_checks(registry: Registry, *, as_json: bool) -> None:
 
     from rich.table import Table
 
+    from seqzoo.cli.plugins import report_broken
     from seqzoo.doctor.checks import all_checks
     from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
+    known = list(registry.broken)
     checks = all_checks(registry)
+    report_broken(registry, known=known)
     if as_json:
         rows = [
             {"name": c.name, "summary": c.summary, "quick": c.is_quick, "source": c.source}
             for c in checks
         ]
-        print(json.dumps(rows, indent=2))
+        write_data(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("check", "what is healthy", "quick"):

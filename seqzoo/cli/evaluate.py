@@ -153,6 +153,8 @@ def _score(
     from seqzoo.runs.score import score_adaptively
     from seqzoo.runs.scoring_cost import announce_cost
     from seqzoo.scoring.splits import static_scores
+    from seqzoo.terminal.console import write
+    from seqzoo.terminal.streams import write_data
 
     experiment = run.trained.experiment
     protocol = protocol.limited_by(max(map(len, splits.values())))
@@ -179,9 +181,9 @@ def _score(
         )
     if as_json:
         found = {name: score.model_dump(mode="json") for name, score in scores.items()}
-        print(json.dumps({"protocol": said, "step": run.step, "scores": found}))
+        write_data(json.dumps({"protocol": said, "step": run.step, "scores": found}))
         return
-    print(f"{run.path}, step {run.step}; {said}")
+    write(f"{run.path}, step {run.step}; {said}\n")
     print_scores(scores)
 
 

@@ -1,15 +1,18 @@
-"""An OSError as one sentence: what could not be done, and what to do."""
+"""Faults of the machine as one sentence: an OSError, and an error that no code can catch."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import sys
 from pathlib import Path
 
 from seqzoo.storage import is_full
+from seqzoo.terminal.console import warn
 from seqzoo.terminal.streams import RESULTS
 
-__all__ = ["exit_code_of", "sentence_of_fault"]
+__all__ = ["exit_code_of", "report_ignored", "sentence_of_fault"]
 
 _WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
@@ -69,3 +72,18 @@ def _nearest(path: Path) -> Path:
         if part.exists() and not part.is_dir():
             return part
     return path
+
+
+def report_ignored(found: sys.UnraisableHookArgs) -> None:
+    """Report in one line an error that no code can catch, as that of a plugin's exit function.
+
+    It is Python's hook for such errors; the exit code stays.
+    """
+    with contextlib.suppress(BaseException):
+        place, trace = "", found.exc_traceback
+        while trace is not None:
+            file = os.path.basename(trace.tb_frame.f_code.co_filename)
+            place, trace = f" ({file}, line {trace.tb_lineno})", trace.tb_next
+        message = " ".join(str(found.exc_value or "").split())
+        name = getattr(found.object, "__qualname__", "code at the end of the process")
+        warn(f"{name} failed and was ignored: {found.exc_type.__name__}: {message}{place}")

@@ -25,7 +25,7 @@ _MEANT = {
     "grid": "sweep",
     "info": "show",
     "ls": "list",
-    "plugins": "list",
+    "plugin": "plugins",
     "predict": "sample",
     "note": "runs note",
     "prune": "runs prune",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from seqzoo.terminal import signals
 from seqzoo.terminal.console import note
+from seqzoo.terminal.streams import stdout_for_input
 
 __all__ = ["converse"]
 
@@ -40,7 +41,8 @@ def _typed() -> Iterator[bytes]:
         import readline  # noqa: F401 (gives `input` its editing and history)
     while True:
         try:
-            line = input(_PROMPT if sys.stdout.isatty() else "")
+            with stdout_for_input():
+                line = input(_PROMPT if sys.stdout.isatty() else "")
         except (EOFError, KeyboardInterrupt, OSError):
             _require_ctrl_c()
             print(file=sys.stderr)

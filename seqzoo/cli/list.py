@@ -20,13 +20,15 @@ def list_plugins(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the installed plugins and the packages that they come from, or the recipes."""
+    """List what plugins declare, with the package where it is not seqzoo's own, or the recipes."""
     from rich.table import Table
+    from rich.text import Text
 
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError, did_you_mean
     from seqzoo.plugin.registry import PLUGIN_KINDS, none_installed
     from seqzoo.terminal.console import note, results
+    from seqzoo.terminal.streams import write_data
 
     kinds = ("recipe", *PLUGIN_KINDS)
     if kind is not None and kind not in kinds and kind.removesuffix("s") in kinds:
@@ -43,7 +45,7 @@ def list_plugins(
         for entry in registry.registered(each)
     ]
     if as_json:
-        print(
+        write_data(
             json.dumps(
                 [
                     {
@@ -64,18 +66,17 @@ def list_plugins(
     if kind is not None and not rows:
         note(none_installed(kind))
         return
-    console = results()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    wide = console.width >= 100
-    for column in ("kind", "name", "summary", *(["from"] if wide else [])):
+    for column in ("kind", "name", "summary"):
         table.add_column(column, no_wrap=column in ("kind", "name"))
     shown = None
     for each, entry in rows:
-        package = f"{entry.owner.distribution} {entry.owner.version}".strip()
-        cells = [each if each != shown else "", entry.spec.name, entry.spec.summary]
-        table.add_row(*cells, *([package] if wide else []))
+        summary = Text(entry.spec.summary)
+        if not entry.owner.is_built_in:
+            summary.append(f"{' ' if summary else ''}(from {entry.owner.package})", style="dim")
+        table.add_row(each if each != shown else "", Text(entry.spec.name), summary)
         shown = each
-    console.print(table)
+    results().print(table)
 
 
 def _list_recipes(*, as_json: bool) -> None:
@@ -85,6 +86,7 @@ def _list_recipes(*, as_json: bool) -> None:
     from seqzoo.recipes.load import load_recipe
     from seqzoo.recipes.shipped import shipped_recipes
     from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
     registry = installed()
     rows = []
@@ -93,7 +95,7 @@ def _list_recipes(*, as_json: bool) -> None:
         architecture = recipe.architecture.name
         rows.append({"name": name, "architecture": architecture, "description": recipe.description})
     if as_json:
-        print(json.dumps(rows, indent=2))
+        write_data(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("recipe", "architecture", "description"):

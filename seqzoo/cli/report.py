@@ -21,14 +21,17 @@ __all__ = ["print_scores", "printed_if_unsaved", "report", "report_run"]
 
 def report_run(run: Run, *, as_json: bool) -> None:
     """Print the result of a run that has ended; without one, how to get it."""
+    from seqzoo.terminal.console import write
+    from seqzoo.terminal.streams import write_data
+
     result = run.result
     if result is not None:
         report(run.path, result, as_json=as_json)
     elif as_json:
-        print("null")
+        write_data("null")
     else:
         _print_wrapped("The run is trained and saved, and not scored.")
-        print(f"Score it with: {_command('eval', run.path)}")
+        write(f"Score it with: {_command('eval', run.path)}\n")
 
 
 def report(path: Path, result: Result, *, as_json: bool) -> None:
@@ -36,7 +39,7 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
     from rich.text import Text
 
     from seqzoo.terminal.characters import visible
-    from seqzoo.terminal.console import results
+    from seqzoo.terminal.console import results, write
     from seqzoo.terminal.streams import write_data
 
     if as_json:
@@ -50,12 +53,12 @@ def report(path: Path, result: Result, *, as_json: bool) -> None:
     if result.adaptive is not None:
         _print_wrapped(f"\nwhile learning ({result.adaptive.method}):")
         print_scores(result.adaptive.scores)
-    print()
+    write("\n")
     for paragraph in _sentences(result):
         _print_wrapped(paragraph)
-    print()
+    write("\n")
     for line in _next_steps(path, result):
-        print(line)
+        write(f"{line}\n")
 
 
 @contextmanager
@@ -150,10 +153,11 @@ def _score_table(scores: Mapping[str, SplitScore]) -> Table:
 
 def _print_wrapped(text: str) -> None:
     """Print a paragraph in lines of the terminal's width, which never end inside a word."""
-    from seqzoo.terminal.console import results
+    from seqzoo.terminal.console import results, write
 
     width = results().width
-    print(textwrap.fill(text, width=width, break_long_words=False, break_on_hyphens=False))
+    filled = textwrap.fill(text, width=width, break_long_words=False, break_on_hyphens=False)
+    write(f"{filled}\n")
 
 
 def _sample(path: Path, step: int) -> str:

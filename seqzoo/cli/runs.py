@@ -59,6 +59,7 @@ def list_runs(
     from seqzoo.runs.listing import is_run, statuses_in
     from seqzoo.runs.status import status_of
     from seqzoo.terminal.console import note
+    from seqzoo.terminal.streams import write_data
 
     if is_run(folder):
         found = [status_of(RunDirectory(folder))]
@@ -67,7 +68,7 @@ def list_runs(
         _require_folder(folder)
         found, root = statuses_in(folder), folder
     if as_json:
-        print(json.dumps(runs_as_json(found, root), indent=2))
+        write_data(json.dumps(runs_as_json(found, root), indent=2))
     elif found:
         print_runs(found, root)
     else:
@@ -81,10 +82,11 @@ def show_run(run: Run, runs: RunsFolder = DEFAULT_RUNS, as_json: AsJson = False)
     from seqzoo.runs.directory import RunDirectory, open_run_directory
     from seqzoo.runs.listing import is_run
     from seqzoo.runs.status import status_of
+    from seqzoo.terminal.streams import write_data
 
     status = status_of(RunDirectory(run) if is_run(run) else open_run_directory(run))
     if as_json:
-        print(json.dumps(run_as_json(status), indent=2))
+        write_data(json.dumps(run_as_json(status), indent=2))
     else:
         print_run(status)
 
@@ -202,7 +204,7 @@ def write_note(
     """Keep a note with a run, shown by 'seqzoo runs'; without a text, print the note."""
     from seqzoo.results.note import read_note, write_note
     from seqzoo.runs.directory import open_run_directory
-    from seqzoo.terminal.console import note
+    from seqzoo.terminal.console import note, write
 
     folder = open_run_directory(run).path
     if words is not None:
@@ -211,7 +213,7 @@ def write_note(
         if len(text.strip().splitlines()) > 1:
             note(f"a note is one line; the lines were joined: {read_note(folder)}")
     elif text := read_note(folder):
-        print(text)
+        write(f"{text}\n")
 
 
 def _require_folder(folder: Path) -> None:

@@ -129,8 +129,10 @@ def sample(
 
 def _writer(*, raw: bool) -> Callable[[bytes], None]:
     """A function that writes whole characters to a terminal, or the bytes to a file or a pipe."""
-    if raw or not sys.stdout.isatty():
-        stream = sys.stdout.buffer
+    from seqzoo.terminal.streams import results_stream
+
+    if raw or not results_stream().isatty():
+        stream = results_stream().buffer
 
         def write_bytes(data: bytes) -> None:
             stream.write(data)

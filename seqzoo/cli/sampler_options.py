@@ -37,11 +37,11 @@ def given_links(context: typer.Context) -> list[str]:
 @cache
 def _parameters(taken: frozenset[str]) -> tuple[Any, ...]:
     """Typer's parameters for the samplers; it makes parameters of functions only."""
-    from seqzoo.plugin.registry import load_registry
+    from seqzoo.cli.plugins import loaded
 
     free = set(taken)
     signature = []
-    for entry in load_registry().registered("sampler"):
+    for entry in loaded().registered("sampler"):
         spec = entry.spec
         names = [name for name in _names(spec) if name not in free]
         if f"--{_dashed(spec.name)}" not in names:

@@ -15,6 +15,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of recipes, with the options of installed plugins, or of results."""
     from seqzoo.errors import UsageError, did_you_mean
+    from seqzoo.terminal.streams import write_data
 
     known = ("recipe", "result")
     if what not in known:
@@ -22,9 +23,9 @@ def schema(
     if what == "result":
         from seqzoo.results.result import result_schema
 
-        print(json.dumps(result_schema(), indent=2))
+        write_data(json.dumps(result_schema(), indent=2))
         return
     from seqzoo.cli.plugins import installed
     from seqzoo.recipes.schema import recipe_schema
 
-    print(json.dumps(recipe_schema(installed()), indent=2))
+    write_data(json.dumps(recipe_schema(installed()), indent=2))

@@ -56,7 +56,7 @@ def show(
         meant = _as_run(name) or did_you_mean(name, known | set(recipes))
         raise UsageError(f"nothing named '{name}' is installed.{meant}")
     if as_json:
-        print(
+        write_data(
             json.dumps(
                 [
                     {

@@ -44,6 +44,7 @@ def sweep(
     from seqzoo.sweep.members import checked_recipes, members_of
     from seqzoo.sweep.run import run_sweep
     from seqzoo.terminal.console import fail, results
+    from seqzoo.terminal.streams import write_data
 
     if into is not None:
         read_page(into)  # report a problem with it before any member runs
@@ -63,7 +64,7 @@ def sweep(
                 }
                 for member in members
             ]
-            print(json.dumps(listed, indent=2))
+            write_data(json.dumps(listed, indent=2))
             return 0
         for member in members:
             lines = [f"{member.name} ({completions[member.name]})", str(member.recipe)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from seqzoo.plugin.discovery import PLUGIN_FILE_PREFIX, Owner, find_entry_points, owner_of
+from seqzoo.plugin.discovery import PLUGIN_FILE_PREFIX, Owner, find_plugins
 
 __all__ = ["plugin_of"]
 
@@ -29,8 +29,8 @@ def plugin_of(error: BaseException) -> tuple[Owner, str] | None:
             return Owner(file.name, str(file)), place
         if owners is None:
             owners = {
-                entry_point.module.partition(".")[0]: owner_of(entry_point)
-                for entry_point in find_entry_points()[0]
+                entry_point.value.partition(":")[0].partition(".")[0]: owner
+                for entry_point, owner in find_plugins()[0]
             }
         if package in owners:
             return owners[package], place

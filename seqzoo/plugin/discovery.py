@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 from seqzoo.errors import PluginError
+from seqzoo.plugin.causes import cause_of
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
-
-PLUGIN_FILE_PREFIX = "seqzoo_plugin_file_"
-"""Begins the module name of an imported plugin file."""
+from seqzoo.terminal.format import quoted
 
 __all__ = [
     "PLUGIN_FILE_PREFIX",
     "Broken",
+    "Candidate",
+    "Clash",
     "Owner",
-    "cause_of",
-    "find_entry_points",
+    "find_plugins",
     "import_file",
-    "loading",
-    "owner_of",
+    "import_plugin",
 ]
+
+PLUGIN_FILE_PREFIX = "seqzoo_plugin_file_"
+"""Begins the module name of an imported plugin file."""
+
+_HOST = __name__.partition(".")[0]
+"""The distribution that seqzoo itself is; its plugins are the built-in ones."""
 
 
 @dataclass(frozen=True)
@@ -38,64 +42,128 @@ class Owner:
     distribution: str = ""
     version: str = ""
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the plugin comes with seqzoo itself."""
+        return self.distribution == _HOST
+
+    @property
+    def package(self) -> str:
+        """Distribution and version, as far as they are known."""
+        return f"{self.distribution} {self.version}".strip()
+
     def __str__(self) -> str:
-        package = f"{self.distribution} {self.version}".strip()
-        return f"'{self.plugin}' ({package})" if package else f"'{self.plugin}'"
+        return f"'{self.plugin}' ({self.package})" if self.package else f"'{self.plugin}'"
 
 
 @dataclass(frozen=True)
 class Broken:
     """A plugin that could not be used, and why.
 
-    can_be_disabled: whether SEQZOO_DISABLE has an effect; it has none on a damaged package.
+    command: what probably helps, for a shell, or "".
+    disable: a value of SEQZOO_DISABLE that leaves this plugin out; "" where none does.
     """
 
     owner: Owner
     cause: str
-    can_be_disabled: bool = True
+    command: str = ""
+    disable: str = ""
 
     def __str__(self) -> str:
-        or_disable = (
-            f", or set SEQZOO_DISABLE={self.owner.plugin} to disable it"
-            if self.can_be_disabled
-            else ""
-        )
-        return (
-            f"plugin {self.owner} could not be loaded: {self.cause}. Fix or uninstall "
-            f"it{or_disable}."
-        )
+        end = "" if self.cause.endswith(("?", ".")) else "."  # a hint is a sentence of its own
+        said = f"plugin {self.owner} could not be loaded: {self.cause}{end}"
+        disable = f"set SEQZOO_DISABLE={quoted(self.disable)} to disable it" if self.disable else ""
+        if not self.command:
+            return f"{said} Fix or uninstall it{disable and f', or {disable}'}."
+        if not disable:
+            return f"{said} Try: {self.command}"
+        # Last, and without a full stop, so that it can be pasted.
+        return f"{said} {disable[0].upper()}{disable[1:]}, or try: {self.command}"
 
 
-def find_entry_points() -> tuple[list[metadata.EntryPoint], list[Broken]]:
+@dataclass(frozen=True)
+class Clash(Broken):
+    """A name that two plugins declare; both work but for it."""
+
+    def __str__(self) -> str:
+        return f"{self.cause}."
+
+
+class Candidate(NamedTuple):
+    """An entry point of a plugin, and who it belongs to."""
+
+    entry_point: metadata.EntryPoint
+    owner: Owner
+
+
+def find_plugins() -> tuple[list[Candidate], list[Broken]]:
     """The entry points of every distribution, and the distributions whose table is damaged.
 
-    Sorted, so that messages do not depend on the order of the file system.
+    Built-in plugins come first: a name that they declare is theirs. The order does not depend on
+    that of the file system.
     """
     # One distribution at a time: `metadata.entry_points()` raises where a single table cannot be
     # read, even one that has nothing to do with seqzoo.
-    broken: list[Broken] = []
-    found: dict[str, list[metadata.EntryPoint]] = {}
+    found: dict[str, list[Candidate]] = {}
+    broken: dict[str, Broken] = {}
     for distribution in metadata.distributions():
-        name = distribution.name or str(getattr(distribution, "_path", distribution))
-        if name in found:
-            continue  # an earlier folder on sys.path has the same distribution
         try:
-            table = distribution.entry_points.select(group=ENTRY_POINT_GROUP)
-            found[name] = list(table)
+            table = set(distribution.entry_points.select(group=ENTRY_POINT_GROUP))
         except Exception as error:
-            owner = Owner("entry_points.txt", name, distribution.version or "")
-            broken.append(Broken(owner, cause_of(error), can_be_disabled=False))
-    entry_points = [entry_point for table in found.values() for entry_point in table]
-    return sorted(entry_points, key=lambda found: (found.name, found.value)), broken
+            name, version = _identity(distribution)
+            cause = cause_of(error)
+            broken.setdefault(name, Broken(Owner("entry_points.txt", name, version), cause))
+            continue
+        if not table:  # its METADATA is not read: that takes long, and may be damaged too
+            continue
+        name, version = _identity(distribution)
+        if name not in found and not _is_hidden(distribution, name):
+            found[name] = [Candidate(each, Owner(each.name, name, version)) for each in table]
+    candidates = [candidate for table in found.values() for candidate in table]
+    candidates.sort(key=_place)
+    return candidates, list(broken.values())
 
 
-def owner_of(entry_point: metadata.EntryPoint) -> Owner:
-    """The plugin of an entry point, with its distribution and version where they are known."""
-    distribution = entry_point.dist
-    if distribution is None:
-        return Owner(entry_point.name)
-    # Either is None where the distribution's METADATA is gone.
-    return Owner(entry_point.name, distribution.name or "", distribution.version or "")
+def _place(candidate: Candidate) -> tuple[bool, str, str]:
+    entry_point, owner = candidate
+    return not owner.is_built_in, entry_point.name, entry_point.value
+
+
+def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version; from the folder's name where the METADATA is gone or damaged."""
+    try:
+        described = distribution.metadata
+        stated = (described["Name"] or "", described["Version"] or "")
+    except Exception:
+        stated = ("", "")
+    folder = Path(str(getattr(distribution, "_path", ""))).stem
+    name, _, version = folder.partition("-")
+    return stated[0] or name or "?", stated[1] or version
+
+
+def _is_hidden(distribution: metadata.Distribution, name: str) -> bool:
+    """Whether an earlier folder of sys.path has the same distribution, whose modules are used."""
+    try:
+        first = metadata.distribution(name)
+    except Exception:
+        return False
+    return str(first.locate_file("")) != str(distribution.locate_file(""))
+
+
+def import_plugin(entry_point: metadata.EntryPoint) -> Any:
+    """What an entry point names. Raises PluginError where it names nothing, and what it raises."""
+    if metadata.EntryPoint.pattern.fullmatch(entry_point.value.strip()) is None:
+        raise PluginError(
+            f"its entry point is '{entry_point.value}', expected a module, or module:object"
+        )
+    loaded: Any = importlib.import_module(entry_point.module)
+    try:
+        return reduce(getattr, filter(None, (entry_point.attr or "").split(".")), loaded)
+    except AttributeError as error:
+        raise PluginError(
+            f"its entry point is '{entry_point.value}', and the module '{entry_point.module}' has "
+            f"no '{entry_point.attr}'"
+        ) from error
 
 
 def import_file(path: Path) -> ModuleType:
@@ -109,31 +177,6 @@ def import_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         raise
     return module
-
-
-@contextlib.contextmanager
-def loading() -> Iterator[None]:
-    """While a plugin is loaded: send what it prints to stderr, because stdout is for results.
-
-    Its warnings are not shown.
-    """
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def cause_of(error: BaseException) -> str:
-    """The error in one line, with its type where the message alone does not say enough."""
-    message = " ".join(str(error).split()).rstrip(".")
-    if isinstance(error, PluginError):
-        return message
-    if isinstance(error, SystemExit):
-        return f"it called sys.exit({error.code!r}) while loading"
-    if isinstance(error, ImportError) and message:
-        return message
-    if isinstance(error, SyntaxError):
-        return f"syntax error in {error.filename}, line {error.lineno}: {error.msg}"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

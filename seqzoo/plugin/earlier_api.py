@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-__all__ = ["RENAMED_METHODS", "adapted", "warn"]
+__all__ = ["RENAMED_METHODS", "EarlierApiWarning", "adapted", "warn"]
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "architecture": ("vocab_size",),
@@ -28,13 +28,13 @@ RENAMED_METHODS: Mapping[str, str] = {"prepare": "before_training", "adapt": "st
 """Optional methods of models, by their earlier names."""
 
 
+class EarlierApiWarning(DeprecationWarning):
+    """A plugin uses the API before version 1, which the next version of seqzoo may refuse."""
+
+
 def warn(what: str) -> None:
     """Report a form of the API before 1, at the line of the plugin that uses it."""
-    warnings.warn(
-        f"{what}; the earlier form will be refused by the next version of seqzoo",
-        DeprecationWarning,
-        stacklevel=4,
-    )
+    warnings.warn(what, EarlierApiWarning, stacklevel=4)
 
 
 def adapted(

@@ -1,28 +1,34 @@
 """The registry of what plugins declare: loaded from entry points, extended by plugin files.
 
 Each plugin is loaded by itself. One that fails is listed in `broken` with its cause, and all others
-still work. A name that two plugins declare cannot be used; the error names both plugins.
+still work. A built-in name stays with the built-in plugin: another plugin that declares it is
+broken. A name that two other plugins declare cannot be used; the error names both plugins.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, overload
 
+import pluggy
+
 from seqzoo.errors import PluginError, UsageError, did_you_mean
+from seqzoo.plugin.causes import Cause, why
 from seqzoo.plugin.check import Check
-from seqzoo.plugin.declarations import PLUGIN_KINDS, declarations
+from seqzoo.plugin.declarations import PLUGIN_KINDS, declarations, hook_manager
 from seqzoo.plugin.discovery import (
     Broken,
+    Candidate,
+    Clash,
     Owner,
-    cause_of,
-    find_entry_points,
+    find_plugins,
     import_file,
-    loading,
-    owner_of,
+    import_plugin,
 )
+from seqzoo.plugin.quarantine import Quarantine, Visit
+from seqzoo.plugin.selection import Selection
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
     BaselineSpec,
@@ -34,10 +40,12 @@ from seqzoo.plugin.specs import (
     TokenizerSpec,
     TrackerSpec,
 )
+from seqzoo.terminal.format import quoted
 
 __all__ = [
     "PLUGIN_KINDS",
     "Broken",
+    "Found",
     "Owner",
     "Registered",
     "Registry",
@@ -56,11 +64,33 @@ class Registered(Generic[Declared]):
     owner: Owner
 
 
+@dataclass(frozen=True)
+class Found:
+    """A plugin that was found, and what became of it.
+
+    visit: how its loading went. cause: why it is broken, or "".
+    """
+
+    owner: Owner
+    status: Literal["loaded", "disabled", "broken"]
+    visit: Visit = field(default_factory=Visit)
+    cause: str = ""
+
+
 @dataclass
 class Registry:
-    """What is installed. Made by `load_registry` and passed as an argument; never global."""
+    """What is installed. Made by `load_registry` and passed as an argument; never global.
+
+    broken: the plugins that cannot be used. remarks: further sentences for the user, on plugins
+    that work, and on plugin files. found: all plugins, also those that were not loaded.
+    """
 
     broken: list[Broken] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    remarks_on_files: list[str] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
+    _plugins: list[Any] = field(default_factory=list)
+    _hooks: pluggy.PluginManager = field(default_factory=hook_manager, compare=False)
     _claims: dict[str, dict[str, list[Registered[Any]]]] = field(
         default_factory=lambda: {kind: {} for kind in PLUGIN_KINDS}
     )
@@ -71,7 +101,15 @@ class Registry:
             kind: {name: list(claimed) for name, claimed in by_name.items()}
             for kind, by_name in self._claims.items()
         }
-        return Registry(list(self.broken), claims)
+        return replace(
+            self,
+            broken=list(self.broken),
+            remarks=list(self.remarks),
+            remarks_on_files=list(self.remarks_on_files),
+            found=list(self.found),
+            _plugins=list(self._plugins),
+            _claims=claims,
+        )
 
     def names(self, kind: str) -> list[str]:
         """Usable names of a kind, sorted."""
@@ -128,7 +166,7 @@ class Registry:
         """
         claims = self._claims[kind].get(name, [])
         if len(claims) > 1:
-            raise PluginError(_claimed_twice(kind, name, claims))
+            raise PluginError(f"{_claimed_twice(kind, name, claims)}.")
         if not claims:
             raise UsageError(self.explain_missing(kind, name))
         spec: Spec = claims[0].spec
@@ -142,7 +180,7 @@ class Registry:
         """One sentence on why a name cannot be used, with the nearest that can."""
         claims = self._claims[kind].get(name, [])
         if len(claims) > 1:
-            return _claimed_twice(kind, name, claims)
+            return f"{_claimed_twice(kind, name, claims)}."
         for broken in self.broken:
             if broken.owner.plugin == name:
                 return f"{kind} '{name}' is not available, because {broken}"
@@ -155,7 +193,11 @@ class Registry:
 
         Raises PluginError with the cause where it declares something wrong.
         """
-        declared = declarations(plugin)
+        declared = declarations(plugin, self._hooks)
+        for spec in declared:
+            claims = self._claims[spec.kind].get(spec.name, [])
+            if not owner.is_built_in and any(claim.owner.is_built_in for claim in claims):
+                raise PluginError(_built_in(spec.kind, spec.name))
         # Added only now, so that a plugin that fails half-way adds nothing.
         for spec in declared:
             self._claims[spec.kind].setdefault(spec.name, []).append(Registered(spec, owner))
@@ -167,20 +209,77 @@ class Registry:
         """
         owner = Owner(plugin=path.name, distribution=str(path))
         try:
-            with loading():
+            with Quarantine() as quarantine, quarantine.visit(owner) as visit:
                 module = import_file(path)
-            self._remove(owner)
-            self.add(module, owner)
+                self._remove(owner)
+                self.add(module, owner)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            cause = why(error)
+            end = f"; try: {cause.command}" if cause.command else "."
             raise PluginError(
-                f"plugin file {path} could not be loaded: {cause_of(error)}."
+                f"plugin file {path} could not be loaded: {cause.sentence}{end}"
             ) from error
+        visit.earlier += self._earlier_forms(owner)
+        if visit.changed or visit.earlier:
+            self.remarks_on_files.append(f"plugin file {path} {visit.faults}.")
         for kind, by_name in self._claims.items():
             for name, claims in by_name.items():
                 if len(claims) > 1 and claims[-1].owner == owner:
-                    raise PluginError(_claimed_twice(kind, name, claims))
+                    raise PluginError(f"{_claimed_twice(kind, name, claims)}.")
+
+    def declared_by(self, owner: Owner) -> list[Spec]:
+        """What a plugin declares, by kind and name."""
+        return [
+            claim.spec
+            for by_name in self._claims.values()
+            for _, claims in sorted(by_name.items())
+            for claim in claims
+            if claim.owner == owner
+        ]
+
+    def refuse_built_in(self, kind: str, names: list[str]) -> None:
+        """Treat plugins as broken that declare one of these names of seqzoo itself."""
+        for name in names:
+            for claim in self._claims[kind].get(name, []):
+                self._remove(claim.owner)
+                self.found = [each for each in self.found if each.owner != claim.owner]
+                self._break(claim.owner, Cause(_built_in(kind, name)), Visit())
+
+    def _load(self, candidate: Candidate, quarantine: Quarantine, disable: str) -> None:
+        """Load one plugin; if it fails, it is listed in `broken`."""
+        entry_point, owner = candidate
+        visit = Visit()
+        try:
+            with quarantine.visit(owner) as visit:
+                plugin = import_plugin(entry_point)
+                # Two entry points can name one plugin, of a package that was renamed for example.
+                if not any(plugin is each for each in self._plugins):
+                    self.add(plugin, owner)
+                    self._plugins.append(plugin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit at import must not end this process either
+            self._break(owner, why(error, entry_point), visit, disable)
+            return
+        visit.earlier += self._earlier_forms(owner)
+        self.found.append(Found(owner, "loaded", visit))
+        # Of a built-in plugin, the user needs no report: tests check those.
+        if visit.faults and not owner.is_built_in:
+            disabling = f" SEQZOO_DISABLE={quoted(disable)} disables it." if disable else ""
+            self.remarks.append(f"plugin {owner} {visit.faults}.{disabling}")
+
+    def _earlier_forms(self, owner: Owner) -> tuple[str, ...]:
+        return tuple(
+            f"{form} of {spec.kind} '{spec.name}'"
+            for spec in self.declared_by(owner)
+            for form in spec.earlier_forms
+        )
+
+    def _break(self, owner: Owner, cause: Cause, visit: Visit, disable: str = "") -> None:
+        self.broken.append(Broken(owner, *cause, disable=disable))
+        self.found.append(Found(owner, "broken", visit, cause.sentence))
 
     def _remove(self, owner: Owner) -> None:
         for by_name in self._claims.values():
@@ -198,34 +297,28 @@ def none_installed(kind: str) -> str:
 def load_registry() -> Registry:
     """Load every installed plugin, each by itself.
 
-    SEQZOO_DISABLE: comma-separated names of entry points that are not loaded.
+    SEQZOO_DISABLE, SEQZOO_LOAD_PLUGINS: which are loaded (seqzoo/plugin/selection.py).
     SEQZOO_STRICT_PLUGINS=1: the first failure raises PluginError; else it is listed in `broken`.
     """
-    entry_points, damaged = find_entry_points()
-    registry = Registry(damaged)
-    disabled = {name.strip() for name in os.environ.get("SEQZOO_DISABLE", "").split(",")}
-    strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
-    for entry_point in entry_points:
-        if entry_point.name in disabled:
-            continue
-        owner = owner_of(entry_point)
-        try:
-            with loading():
-                plugin = entry_point.load()
-                registry.add(plugin, owner)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit at import must not end this process either
-            registry.broken.append(Broken(owner, cause_of(error)))
-            if strict:
-                raise PluginError(str(registry.broken[-1])) from error
+    candidates, damaged = find_plugins()
+    selection = Selection(os.environ, candidates)
+    registry = Registry(damaged, selection.unknown)
+    is_strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
+    with Quarantine() as quarantine:
+        for candidate in candidates:
+            if selection.excludes(candidate.owner):
+                registry.found.append(Found(candidate.owner, "disabled"))
+                continue
+            registry._load(candidate, quarantine, selection.disabling(candidate.owner))
+            if is_strict and registry.broken:
+                raise PluginError(str(registry.broken[-1]))
     for kind, by_name in registry._claims.items():
         for name, claims in by_name.items():
             if len(claims) > 1:
-                message = _claimed_twice(kind, name, claims)
-                if strict:
-                    raise PluginError(message)
-                registry.broken.append(Broken(claims[-1].owner, message.rstrip(".")))
+                clash = Clash(claims[-1].owner, _claimed_twice(kind, name, claims))
+                if is_strict:
+                    raise PluginError(str(clash))
+                registry.broken.append(clash)
     return registry
 
 
@@ -233,5 +326,9 @@ def _claimed_twice(kind: str, name: str, claims: list[Registered[Any]]) -> str:
     owners = " and ".join(str(claim.owner) for claim in claims)
     return (
         f"{kind} '{name}' is declared by {owners}, so the name cannot be used. Disable one with "
-        f"SEQZOO_DISABLE, or rename one."
+        f"SEQZOO_DISABLE, or rename one"
     )
+
+
+def _built_in(kind: str, name: str) -> str:
+    return f"it declares the {kind} '{name}', which is a name of seqzoo itself and must be renamed"

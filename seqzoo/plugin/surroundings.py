@@ -102,16 +102,18 @@ class _Noticing(MetaPathFinder):
 
 
 def _of_python(_: ModuleType) -> Iterator[_Setting]:
+    # First: with a low limit, reading the others could fail.
+    yield _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
     yield _Setting("the environment variables", lambda: dict(os.environ), _write_environment)
     yield _Setting("the working directory", os.getcwd, os.chdir)
     for name in ("stdin", "stdout", "stderr", "excepthook", "unraisablehook"):
         yield _attribute(sys, name, f"sys.{name}")
     yield _Setting("sys.argv", lambda: list(sys.argv), lambda value: _fill(sys.argv, value))
-    yield _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
+    yield _Setting("the trace function", sys.gettrace, sys.settrace)
+    yield _Setting("the profile function", sys.getprofile, sys.setprofile)
+    yield _Setting("the permissions of new files", _umask, os.umask)
     yield _Setting(
-        "the garbage collection",
-        gc.isenabled,
-        lambda value: gc.enable() if value else gc.disable(),
+        "the garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _write_collection
     )
     yield _Setting(
         "the locale",
@@ -126,6 +128,8 @@ def _of_python(_: ModuleType) -> Iterator[_Setting]:
         )
     if threading.current_thread() is threading.main_thread():
         yield from map(_handler, sorted(_HANDLED))
+        if hasattr(signal, "setitimer"):
+            yield _Setting("the timer of SIGALRM", _has_timer, _stop_timer)
 
 
 _HANDLED = {
@@ -141,6 +145,19 @@ def _handler(number: int) -> _Setting:
         lambda: signal.getsignal(number),
         lambda value: signal.signal(number, value),
     )
+
+
+def _has_timer() -> bool:
+    return signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+def _stop_timer(before: bool) -> None:
+    if not before:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _of_socket(socket: Any) -> Iterator[_Setting]:
+    yield _Setting("the timeout of new sockets", socket.getdefaulttimeout, socket.setdefaulttimeout)
 
 
 def _of_random(random: Any) -> Iterator[_Setting]:
@@ -222,11 +239,15 @@ def _of_torch(torch: Any) -> Iterator[_Setting]:
             yield _attribute(owner, name, f"torch.backends.{backend}.{name}")
 
 
-_BACKENDS = {"cudnn": ("enabled", "benchmark", "deterministic"), "mkldnn": ("enabled",)}
+_BACKENDS = {
+    "cudnn": ("enabled", "benchmark", "deterministic", "allow_tf32"),
+    "mkldnn": ("enabled",),
+}
 
 _SETTINGS: Mapping[str, Callable[[Any], Iterable[_Setting]]] = {
     "sys": _of_python,
     "random": _of_random,
+    "socket": _of_socket,
     "logging": _of_logging,
     "numpy": _of_numpy,
     "numpy.random": _of_numpy_random,
@@ -245,6 +266,17 @@ def _write_environment(before: Mapping[str, str]) -> None:
     for name in [name for name in os.environ if name not in before]:
         del os.environ[name]
     os.environ.update(before)
+
+
+def _umask() -> int:
+    os.umask(present := os.umask(0o077))
+    return present
+
+
+def _write_collection(before: tuple[bool, tuple[int, int, int]]) -> None:
+    is_enabled, thresholds = before
+    gc.set_threshold(*thresholds)
+    gc.enable() if is_enabled else gc.disable()
 
 
 def _fill(present: list[Any], before: list[Any]) -> None:

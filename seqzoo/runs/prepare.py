@@ -43,6 +43,8 @@ def prepare(recipe: Recipe, *, root: Path, name: str | None, display: Display) -
             open_run_directory((recipe.base / recipe.train.start_from).absolute())
         except UsageError as error:
             raise UsageError(f"train.start_from: {error}") from error
+    for sentence in recipe.registry.remarks_on_files:
+        display.warn(sentence)
     data = open_data(recipe, announce=lambda text: display.panel(text, title=OTHER_CORPUS))
     for sentence in text_warnings(data.corpus, data.splits, batch_tokens=_batch(recipe.train)):
         display.warn(sentence)

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqzoo.terminal.characters import visible
+from seqzoo.terminal.streams import results_stream
 
 __all__ = [
     "can_redraw",
@@ -41,7 +42,7 @@ __all__ = [
 
 def results() -> Console:
     """The console for results; without colours if it is not a terminal."""
-    return _SafeConsole(file=trimmed(sys.stdout), highlight=False, markup=False, emoji=False)
+    return _SafeConsole(file=trimmed(results_stream()), highlight=False, markup=False, emoji=False)
 
 
 def messages() -> Console:
@@ -55,12 +56,13 @@ def can_redraw(console: Console) -> bool:
 
 
 def write(text: str) -> None:
-    """Print text for other programs on stdout: unchanged, except in a terminal.
+    """Print text on stdout: unchanged, except in a terminal.
 
     There, no character of it controls the terminal. No newline is added.
     """
-    sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
-    sys.stdout.flush()
+    stream = results_stream()
+    stream.write(visible(text) if stream.isatty() else text)
+    stream.flush()
 
 
 def note(text: str, *, on: Console | None = None) -> None:

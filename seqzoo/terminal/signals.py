@@ -25,6 +25,7 @@ __all__ = [
     "stage",
     "stop_on_signals",
     "stop_quietly",
+    "stopped",
 ]
 
 STOPPED = "Stopped."
@@ -38,6 +39,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 _received: int | None = None
 _stages: list[str] = []
+_ended_stage: str | None = None
 
 
 def stop_on_signals() -> None:
@@ -62,18 +64,27 @@ def received() -> int:
 
 def reset() -> None:
     """Forget the signal, because the command continues: the next one is the first again."""
-    global _received
-    _received = None
+    global _received, _ended_stage
+    _received = _ended_stage = None
 
 
 @contextmanager
 def stage(message: str) -> Iterator[None]:
     """A part of the work; the message says what is saved if the process ends at once in it."""
+    global _ended_stage
     _stages.append(message)
     try:
         yield
+    except KeyboardInterrupt:
+        _ended_stage = message
+        raise
     finally:
         _stages.pop()
+
+
+def stopped() -> str:
+    """What to say after a KeyboardInterrupt that no stage of a run has turned into a message."""
+    return _ended_stage or STOPPED
 
 
 def end(number: int) -> NoReturn:

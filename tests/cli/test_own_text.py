@@ -26,10 +26,11 @@ TINY = (
 WITHOUT_TORCH = """
 import sys
 from seqzoo.cli import main
+from seqzoo.terminal.streams import results_stream
 try:
     main()
 finally:
-    print("torch" in sys.modules)
+    print("torch" in sys.modules, file=results_stream())
 """
 
 

@@ -196,10 +196,13 @@ def test_a_plugin_of_the_earlier_api_trains_and_its_renamed_methods_are_called(
 ) -> None:
     (tmp_path / "theirs.py").write_text("import seqzoo\n\n\n" + FOR_API_0)
     (tmp_path / "recipe.yaml").write_text(RECIPE)
-    run = seqzoo.run(tmp_path / "recipe.yaml", root=tmp_path / "runs")
+    said = (
+        r"uses the plugin API before version 1 \(Average\.prepare is called before_training; "
+        r"build\(options, vocab_size\) of architecture 'average'\), which works for now"
+    )
+    with pytest.warns(seqzoo.SeqzooWarning, match=said):
+        run = seqzoo.run(tmp_path / "recipe.yaml", root=tmp_path / "runs")
     assert run.result is not None
-    registered = run.recipe.registry.get("architecture", "average")
-    assert registered.earlier_forms == ("build(options, vocab_size)",)
     assert run.model.state_dict()["seen"] == 18_000
 
 

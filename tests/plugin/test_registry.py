@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import textwrap
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from broken_plugins import Install, declares, hook
 
 from seqzoo.errors import PluginError, UsageError
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.registry import PLUGIN_KINDS, Owner, Registry, load_registry
-
-HEADER = """
-import seqzoo
-from seqzoo import ArchitectureSpec, TokenizerSpec, hookimpl
-"""
-
-Install = Callable[..., str]
-"""(source, plugin=..., version=...) -> the name of the module that was written."""
-
-_numbers = itertools.count()
-
-
-def declares(*names: str) -> str:
-    specs = ", ".join(f"ArchitectureSpec(name={name!r}, summary='', build=dict)" for name in names)
-    return f"{HEADER}\n@hookimpl\ndef register_architectures():\n    return [{specs}]\n"
-
-
-def hook(body: str) -> str:
-    return f"{HEADER}\n@hookimpl\ndef register_architectures():\n    {body}\n"
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts a distribution with one module and one entry point where Python finds it."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def install(
-        source: str | None, *, plugin: str, distribution: str = "", version: str = "1.2"
-    ) -> str:
-        module = f"installed_for_a_test_{next(_numbers)}"
-        if source is not None:
-            (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
-        distribution = distribution or f"seqzoo-{plugin}"
-        information = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        information.mkdir(exist_ok=True)
-        (information / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        )
-        with (information / "entry_points.txt").open("a") as entry_points:
-            entry_points.write(f"[{ENTRY_POINT_GROUP}]\n{plugin} = {module}\n")
-        # Removed after the test, whether the import succeeded or not.
-        monkeypatch.setitem(sys.modules, module, None)
-        del sys.modules[module]
-        return module
-
-    return install
 
 
 def everything(registry: Registry) -> dict[str, list[str]]:
@@ -68,14 +21,17 @@ def everything(registry: Registry) -> dict[str, list[str]]:
 
 
 BROKEN = {
-    "missing dependency": ("import seqzoo_no_such_module", "No module named 'seqzoo_no_such_mod"),
+    "missing dependency": (
+        "import no_such_module",
+        "it needs the module 'no_such_module', which is not installed (",
+    ),
     "ImportError": ("raise ImportError('libfoo.so is missing')", "libfoo.so is missing"),
     "ImportError without a message": ("raise ImportError", "ImportError"),
     "syntax error": ("x = 1\ndef broken(:\n", "line 2"),
     "exit at import": ("import sys\nsys.exit(3)", "it called sys.exit(3) while loading"),
     "old API": ("from seqzoo import register_model", "cannot import name 'register_model'"),
     "endless recursion": ("def f(): f()\nf()", "RecursionError"),
-    "stale entry point": (None, "No module named 'installed_for_a_test_"),
+    "stale entry point": (None, "does not exist, because the package was removed or moved"),
     "no hook": ("import seqzoo", "no seqzoo hook"),
     "unmarked hook": (
         declares("unmarked").replace("@hookimpl", ""),
@@ -112,7 +68,7 @@ BROKEN = {
         declares("optional").replace("build=dict", "build=dict, options=dict"),
         "must be a subclass of Options",
     ),
-    "missing build": (declares("unbuilt").replace(", build=dict", ""), "build"),
+    "missing build": (declares("unbuilt").replace(", build=dict", ""), "Spec needs 'build' ("),
 }
 
 
@@ -161,7 +117,9 @@ def test_a_half_uninstalled_distribution_is_reported_by_its_entry_point(
     (information,) = tmp_path.glob("*.dist-info")
     (information / "METADATA").unlink()
     (broken,) = [b for b in load_registry().broken if b.owner.plugin == "ghost"]
-    assert str(broken).startswith("plugin 'ghost' could not be loaded: No module named ")
+    assert str(broken).startswith(
+        "plugin 'ghost' (seqzoo_ghost 1.2) could not be loaded: its module"
+    )
 
 
 @pytest.mark.parametrize("table", [b"[seqzoo]\nno equals sign\n", b"\xff\xfe\x00"])
@@ -185,12 +143,6 @@ def test_strict_mode_is_off_by_default(
     install("1 / 0", plugin="brittle")
     monkeypatch.setenv("SEQZOO_STRICT_PLUGINS", value)
     assert "brittle" in {broken.owner.plugin for broken in load_registry().broken}
-
-
-def test_an_interrupt_while_loading_is_not_reported_as_a_broken_plugin(install: Install) -> None:
-    install("raise KeyboardInterrupt", plugin="slow")
-    with pytest.raises(KeyboardInterrupt):
-        load_registry()
 
 
 def test_what_a_plugin_prints_while_loading_goes_to_stderr(

@@ -19,16 +19,19 @@ GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "e
 
 
 def all_checks(registry: Registry) -> list[Check]:
-    """Our own, one in each module of a group's folder, and those of plugins, by group and rank."""
+    """Our own, one in each module of a group's folder, and those of plugins, by group and rank.
+
+    A plugin that declares a check with the name of one of ours is listed in `registry.broken`.
+    """
     own = [
         with_causes(import_module(module.name).CHECK)
         for group in GROUPS
         for module in iter_modules([f"{__path__[0]}/{group}"], f"{__name__}.{group}.")
         if not module.name.rpartition(".")[2].startswith("_")
     ]
+    registry.refuse_built_in("check", [check.name for check in own])
     third_party = [registered.spec for registered in registry.registered("check")]
-    taken = {check.name for check in own}
-    return sorted([*own, *(c for c in third_party if c.name not in taken)], key=_place)
+    return sorted([*own, *third_party], key=_place)
 
 
 def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:

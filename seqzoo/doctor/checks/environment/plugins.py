@@ -1,6 +1,7 @@
-"""Whether every installed plugin can be loaded.
+"""Whether every installed plugin can be loaded, and leaves the process as it was.
 
-Method: what the registry found. Cost: none. Pass rule: none is broken, no name is declared twice.
+Method: what the registry found. Cost: none. Pass rule: none is broken, no name is declared twice,
+none imports torch or takes long while it is declared, and none changed a setting that all share.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ __all__ = ["CHECK"]
 def examine(subject: Subject) -> Outcome:
     registry = subject.registry
     count = sum(len(registry.registered(kind)) for kind in PLUGIN_KINDS)
-    broken = registry.broken
-    if broken:
+    remarks = registry.remarks + registry.remarks_on_files
+    if registry.broken or remarks:
         return Outcome.warned(
-            "; ".join(str(each).rstrip(".") for each in broken),
-            why="What they declare cannot be used; everything else can.",
-            remedy="Fix or uninstall each, or name it in SEQZOO_DISABLE.",
-            numbers={"broken": len(broken)},
+            "; ".join(each.rstrip(".") for each in [*map(str, registry.broken), *remarks]),
+            why="What a broken plugin declares cannot be used; everything else can.",
+            remedy="Do what is said of each, or name it in SEQZOO_DISABLE.",
+            numbers={"broken": len(registry.broken), "remarks": len(remarks)},
         )
     return Outcome.passed(f"{count} declarations, none broken", broken=0)
 
 
 CHECK = Check(
     name="environment.plugins",
-    summary="every installed plugin can be loaded",
+    summary="every installed plugin can be loaded, and changes no shared setting",
     examine=examine,
     rank=40,
 )
