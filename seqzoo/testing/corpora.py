@@ -152,21 +152,4 @@ def _code_lengths(given: GIVEN) -> None:
     )
 
 
-@law(
-    "corpus.documents",
-    says="documents, where they are given, begin at ascending places of the text, the first at 0",
-    cause="the ends of documents in place of their beginnings, or an order that is not sorted",
-)
-def _documents(given: GIVEN) -> None:
-    corpus = given.build()
-    documents = getattr(corpus, "documents", None)
-    if documents is None:
-        raise NotHere("it has no documents")
-    starts = np.asarray(documents)
-    require(len(starts) > 0 and int(starts[0]) == 0, "the first document does not begin at 0")
-    require(bool((np.diff(starts) > 0).all()), "the beginnings do not ascend")
-    inside = int(starts[-1]) < len(corpus.data)
-    require(inside, f"a document begins at {int(starts[-1])} of {len(corpus.data)} bytes")
-
-
-LAWS: tuple[Law, ...] = (_opens, _read_only, _same_bytes, _code_lengths, _documents)
+LAWS: tuple[Law, ...] = (_opens, _read_only, _same_bytes, _code_lengths)

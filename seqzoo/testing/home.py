@@ -12,8 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from seqzoo.plugin.declarations import declarations
-from seqzoo.plugin.discovery import import_file
+from seqzoo.plugin.declarations import declarations, hook_manager
+from seqzoo.plugin.discovery import import_file, import_plugin
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.specs import Spec
 
@@ -33,12 +33,16 @@ class Home:
         """The plugin. Raises what its import raises."""
         if self.is_file:
             return import_file(Path(self.value))
-        return metadata.EntryPoint("plugin", self.value, ENTRY_POINT_GROUP).load()
+        return import_plugin(metadata.EntryPoint("plugin", self.value, ENTRY_POINT_GROUP))
+
+    def declared(self) -> list[Spec]:
+        """Its declarations. Raises what loading it raises."""
+        return declarations(self.load(), hook_manager())
 
     def spec(self, kind: str, name: str) -> Spec:
         """One of its declarations."""
-        found = [s for s in declarations(self.load()) if (s.kind, s.name) == (kind, name)]
-        return found[0]
+        (found,) = [each for each in self.declared() if (each.kind, each.name) == (kind, name)]
+        return found
 
 
 def in_another_process(

@@ -17,6 +17,7 @@ KINDS = {
     "tokenizer": "tokenizers",
     "stream": "streams",
     "sampler": "samplers",
+    "decoder": "decoders",
     "corpus": "corpora",
     "baseline": "baselines",
     "tracker": "trackers",

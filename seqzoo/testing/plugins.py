@@ -10,7 +10,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from seqzoo.plugin.declarations import declarations
 from seqzoo.plugin.specs import Spec
 from seqzoo.plugin.surroundings import Surroundings
 from seqzoo.testing.given import Given, NotHere
@@ -54,7 +53,7 @@ def seen_while_loading(value: str, is_file: bool) -> dict[str, Any]:
     """Load a plugin and say what it did; for a process that has loaded nothing else."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), Surroundings() as surroundings:
-        declarations(Home(value, is_file).load())
+        Home(value, is_file).declared()
         changed = surroundings.put_back()
     return {"changed": changed, "torch": "torch" in sys.modules, "printed": said.getvalue()}
 

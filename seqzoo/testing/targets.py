@@ -12,17 +12,15 @@ from types import ModuleType
 from typing import TypeAlias
 
 from seqzoo.errors import UsageError, did_you_mean
-from seqzoo.plugin.declarations import PLUGIN_KINDS, declarations
+from seqzoo.plugin.causes import cause_of
+from seqzoo.plugin.declarations import PLUGIN_KINDS, declarations, hook_manager
 from seqzoo.plugin.discovery import (
     Owner,
-    cause_of,
-    find_entry_points,
-    loading,
-    owner_of,
+    find_plugins,
 )
+from seqzoo.plugin.quarantine import Quarantine
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Spec
-from seqzoo.plugin.surroundings import Surroundings
 from seqzoo.testing.home import Home
 
 __all__ = ["FoundPlugin", "Target", "find"]
@@ -77,15 +75,13 @@ def _of_file(path: Path) -> FoundPlugin:
 
 def _loaded(owner: Owner, home: Home) -> FoundPlugin:
     """A plugin that this process has not loaded yet; what it changes is put back."""
-    with loading(), Surroundings() as surroundings:
-        try:
-            return FoundPlugin(owner, home, tuple(declarations(home.load())))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            return FoundPlugin(owner, home, (), error=cause_of(error))
-        finally:
-            surroundings.put_back()
+    try:
+        with Quarantine() as quarantine, quarantine.visit(owner):
+            return FoundPlugin(owner, home, tuple(home.declared()))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return FoundPlugin(owner, home, (), error=cause_of(error))
 
 
 def _python_files(folder: Path) -> list[Path]:
@@ -105,7 +101,7 @@ def _of_module(module: ModuleType) -> FoundPlugin:
     elif file is not None:
         home = Home(file, is_file=True)
     try:
-        return FoundPlugin(owner, home, tuple(declarations(module)))
+        return FoundPlugin(owner, home, tuple(declarations(module, hook_manager())))
     except Exception as error:
         return FoundPlugin(owner, home, (), error=cause_of(error))
 
@@ -113,8 +109,7 @@ def _of_module(module: ModuleType) -> FoundPlugin:
 def _installed() -> Iterator[FoundPlugin]:
     registry = load_registry()
     specs = _specs_by_owner(registry)
-    entry_points, _ = find_entry_points()
-    homes = {owner_of(each): Home(each.value) for each in entry_points}
+    homes = {owner: Home(entry_point.value) for entry_point, owner in find_plugins()[0]}
     for owner, home in homes.items():
         if owner in specs:
             yield FoundPlugin(owner, home, tuple(specs[owner]))

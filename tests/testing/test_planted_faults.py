@@ -111,6 +111,5 @@ def test_every_law_but_those_of_the_machine_has_a_planted_fault() -> None:
         "stream.foreign_state",
         "baseline.few_symbols",
         "baseline.only_earlier_bytes",
-        "corpus.documents",
     }
     assert without - found - of_all - excused == set()
