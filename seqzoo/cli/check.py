@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,7 @@ import typer
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from seqzoo.testing import BoundLaw, Finding, Tried
+    from seqzoo.testing import BoundLaw, Tried
 
 
 def check(
@@ -66,6 +65,7 @@ def check(
     if list_laws:
         _print_laws(bound, as_json=as_json)
         return
+    from seqzoo.cli.check_report import as_data, findings_of, plain, print_report
     from seqzoo.terminal.console import messages, results
     from seqzoo.terminal.progress import meter
 
@@ -74,14 +74,31 @@ def check(
         for number, law in enumerate(bound):
             display.show(number / len(bound), law.name)
             tried.append((law, law.examine()))
+        speeds = {} if only else _speeds(tried, lambda name: display.show(1.0, f"{name}: speed"))
         display.show(1.0, "")
-    findings = [each.finding for _, each in tried if each.finding is not None]
     if as_json:
-        print(json.dumps(_as_data(target, tried), indent=2, default=_plain))
+        print(json.dumps(as_data(target, tried, speeds), indent=2, default=plain))
     else:
-        _print(target, tried, findings, results())
-    if findings:
+        print_report(target, tried, speeds, results())
+    if findings_of(tried):
         raise typer.Exit(6)
+
+
+def _speeds(tried: list[tuple[BoundLaw, Tried]], watch: Callable[[str], None]) -> dict[str, str]:
+    """How fast each architecture is, in words, by its full name; of those that can be called."""
+    from seqzoo.cli.check_report import by_declaration
+
+    found: dict[str, str] = {}
+    for declared, results in by_declaration(tried):
+        is_broken = any(law.law.is_gate and each.finding is not None for law, each in results)
+        if declared.given.spec.kind != "architecture" or is_broken:
+            continue
+        from seqzoo.testing.architectures.speed import speed_beside_lstm
+
+        watch(declared.name)
+        with contextlib.suppress(Exception):  # whatever is wrong with it, the laws have said it
+            found[declared.name] = speed_beside_lstm(declared.default())
+    return found
 
 
 def _options(texts: list[str]) -> dict[str, Any]:
@@ -168,116 +185,3 @@ def _print_laws(bound: list[BoundLaw], *, as_json: bool) -> None:
     for each in laws:
         table.add_row(each.name, each.says)
     results().print(table)
-
-
-def _print(
-    target: str,
-    tried: list[tuple[BoundLaw, Tried]],
-    findings: list[Finding],
-    console: Console,
-) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    for title, results in _by_declaration(tried):
-        console.print(Text(title, style="bold"))
-        console.print(Padding(_facts(_facts_of(results)), (0, 0, 0, 2)))
-    for number, finding in enumerate(findings, start=1):
-        console.print()
-        console.print(Text(f"{number}. {finding.declared} breaks {finding.law}", style="bold red"))
-        facts = {
-            "law": finding.says,
-            "seen": finding.seen,
-            "smallest input": finding.input or "any",
-            "usual cause": finding.cause,
-        }
-        console.print(Padding(_facts(facts), (0, 0, 0, 3)))
-    console.print()
-    console.print(Text(_summary(target, tried, findings), style="bold"))
-
-
-def _facts(facts: Mapping[str, str]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(name, Text(value))
-    return table
-
-
-def _by_declaration(
-    tried: list[tuple[BoundLaw, Tried]],
-) -> Iterator[tuple[str, list[tuple[BoundLaw, Tried]]]]:
-    """The results in groups, by what they are about."""
-    groups: dict[int, list[tuple[BoundLaw, Tried]]] = {}
-    for law, result in tried:
-        groups.setdefault(id(law.declared), []).append((law, result))
-    for results in groups.values():
-        yield results[0][0].declared.title, results
-
-
-def _facts_of(results: list[tuple[BoundLaw, Tried]]) -> dict[str, str]:
-    facts: dict[str, str] = {}
-    for status in ("holds", "broken"):
-        names = [law.law.what for law, each in results if each.status == status]
-        if names:
-            facts[status] = ", ".join(names)
-    reasons: dict[str, list[str]] = {}
-    for law, each in results:
-        if each.status == "skip":
-            reasons.setdefault(each.reason, []).append(law.law.what)
-    skipped = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items()]
-    if skipped:
-        facts["skipped"] = "; ".join(skipped)
-    inputs = sum(each.cases for _, each in results)
-    choices = max(each.choices for _, each in results)
-    refused = max(each.refused for _, each in results)
-    facts["tried"] = f"{_counted(inputs, 'input')}, {_counted(choices, 'choice')} of options" + (
-        f" ({refused} refused by the plugin)" if refused else ""
-    )
-    return facts
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _summary(target: str, tried: list[tuple[BoundLaw, Tried]], findings: list[Finding]) -> str:
-    counts = {
-        status: sum(each.status == status for _, each in tried)
-        for status in ("holds", "broken", "skip")
-    }
-    held = f"{counts['holds']} of {_counted(len(tried), 'law')} hold"
-    skipped = f", {counts['skip']} skipped" if counts["skip"] else ""
-    if not findings:
-        return f"{target}: {held}{skipped}."
-    return f"{target}: {held}, {counts['broken']} broken{skipped}; fix first: {findings[0].law}."
-
-
-def _as_data(target: str, tried: list[tuple[BoundLaw, Tried]]) -> dict[str, Any]:
-    return {
-        "target": target,
-        "healthy": all(each.finding is None for _, each in tried),
-        "laws": [
-            {
-                "name": law.name,
-                "law": law.law.name,
-                "says": law.law.says,
-                "status": each.status,
-                "reason": each.reason,
-                "cases": each.cases,
-                "choices": each.choices,
-                "refused": each.refused,
-                "finding": None if each.finding is None else vars(each.finding),
-            }
-            for law, each in tried
-        ],
-    }
-
-
-def _plain(value: Any) -> str:
-    """What JSON does not have: bytes, as Python writes them."""
-    return repr(value)

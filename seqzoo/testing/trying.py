@@ -87,6 +87,10 @@ class Declared:
 
         return draw(self.given.spec.options, self.options, accepts, thorough=self.thorough)
 
+    def default(self) -> Given[Any]:
+        """The declaration with its defaults and the given options."""
+        return self.with_options(self.given.spec.options(**self.options))
+
     def with_options(self, options: Options) -> Given[Any]:
         """The declaration with these options."""
         return type(self.given)(self.given.spec, options, self.given.home)
