@@ -239,14 +239,6 @@ class Registry:
             if claim.owner == owner
         ]
 
-    def refuse_built_in(self, kind: str, names: list[str]) -> None:
-        """Treat plugins as broken that declare one of these names of seqzoo itself."""
-        for name in names:
-            for claim in self._claims[kind].get(name, []):
-                self._remove(claim.owner)
-                self.found = [each for each in self.found if each.owner != claim.owner]
-                self._break(claim.owner, Cause(_built_in(kind, name)), Visit())
-
     def _load(self, candidate: Candidate, quarantine: Quarantine, disable: str) -> None:
         """Load one plugin; if it fails, it is listed in `broken`."""
         entry_point, owner = candidate
