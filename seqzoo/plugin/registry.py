@@ -27,7 +27,7 @@ from seqzoo.plugin.discovery import (
     import_file,
     import_plugin,
 )
-from seqzoo.plugin.quarantine import Quarantine, Visit
+from seqzoo.plugin.quarantine import Found, Quarantine, Visit
 from seqzoo.plugin.selection import Selection
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
@@ -61,19 +61,6 @@ class Registered(Generic[Declared]):
 
     spec: Declared
     owner: Owner
-
-
-@dataclass(frozen=True)
-class Found:
-    """A plugin that was found, and what became of it.
-
-    visit: how its loading went. cause: why it is broken, or "".
-    """
-
-    owner: Owner
-    status: Literal["loaded", "disabled", "broken"]
-    visit: Visit = field(default_factory=Visit)
-    cause: str = ""
 
 
 @dataclass

@@ -58,7 +58,7 @@ CHANGES: dict[str, tuple[str, Callable[[], Any], str]] = {
     ),
     "numpy's seed": (
         "import numpy; numpy.random.seed(3)",
-        lambda: np.random.get_state()[1].tolist(),
+        lambda: np.random.get_state(legacy=False)["state"]["key"].tolist(),
         "numpy's random generator",
     ),
     "Python's seed": (
