@@ -28,7 +28,7 @@ from seqzoo.plugin.discovery import (
     import_plugin,
 )
 from seqzoo.plugin.quarantine import Found, Quarantine, Visit
-from seqzoo.plugin.selection import Selection
+from seqzoo.plugin.selection import DISABLED, Selection
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
     BaselineSpec,
@@ -166,6 +166,8 @@ class Registry:
         for broken in self.broken:
             if broken.owner.plugin == name:
                 return f"{kind} '{name}' is not available, because {broken}"
+        if any(each.owner.plugin == name and each.status == "disabled" for each in self.found):
+            return f"{kind} '{name}' is not available, because plugin '{name}' is {DISABLED}."
         known = self.names(kind)
         hint = did_you_mean(name, known) if known else f" {none_installed(kind)}"
         return f"{kind} '{name}' is not installed.{hint}"
@@ -275,7 +277,8 @@ def load_registry() -> Registry:
     """
     candidates, damaged = find_plugins()
     selection = Selection(os.environ, candidates)
-    registry = Registry(damaged, selection.unknown)
+    found = [Found(each.owner, "broken", cause=each.cause) for each in damaged]
+    registry = Registry(damaged, selection.unknown, found=found)
     is_strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
     with Quarantine() as quarantine:
         for candidate in candidates:

@@ -133,6 +133,7 @@ def test_a_damaged_table_of_one_distribution_leaves_the_others_usable(
     registry = load_registry()
     assert everything(registry) == before
     (broken,) = [b for b in registry.broken if b.owner.distribution == "seqzoo-mangled"]
+    assert [f.status for f in registry.found if f.owner == broken.owner] == ["broken"]
     assert "SEQZOO_DISABLE" not in str(broken)
 
 
