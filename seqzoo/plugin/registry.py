@@ -278,7 +278,7 @@ def load_registry() -> Registry:
     candidates, damaged = find_plugins()
     selection = Selection(os.environ, candidates)
     found = [Found(each.owner, "broken", cause=each.cause) for each in damaged]
-    registry = Registry(damaged, selection.unknown, found=found)
+    registry = Registry([*damaged], selection.unknown, found=found)
     is_strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
     with Quarantine() as quarantine:
         for candidate in candidates:
@@ -286,7 +286,7 @@ def load_registry() -> Registry:
                 registry.found.append(Found(candidate.owner, "disabled"))
                 continue
             registry._load(candidate, quarantine, selection.disabling(candidate.owner))
-            if is_strict and registry.broken:
+            if is_strict and len(registry.broken) > len(damaged):
                 raise PluginError(str(registry.broken[-1]))
     for kind, by_name in registry._claims.items():
         for name, claims in by_name.items():

@@ -236,6 +236,23 @@ print(*registry.remarks, sep="\\n")
 """
 
 
+def test_the_built_in_plugins_import_no_torch_and_change_nothing(tmp_path: Path) -> None:
+    program = (
+        "import seqzoo\n"
+        "for found in seqzoo.load_registry().found:\n"
+        "    if found.owner.is_built_in:\n"
+        "        print(found.status, found.visit.imported_torch, found.visit.changed)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(PYTHONPATH=os.pathsep.join(sys.path)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert set(done.stdout.splitlines()) == {"loaded False ()"}, done.stderr
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_settings_of_torch_are_put_back_where_the_plugin_itself_imports_it(
     install: Install, tmp_path: Path, threads: str
