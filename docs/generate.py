@@ -36,7 +36,7 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
     yield docs / "pictures" / "architecture.svg", picture()
     for page, tables in {
         "recipes.md": {"fields": field_table()},
-        "doctor.md": {"checks": check_table(), "causes": causes_table()},
+        "doctor.md": {"checks": check_table(load_registry()), "causes": causes_table()},
         "architecture.md": {"files": file_map()},
         "testing.md": {"laws": law_table()},
     }.items():

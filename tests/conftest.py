@@ -37,8 +37,8 @@ def _private_places(
     """Tests do not use the cache, the data and the settings of the user."""
     shared = tmp_path_factory.getbasetemp() / "seqzoo-cache"
     monkeypatch.setenv("SEQZOO_CACHE", str(shared))
-    for name in ("SEQZOO_DATA", "SEQZOO_DISABLE", "SEQZOO_STRICT_PLUGINS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("DATA", "DISABLE", "LOAD_PLUGINS", "STRICT_PLUGINS"):
+        monkeypatch.delenv(f"SEQZOO_{name}", raising=False)
 
 
 @pytest.fixture

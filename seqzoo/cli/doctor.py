@@ -67,10 +67,9 @@ def doctor(
 
     Exits with 0 if nothing is wrong and with 6 if something is.
     """
-    from seqzoo.cli.plugins import installed, report_broken
+    from seqzoo.cli.plugins import installed
 
     registry = installed()
-    known = list(registry.broken)
     if list_checks:
         _print_checks(registry, as_json=as_json)
         return
@@ -114,7 +113,6 @@ def doctor(
 
         subject.watch = lambda share: display.show(begun + share * step, f"{current}: training")
         diagnosis = diagnose(subject, checks, watch=watch)
-    report_broken(subject.registry, known=known)
     file = target / "recipe.yaml" if target and source is None else source
     written = _fixed(diagnosis, subject, registry, file, changes, into=fixed)
     changed = written if any(each.outcome.changes for each in diagnosis.findings) else None
@@ -291,14 +289,11 @@ def _print_checks(registry: Registry, *, as_json: bool) -> None:
 
     from rich.table import Table
 
-    from seqzoo.cli.plugins import report_broken
     from seqzoo.doctor.checks import all_checks
     from seqzoo.terminal.console import results
     from seqzoo.terminal.streams import write_data
 
-    known = list(registry.broken)
     checks = all_checks(registry)
-    report_broken(registry, known=known)
     if as_json:
         rows = [
             {"name": c.name, "summary": c.summary, "quick": c.is_quick, "source": c.source}

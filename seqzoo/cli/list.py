@@ -66,6 +66,10 @@ def list_plugins(
     if kind is not None and not rows:
         note(none_installed(kind))
         return
+    own_checks = []
+    if kind is None:  # they are many, and no recipe names them
+        own_checks = [row for row in rows if row[0] == "check" and row[1].owner.is_built_in]
+        rows = [row for row in rows if row not in own_checks]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("kind", "name", "summary"):
         table.add_column(column, no_wrap=column in ("kind", "name"))
@@ -77,6 +81,8 @@ def list_plugins(
         table.add_row(each if each != shown else "", Text(entry.spec.name), summary)
         shown = each
     results().print(table)
+    if own_checks:
+        note(f"seqzoo list check shows the {len(own_checks)} checks of the doctor")
 
 
 def _list_recipes(*, as_json: bool) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seqzoo.plugin.registry import Broken, Registry
+    from seqzoo.plugin.registry import Registry
 
-__all__ = ["installed", "loaded", "report_broken"]
+__all__ = ["installed", "loaded"]
 
 
 @cache
@@ -25,16 +24,6 @@ def installed() -> Registry:
     from seqzoo.terminal.console import warn
 
     registry = loaded().copy()
-    report_broken(registry)
-    for remark in registry.remarks:
-        warn(remark)
+    for sentence in [*map(str, registry.broken), *registry.remarks]:
+        warn(sentence)
     return registry
-
-
-def report_broken(registry: Registry, *, known: Sequence[Broken] = ()) -> None:
-    """Report the broken plugins on stderr, except those that are known already."""
-    from seqzoo.terminal.console import warn
-
-    for broken in registry.broken:
-        if broken not in known:
-            warn(str(broken))

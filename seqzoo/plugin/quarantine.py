@@ -15,9 +15,9 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from seqzoo.errors import PluginError
 from seqzoo.plugin.discovery import Owner
@@ -25,7 +25,7 @@ from seqzoo.plugin.earlier_api import EarlierApiWarning
 from seqzoo.plugin.surroundings import Surroundings
 from seqzoo.terminal import signals
 
-__all__ = ["Quarantine", "Visit"]
+__all__ = ["Found", "Quarantine", "Visit"]
 
 _SLOW_CPU_S, _SLOW_S = 0.5, 1.0
 """Loading that takes longer is reported. The second is longer because other processes may have
@@ -73,6 +73,19 @@ class Visit:
                 f"for now; docs/plugins.md shows the present form"
             )
         return ". It also ".join(faults)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plugin that was found, and what became of it.
+
+    visit: how its loading went. cause: why it is broken, or "".
+    """
+
+    owner: Owner
+    status: Literal["loaded", "disabled", "broken"]
+    visit: Visit = field(default_factory=Visit)
+    cause: str = ""
 
 
 class _Lent:

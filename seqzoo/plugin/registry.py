@@ -27,8 +27,8 @@ from seqzoo.plugin.discovery import (
     import_file,
     import_plugin,
 )
-from seqzoo.plugin.quarantine import Quarantine, Visit
-from seqzoo.plugin.selection import Selection
+from seqzoo.plugin.quarantine import Found, Quarantine, Visit
+from seqzoo.plugin.selection import DISABLED, Selection
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
     BaselineSpec,
@@ -62,19 +62,6 @@ class Registered(Generic[Declared]):
 
     spec: Declared
     owner: Owner
-
-
-@dataclass(frozen=True)
-class Found:
-    """A plugin that was found, and what became of it.
-
-    visit: how its loading went. cause: why it is broken, or "".
-    """
-
-    owner: Owner
-    status: Literal["loaded", "disabled", "broken"]
-    visit: Visit = field(default_factory=Visit)
-    cause: str = ""
 
 
 @dataclass
@@ -184,6 +171,8 @@ class Registry:
         for broken in self.broken:
             if broken.owner.plugin == name:
                 return f"{kind} '{name}' is not available, because {broken}"
+        if any(each.owner.plugin == name and each.status == "disabled" for each in self.found):
+            return f"{kind} '{name}' is not available, because plugin '{name}' is {DISABLED}."
         known = self.names(kind)
         hint = did_you_mean(name, known) if known else f" {none_installed(kind)}"
         return f"{kind} '{name}' is not installed.{hint}"
@@ -238,14 +227,6 @@ class Registry:
             for claim in claims
             if claim.owner == owner
         ]
-
-    def refuse_built_in(self, kind: str, names: list[str]) -> None:
-        """Treat plugins as broken that declare one of these names of seqzoo itself."""
-        for name in names:
-            for claim in self._claims[kind].get(name, []):
-                self._remove(claim.owner)
-                self.found = [each for each in self.found if each.owner != claim.owner]
-                self._break(claim.owner, Cause(_built_in(kind, name)), Visit())
 
     def _load(self, candidate: Candidate, quarantine: Quarantine, disable: str) -> None:
         """Load one plugin; if it fails, it is listed in `broken`."""
@@ -302,7 +283,8 @@ def load_registry() -> Registry:
     """
     candidates, damaged = find_plugins()
     selection = Selection(os.environ, candidates)
-    registry = Registry(damaged, selection.unknown)
+    found = [Found(each.owner, "broken", cause=each.cause) for each in damaged]
+    registry = Registry([*damaged], selection.unknown, found=found)
     is_strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
     with Quarantine() as quarantine:
         for candidate in candidates:
@@ -310,7 +292,7 @@ def load_registry() -> Registry:
                 registry.found.append(Found(candidate.owner, "disabled"))
                 continue
             registry._load(candidate, quarantine, selection.disabling(candidate.owner))
-            if is_strict and registry.broken:
+            if is_strict and len(registry.broken) > len(damaged):
                 raise PluginError(str(registry.broken[-1]))
     for kind, by_name in registry._claims.items():
         for name, claims in by_name.items():

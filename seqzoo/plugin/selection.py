@@ -13,9 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from seqzoo.errors import did_you_mean
 from seqzoo.plugin.discovery import Candidate, Owner
 
-__all__ = ["DISABLE", "ONLY", "Selection"]
+__all__ = ["DISABLED", "Selection"]
 
-DISABLE, ONLY = "SEQZOO_DISABLE", "SEQZOO_LOAD_PLUGINS"
+_DISABLE, _ONLY = "SEQZOO_DISABLE", "SEQZOO_LOAD_PLUGINS"
+
+DISABLED = f"disabled by {_DISABLE} or {_ONLY}"
+"""What is said of a plugin that was not loaded."""
 
 
 class Selection:
@@ -26,12 +29,12 @@ class Selection:
 
     def __init__(self, environment: Mapping[str, str], found: Sequence[Candidate]) -> None:
         self._found = [candidate.owner for candidate in found]
-        self._disabled = _names(environment.get(DISABLE, ""))
-        only = environment.get(ONLY)
+        self._disabled = _names(environment.get(_DISABLE, ""))
+        only = environment.get(_ONLY)
         self._only = None if only is None else _names(only)
         self.unknown = [
-            *self._unknown(DISABLE, self._disabled),
-            *self._unknown(ONLY, self._only or ()),
+            *self._unknown(_DISABLE, self._disabled),
+            *self._unknown(_ONLY, self._only or ()),
         ]
 
     def excludes(self, owner: Owner) -> bool:

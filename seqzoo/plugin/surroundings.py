@@ -106,8 +106,8 @@ def _of_python(_: ModuleType) -> Iterator[_Setting]:
     yield _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
     yield _Setting("the environment variables", lambda: dict(os.environ), _write_environment)
     yield _Setting("the working directory", os.getcwd, os.chdir)
-    for name in ("stdin", "stdout", "stderr", "excepthook", "unraisablehook"):
-        yield _attribute(sys, name, f"sys.{name}")
+    for name in ("sys.stdin", "sys.stdout", "sys.stderr", "sys.excepthook", "sys.unraisablehook"):
+        yield _attribute(sys, name)
     yield _Setting("sys.argv", lambda: list(sys.argv), lambda value: _fill(sys.argv, value))
     yield _Setting("the trace function", sys.gettrace, sys.settrace)
     yield _Setting("the profile function", sys.getprofile, sys.setprofile)
@@ -236,7 +236,7 @@ def _of_torch(torch: Any) -> Iterator[_Setting]:
     for backend, names in _BACKENDS.items():
         for name in names:
             owner = getattr(torch.backends, backend)
-            yield _attribute(owner, name, f"torch.backends.{backend}.{name}")
+            yield _attribute(owner, f"torch.backends.{backend}.{name}")
 
 
 _BACKENDS = {
@@ -256,7 +256,9 @@ _SETTINGS: Mapping[str, Callable[[Any], Iterable[_Setting]]] = {
 """By the module whose presence they need; a module that is not loaded has nothing to put back."""
 
 
-def _attribute(owner: Any, attribute: str, name: str) -> _Setting:
+def _attribute(owner: Any, name: str) -> _Setting:
+    """The setting that is the attribute after the last point of its name."""
+    attribute = name.rpartition(".")[2]
     return _Setting(
         name, lambda: getattr(owner, attribute), lambda value: setattr(owner, attribute, value)
     )

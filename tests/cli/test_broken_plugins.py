@@ -45,11 +45,11 @@ REMEDIES = ("SEQZOO_DISABLE=", "try: pip ")
 
 
 def beside(
-    plugins: Path, *arguments: str, folder: Path, **changes: str
+    plugins: Path, *arguments: str, folder: Path, disable: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """The command line in a process that finds the distributions of a folder."""
     paths = os.pathsep.join(filter(None, [str(plugins), os.environ.get("PYTHONPATH", "")]))
-    return seqzoo(*arguments, folder=folder, PYTHONPATH=paths, **changes)
+    return seqzoo(*arguments, folder=folder, PYTHONPATH=paths, SEQZOO_DISABLE=disable)
 
 
 def warnings_of(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -321,7 +321,7 @@ def test_a_check_with_the_name_of_a_built_in_one_is_refused(tmp_path: Path) -> N
 def test_plugins_shows_what_was_found_and_what_became_of_it(tmp_path: Path) -> None:
     install_plugin(tmp_path, declares("mine", "other"), plugin="mine", module="module_of_mine")
     install_plugin(tmp_path, "1 / 0", plugin="bad", module="module_of_bad")
-    shown = beside(tmp_path, "plugins", folder=tmp_path, SEQZOO_DISABLE="rnn")
+    shown = beside(tmp_path, "plugins", folder=tmp_path, disable="rnn")
     assert shown.returncode == 0
     lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -332,7 +332,7 @@ def test_plugins_shows_what_was_found_and_what_became_of_it(tmp_path: Path) -> N
     assert "broken" in row["bad"]
     assert "ZeroDivisionError" in row["bad"]
     assert "disabled" in row["rnn"]
-    done = beside(tmp_path, "plugins", "--json", folder=tmp_path, SEQZOO_DISABLE="rnn")
+    done = beside(tmp_path, "plugins", "--json", folder=tmp_path, disable="rnn")
     found = {each["plugin"]: each for each in json.loads(done.stdout)}
     assert {name: found[name]["status"] for name in ("mine", "bad", "rnn", "gru")} == {
         "mine": "loaded", "bad": "broken", "rnn": "disabled", "gru": "loaded",

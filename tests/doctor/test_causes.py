@@ -7,9 +7,9 @@ from graphlib import TopologicalSorter
 
 from seqzoo.doctor.causes import EXPLAINS, GATES
 from seqzoo.doctor.checks import all_checks
-from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.registry import load_registry
 
-CHECKS = {each.name: each for each in all_checks(Registry())}
+CHECKS = {each.name: each for each in all_checks(load_registry())}
 
 
 def test_every_built_in_check_is_in_the_table_and_reads_it() -> None:

@@ -58,7 +58,7 @@ CHANGES: dict[str, tuple[str, Callable[[], Any], str]] = {
     ),
     "numpy's seed": (
         "import numpy; numpy.random.seed(3)",
-        lambda: np.random.get_state()[1].tolist(),
+        lambda: np.random.get_state(legacy=False)["state"]["key"].tolist(),
         "numpy's random generator",
     ),
     "Python's seed": (
@@ -234,6 +234,23 @@ import torch
 print(torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled())
 print(*registry.remarks, sep="\\n")
 """
+
+
+def test_the_built_in_plugins_import_no_torch_and_change_nothing(tmp_path: Path) -> None:
+    program = (
+        "import seqzoo\n"
+        "for found in seqzoo.load_registry().found:\n"
+        "    if found.owner.is_built_in:\n"
+        "        print(found.status, found.visit.imported_torch, found.visit.changed)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(PYTHONPATH=os.pathsep.join(sys.path)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert set(done.stdout.splitlines()) == {"loaded False ()"}, done.stderr
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])

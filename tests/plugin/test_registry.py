@@ -133,7 +133,18 @@ def test_a_damaged_table_of_one_distribution_leaves_the_others_usable(
     registry = load_registry()
     assert everything(registry) == before
     (broken,) = [b for b in registry.broken if b.owner.distribution == "seqzoo-mangled"]
+    assert [f.status for f in registry.found if f.owner == broken.owner] == ["broken"]
     assert "SEQZOO_DISABLE" not in str(broken)
+
+
+def test_strict_mode_is_not_about_damaged_packages_that_may_have_no_plugin(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(None, plugin="mangled")
+    (information,) = tmp_path.glob("*.dist-info")
+    (information / "entry_points.txt").write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setenv("SEQZOO_STRICT_PLUGINS", "1")
+    assert "gru" in load_registry().names("architecture")
 
 
 @pytest.mark.parametrize("value", ["", "0"])

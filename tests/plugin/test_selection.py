@@ -38,6 +38,15 @@ def test_a_load_only_list_leaves_out_all_other_plugins_but_not_the_built_in_ones
     assert found.remarks == []
 
 
+@pytest.mark.parametrize("variable", ["SEQZOO_DISABLE", "SEQZOO_LOAD_PLUGINS"])
+def test_a_name_that_is_missing_because_its_plugin_is_disabled_is_explained(
+    install: Install, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    install(declares("one"), plugin="one")
+    monkeypatch.setenv(variable, "one" if variable == "SEQZOO_DISABLE" else "")
+    assert "plugin 'one' is disabled" in load_registry().explain_missing("architecture", "one")
+
+
 def test_disabling_is_stronger_than_loading(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:

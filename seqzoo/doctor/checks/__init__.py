@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from importlib import import_module
-from pkgutil import iter_modules
 
-from seqzoo.doctor.causes import with_causes
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
@@ -19,19 +16,8 @@ GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "e
 
 
 def all_checks(registry: Registry) -> list[Check]:
-    """Our own, one in each module of a group's folder, and those of plugins, by group and rank.
-
-    A plugin that declares a check with the name of one of ours is listed in `registry.broken`.
-    """
-    own = [
-        with_causes(import_module(module.name).CHECK)
-        for group in GROUPS
-        for module in iter_modules([f"{__path__[0]}/{group}"], f"{__name__}.{group}.")
-        if not module.name.rpartition(".")[2].startswith("_")
-    ]
-    registry.refuse_built_in("check", [check.name for check in own])
-    third_party = [registered.spec for registered in registry.registered("check")]
-    return sorted([*own, *third_party], key=_place)
+    """Our own and those of other plugins, by group and rank."""
+    return sorted((each.spec for each in registry.registered("check")), key=_place)
 
 
 def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
@@ -40,6 +26,10 @@ def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
     Raises UsageError if a name is not a check.
     """
     checks = all_checks(registry)
+    if not checks:
+        raise UsageError(
+            "no check is installed; take 'doctor' out of SEQZOO_DISABLE, or install seqzoo again."
+        )
     names = [check.name for check in checks]
     wanted: set[str] = set()
     for name in only:
@@ -51,10 +41,10 @@ def select_checks(registry: Registry, only: Sequence[str] = ()) -> list[Check]:
     return [check for check in checks if not only or check.name in wanted]
 
 
-def check_table() -> str:
+def check_table(registry: Registry) -> str:
     """The built-in checks as Markdown: name, what is healthy, whether the quick mode runs it."""
     lines = ["", "| check | healthy is | quick |", "|---|---|---|"]
-    for check in all_checks(Registry()):
+    for check in all_checks(registry):
         quick = "yes" if check.is_quick else ""
         lines.append(f"| `{check.name}` | {check.summary} | {quick} |")
     return "\n".join(lines) + "\n\n"

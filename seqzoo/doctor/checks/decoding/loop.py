@@ -25,11 +25,11 @@ from seqzoo.doctor.checks.decoding._written import (
 )
 from seqzoo.doctor.subject import Subject
 from seqzoo.model.chain import Chain
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contexts import SamplerContext
 from seqzoo.runs.build import build_chain
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _LENGTH = 600
 
@@ -106,13 +106,3 @@ def _sampling(seed: int) -> Callable[[Tensor, Tensor], int]:
     return lambda logits, _: int(
         torch.multinomial(logits.double().softmax(-1), 1, generator=generator)
     )
-
-
-CHECK = Check(
-    name="decoding.loop",
-    summary="generated text is not a loop",
-    examine=examine,
-    rank=10,
-    is_quick=False,
-    source="Holtzman et al. 2020, arXiv:1904.09751",
-)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -50,11 +50,3 @@ def _differing(subject: Subject) -> list[str]:
         ("threads", then["threads"], now["threads"]),
     ]
     return [f"{name} {old}, here {new}" for name, old, new in pairs if old != new]
-
-
-CHECK = Check(
-    name="environment.determinism",
-    summary="runs can be repeated bit for bit",
-    examine=examine,
-    rank=30,
-)

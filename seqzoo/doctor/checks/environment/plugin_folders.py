@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -60,11 +60,3 @@ def _plugins_in(package: str) -> Iterator[str]:
                 text = source.read_text(encoding="utf-8", errors="replace")
                 if "hookimpl" in text and "seqzoo" in text:
                     yield f"{package}.{path.stem}"
-
-
-CHECK = Check(
-    name="environment.plugin_folders",
-    summary="every plugin next to the others has an entry point",
-    examine=examine,
-    rank=50,
-)

@@ -7,10 +7,10 @@ none imports torch or takes long while it is declared, and none changed a settin
 from __future__ import annotations
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.registry import PLUGIN_KINDS
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -25,11 +25,3 @@ def examine(subject: Subject) -> Outcome:
             numbers={"broken": len(registry.broken), "remarks": len(remarks)},
         )
     return Outcome.passed(f"{count} declarations, none broken", broken=0)
-
-
-CHECK = Check(
-    name="environment.plugins",
-    summary="every installed plugin can be loaded, and changes no shared setting",
-    examine=examine,
-    rank=40,
-)

@@ -14,9 +14,9 @@ from seqzoo import cores as machine
 from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Subject
 from seqzoo.model.threads import counted
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -43,11 +43,3 @@ def usable_cores() -> int:
     """Cores that this process may use at the same time, at least 1."""
     cores, limit = len(machine.usable_cores()), machine.core_limit()
     return cores if limit is None else min(cores, machine.whole_cores(limit))
-
-
-CHECK = Check(
-    name="environment.threads",
-    summary="every thread has a core",
-    examine=examine,
-    rank=20,
-)

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -32,11 +32,3 @@ def examine(subject: Subject) -> Outcome:
             remedy="Install a CUDA build of torch (https://pytorch.org/get-started/locally).",
         )
     return Outcome.passed(stated)
-
-
-CHECK = Check(
-    name="environment.torch",
-    summary="torch can use what the machine has",
-    examine=examine,
-    rank=10,
-)

@@ -28,9 +28,9 @@ from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.model.runtime import in_inference_mode
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _CLEAR_BITS = 0.05
 _ENOUGH_UPDATES = 500
@@ -124,12 +124,3 @@ def entropies(tokens: npt.NDArray[Any]) -> tuple[float, float]:
 def _bits(counts: Counter[Any]) -> float:
     total = counts.total()
     return -sum(n / total * math.log2(n / total) for n in counts.values())
-
-
-CHECK = Check(
-    name="memory.carry",
-    summary="the carried state is used, also in long texts",
-    examine=examine,
-    rank=30,
-    is_quick=False,
-)

@@ -18,9 +18,9 @@ from seqzoo.doctor.checks._shared import advice, real_text
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
 from seqzoo.doctor.checks.memory._tuned import TUNED
 from seqzoo.doctor.subject import Subject, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _ENOUGH_BYTES = 6
 _FAINT = 0.01
@@ -109,12 +109,3 @@ def _cut_inside(change: float) -> Outcome:
         "over time, and detach only between batches.",
         numbers={"influence_1": change},
     )
-
-
-CHECK = Check(
-    name="memory.horizon",
-    summary="the gradient reaches far enough back to learn a word",
-    examine=examine,
-    rank=10,
-    source="Williams and Peng 1990; Pascanu et al. 2013, arXiv:1211.5063",
-)

@@ -18,9 +18,9 @@ from torch import Tensor
 from seqzoo.doctor.checks._shared import adam_update, advice, without_dropout
 from seqzoo.doctor.checks.memory._reach import influences
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _LAGS = (2, 1)
 _ALPHABET = 4
@@ -85,13 +85,3 @@ def _learn(subject: Subject, alphabet: Tensor, length: int, lag: int) -> tuple[f
         hits.append(float((logits.argmax(-1) == targets).float().mean()))
     last = hits[-1:] if hits[-1] > _KNOWN else hits[-10:]
     return sum(last) / len(last), len(hits)
-
-
-CHECK = Check(
-    name="memory.lag",
-    summary="the architecture learns to remember a token",
-    examine=examine,
-    rank=20,
-    is_quick=False,
-    source="Hochreiter and Schmidhuber 1997, section 5",
-)

@@ -18,9 +18,9 @@ from torch import Tensor
 from seqzoo.doctor.checks._shared import real_text
 from seqzoo.doctor.checks.memory._gates import activations
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _END = 0.02
 _ALWAYS = 0.99
@@ -71,13 +71,3 @@ def _ends(name: str, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     bottom = -1 + _END if name.endswith("tanh") else _END
     low, high = values < bottom, values > 1 - _END
     return low.double(), high.double(), torch.logical_or(low, high).double()
-
-
-CHECK = Check(
-    name="memory.saturation",
-    summary="gates are not stuck at one end",
-    examine=examine,
-    rank=40,
-    is_quick=False,
-    source="Karpathy et al. 2015, arXiv:1506.02078",
-)

@@ -25,9 +25,9 @@ from seqzoo.doctor.checks.model._passes import (
 )
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -90,11 +90,3 @@ def _reach(
         changed = changed_places(after, before, tolerance)[:place].nonzero().flatten()
         distances |= {place - int(at) for at in changed}
     return (min(distances), max(distances)) if distances else (1, length - 1)
-
-
-CHECK = Check(
-    name="model.causality",
-    summary="no logits depend on tokens that come after them",
-    examine=examine,
-    rank=50,
-)

@@ -20,10 +20,10 @@ from seqzoo.doctor.checks.model._passes import length_for, listed, logits_of, wi
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of, or_none
 from seqzoo.model import state as states
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import SequenceModel, State
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def examine(subject: Subject) -> Outcome:
     except _Broken as found:
         return _failed(f"{found}{_number_of_rows(subject)}", found.remedy)
     except Unusable as reason:
-        if reason.reported_by != CHECK.name:
+        if reason.reported_by != "model.contract":
             raise
         said = f"{str(reason).partition(',')[0]}: {cause_of(reason.__cause__ or reason)}"
         return _failed(f"{said}{_number_of_rows(subject)}")
@@ -171,11 +171,3 @@ def _failed(seen: str, remedy: str = "") -> Outcome:
         or "Fix what the message names. A module maps tokens (B, T) and a state, None for an empty "
         "one, to logits (B, T, V) and the next state; examine(forward=...) adapts another module.",
     )
-
-
-CHECK = Check(
-    name="model.contract",
-    summary="the model can be built, called and trained",
-    examine=examine,
-    rank=10,
-)

@@ -14,9 +14,9 @@ from seqzoo.doctor.checks.model._passes import length_for, seeded
 from seqzoo.doctor.evidence.network import mean_nats
 from seqzoo.doctor.subject import Subject
 from seqzoo.model import state as states
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _UPDATES = 3
 _REFUSALS = ("backward through the graph a second time", "modified by an inplace operation")
@@ -61,12 +61,3 @@ def _failed(update: int) -> Outcome:
         "detach what is kept: self.state = state.detach().",
         numbers={"update": float(update)},
     )
-
-
-CHECK = Check(
-    name="model.detached",
-    summary="an update does not reach back into the one before",
-    examine=examine,
-    rank=90,
-    source="Williams and Peng 1990, truncated backpropagation through time",
-)

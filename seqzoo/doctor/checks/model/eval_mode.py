@@ -29,10 +29,10 @@ from seqzoo.doctor.checks.model._passes import (
 )
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import State
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _WHY = (
     "Dropout that is left on makes every score worse and different each time, and damages the "
@@ -116,11 +116,3 @@ def _has_random_first_state(network: Network, tokens: Tensor) -> bool:
         state = after if state is None else state
         passes.append(logits.cpu().double())
     return difference(*passes[1:]) <= rounding(network)
-
-
-CHECK = Check(
-    name="model.eval_mode",
-    summary="eval mode is deterministic",
-    examine=examine,
-    rank=70,
-)

@@ -26,11 +26,11 @@ from seqzoo.doctor.checks.model._passes import (
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.scoring.nats import nats_of
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _ROWS = 4
 _PIECES = 8
@@ -92,11 +92,3 @@ def _text(subject: Subject, length: int) -> tuple[Tensor, Tensor]:
 def _nats(network: Network, inputs: Tensor, targets: Tensor, length: int) -> Tensor:
     """(B, T) code lengths, read in pieces of `length`."""
     return nats_of(logits_of(network, torch.split(inputs, length, 1)), targets)
-
-
-CHECK = Check(
-    name="model.evaluation",
-    summary="a score depends neither on chunks nor on the batch",
-    examine=examine,
-    rank=130,
-)

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, seeded
 from seqzoo.doctor.subject import Subject, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -92,11 +92,3 @@ def _autocast(subject: Subject) -> tuple[str, AbstractContextManager[Any]]:
         device = subject.network.device.type
         return precision, torch.autocast(device, dtype=torch.bfloat16)
     return precision, contextlib.nullcontext()
-
-
-CHECK = Check(
-    name="model.finite",
-    summary="logits, loss and gradients are finite",
-    examine=examine,
-    rank=110,
-)

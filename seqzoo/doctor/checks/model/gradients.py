@@ -21,9 +21,9 @@ from seqzoo.doctor.checks.model._passes import length_for, listed
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.errors import DivergedError
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _UPDATES = 4
 _FEW_TOKENS = 8
@@ -147,11 +147,3 @@ def _text(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
         tokens = subject.random_tokens(4, length + 1)
         return tokens[:, :-1], tokens[:, 1:]
     return sample.inputs[:, :length], sample.targets[:, :length]
-
-
-CHECK = Check(
-    name="model.gradients",
-    summary="every parameter has a gradient and moves",
-    examine=examine,
-    rank=100,
-)

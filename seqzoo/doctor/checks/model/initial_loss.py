@@ -20,11 +20,11 @@ import torch
 from seqzoo.doctor.checks.model._passes import length_for, logits_of
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.subject import Subject, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.scoring.nats import nats_of
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _ROWS = 16
 
@@ -83,12 +83,3 @@ def _prepares(module: torch.nn.Module) -> bool:
         isinstance(module, SequenceModel)
         and type(module).before_training is not SequenceModel.before_training
     )
-
-
-CHECK = Check(
-    name="model.initial_loss",
-    summary="an untrained model gives uniform guesses",
-    examine=examine,
-    rank=30,
-    source="Karpathy, A Recipe for Training Neural Networks, 2019",
-)

@@ -19,9 +19,9 @@ from seqzoo.doctor.checks.model._outputs import (
 )
 from seqzoo.doctor.checks.model._passes import length_for, logits_of, without_zeros
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _AXES = ("the rows", "time", "the vocabulary")
 _WHY = (
@@ -81,12 +81,3 @@ def _normalised_over(axis: int, figures: dict[str, float]) -> Outcome:
         "output of the last linear layer. Without dim torch uses axis 0 of (B, T, V), the rows.",
         numbers=figures,
     )
-
-
-CHECK = Check(
-    name="model.logits",
-    summary="the outputs are logits, not probabilities",
-    examine=examine,
-    rank=20,
-    source="torch.nn.CrossEntropyLoss: the input is expected to contain unnormalised logits",
-)

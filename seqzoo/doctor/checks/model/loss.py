@@ -29,9 +29,9 @@ from seqzoo.doctor.checks.model._outputs import (
 )
 from seqzoo.doctor.checks.model._passes import length_for, logits_of
 from seqzoo.doctor.subject import Subject, Unusable, cause_of, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _WHY = "Training follows the gradient of this number, and of nothing else."
 _REMEDY = (
@@ -157,11 +157,3 @@ def _named(factor: float, sizes: dict[str, int]) -> str:
 
 def _failed(seen: str, remedy: str, figures: Mapping[str, float] | None = None) -> Outcome:
     return Outcome.failed(seen, why=_WHY, remedy=remedy, numbers=figures or {})
-
-
-CHECK = Check(
-    name="model.loss",
-    summary="the loss is the mean cross-entropy",
-    examine=examine,
-    rank=40,
-)

@@ -22,9 +22,9 @@ from seqzoo.doctor.checks.model._passes import (
     without_zeros,
 )
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _KEPT, _REPLACED = [0, 3], [1, 2]
 
@@ -65,12 +65,3 @@ def examine(subject: Subject) -> Outcome:
         "(B, T) and (T, B).",
         numbers=figures,
     )
-
-
-CHECK = Check(
-    name="model.rows",
-    summary="a row's logits do not depend on the other rows",
-    examine=examine,
-    rank=60,
-    source="Ioffe and Szegedy 2015, arXiv:1502.03167, section 3.1, on batch statistics",
-)

@@ -26,10 +26,10 @@ from seqzoo.doctor.checks.model._passes import (
     without_zeros,
 )
 from seqzoo.doctor.subject import Subject, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import SequenceModel
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -84,11 +84,3 @@ def _stateless(subject: Subject, seen: str, figures: dict[str, float]) -> Outcom
         "draw windows at random and pass carry_state=False.",
         numbers={**figures, "continued": continued},
     )
-
-
-CHECK = Check(
-    name="model.state",
-    summary="text read in pieces gives the same logits as text read at once",
-    examine=examine,
-    rank=80,
-)

@@ -22,10 +22,10 @@ from seqzoo.doctor.checks.model._passes import (
     without_zeros,
 )
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import SequenceModel
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -87,11 +87,3 @@ def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 def _modes(module: nn.Module) -> dict[str, bool]:
     return {name or "the model": part.training for name, part in module.named_modules()}
-
-
-CHECK = Check(
-    name="model.untouched",
-    summary="scoring leaves the model as it was",
-    examine=examine,
-    rank=120,
-)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.checks._shared import advice, real_text, run_over
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _STILL = 1e-3
 _MOST = 0.1
@@ -71,13 +71,3 @@ def last_hidden(subject: Subject) -> Tensor | None:
     # A loop over time calls the head once for each token.
     same = [part.flatten(0, -2) for part in given if part.shape == given[-1].shape]
     return torch.cat(same if len(same) == inputs.shape[1] else same[-1:]).cpu().double()
-
-
-CHECK = Check(
-    name="optimisation.dead_units",
-    summary="the units of the last hidden layer vary",
-    examine=examine,
-    rank=50,
-    is_quick=False,
-    source="He et al. 2015, arXiv:1502.01852",
-)

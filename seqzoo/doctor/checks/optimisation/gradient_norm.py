@@ -15,9 +15,9 @@ import numpy as np
 
 from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _SPIKE = 30.0
 _FEWEST = 20
@@ -71,13 +71,3 @@ def examine(subject: Subject) -> Outcome:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.1g}")
-
-
-CHECK = Check(
-    name="optimisation.gradient_norm",
-    summary="gradients arrive, and none is much larger than the others",
-    examine=examine,
-    rank=30,
-    is_quick=False,
-    source="Pascanu et al. 2013, arXiv:1211.5063",
-)

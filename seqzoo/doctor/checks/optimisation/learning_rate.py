@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.errors import DivergedError
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _UPDATES = 60
 _RANGE_SHARE = 0.75
@@ -157,13 +157,3 @@ def _changes(subject: Subject, factor: float) -> tuple[str, ...]:
     section = subject.recipe.train.optimizer
     rates = ["learning_rate"] + ["matrix_learning_rate"] * (section.name == "muon")
     return tuple(f"train.optimizer.{rate}={getattr(section, rate) * factor:.2g}" for rate in rates)
-
-
-CHECK = Check(
-    name="optimisation.learning_rate",
-    summary="the learning rate has the right order of magnitude",
-    examine=examine,
-    rank=20,
-    is_quick=False,
-    source="Smith 2017, arXiv:1506.01186",
-)

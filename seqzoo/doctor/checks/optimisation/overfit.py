@@ -20,9 +20,9 @@ from torch import Tensor
 from seqzoo.doctor.checks._shared import adam_update, advice, real_text, without_dropout
 from seqzoo.doctor.evidence.network import mean_nats
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _LEARNT = 0.1
 _ENOUGH = 0.25
@@ -91,12 +91,3 @@ def lowest_nats(inputs: Tensor, targets: Tensor) -> float:
 def _entropy(tokens: list[int]) -> float:
     shares = [count / len(tokens) for count in Counter(tokens).values()]
     return -sum(share * math.log(share) for share in shares)
-
-
-CHECK = Check(
-    name="optimisation.overfit",
-    summary="the network can learn one small batch by heart",
-    examine=examine,
-    rank=10,
-    source="Karpathy 2019, A recipe for training neural networks",
-)

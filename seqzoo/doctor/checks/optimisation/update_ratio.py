@@ -13,9 +13,9 @@ import numpy as np
 
 from seqzoo.doctor.checks._shared import advice
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _LARGEST = 0.5
 _SMALLEST = 1e-6
@@ -57,13 +57,3 @@ def examine(subject: Subject) -> Outcome:
         ),
         numbers=numbers,
     )
-
-
-CHECK = Check(
-    name="optimisation.update_ratio",
-    summary="updates move every matrix, and none too far",
-    examine=examine,
-    rank=40,
-    is_quick=False,
-    source="Karpathy 2015, CS231n: ratio of weights and updates",
-)

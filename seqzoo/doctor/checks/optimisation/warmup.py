@@ -11,10 +11,10 @@ rate is never used. How many updates fit in a budget of seconds is not known in 
 from __future__ import annotations
 
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.recipes.sections import TrainSection
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _MOST = 0.5
 _USUAL = 0.1
@@ -79,12 +79,3 @@ def _updates_per_byte(section: TrainSection, bytes_per_token: float) -> float:
             shares[stage.length] = shares.get(stage.length, 0.0) + end - stage.start
     bytes_of_one_step = section.batch_size * section.accumulation_steps * bytes_per_token
     return sum(share / length for length, share in shares.items()) / bytes_of_one_step
-
-
-CHECK = Check(
-    name="optimisation.warmup",
-    summary="the warm-up ends well before the budget",
-    examine=examine,
-    rank=15,
-    source="Goyal et al. 2017, arXiv:1706.02677",
-)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from seqzoo.doctor.checks._shared import contiguous_lanes, or_contiguous_lanes
 from seqzoo.doctor.checks._shares import share_of_repeats
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -44,12 +44,3 @@ def examine(subject: Subject) -> Outcome:
         },
         read_more="docs/answer.md",
     )
-
-
-CHECK = Check(
-    name="stream.aliasing",
-    summary="batches keep their content after they are handed out",
-    examine=examine,
-    rank=10,
-    source="Keras 1 fit_generator queued references, not copies",
-)

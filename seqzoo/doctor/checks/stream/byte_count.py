@@ -10,9 +10,9 @@ import numpy as np
 
 from seqzoo.doctor.checks.stream._byte_samples import byte_samples
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -37,11 +37,3 @@ def examine(subject: Subject) -> Outcome:
         "len(decode([id])), 0 for a part of a symbol.",
         numbers={"factor": factor},
     )
-
-
-CHECK = Check(
-    name="stream.byte_count",
-    summary="the tokenizer counts the bytes of its tokens",
-    examine=examine,
-    rank=80,
-)

@@ -17,10 +17,10 @@ from seqzoo.doctor.checks.stream._offsets import is_clear
 from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _CLEAR = 0.9
 
@@ -84,11 +84,3 @@ def _kind(recording: Recording) -> tuple[str, str]:
 def _next(batch: Batch, *, numbered: bool) -> Tensor:
     """(B,) the token that follows each row."""
     return batch.inputs[:, -1] + 1 if numbered else batch.targets[:, -1]
-
-
-CHECK = Check(
-    name="stream.continuity",
-    summary="rows continue from batch to batch if the state is carried",
-    examine=examine,
-    rank=30,
-)

@@ -17,10 +17,10 @@ from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Subject, Unusable, cause_of, or_none
 from seqzoo.doctor.subjects.code_batches import OneTargetPerRow
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -29,7 +29,7 @@ def examine(subject: Subject) -> Outcome:
         queued = subject.queued_recording
         batches = [first, *alone.batches, *(queued.batches if queued else ())]
     except Unusable as reason:
-        if reason.reported_by != CHECK.name:
+        if reason.reported_by != "stream.contract":
             raise
         if isinstance(cause := reason.__cause__ or reason, OneTargetPerRow):
             return _one_target_a_row(str(cause))
@@ -120,11 +120,3 @@ def _without_rows(share: float, size: int) -> Outcome:
         remedy="Give sequences a batch axis, x[None] and y[None], or better several rows, "
         "text[: B * N].reshape(B, N), and take T columns of it for each batch.",
     )
-
-
-CHECK = Check(
-    name="stream.contract",
-    summary="batches can be read, and contain token ids",
-    examine=examine,
-    rank=1,
-)

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from seqzoo.doctor.checks.stream._hashes import found_in, hashes_of_rows
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.span import Span
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _WIDTH = 64
 _MOST_WINDOWS = 20_000
@@ -62,12 +62,3 @@ def _sample(span: Span) -> npt.NDArray[Any]:
         return np.empty(0, dtype=np.uint64)
     starts = np.linspace(0, count - 1, min(count, _MOST_WINDOWS)).astype(np.int64)
     return hashes_of_rows(span.bytes[starts[:, None] + np.arange(_WIDTH)])
-
-
-CHECK = Check(
-    name="stream.overlap",
-    summary="held-out text does not occur in the training part",
-    examine=examine,
-    rank=60,
-    source="Lee et al. 2022, arXiv:2107.06499",
-)

@@ -24,10 +24,10 @@ from seqzoo.doctor.checks.stream._offsets import is_clear, joined_rows
 from seqzoo.doctor.checks.stream._overlap import rows_behind_another
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Subject, or_none
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _MOST_REPEATS = 0.05
 _MOST_EQUAL_ROWS = 0.5
@@ -159,11 +159,3 @@ def _overlap(subject: Subject, recording: Recording, by: int, numbers: dict[str,
         changes=contiguous_lanes(subject),
         numbers=numbers,
     )
-
-
-CHECK = Check(
-    name="stream.repeats",
-    summary="batches do not repeat each other within an epoch",
-    examine=examine,
-    rank=20,
-)

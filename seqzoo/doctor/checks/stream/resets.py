@@ -18,10 +18,10 @@ from seqzoo.doctor.checks.stream._offsets import is_clear
 from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording, record
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _BATCHES = 40
 _MOST_NEEDLESS = 0.05
@@ -121,11 +121,3 @@ def _missing(subject: Subject, missing: int, jumps: int, numbers: dict[str, floa
         changes=contiguous_lanes(subject),
         numbers=numbers,
     )
-
-
-CHECK = Check(
-    name="stream.resets",
-    summary="the state is reset where the text jumps and nowhere else",
-    examine=examine,
-    rank=40,
-)

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from seqzoo.doctor.checks.stream._byte_samples import byte_samples
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Tokenizer
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
@@ -61,11 +61,3 @@ def _loss(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> str:
 
 def _shown(value: Any) -> str:
     return repr(bytes([int(value)]))[1:]
-
-
-CHECK = Check(
-    name="stream.round_trip",
-    summary="the tokenizer gives back every byte",
-    examine=examine,
-    rank=70,
-)

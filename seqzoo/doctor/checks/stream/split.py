@@ -22,9 +22,9 @@ from seqzoo.doctor.checks.stream._hashes import found_in, hashes_of_rows
 from seqzoo.doctor.checks.stream._offsets import joined_rows
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _WIDTH = 32
 _MOST_WINDOWS = 1024
@@ -117,11 +117,3 @@ def _windows(recording: Recording) -> npt.NDArray[Any]:
     windows = torch.cat(pieces).numpy()
     kept = np.linspace(0, len(windows) - 1, min(len(windows), _MOST_WINDOWS)).astype(np.int64)
     return windows[kept]
-
-
-CHECK = Check(
-    name="stream.split",
-    summary="training reads only the training part",
-    examine=examine,
-    rank=50,
-)

@@ -20,9 +20,9 @@ from seqzoo.doctor.checks.stream._offsets import OFFSETS, is_clear, shares_by_of
 from seqzoo.doctor.checks.stream._other_rows import across_rows
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _MOST = 0.95
 _MOST_AT_EACH_PLACE = 0.9
@@ -153,11 +153,3 @@ def _bits(text: np.ndarray, offset: int, inputs: np.ndarray, targets: np.ndarray
     counts = np.bincount(first * 256 + second, minlength=1 << 16).reshape(256, 256) + 1 / 256
     chances = counts / counts.sum(1, keepdims=True)
     return float(-np.log2(chances[inputs, targets]).mean())
-
-
-CHECK = Check(
-    name="stream.targets",
-    summary="each target is the token right after its input",
-    examine=examine,
-    rank=25,
-)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from seqzoo.doctor.checks.verdict._curve import run_curve, training_loss, training_steps
 from seqzoo.doctor.subject import Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _NOISE_BITS = 0.02
 
@@ -43,11 +43,3 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)
-
-
-CHECK = Check(
-    name="verdict.overfitting",
-    summary="validation loss falls as long as training loss does",
-    examine=examine,
-    rank=20,
-)

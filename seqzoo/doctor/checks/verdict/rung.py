@@ -21,10 +21,10 @@ from __future__ import annotations
 from seqzoo.doctor.checks.verdict._curve import Curve, curve_of
 from seqzoo.doctor.evidence.measure import measure_swapped
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 from seqzoo.results.ladder import Rung
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _ENOUGH_UPDATES = 500
 _NEAR = 0.04
@@ -131,13 +131,3 @@ def _has_stopped_early(subject: Subject, curve: Curve) -> bool:
         and fallen is not None
         and fallen < 0.01
     )
-
-
-CHECK = Check(
-    name="verdict.rung",
-    summary="the model is above the low rungs of the ladder, or is still improving",
-    examine=examine,
-    rank=10,
-    is_quick=False,
-    source="Chen and Goodman 1999, doi:10.1006/csla.1999.0128",
-)

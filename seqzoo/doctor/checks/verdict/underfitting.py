@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from seqzoo.doctor.checks.verdict._curve import training_loss, training_steps
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _CONTEXT = 3
 _LEAST_LINES = 6
@@ -46,11 +46,3 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)
-
-
-CHECK = Check(
-    name="verdict.underfitting",
-    summary="training loss falls below that of a short n-gram table",
-    examine=examine,
-    rank=30,
-)

@@ -14,9 +14,9 @@ import math
 
 from seqzoo.doctor.checks.verdict._curve import require_run, run_curve, training_steps
 from seqzoo.doctor.subject import Missing, Subject
-from seqzoo.plugin.check import Check, Outcome
+from seqzoo.plugin.check import Outcome
 
-__all__ = ["CHECK"]
+__all__ = ["examine"]
 
 _WINDOW = 0.2
 _RATE_LEFT = 0.2
@@ -84,11 +84,3 @@ def _is_finished(subject: Subject) -> bool:
         steps=spent.steps, bytes=spent.bytes, epochs=epochs, seconds=spent.seconds
     )
     return share >= 1
-
-
-CHECK = Check(
-    name="verdict.undertrained",
-    summary="the budget was enough for the model to stop learning",
-    examine=examine,
-    rank=40,
-)
