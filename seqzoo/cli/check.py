@@ -66,8 +66,9 @@ def check(
         _print_laws(bound, as_json=as_json)
         return
     from seqzoo.cli.check_report import as_data, findings_of, plain, print_report
-    from seqzoo.terminal.console import messages, results, write_data
+    from seqzoo.terminal.console import messages, results
     from seqzoo.terminal.progress import meter
+    from seqzoo.terminal.streams import write_data
 
     tried: list[tuple[BoundLaw, Tried]] = []
     with meter("check", messages()) as display:
@@ -173,7 +174,8 @@ def _names(law: BoundLaw) -> tuple[str, str, str]:
 def _print_laws(bound: list[BoundLaw], *, as_json: bool) -> None:
     from rich.table import Table
 
-    from seqzoo.terminal.console import results, write_data
+    from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
     laws = {each.law.name: each.law for each in bound}.values()
     if as_json:
