@@ -41,7 +41,6 @@ if TYPE_CHECKING:
         State,
         Stream,
         Tokenizer,
-        Tracker,
     )
     from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.hooks import hookimpl
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
         TokenizerSpec,
         TrackerSpec,
     )
+    from seqzoo.plugin.tracker import RunEnd, Tracker
     from seqzoo.recipes.load import Recipe, recipe
     from seqzoo.results.result import Result
     from seqzoo.runs.api import open_run, resume, run
@@ -86,7 +86,6 @@ _HOMES = {
         "State",
         "Stream",
         "Tokenizer",
-        "Tracker",
     ),
     "plugin.corpus": ("Corpus",),
     "doctor.examine": ("examine",),
@@ -115,6 +114,7 @@ _HOMES = {
         "TokenizerSpec",
         "TrackerSpec",
     ),
+    "plugin.tracker": ("RunEnd", "Tracker"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -141,6 +141,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Run",
+    "RunEnd",
     "Sampler",
     "SamplerContext",
     "SamplerSpec",

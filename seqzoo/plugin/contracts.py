@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo.plugin.corpus import Corpus
+from seqzoo.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -211,14 +212,3 @@ class Sampler(ABC):
 
     history_length: int = 0
     """How many of the last tokens `history` must contain; 0 for none."""
-
-
-class Tracker(ABC):
-    """An output for the metrics of one run."""
-
-    @abstractmethod
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Receive one line of metrics. Steps never decrease within one process."""
-
-    def close(self) -> None:  # noqa: B027 (most trackers have nothing to close)
-        """Called at the end of the run, also when it is interrupted."""

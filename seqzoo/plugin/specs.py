@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         TokenizerContext,
         TrackerContext,
     )
-    from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer
+    from seqzoo.plugin.tracker import Tracker
 
 __all__ = [
     "SPLITS",
