@@ -176,9 +176,10 @@ class Trackers:
             waited = time.monotonic() - began
             for tracker in waiting:
                 tracker.exchange()
-                limit = _LEAST_SECONDS if tracker.silent_seconds > _MOST_SECONDS else _MOST_SECONDS
+                silent = tracker.silent_seconds
+                limit = _LEAST_SECONDS if silent > _MOST_SECONDS else _MOST_SECONDS
                 if waited > limit and tracker.is_running:
-                    tracker.leave_out(f"it did not finish within {limit:.0f} s.")
+                    tracker.leave_out(f"it did not finish; its last answer was {silent:.0f} s ago.")
             if waited > _LEAST_SECONDS and not is_announced:
                 is_announced = True
                 names = ", ".join(each.name for each in waiting)

@@ -34,8 +34,8 @@ class ServiceTracker(Tracker):
             **_own_arguments(options, context, self._module),
         }
         run = self._module.init(**arguments)
-        if url := getattr(run, "url", None):
-            print(f"{context.run_name} is at {url}")
+        if options.module == "wandb" and options.mode == "online":  # whose own output is long
+            print(f"{context.run_name} is at {run.url}")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Send the metrics of a step."""

@@ -48,14 +48,13 @@ class TableTracker(Tracker):
         try:
             with self._path.open(encoding="utf-8", newline="") as file:
                 stored = file.read()
-        except FileNotFoundError:
-            return []
-        whole = stored[: stored.rfind("\n") + 1]
-        try:
+            whole = stored[: stored.rfind("\n") + 1]
             rows = list(csv.DictReader(io.StringIO(whole, newline=""), strict=True))
             if any(None in row for row in rows):
                 raise ValueError("a line has more fields than the first")
             return [row for row in rows if last is None or int(row["step"]) <= last]
+        except FileNotFoundError:
+            return []
         except (csv.Error, KeyError, TypeError, ValueError) as error:
             raise UsageError(
                 f"{self._path} is damaged ({error}); move it away, and resume the run with another "
