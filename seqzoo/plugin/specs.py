@@ -224,7 +224,10 @@ class BaselineSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec(Spec):
-    """An output for metrics: `open(options, context)` gives a `Tracker`."""
+    """An output for metrics: `open(options, context)` gives a `Tracker`.
+
+    `open` and the tracker run in a process of their own, which loads the plugin again.
+    """
 
     kind: ClassVar[str] = "tracker"
     open: Callable[[Any, TrackerContext], Tracker]

@@ -123,9 +123,8 @@ class TrackerProcess:
             self._show_line(line.decode("utf-8", "replace"))
         lines, is_at_end = self._lines(answers)
         for line in lines:
-            answer = json.loads(line)
-            if "failed" in answer:
-                self.leave_out(answer["failed"])
+            if (cause := _failure(line)) or not self._unanswered:
+                self.leave_out(cause or _NO_ANSWER)
                 return
             self._moved_at = time.monotonic()
             self._unanswered.popleft()
@@ -196,3 +195,14 @@ class TrackerProcess:
         for stream in streams:
             with suppress(OSError):
                 stream.close()
+
+
+_NO_ANSWER = "its process wrote into the pipe of the run."
+
+
+def _failure(answer: bytes) -> str:
+    """Why the tracker cannot continue; "" if it can."""
+    try:
+        return str(json.loads(answer).get("failed", ""))
+    except (ValueError, AttributeError):
+        return _NO_ANSWER

@@ -43,18 +43,15 @@ class Trackers:
         self._directory = directory
         self._recipe = recipe
         self._display = display
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._running: list[TrackerProcess] = []
 
     def start(self, step: int) -> None:
-        """Open the trackers, and send what is logged up to `step` and each has not received.
-
-        Raises UsageError if a log of the run is damaged.
-        """
+        """Open the trackers, and send what is logged up to `step` and each has not received."""
         if not self._recipe.trackers:
             return
         try:
-            self._file = self._directory.trackers.open("a+", encoding="utf-8")
+            self._file = self._directory.trackers.open("ab+", buffering=0)
         except OSError as error:
             path = self._directory.trackers
             self._display.warn(f"no tracker is used: {path} cannot be opened: {error.strerror}.")
@@ -64,7 +61,10 @@ class Trackers:
             self._opened(choice, earlier, step=step) for choice in self._recipe.trackers
         ]
         if step > 0:
-            self._send_earlier(step)
+            try:
+                self._send_earlier(step)
+            except SeqzooError as error:
+                self._display.warn(f"trackers do not receive what was logged earlier: {error}")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Send a line of metrics to each; its step is left out."""
@@ -91,8 +91,7 @@ class Trackers:
         # In place, because the file is also the lock. Where it is incomplete, all is sent again.
         with suppress(OSError):
             self._file.truncate(0)
-            self._file.write(json.dumps(stored) + "\n")
-            self._file.flush()
+            self._file.write(json.dumps(stored).encode() + b"\n")
 
     def __enter__(self) -> Trackers:
         return self
@@ -196,7 +195,7 @@ def _text(step: int, name: str, text: bytes) -> dict[str, Any]:
     return {"step": step, "name": name, "text": text.decode("utf-8", "replace")}
 
 
-def _read(file: IO[str]) -> list[dict[str, Any]]:
+def _read(file: IO[bytes]) -> list[dict[str, Any]]:
     """What `save` stored; nothing if that is not complete."""
     try:
         file.seek(0)

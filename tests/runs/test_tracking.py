@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import warnings
 from pathlib import Path
@@ -201,7 +202,7 @@ def test_a_tracker_that_only_the_registry_of_this_process_has_is_reported(tmp_pa
     class Here:
         @hookimpl
         def register_trackers(self) -> list[TrackerSpec]:
-            return [TrackerSpec(name="here", summary="in memory", open=lambda *_: None)]  # type: ignore[arg-type,return-value]
+            return [TrackerSpec(name="here", summary="in memory", open=lambda *_: None)]  # type: ignore[arg-type]
 
     registry = load_registry()
     registry.add(Here(), Owner("here"))
@@ -300,3 +301,53 @@ def test_values_arrive_as_they_were_logged(watched: seqzoo.Run) -> None:
     assert type(first["bytes"]) is int
     assert math.isfinite(first["bits_per_byte"])
     assert "step" not in first
+
+
+def test_ctrl_c_ends_the_wait_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: seqzoo.Run
+) -> None:
+    def press(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tracking.Trackers, "_wait", press)
+    done, warned = run_with(tmp_path, tracker(where="finish", how="block"))
+    assert sha256_of(done) == sha256_of(alone)
+    (sentence,) = warned
+    assert sentence.endswith("it had not finished when the wait for it was ended.")
+
+
+def test_a_tracker_that_writes_into_the_pipe_is_left_out(tmp_path: Path) -> None:
+    done, warned = run_with(tmp_path, tracker(where="log", how="write_everywhere"))
+    (sentence,) = warned
+    assert "its process wrote into the pipe of the run." in sentence
+    assert done.result is not None
+
+
+@pytest.mark.parametrize("damage", ["", "[", "{}", '[{"name": "received"}]', "\xff"])
+def test_where_the_record_is_damaged_everything_is_sent_again(
+    damage: str, watched: seqzoo.Run, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(watched.path, tmp_path / "small"))
+    (copy / "trackers.json").write_text(damage)
+    again = seqzoo.resume(copy, {"description": "other"})
+    assert logged_steps(again) == [*STEPS, *STEPS]
+    assert json.loads((copy / "trackers.json").read_text())[0]["step"] == 60
+
+
+def test_a_damaged_log_is_reported_and_does_not_end_the_run(
+    watched: seqzoo.Run, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(watched.path, tmp_path / "small"))
+    metrics = copy / "metrics.jsonl"
+    metrics.write_bytes(b"?" + metrics.read_bytes()[1:])
+    with pytest.warns(seqzoo.SeqzooWarning, match="do not receive what was logged earlier: .*:1:"):
+        done = seqzoo.resume(copy, {"trackers": [tracker(file="later.jsonl")]})
+    assert calls(done, "later.jsonl")[-1] == ["close"]
+
+
+def test_no_tracker_is_used_where_their_record_cannot_be_written(tmp_path: Path) -> None:
+    done, _ = run_with(tmp_path)
+    (done.path / "trackers.json").mkdir()
+    with pytest.warns(seqzoo.SeqzooWarning, match="no tracker is used: .*trackers.json cannot be"):
+        seqzoo.resume(done.path, {"trackers": [tracker()]})
+    assert not (done.path / "received.jsonl").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import random
@@ -70,6 +71,12 @@ def leave_at_exit() -> None:
     atexit.register(leave)
 
 
+def write_everywhere() -> None:
+    for file in range(3, 20):
+        with contextlib.suppress(OSError):
+            os.write(file, b"nonsense\n")
+
+
 def talk() -> None:
     print("\x1b[1mstep\x1b[0m")
 
@@ -87,7 +94,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
         *(boom, odd, generator_exit, keyboard_interrupt, leave, quit_at_once, crash, block),
-        *(spin, slow, leave_at_exit, talk, change_torch),
+        *(spin, slow, leave_at_exit, write_everywhere, talk, change_torch),
     )
 }
 
