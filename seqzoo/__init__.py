@@ -43,7 +43,6 @@ if TYPE_CHECKING:
         State,
         Stream,
         Tokenizer,
-        Tracker,
     )
     from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.decoding import Decoder, DecodingTask, Stepper
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
         TokenizerSpec,
         TrackerSpec,
     )
+    from seqzoo.plugin.tracker import RunEnd, Tracker
     from seqzoo.recipes.load import Recipe, recipe
     from seqzoo.results.result import Result
     from seqzoo.runs.api import open_run, resume, run
@@ -92,7 +92,6 @@ _HOMES = {
         "State",
         "Stream",
         "Tokenizer",
-        "Tracker",
     ),
     "plugin.corpus": ("Corpus",),
     "doctor.examine": ("examine",),
@@ -123,6 +122,7 @@ _HOMES = {
         "TokenizerSpec",
         "TrackerSpec",
     ),
+    "plugin.tracker": ("RunEnd", "Tracker"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -153,6 +153,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Run",
+    "RunEnd",
     "Sampler",
     "SamplerContext",
     "SamplerSpec",

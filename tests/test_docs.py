@@ -40,12 +40,14 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    plugin, stream, sampler = blocks("plugins.md", "python")
+    plugin, stream, sampler, tracker = blocks("plugins.md", "python")
     (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
     (tmp_path / "passages.py").write_text(stream)
     (tmp_path / "quiet.py").write_text(sampler)
-    recipe = recipe.replace("[./my_cell.py]", "[./my_cell.py, ./passages.py, ./quiet.py]")
+    (tmp_path / "diary.py").write_text(tracker)
+    files = "[./my_cell.py, ./passages.py, ./quiet.py, ./diary.py]"
+    recipe = recipe.replace("[./my_cell.py]", files)
     recipe = recipe.replace("train:\n", "train:\n  stream: {name: passages}\n")
     recipe = recipe.replace("[{temperature: 0.8}]", "[{quiet: 2.0}, {quiet: {amount: 99.0}}]")
     (tmp_path / "average.yaml").write_text(recipe)
@@ -56,9 +58,14 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
         "corpus.name=pastiche",
         "corpus.options.size_bytes=30000",
         "runtime.threads=1",
+        "trackers=[{name: diary}]",
         folder=tmp_path,
     )
     assert done.returncode == 0, done.stderr
+    diary = (tmp_path / "runs" / "average" / "diary.txt").read_text().splitlines()
+    assert "left out" not in done.stderr
+    assert diary[-1].startswith("step 60 finished: ")
+    assert sum("bits per byte" in line and "finished" not in line for line in diary) == 60 // 20
     result = json.loads((tmp_path / "runs" / "average" / "result.json").read_text())
     assert result["architecture"] == "average"
     uniform = 8.0

@@ -21,9 +21,10 @@ from seqzoo.plugin.contexts import (
 )
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
-    from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer
     from seqzoo.plugin.decoding import Decoder
 
 __all__ = ["ChosenPlugin", "as_plugin_error", "build", "require"]
@@ -39,10 +40,12 @@ class ChosenPlugin(Protocol):
     def options(self) -> Any: ...
 
 
+_WITHOUT_TORCH: dict[str, type] = {"corpus": Corpus, "tracker": Tracker}
+
+
 def _contract(kind: str) -> type:
-    if kind == "corpus":
-        return Corpus
-    # Imports torch, which opening a corpus does not need.
+    if kind in _WITHOUT_TORCH:
+        return _WITHOUT_TORCH[kind]
     from seqzoo.plugin import contracts, decoding
 
     return {
@@ -51,7 +54,6 @@ def _contract(kind: str) -> type:
         "stream": contracts.Stream,
         "sampler": contracts.Sampler,
         "decoder": decoding.Decoder,
-        "tracker": contracts.Tracker,
     }[kind]
 
 

@@ -109,12 +109,15 @@ class TrackerContext(Context):
     """For a `Tracker`.
 
     run_directory: the folder of the run, where files of a tracker belong.
+    run_id: 16 letters and digits that no other run has, for services that need a name of their own.
+    It stays the same when the run resumes or its folder is renamed.
     recipe: the checked recipe with all defaults, as plain data.
-    resumed_from: the step that the run resumes from; None for a new run. Lines up to this step were
-    received by an earlier process.
+    resumed_from: this tracker, with the same options, received all lines up to this step in an
+    earlier process, and receives the later ones now. None if it receives all lines.
     """
 
     run_directory: Path
+    run_id: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     resumed_from: int | None = None
 

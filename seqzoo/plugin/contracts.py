@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from seqzoo.plugin import earlier_api
 from seqzoo.plugin.corpus import Corpus
+from seqzoo.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -246,14 +247,3 @@ class Sampler(ABC):
     def done(self) -> Bool[Tensor, " B"] | None:
         """The rows whose text ends with the token just drawn; None (default): it never does."""
         return None
-
-
-class Tracker(ABC):
-    """An output for the metrics of one run."""
-
-    @abstractmethod
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Receive one line of metrics. Steps never decrease within one process."""
-
-    def close(self) -> None:  # noqa: B027 (most trackers have nothing to close)
-        """Called at the end of the run, also when it is interrupted."""

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
         TokenizerContext,
         TrackerContext,
     )
-    from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer
     from seqzoo.plugin.decoding import Decoder
+    from seqzoo.plugin.tracker import Tracker
 
 __all__ = [
     "API",
@@ -281,7 +282,10 @@ class BaselineSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec(Spec):
-    """An output for metrics: `open(options, context)` gives a `Tracker`."""
+    """An output for metrics: `open(options, context)` gives a `Tracker`.
+
+    `open` and the tracker run in a process of their own, which loads the plugin again.
+    """
 
     kind: ClassVar[str] = "tracker"
     functions: ClassVar[tuple[str, ...]] = ("open",)

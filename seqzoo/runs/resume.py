@@ -22,11 +22,13 @@ from seqzoo.runs.changes import (
 )
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.disk import room_for
+from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import stored_recipe
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
 from seqzoo.runs.samples import write_samples
 from seqzoo.runs.status import budget_share, current_result, has_samples
+from seqzoo.runs.tracking import Trackers
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
@@ -117,9 +119,27 @@ def _only_score(
     if result is None:
         _ = experiment.data  # a corpus that was not trained on is an error: nothing is stored
     _store_change(directory, recipe, settings, step=newest.step, display=display)
+    with Trackers(directory, recipe, display=display) as trackers:
+        trackers.start(newest.step)
+        trackers.result = _scored(directory, experiment, newest, best, result)
+        return trackers.result
+
+
+def _scored(
+    directory: RunDirectory,
+    experiment: Experiment,
+    newest: Checkpoint,
+    best: Checkpoint,
+    result: Result | None,
+) -> Result:
+    """The result of a finished training, whose scores and samples are made where they are missing.
+
+    result: what result.json has, if it need not be scored again.
+    """
+    display = experiment.display
     finished = f"the training of {directory.path} is finished (step {newest.step})"
     if result is not None:
-        if not has_samples(directory, recipe.sample, step=best.step):
+        if not has_samples(directory, experiment.recipe.sample, step=best.step):
             display.note(f"{finished} and scored; writing its samples")
             write_samples(experiment, directory, step=best.step)
         return result

@@ -21,6 +21,7 @@ from seqzoo.runs.reopen import Trained
 from seqzoo.runs.score import finish_run
 from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.status import divergence_recorded
+from seqzoo.runs.tracking import Trackers
 from seqzoo.runs.train import train_run
 from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
@@ -98,23 +99,25 @@ def train_and_score(
     score: without it, the run is only trained; None is returned.
     """
     again = directory.to_continue
-    with (
-        stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
-        divergence_recorded(directory),
-        compiler_faults(),
-    ):
-        lengths = logs or {"metrics": 0, "timing": 0}
-        train_run(directory, experiment, training, lengths, is_scored=score)
-    if not score:
-        return None
-    folder = directory.checkpoints
-    newest = checkpoints.load(folder, training.step)
-    best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
-    load_weights(training.model, best)
-    training.model.eval()
-    return score_and_sample(
-        Trained(directory, experiment, best.step, training.effort(), training.runtime.record())
-    )
+    with Trackers(directory, experiment.recipe, display=experiment.display) as trackers:
+        with (
+            stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
+            divergence_recorded(directory),
+            compiler_faults(),
+        ):
+            lengths = logs or {"metrics": 0, "timing": 0}
+            train_run(directory, experiment, training, lengths, trackers, is_scored=score)
+        if not score:
+            return None
+        folder = directory.checkpoints
+        newest = checkpoints.load(folder, training.step)
+        best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
+        load_weights(training.model, best)
+        training.model.eval()
+        trackers.result = score_and_sample(
+            Trained(directory, experiment, best.step, training.effort(), training.runtime.record())
+        )
+        return trackers.result
 
 
 def score_and_sample(trained: Trained) -> Result:
