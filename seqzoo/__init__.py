@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
+    from seqzoo.plugin.choice import Choice, Kind
     from seqzoo.plugin.contexts import (
         ArchitectureContext,
         BaselineContext,
         Context,
         CorpusContext,
+        NamedParameter,
+        OptimizerContext,
         SamplerContext,
+        ScheduleContext,
         StreamContext,
         TokenizerContext,
         TrackerContext,
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.contracts import (
         Batch,
         Sampler,
+        Schedule,
         SequenceModel,
         State,
         Stream,
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
+    from seqzoo.plugin.roles import ParameterRole
     from seqzoo.plugin.span import Span
     from seqzoo.plugin.specs import (
         ArchitectureSpec,
@@ -53,8 +59,11 @@ if TYPE_CHECKING:
         BaselineSpec,
         Benchmark,
         CorpusSpec,
+        OptimizerOptions,
+        OptimizerSpec,
         Options,
         SamplerSpec,
+        ScheduleSpec,
         StreamSpec,
         TokenizerSpec,
         TrackerSpec,
@@ -69,12 +78,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
+    "plugin.choice": ("Choice", "Kind"),
     "plugin.contexts": (
         "ArchitectureContext",
         "BaselineContext",
         "Context",
         "CorpusContext",
+        "NamedParameter",
+        "OptimizerContext",
         "SamplerContext",
+        "ScheduleContext",
         "StreamContext",
         "TokenizerContext",
         "TrackerContext",
@@ -82,6 +95,7 @@ _HOMES = {
     "plugin.contracts": (
         "Batch",
         "Sampler",
+        "Schedule",
         "SequenceModel",
         "State",
         "Stream",
@@ -102,6 +116,7 @@ _HOMES = {
     "runs.run": ("Run", "TextScore"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "terminal.caller": ("SeqzooWarning",),
+    "plugin.roles": ("ParameterRole",),
     "plugin.span": ("Span",),
     "plugin.specs": (
         "ArchitectureSpec",
@@ -109,8 +124,11 @@ _HOMES = {
         "BaselineSpec",
         "Benchmark",
         "CorpusSpec",
+        "OptimizerOptions",
+        "OptimizerSpec",
         "Options",
         "SamplerSpec",
+        "ScheduleSpec",
         "StreamSpec",
         "TokenizerSpec",
         "TrackerSpec",
@@ -128,15 +146,22 @@ __all__ = [
     "Benchmark",
     "Check",
     "CheckSubject",
+    "Choice",
     "Context",
     "Corpus",
     "CorpusContext",
     "CorpusSpec",
     "CorpusUnavailable",
     "Interrupted",
+    "Kind",
     "LeaderboardRow",
+    "NamedParameter",
+    "OptimizerContext",
+    "OptimizerOptions",
+    "OptimizerSpec",
     "Options",
     "Outcome",
+    "ParameterRole",
     "PluginError",
     "Recipe",
     "Result",
@@ -144,6 +169,9 @@ __all__ = [
     "Sampler",
     "SamplerContext",
     "SamplerSpec",
+    "Schedule",
+    "ScheduleContext",
+    "ScheduleSpec",
     "SequenceModel",
     "SeqzooError",
     "SeqzooWarning",

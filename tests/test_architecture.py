@@ -21,7 +21,10 @@ CORE = Path(seqzoo.__file__).parent
 
 # First-party names that are also plain words: the core may have a column "bytes" or a record with
 # "files". It may not choose by them: compare with one, pass one as `name`, or look one up.
-COMMON_WORDS = {"bytes", "directory", "file", "files"}
+COMMON_WORDS = {"bytes", "constant", "cosine", "directory", "file", "files", "linear"}
+
+# What a recipe that names none has meant from the first version on, which no plugin can decide.
+FORMAT = {("recipes/train_section.py", "adamw")}
 
 
 class Literal(NamedTuple):
@@ -79,6 +82,7 @@ def test_no_string_in_the_core_is_a_plugins_name() -> None:
         f"{path.relative_to(CORE)}:{literal.line}: {literal.text!r}"
         for path in sorted(CORE.rglob("*.py"))
         for literal in names_in(path.read_text(encoding="utf-8"), names)
+        if (path.relative_to(CORE).as_posix(), literal.text) not in FORMAT
     ]
     assert found == []
 

@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from seqzoo.recipes.choice_fields import Choice, Kind, Section
+from seqzoo.plugin.choice import Choice, Kind, Section
 from seqzoo.recipes.train_section import (
     BudgetSection,
     CheckpointSection,
@@ -101,11 +101,6 @@ class CorpusSection(Choice):
         json_schema_extra=_or_text,
     )
     split: SplitSection = Field(default=SplitSection(), description="how the corpus is divided")
-
-    @field_validator("fallback", mode="before")
-    @classmethod
-    def _by_name(cls, fallback: Any) -> Any:
-        return {"name": fallback} if isinstance(fallback, str) else fallback
 
 
 class AdaptiveSection(Section):
@@ -240,13 +235,15 @@ class RecipeSections(Section):
     )
     description: str = Field(default="", description="free text; has no effect")
     plugins: tuple[Path, ...] = Field(default=(), description="plugin files to load")
-    corpus: Annotated[CorpusSection, Kind("corpus")] = Field(
+    corpus: Annotated[CorpusSection, Kind("corpus", form="mapping")] = Field(
         description="the bytes that the model is trained and scored on"
     )
-    tokenizer: Annotated[Choice, Kind("tokenizer")] = Field(
+    tokenizer: Annotated[Choice, Kind("tokenizer", form="mapping")] = Field(
         description="converts bytes to token ids and back"
     )
-    architecture: Annotated[Choice, Kind("architecture")] = Field(description="the model")
+    architecture: Annotated[Choice, Kind("architecture", form="mapping")] = Field(
+        description="the model"
+    )
     train: TrainSection = Field(description="truncated backpropagation through time")
     evaluate: EvaluateSection = Field(
         default=EvaluateSection(), description="how the trained model is scored"
@@ -258,7 +255,7 @@ class RecipeSections(Section):
         default=SampleSection(),
         description="the text that is generated during training and after it",
     )
-    trackers: Annotated[tuple[Choice, ...], Kind("tracker")] = Field(
+    trackers: Annotated[tuple[Choice, ...], Kind("tracker", form="mapping")] = Field(
         default=(), description="additional outputs for the metrics, such as other tools"
     )
     runtime: RuntimeSection = Field(

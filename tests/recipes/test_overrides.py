@@ -37,7 +37,7 @@ def test_overrides_are_typed_by_their_field() -> None:
         "runtime.threads=2",
     )
     assert recipe.train.batch_size == 8
-    assert recipe.train.optimizer.learning_rate == 1e-4
+    assert recipe.train.optimizer.options.learning_rate == 1e-4
     assert recipe.architecture.options == LSTMOptions(hidden_size=32, dropout=0.1, tie=True)
     assert recipe.corpus.options.path == "17"
     assert (recipe.name, recipe.description) == ("1", "true")
