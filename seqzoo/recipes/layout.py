@@ -92,14 +92,16 @@ def settings_of(
             place = each.path if each.is_flat else (*each.path, "options")
             options[place] = registry.get(each.kind, each.name).options
     flat = {each.path for each in named if each.is_flat}
+    flat |= {path for path, field in LAYOUT.choices.items() if field.form == "flat"}
 
     def inside(model: type[BaseModel], path: DataPath, section: Any) -> Iterator[DataPath]:
         for name, field in model.model_fields.items():
-            inner = (*path, field.alias or name)
             if name == "options" and path in flat:
-                if path in options:
-                    yield from inside(options[path], path, section)
+                beside = [options[path]] if path in options else _models(field.annotation)
+                for part in beside:
+                    yield from inside(part, path, section)
                 continue
+            inner = (*path, field.alias or name)
             value = section.get(inner[-1]) if isinstance(section, dict) else None
             yield inner
             if value is None and type(None) in get_args(field.annotation) and not with_absent:
