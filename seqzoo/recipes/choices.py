@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
+from seqzoo.errors import did_you_mean
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, choice_fields
@@ -34,7 +35,7 @@ class NamedPlugin:
 
     path: of the choice. name_path: of the name, which is a key in `{name: value}`.
     options: a mapping, or the value of the plugin's shorthand option.
-    is_flat: the options are beside the name.
+    beside: the keys that the options are written beside, if the choice is flat.
     """
 
     kind: str
@@ -44,7 +45,12 @@ class NamedPlugin:
     name_path: DataPath
     options_path: DataPath
     name_is_key: bool = False
-    is_flat: bool = False
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the options are written beside the name."""
+        return bool(self.beside)
 
 
 def named_plugins(data: Mapping[str, Any], registry: Registry) -> Iterator[NamedPlugin | Mistake]:
@@ -112,7 +118,10 @@ def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | Non
             return None, [Mistake(named.options_path, message)]
         implied = model.shorthand
         options = {implied: options}
-    return check_with_choices(model, options, registry, prefix=named.options_path, implied=implied)
+    checked, mistakes = check_with_choices(
+        model, options, registry, prefix=named.options_path, implied=implied
+    )
+    return checked, [_with_keys_beside(mistake, named, model) for mistake in mistakes]
 
 
 def unknown_baselines(section: BaselinesSection, registry: Registry) -> list[Mistake]:
@@ -125,6 +134,15 @@ def unknown_baselines(section: BaselinesSection, registry: Registry) -> list[Mis
         for index, name in enumerate(names)
         if name not in known
     ]
+
+
+def _with_keys_beside(mistake: Mistake, named: NamedPlugin, model: type[Options]) -> Mistake:
+    """A mistake about an unknown option, with the keys that the options are written beside."""
+    if not named.is_flat or mistake.kind != "unknown" or mistake.path[:-1] != named.path:
+        return mistake
+    known = sorted({*named.beside, *model.model_fields})
+    meant = did_you_mean(str(mistake.path[-1])[:60], known)
+    return replace(mistake, message=f"unknown option '{dotted(mistake.path)}'.{meant}")
 
 
 def _all_in(
@@ -238,7 +256,9 @@ def _named(field: ChoiceField, value: Any, path: DataPath) -> Iterator[NamedPlug
         if isinstance(name, str):
             options = {key: each for key, each in value.items() if key not in field.own_keys}
             name_path = (*path, field.name_key)
-            yield NamedPlugin(field.kind, name, options, path, name_path, path, is_flat=True)
+            yield NamedPlugin(
+                field.kind, name, options, path, name_path, path, beside=field.own_keys
+            )
     elif isinstance(value, dict) and isinstance(value.get("name"), str):
         given = value.get("options", {})
         options = given if isinstance(given, dict) else {}  # the core reports what else it is

@@ -189,7 +189,9 @@ def _learning_rate_now(training: Training, before: TrainSection) -> str:
     training.section = before
     old = training.learning_rate
     training.section = section
-    final = section.optimizer.options.learning_rate * training.schedule.factor(training.step, 1.0)
+    # Budgets of another unit do not say how many updates there will be.
+    last = section.budget.steps or training.step
+    final = section.optimizer.options.learning_rate * training.schedule.factor(last, 1.0)
     return (
         f"the learning rate was {old:.3g} at this step, is {now:.3g} now, and will be {final:.3g} "
         f"at the end of the new budget"

@@ -142,7 +142,10 @@ def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, wi
     # A validation above the training loss, in a chart with an axis on its left.
     assert any(re.search("[│┤].*v", line) for line in lines)
     stored = json.loads(comparison_to_json(comparison))
-    assert stored["settings"] == {"train.batch_size": {"A": 7}}
+    assert stored["settings"] == {
+        "train.batch_size": {"A": 7},
+        "train.optimizer.betas": {"A": [0.9, 0.99]},
+    }
     assert stored["differences"] == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_trainings import made_optimizer
+from made_trainings import made_optimizer, train_section
 from pydantic import ValidationError
 from tiny import Recurrent
 
@@ -207,3 +207,21 @@ def test_adamw_reads_the_options_of_muon_and_stores_them_nowhere() -> None:
     options = AdamWOptions(matrix_learning_rate=0.06, momentum=0.9)
     assert options.model_dump() == AdamWOptions().model_dump()
     assert "momentum" not in options.model_dump()
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_recipe_that_an_earlier_version_stored_is_read(name: str) -> None:
+    """That version wrote all options of the section, whatever the optimizer."""
+    stored = {
+        "name": name,
+        "learning_rate": 0.01,
+        "weight_decay": 0.1,
+        "betas": [0.9, 0.99],
+        "epsilon": 1e-8,
+        "matrix_learning_rate": 0.06,
+        "momentum": 0.95,
+    }
+    schedule = {"warmup_steps": 5, "decay": "constant", "final_fraction": 0.02}
+    section = train_section({"budget": {"steps": 1}, "optimizer": stored, "schedule": schedule})
+    assert section.optimizer.options.learning_rate == 0.01
+    assert section.schedule.options.final_fraction == 0.02
