@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
+    from seqzoo.plugin.choice import Choice, Kind
     from seqzoo.plugin.contexts import (
         ArchitectureContext,
         BaselineContext,
         Context,
         CorpusContext,
         DecoderContext,
+        NamedParameter,
+        OptimizerContext,
         SamplerContext,
+        ScheduleContext,
         StreamContext,
         TokenizerContext,
         TrackerContext,
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.contracts import (
         Batch,
         Sampler,
+        Schedule,
         SequenceModel,
         State,
         Stream,
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.decoding import Decoder, DecodingTask, Stepper
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
+    from seqzoo.plugin.roles import ParameterRole
     from seqzoo.plugin.span import Span
     from seqzoo.plugin.specs import (
         ArchitectureSpec,
@@ -56,8 +62,11 @@ if TYPE_CHECKING:
         Benchmark,
         CorpusSpec,
         DecoderSpec,
+        OptimizerOptions,
+        OptimizerSpec,
         Options,
         SamplerSpec,
+        ScheduleSpec,
         StreamSpec,
         TokenizerSpec,
         TrackerSpec,
@@ -74,13 +83,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "cache": ("map_bytes", "write_cached"),
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
+    "plugin.choice": ("Choice", "Kind"),
     "plugin.contexts": (
         "ArchitectureContext",
         "BaselineContext",
         "Context",
         "CorpusContext",
         "DecoderContext",
+        "NamedParameter",
+        "OptimizerContext",
         "SamplerContext",
+        "ScheduleContext",
         "StreamContext",
         "TokenizerContext",
         "TrackerContext",
@@ -88,6 +101,7 @@ _HOMES = {
     "plugin.contracts": (
         "Batch",
         "Sampler",
+        "Schedule",
         "SequenceModel",
         "State",
         "Stream",
@@ -108,6 +122,7 @@ _HOMES = {
     "runs.run": ("Run", "TextScore"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "terminal.caller": ("SeqzooWarning",),
+    "plugin.roles": ("ParameterRole",),
     "plugin.span": ("Span",),
     "plugin.specs": (
         "ArchitectureSpec",
@@ -116,8 +131,11 @@ _HOMES = {
         "Benchmark",
         "CorpusSpec",
         "DecoderSpec",
+        "OptimizerOptions",
+        "OptimizerSpec",
         "Options",
         "SamplerSpec",
+        "ScheduleSpec",
         "StreamSpec",
         "TokenizerSpec",
         "TrackerSpec",
@@ -136,6 +154,7 @@ __all__ = [
     "Benchmark",
     "Check",
     "CheckSubject",
+    "Choice",
     "Context",
     "Corpus",
     "CorpusContext",
@@ -146,9 +165,15 @@ __all__ = [
     "DecoderSpec",
     "DecodingTask",
     "Interrupted",
+    "Kind",
     "LeaderboardRow",
+    "NamedParameter",
+    "OptimizerContext",
+    "OptimizerOptions",
+    "OptimizerSpec",
     "Options",
     "Outcome",
+    "ParameterRole",
     "PluginError",
     "Recipe",
     "Result",
@@ -157,6 +182,9 @@ __all__ = [
     "Sampler",
     "SamplerContext",
     "SamplerSpec",
+    "Schedule",
+    "ScheduleContext",
+    "ScheduleSpec",
     "SequenceModel",
     "SeqzooError",
     "SeqzooWarning",

@@ -11,13 +11,16 @@ import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from commands import REPOSITORY, SMALL, environment, seqzoo
 
 from seqzoo import CorpusContext
 from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.recipes.load import load_recipe
 from seqzoo.runs.changes import MAY_CHANGE
 from seqzoo.runs.directory import RunDirectory
@@ -40,7 +43,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    plugin, stream, sampler, tracker = blocks("plugins.md", "python")
+    plugin, _, _, stream, sampler, tracker, _ = blocks("plugins.md", "python")
     (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
     (tmp_path / "passages.py").write_text(stream)
@@ -73,6 +76,39 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
     sampled = seqzoo("sample", "runs/average", "-n", "200", "-p", "x", folder=tmp_path)
     assert sampled.returncode == 0, sampled.stderr
     assert not any(letter.isupper() for letter in sampled.stdout)
+
+
+def test_the_tutorials_optimizer_schedule_and_inner_architecture_run_from_a_recipe(
+    tmp_path: Path,
+) -> None:
+    _, roles, wrapper, *_, optimizer = blocks("plugins.md", "python")
+    namespace: dict[str, Any] = {}
+    exec(roles, namespace)
+    decays = type("Decays", (namespace["Decays"],), {"initial_state": None, "forward": None})()
+    assert fault_in_roles(decays, decays.parameter_roles()) == ""
+    (tmp_path / "sharpened.py").write_text(wrapper)
+    (tmp_path / "radam.py").write_text(optimizer)
+    (tmp_path / "small.yaml").write_text(SMALL + "plugins: [sharpened.py, radam.py]\n")
+    done = seqzoo(
+        "run",
+        "small.yaml",
+        "architecture={name: sharpened, options: {inner: gru}}",
+        "architecture.options.inner.options.hidden_size=12",
+        "train.optimizer={name: radam, epsilon: 1e-6}",
+        "train.schedule={warmup_steps: 5, decay: steps, parts: 2}",
+        "train.budget.steps=20",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    stored = yaml.safe_load((tmp_path / "runs" / "small" / "recipe.yaml").read_text())
+    assert stored["architecture"]["options"]["inner"]["options"]["hidden_size"] == 12
+    assert stored["train"]["optimizer"] == {
+        "name": "radam",
+        "learning_rate": 0.01,  # of the file
+        "weight_decay": 0.01,
+        "epsilon": 1e-6,
+    }
+    assert stored["train"]["schedule"] == {"warmup_steps": 5, "decay": "steps", "parts": 2}
 
 
 def test_the_page_about_runs_lists_every_file_and_every_setting_that_can_change() -> None:

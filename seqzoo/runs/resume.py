@@ -209,11 +209,10 @@ def _learning_rate_now(training: Training, before: TrainSection) -> str:
     training.section = before
     old = training.learning_rate
     training.section = section
-    schedule = section.schedule
-    final = section.optimizer.learning_rate * schedule.final_fraction
-    course = {
-        "constant": "stays there",
-        "linear": f"falls linearly to {final:.3g} at the end of the new budget",
-        "cosine": f"falls along a cosine to {final:.3g} at the end of the new budget",
-    }[schedule.decay]
-    return f"the learning rate was {old:.3g} at this step, is {now:.3g} now, and {course}"
+    # Budgets of another unit do not say how many updates there will be.
+    last = section.budget.steps or training.step
+    final = section.optimizer.options.learning_rate * training.schedule.factor(last, 1.0)
+    return (
+        f"the learning rate was {old:.3g} at this step, is {now:.3g} now, and will be {final:.3g} "
+        f"at the end of the new budget"
+    )

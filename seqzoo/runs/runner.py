@@ -10,7 +10,7 @@ from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
-from seqzoo.runs.build import open_stream
+from seqzoo.runs.build import build_optimizer, build_schedule, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
@@ -80,6 +80,8 @@ def make_training(experiment: Experiment) -> Training:
         model,
         stream,
         recipe.train,
+        optimizer=build_optimizer(recipe, model),
+        schedule=build_schedule(recipe),
         runtime=experiment.runtime,
         bytes_per_token=experiment.training.bytes_per_token,
         epoch_tokens=len(experiment.training),

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from seqzoo.model import state as states
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.plugin.specs import ArchitectureSpec
 
 LENGTH = 130
@@ -235,11 +236,11 @@ def test_every_parameter_receives_a_gradient(spec: ArchitectureSpec) -> None:
 
 
 @every_architecture
-def test_hidden_matrices_are_its_own_parameters_and_no_embedding(spec: ArchitectureSpec) -> None:
+def test_every_parameter_has_a_role_and_no_embedding_is_a_matrix(spec: ArchitectureSpec) -> None:
     model = build(spec)
-    own = {id(parameter) for parameter in model.parameters()}
-    matrices = list(model.hidden_matrices())
-    assert all(matrix.ndim == 2 and id(matrix) in own for matrix in matrices)
+    roles = model.parameter_roles()
+    assert fault_in_roles(model, roles) == ""
+    matrices = [p for name, p in model.named_parameters() if roles[name].use == "matrix"]
     assert all(VOCAB_SIZE not in matrix.shape for matrix in matrices)
 
 
