@@ -24,6 +24,7 @@ from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.recipes.schema import field_table, options_table, recipe_schema
 from seqzoo.results.result import result_schema
+from seqzoo.testing.kinds import law_table
 
 DOCS = Path(__file__).parent
 
@@ -41,6 +42,7 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
         },
         "doctor.md": {"checks": check_table(load_registry()), "causes": causes_table()},
         "architecture.md": {"files": file_map()},
+        "testing.md": {"laws": law_table()},
     }.items():
         path = docs / page
         text = path.read_text(encoding="utf-8")

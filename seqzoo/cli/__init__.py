@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.bench import bench
+from seqzoo.cli.check import check
 from seqzoo.cli.compare import compare
 from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
@@ -60,6 +61,7 @@ app.command("sample", cls=SampleCommand)(sample)
 app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
 app.command("doctor")(doctor)
+app.command("check")(check)
 app.command("list")(list_plugins)
 app.command("plugins")(plugins)
 app.command("show")(show)

@@ -34,7 +34,6 @@ _MEANT = {
     "rename": "runs mv",
     "rm": "runs rm",
     "mv": "runs mv",
-    "check": "doctor",
     "continue": "resume",
     "score": "eval",
     "search": "sweep",

@@ -129,6 +129,6 @@ def _num_bytes(spans: Mapping[str, Span], protocol: Protocol) -> int:
         return sum(map(len, spans.values()))
     longest: dict[tuple[int, int], int] = {}
     for span in spans.values():
-        begin = id(span.data), span.start
+        begin = int(span.data.ctypes.data), span.start
         longest[begin] = max(longest.get(begin, 0), len(span))
     return sum(longest.values())

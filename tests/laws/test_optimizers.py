@@ -6,11 +6,12 @@ import copy
 
 import pytest
 import torch
+from installed_architectures import VOCAB_SIZE, build, every_architecture
 from made_trainings import made_optimizer, parts_of, train_section
 from tiny import Recurrent
 
 from seqzoo.plugin.registry import load_registry
-from seqzoo.plugin.roles import ParameterRole
+from seqzoo.plugin.roles import ParameterRole, fault_in_roles
 
 every_optimizer = pytest.mark.parametrize("name", load_registry().names("optimizer"))
 every_schedule = pytest.mark.parametrize("name", load_registry().names("schedule"))
@@ -86,3 +87,12 @@ def test_a_schedule_depends_on_its_arguments_alone_and_is_no_less_than_0(name: s
     backwards = [schedules[1].factor(step, step / 50) for step in reversed(range(51))]
     assert forwards == backwards[::-1]
     assert min(forwards) >= 0
+
+
+@every_architecture
+def test_every_parameter_has_a_role_and_no_embedding_is_a_matrix(name: str) -> None:
+    model = build(load_registry().get("architecture", name))
+    roles = model.parameter_roles()
+    assert fault_in_roles(model, roles) == ""
+    matrices = [p for name, p in model.named_parameters() if roles[name].use == "matrix"]
+    assert all(VOCAB_SIZE not in matrix.shape for matrix in matrices)

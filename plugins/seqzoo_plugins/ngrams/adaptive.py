@@ -68,7 +68,7 @@ def score(
 
 def _origin(span: Span) -> tuple[int, int]:
     """Splits that begin at the same place share one reading; one is a prefix of the other."""
-    return id(span.data), span.start
+    return int(span.data.ctypes.data), span.start
 
 
 class _Initial:

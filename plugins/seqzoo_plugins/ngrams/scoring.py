@@ -137,8 +137,12 @@ def _look_up(tree: Tree, keys: Keys, *, reaches: npt.NDArray[np.bool_]) -> _Foun
 def _cut(splits: Mapping[str, Span]) -> list[Span]:
     """The splits, cut at every start and end of a split, so that shared bytes are scored once."""
     pieces = []
-    for data in {id(span.data): span.data for span in splits.values()}.values():
-        spans = [span for span in splits.values() if span.data is data and len(span)]
+    by_place: dict[int, list[Span]] = {}
+    for span in splits.values():
+        if len(span):
+            by_place.setdefault(_place(span), []).append(span)
+    for spans in by_place.values():
+        data = max(spans, key=lambda span: span.stop).data
         edges = sorted({edge for span in spans for edge in (span.start, span.stop)})
         for start, stop in pairwise(edges):
             if any(span.start <= start and stop <= span.stop for span in spans):
@@ -146,8 +150,13 @@ def _cut(splits: Mapping[str, Span]) -> list[Span]:
     return pieces
 
 
+def _place(span: Span) -> int:
+    """Where its corpus is in memory: each span has a view of its own, which ends where it ends."""
+    return int(span.data.ctypes.data)
+
+
 def _within(pieces: list[_Piece], span: Span) -> Iterator[_Piece]:
     for piece in pieces:
-        same = piece.span.data is span.data
+        same = _place(piece.span) == _place(span)
         if same and span.start <= piece.span.start and piece.span.stop <= span.stop:
             yield piece
