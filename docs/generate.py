@@ -22,7 +22,7 @@ from seqzoo.doctor.causes import causes_table
 from seqzoo.doctor.checks import check_table
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.registry import Registry, load_registry
-from seqzoo.recipes.schema import field_table, recipe_schema
+from seqzoo.recipes.schema import field_table, options_table, recipe_schema
 from seqzoo.results.result import result_schema
 from seqzoo.testing.kinds import law_table
 
@@ -35,7 +35,11 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
     yield docs / "result.schema.json", _json(result_schema())
     yield docs / "pictures" / "architecture.svg", picture()
     for page, tables in {
-        "recipes.md": {"fields": field_table()},
+        "recipes.md": {
+            "fields": field_table(),
+            "optimizers": options_table(own_plugins(), "optimizer"),
+            "schedules": options_table(own_plugins(), "schedule"),
+        },
         "doctor.md": {"checks": check_table(load_registry()), "causes": causes_table()},
         "architecture.md": {"files": file_map()},
         "testing.md": {"laws": law_table()},

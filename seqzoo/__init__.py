@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
+    from seqzoo.plugin.choice import Choice, Kind
     from seqzoo.plugin.contexts import (
         ArchitectureContext,
         BaselineContext,
         Context,
         CorpusContext,
         DecoderContext,
+        NamedParameter,
+        OptimizerContext,
         SamplerContext,
+        ScheduleContext,
         StreamContext,
         TokenizerContext,
         TrackerContext,
@@ -39,16 +43,17 @@ if TYPE_CHECKING:
     from seqzoo.plugin.contracts import (
         Batch,
         Sampler,
+        Schedule,
         SequenceModel,
         State,
         Stream,
         Tokenizer,
-        Tracker,
     )
     from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.decoding import Decoder, DecodingTask, Stepper
     from seqzoo.plugin.hooks import hookimpl
     from seqzoo.plugin.registry import load_registry
+    from seqzoo.plugin.roles import ParameterRole
     from seqzoo.plugin.span import Span
     from seqzoo.plugin.specs import (
         ArchitectureSpec,
@@ -57,12 +62,16 @@ if TYPE_CHECKING:
         Benchmark,
         CorpusSpec,
         DecoderSpec,
+        OptimizerOptions,
+        OptimizerSpec,
         Options,
         SamplerSpec,
+        ScheduleSpec,
         StreamSpec,
         TokenizerSpec,
         TrackerSpec,
     )
+    from seqzoo.plugin.tracker import RunEnd, Tracker
     from seqzoo.recipes.load import Recipe, recipe
     from seqzoo.results.result import Result
     from seqzoo.runs.api import open_run, resume, run
@@ -74,13 +83,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "cache": ("map_bytes", "write_cached"),
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
+    "plugin.choice": ("Choice", "Kind"),
     "plugin.contexts": (
         "ArchitectureContext",
         "BaselineContext",
         "Context",
         "CorpusContext",
         "DecoderContext",
+        "NamedParameter",
+        "OptimizerContext",
         "SamplerContext",
+        "ScheduleContext",
         "StreamContext",
         "TokenizerContext",
         "TrackerContext",
@@ -88,11 +101,11 @@ _HOMES = {
     "plugin.contracts": (
         "Batch",
         "Sampler",
+        "Schedule",
         "SequenceModel",
         "State",
         "Stream",
         "Tokenizer",
-        "Tracker",
     ),
     "plugin.corpus": ("Corpus",),
     "doctor.examine": ("examine",),
@@ -109,6 +122,7 @@ _HOMES = {
     "runs.run": ("Run", "TextScore"),
     "storage": ("cache_directory", "data_directory", "write_whole"),
     "terminal.caller": ("SeqzooWarning",),
+    "plugin.roles": ("ParameterRole",),
     "plugin.span": ("Span",),
     "plugin.specs": (
         "ArchitectureSpec",
@@ -117,12 +131,16 @@ _HOMES = {
         "Benchmark",
         "CorpusSpec",
         "DecoderSpec",
+        "OptimizerOptions",
+        "OptimizerSpec",
         "Options",
         "SamplerSpec",
+        "ScheduleSpec",
         "StreamSpec",
         "TokenizerSpec",
         "TrackerSpec",
     ),
+    "plugin.tracker": ("RunEnd", "Tracker"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -136,6 +154,7 @@ __all__ = [
     "Benchmark",
     "Check",
     "CheckSubject",
+    "Choice",
     "Context",
     "Corpus",
     "CorpusContext",
@@ -146,16 +165,26 @@ __all__ = [
     "DecoderSpec",
     "DecodingTask",
     "Interrupted",
+    "Kind",
     "LeaderboardRow",
+    "NamedParameter",
+    "OptimizerContext",
+    "OptimizerOptions",
+    "OptimizerSpec",
     "Options",
     "Outcome",
+    "ParameterRole",
     "PluginError",
     "Recipe",
     "Result",
     "Run",
+    "RunEnd",
     "Sampler",
     "SamplerContext",
     "SamplerSpec",
+    "Schedule",
+    "ScheduleContext",
+    "ScheduleSpec",
     "SequenceModel",
     "SeqzooError",
     "SeqzooWarning",

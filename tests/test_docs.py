@@ -11,13 +11,16 @@ import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from commands import REPOSITORY, SMALL, environment, seqzoo
 
 from seqzoo import CorpusContext
 from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.recipes.load import load_recipe
 from seqzoo.runs.changes import MAY_CHANGE
 from seqzoo.runs.directory import RunDirectory
@@ -40,12 +43,14 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    plugin, stream, sampler = blocks("plugins.md", "python")
+    plugin, _, _, stream, sampler, tracker, _ = blocks("plugins.md", "python")
     (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
     (tmp_path / "passages.py").write_text(stream)
     (tmp_path / "quiet.py").write_text(sampler)
-    recipe = recipe.replace("[./my_cell.py]", "[./my_cell.py, ./passages.py, ./quiet.py]")
+    (tmp_path / "diary.py").write_text(tracker)
+    files = "[./my_cell.py, ./passages.py, ./quiet.py, ./diary.py]"
+    recipe = recipe.replace("[./my_cell.py]", files)
     recipe = recipe.replace("train:\n", "train:\n  stream: {name: passages}\n")
     recipe = recipe.replace("[{temperature: 0.8}]", "[{quiet: 2.0}, {quiet: {amount: 99.0}}]")
     (tmp_path / "average.yaml").write_text(recipe)
@@ -56,9 +61,14 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
         "corpus.name=pastiche",
         "corpus.options.size_bytes=30000",
         "runtime.threads=1",
+        "trackers=[{name: diary}]",
         folder=tmp_path,
     )
     assert done.returncode == 0, done.stderr
+    diary = (tmp_path / "runs" / "average" / "diary.txt").read_text().splitlines()
+    assert "left out" not in done.stderr
+    assert diary[-1].startswith("step 60 finished: ")
+    assert sum("bits per byte" in line and "finished" not in line for line in diary) == 60 // 20
     result = json.loads((tmp_path / "runs" / "average" / "result.json").read_text())
     assert result["architecture"] == "average"
     uniform = 8.0
@@ -66,6 +76,39 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
     sampled = seqzoo("sample", "runs/average", "-n", "200", "-p", "x", folder=tmp_path)
     assert sampled.returncode == 0, sampled.stderr
     assert not any(letter.isupper() for letter in sampled.stdout)
+
+
+def test_the_tutorials_optimizer_schedule_and_inner_architecture_run_from_a_recipe(
+    tmp_path: Path,
+) -> None:
+    _, roles, wrapper, *_, optimizer = blocks("plugins.md", "python")
+    namespace: dict[str, Any] = {}
+    exec(roles, namespace)
+    decays = type("Decays", (namespace["Decays"],), {"initial_state": None, "forward": None})()
+    assert fault_in_roles(decays, decays.parameter_roles()) == ""
+    (tmp_path / "sharpened.py").write_text(wrapper)
+    (tmp_path / "radam.py").write_text(optimizer)
+    (tmp_path / "small.yaml").write_text(SMALL + "plugins: [sharpened.py, radam.py]\n")
+    done = seqzoo(
+        "run",
+        "small.yaml",
+        "architecture={name: sharpened, options: {inner: gru}}",
+        "architecture.options.inner.options.hidden_size=12",
+        "train.optimizer={name: radam, epsilon: 1e-6}",
+        "train.schedule={warmup_steps: 5, decay: steps, parts: 2}",
+        "train.budget.steps=20",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    stored = yaml.safe_load((tmp_path / "runs" / "small" / "recipe.yaml").read_text())
+    assert stored["architecture"]["options"]["inner"]["options"]["hidden_size"] == 12
+    assert stored["train"]["optimizer"] == {
+        "name": "radam",
+        "learning_rate": 0.01,  # of the file
+        "weight_decay": 0.01,
+        "epsilon": 1e-6,
+    }
+    assert stored["train"]["schedule"] == {"warmup_steps": 5, "decay": "steps", "parts": 2}
 
 
 def test_the_page_about_runs_lists_every_file_and_every_setting_that_can_change() -> None:

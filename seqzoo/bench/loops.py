@@ -23,6 +23,8 @@ from seqzoo.runs.metrics import Log
 from seqzoo.terminal.console import messages, warn
 from seqzoo.terminal.progress import meter
 from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.optimizers import Optimizer
+from seqzoo.training.schedule import Constant
 
 __all__ = ["CONTEXT", "VOCAB_SIZE", "OwnTraining", "PlainTraining", "random_text"]
 
@@ -46,7 +48,14 @@ class OwnTraining:
         model.before_training(data)
         lanes = Lanes(data, batch_size=section.batch_size)
         self.training = Training(
-            model, lanes, section, runtime=runtime, bytes_per_token=1.0, epoch_tokens=len(data)
+            model,
+            lanes,
+            section,
+            optimizer=Optimizer(model, _adamw(model, section, fused=True)),
+            schedule=Constant(),
+            runtime=runtime,
+            bytes_per_token=1.0,
+            epoch_tokens=len(data),
         )
         self._folder = tempfile.TemporaryDirectory()
         self._log = Log(Path(self._folder.name) / "metrics.jsonl", length=0, warn=warn)
@@ -81,10 +90,7 @@ class PlainTraining:
         self.model = model.train()
         self.clip = section.clip_norm
         self.length = section.bptt_length_at(0.0)
-        rates = section.optimizer
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay
-        )
+        self.optimizer = _adamw(model, section)
         lane = (len(data) - 1) // section.batch_size
         tokens = torch.from_numpy(data[: lane * section.batch_size].astype(np.int64))
         self.tokens = tokens.view(section.batch_size, lane)
@@ -111,3 +117,11 @@ class PlainTraining:
 def random_text(num_bytes: int) -> np.ndarray:
     """Random letters; the content does not change any speed."""
     return np.random.default_rng(0).integers(97, 123, num_bytes).astype(np.uint8)
+
+
+def _adamw(model: nn.Module, section: TrainSection, *, fused: bool = False) -> torch.optim.AdamW:
+    """The same optimizer for both loops; seqzoo's own asks for torch's fused form."""
+    rates = section.optimizer.options
+    return torch.optim.AdamW(
+        model.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay, fused=fused
+    )

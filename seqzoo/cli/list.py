@@ -14,8 +14,8 @@ def list_plugins(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="recipe, architecture, tokenizer, stream, sampler, decoder, corpus, baseline, "
-            "tracker or check; all plugins if omitted."
+            help="recipe, architecture, tokenizer, stream, optimizer, schedule, sampler, decoder, "
+            "corpus, baseline, tracker or check; all plugins if omitted."
         ),
     ] = None,
     as_json: AsJson = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder
+from seqzoo.cli.trackers import TrackerOption, trackers_override
 
 
 def resume(
@@ -20,6 +21,7 @@ def resume(
         ),
     ] = None,
     runs: RunsFolder = DEFAULT_RUNS,
+    tracker: TrackerOption = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,8 +35,8 @@ def resume(
     from seqzoo.cli.report import printed_if_unsaved, report_run
     from seqzoo.runs.api import resume as resume_run
 
+    registry = installed()
+    given = [*trackers_override(tracker, registry), *(overrides or [])]
     with printed_if_unsaved(as_json=as_json):
-        done = resume_run(
-            run, overrides or [], device=device, registry=installed(), show_progress=True
-        )
+        done = resume_run(run, given, device=device, registry=registry, show_progress=True)
     report_run(done, as_json=as_json)

@@ -10,6 +10,7 @@ import typer
 from seqzoo.cli.baselines import Baselines, baselines_override
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, RunsFolder
 from seqzoo.cli.recipes import RecipeArgument, Texts, require_settings
+from seqzoo.cli.trackers import TrackerOption, trackers_override
 
 
 def run(
@@ -31,6 +32,7 @@ def run(
     ] = None,
     runs: RunsFolder = DEFAULT_RUNS,
     baselines: Baselines = None,
+    tracker: TrackerOption = None,
     skip_scoring: Annotated[
         bool,
         typer.Option("--skip-scoring", help="End after training; seqzoo eval RUN scores later."),
@@ -61,7 +63,8 @@ def run(
 
     registry = installed()
     require_settings(recipe, overrides or [], text or [], registry)
-    given = [*baselines_override(baselines), *(overrides or [])]
+    options = [*baselines_override(baselines), *trackers_override(tracker, registry)]
+    given = [*options, *(overrides or [])]
     checked = load_recipe(Path(recipe), registry, overrides=given, texts=text, here=paths_from)
     with printed_if_unsaved(as_json=as_json):
         done = run_recipe(

@@ -80,7 +80,7 @@ def sample(
     """
     from seqzoo.cli.interactive import converse
     from seqzoo.errors import UsageError
-    from seqzoo.recipes.choices import parse_decoder, parse_links
+    from seqzoo.recipes.chain import parse_decoder, parse_links
     from seqzoo.terminal.console import note
 
     if interactive and (prompt is not None or prompt_file is not None or count is not None):

@@ -24,11 +24,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a recipe; or what a plugin is, its source, its package and its options."""
+    from pydantic_core import to_jsonable_python
     from rich.table import Table
     from rich.text import Text
 
     from seqzoo.cli.plugins import installed
     from seqzoo.errors import UsageError, did_you_mean
+    from seqzoo.plugin.choice import Kind
     from seqzoo.plugin.registry import PLUGIN_KINDS
     from seqzoo.recipes.shipped import shipped_recipes
     from seqzoo.terminal.console import results
@@ -90,7 +92,9 @@ def show(
         for option, field in entry.spec.options.model_fields.items():
             default = field.get_default(call_default_factory=True)
             meaning = properties.get(option, {}).get("description", "")
-            shown = "" if field.is_required() else json.dumps(default, default=str)
+            marks = [mark for mark in field.metadata if isinstance(mark, Kind)]
+            meaning += "".join(f" (chooses a plugin of kind {mark.kind})" for mark in marks)
+            shown = "" if field.is_required() else json.dumps(to_jsonable_python(default))
             table.add_row(option, shown, Text(meaning))
         console.print(table)
         console.print()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
@@ -14,16 +16,22 @@ from seqzoo.plugin.contexts import (
     Context,
     CorpusContext,
     DecoderContext,
+    OptimizerContext,
     SamplerContext,
+    ScheduleContext,
     StreamContext,
     TokenizerContext,
     TrackerContext,
 )
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.specs import Options
+from seqzoo.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
-    from seqzoo.plugin.contracts import Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from torch.optim import Optimizer
+
+    from seqzoo.plugin.contracts import Sampler, Schedule, SequenceModel, Stream, Tokenizer
     from seqzoo.plugin.decoding import Decoder
 
 __all__ = ["ChosenPlugin", "as_plugin_error", "build", "require"]
@@ -39,19 +47,24 @@ class ChosenPlugin(Protocol):
     def options(self) -> Any: ...
 
 
+_WITHOUT_TORCH: dict[str, type] = {"corpus": Corpus, "tracker": Tracker}
+
+
 def _contract(kind: str) -> type:
-    if kind == "corpus":
-        return Corpus
-    # Imports torch, which opening a corpus does not need.
+    if kind in _WITHOUT_TORCH:
+        return _WITHOUT_TORCH[kind]
+    import torch
+
     from seqzoo.plugin import contracts, decoding
 
     return {
         "architecture": contracts.SequenceModel,
         "tokenizer": contracts.Tokenizer,
         "stream": contracts.Stream,
+        "optimizer": torch.optim.Optimizer,
+        "schedule": contracts.Schedule,
         "sampler": contracts.Sampler,
         "decoder": decoding.Decoder,
-        "tracker": contracts.Tracker,
     }[kind]
 
 
@@ -72,6 +85,14 @@ def build(
 ) -> Stream: ...
 @overload
 def build(
+    registry: Registry, kind: Literal["optimizer"], choice: ChosenPlugin, context: OptimizerContext
+) -> Optimizer | tuple[Optimizer, ...]: ...
+@overload
+def build(
+    registry: Registry, kind: Literal["schedule"], choice: ChosenPlugin, context: ScheduleContext
+) -> Schedule: ...
+@overload
+def build(
     registry: Registry, kind: Literal["sampler"], choice: ChosenPlugin, context: SamplerContext
 ) -> Sampler: ...
 @overload
@@ -86,23 +107,33 @@ def build(
 def build(
     registry: Registry, kind: Literal["tracker"], choice: ChosenPlugin, context: TrackerContext
 ) -> Tracker: ...
-def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context) -> Any:
+@overload
+def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context[Any]) -> Any: ...
+def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context[Any]) -> Any:
     """The object that `choice` names, checked to be an instance of the contract of its kind.
 
-    Raises UsageError if the name is not installed, PluginError if the plugin fails or builds an
+    The context that the plugin receives can build what the plugin's own options name. Raises
+    UsageError if the name is not installed, PluginError if the plugin fails or builds an
     object of another type, and any SeqzooError that the plugin raises, such as CorpusUnavailable.
     """
     spec: Any = registry.get(kind, choice.name)
     function = "build" if hasattr(spec, "build") else "open"
     with as_plugin_error(registry, kind, choice.name):
-        built = getattr(spec, function)(choice.options, context)
+        options = choice.options
+        if not isinstance(options, Options):  # of a default that no recipe was checked with
+            options = spec.options(**options)
+        inner = replace(context, builder=functools.partial(build, registry))
+        built = getattr(spec, function)(options, inner)
         contract = _contract(kind)
         article = "an" if contract.__name__[0] in "AEIOU" else "a"
-        require(
-            isinstance(built, contract),
-            found=built,
-            expected=f"{article} {contract.__name__} from {function}",
-        )
+        # Several optimizers can step together.
+        several = kind == "optimizer" and isinstance(built, tuple) and built
+        for each in built if several else (built,):
+            require(
+                isinstance(each, contract),
+                found=each,
+                expected=f"{article} {contract.__name__} from {function}",
+            )
     return built
 
 

@@ -19,11 +19,24 @@ from torch import Tensor, nn
 
 from seqzoo.plugin import earlier_api
 from seqzoo.plugin.corpus import Corpus
+from seqzoo.plugin.roles import ParameterRole, default_roles
+from seqzoo.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Batch", "Corpus", "Sampler", "SequenceModel", "State", "Stream", "Tokenizer", "Tracker"]
+__all__ = [
+    "Batch",
+    "Corpus",
+    "ParameterRole",
+    "Sampler",
+    "Schedule",
+    "SequenceModel",
+    "State",
+    "Stream",
+    "Tokenizer",
+    "Tracker",
+]
 
 State: TypeAlias = Any
 """A tree (tuples, lists, dicts) of tensors, every leaf batch-first: (B, ...)."""
@@ -60,19 +73,26 @@ class SequenceModel(nn.Module, ABC):
         detaches it between updates.
         """
 
-    def hidden_matrices(self) -> Iterator[nn.Parameter]:
-        """The matrices that map hidden to hidden units; Muon trains these.
+    def parameter_roles(self) -> dict[str, ParameterRole]:
+        """What each parameter is for, by its name; optimizers read it.
 
-        Default: every matrix except embeddings and the matrices of a child named `head`.
+        Default: weights of linear and of recurrent layers are matrices, except those of embeddings
+        and of a child named `head`; everything else is "other". What has two or more dimensions
+        decays. Override it with what differs:
+        `return super().parameter_roles() | {"log_rate": ParameterRole(use="other", decay=False)}`.
+        A tied parameter has one role, under its first name. A child that is itself a SequenceModel
+        gives its own roles.
         """
-        outside = {
-            id(p) for m in self.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
-        }
-        if isinstance(head := getattr(self, "head", None), nn.Module):
-            outside |= {id(p) for p in head.parameters()}
-        for parameter in self.parameters():
-            if parameter.ndim == 2 and id(parameter) not in outside:
-                yield parameter
+        roles = default_roles(self)
+        if type(self).hidden_matrices is not SequenceModel.hidden_matrices:
+            return earlier_api.with_hidden_matrices(self, self.hidden_matrices(), roles)
+        return roles
+
+    def hidden_matrices(self) -> Iterator[nn.Parameter]:
+        """Deprecated: what `parameter_roles` calls matrices. Overrides are still used."""
+        parameters = dict(self.named_parameters())
+        roles = default_roles(self)
+        yield from (parameters[name] for name in roles if roles[name].use == "matrix")
 
     def before_training(self, tokens: npt.NDArray[Any]) -> None:
         """Look at the training part before training begins or resumes; again in every process.
@@ -100,6 +120,15 @@ class SequenceModel(nn.Module, ABC):
         """
         answer: tuple[Float[Tensor, "B T V"], State] = self(tokens, state)
         return answer
+
+    def auxiliary_loss(self) -> Float[Tensor, ""] | None:
+        """What training adds to the cross-entropy of the batch that was just read.
+
+        A scalar in nats per token, for example of load balancing or of a regulariser; called after
+        every `forward_in_training`. Scores and the logged bits per byte do not contain it.
+        Default: None, nothing.
+        """
+        return None
 
     def start_adapting(self) -> None:
         """From now on learn from every token that is read, before the next one is predicted.
@@ -216,6 +245,22 @@ class Stream(ABC):
         """Return to a position from `state`. Raises KeyError or ValueError if it does not fit."""
 
 
+class Schedule(ABC):
+    """How the learning rate changes during training, after the warm-up.
+
+    Laws: `factor` depends on its arguments alone, so that a resumed run continues as if it had not
+    stopped; it is finite and not negative.
+    """
+
+    @abstractmethod
+    def factor(self, step: int, progress: float) -> float:
+        """The factor of all learning rates at an update.
+
+        step: updates before it, 0 for the first. progress: the share of the budget that is spent,
+        0 to 1.
+        """
+
+
 class Sampler(ABC):
     """One link of the sampling chain: changes the logits from which the next token is drawn.
 
@@ -246,14 +291,3 @@ class Sampler(ABC):
     def done(self) -> Bool[Tensor, " B"] | None:
         """The rows whose text ends with the token just drawn; None (default): it never does."""
         return None
-
-
-class Tracker(ABC):
-    """An output for the metrics of one run."""
-
-    @abstractmethod
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Receive one line of metrics. Steps never decrease within one process."""
-
-    def close(self) -> None:  # noqa: B027 (most trackers have nothing to close)
-        """Called at the end of the run, also when it is interrupted."""

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["RENAMED_METHODS", "EarlierApiWarning", "adapted", "warn"]
+from seqzoo.plugin.roles import ParameterRole
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["RENAMED_METHODS", "EarlierApiWarning", "adapted", "warn", "with_hidden_matrices"]
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "architecture": ("vocab_size",),
@@ -80,3 +86,20 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
     except TypeError:
         return False
     return True
+
+
+def with_hidden_matrices(
+    model: nn.Module, matrices: Iterable[nn.Parameter], roles: Mapping[str, ParameterRole]
+) -> dict[str, ParameterRole]:
+    """The roles, where the matrices are those that a model's `hidden_matrices` gave."""
+    warn(f"{type(model).__name__} overrides hidden_matrices, which parameter_roles replaces")
+    hidden = set(map(id, matrices))
+    uses = {
+        name: "matrix" if id(parameter) in hidden else "other"
+        for name, parameter in model.named_parameters()
+        if (id(parameter) in hidden) != (roles[name].use == "matrix")
+    }
+    return {
+        name: replace(role, use=uses.get(name, role.use))  # type: ignore[arg-type]
+        for name, role in roles.items()
+    }

@@ -22,7 +22,9 @@ from seqzoo.plugin.specs import (
     BaselineSpec,
     CorpusSpec,
     DecoderSpec,
+    OptimizerSpec,
     SamplerSpec,
+    ScheduleSpec,
     StreamSpec,
     TokenizerSpec,
     TrackerSpec,
@@ -49,6 +51,16 @@ def register_tokenizers() -> Iterable[TokenizerSpec]:  # type: ignore[empty-body
 @hookspec
 def register_streams() -> Iterable[StreamSpec]:  # type: ignore[empty-body]
     """Orders of the training text, which recipes name under `train.stream`."""
+
+
+@hookspec
+def register_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
+    """Optimizers, which recipes name under `train.optimizer`."""
+
+
+@hookspec
+def register_schedules() -> Iterable[ScheduleSpec]:  # type: ignore[empty-body]
+    """Schedules of the learning rate, which recipes name under `train.schedule.decay`."""
 
 
 @hookspec

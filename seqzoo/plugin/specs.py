@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from seqzoo.errors import PluginError
 from seqzoo.plugin.earlier_api import adapted
@@ -19,19 +19,23 @@ from seqzoo.version import __version__
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.optim import Optimizer
 
     from seqzoo.plugin.contexts import (
         ArchitectureContext,
         BaselineContext,
         CorpusContext,
         DecoderContext,
+        OptimizerContext,
         SamplerContext,
+        ScheduleContext,
         StreamContext,
         TokenizerContext,
         TrackerContext,
     )
-    from seqzoo.plugin.contracts import Corpus, Sampler, SequenceModel, Stream, Tokenizer, Tracker
+    from seqzoo.plugin.contracts import Corpus, Sampler, Schedule, SequenceModel, Stream, Tokenizer
     from seqzoo.plugin.decoding import Decoder
+    from seqzoo.plugin.tracker import Tracker
 
 __all__ = [
     "API",
@@ -42,8 +46,11 @@ __all__ = [
     "Benchmark",
     "CorpusSpec",
     "DecoderSpec",
+    "OptimizerOptions",
+    "OptimizerSpec",
     "Options",
     "SamplerSpec",
+    "ScheduleSpec",
     "Spec",
     "StreamSpec",
     "TokenizerSpec",
@@ -73,6 +80,19 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
     shorthand: ClassVar[str | None] = None
+
+
+class OptimizerOptions(Options):
+    """Base of the options of every optimizer: what the core has to know of them.
+
+    learning_rates: the options that are learning rates. `learning_rate` is the one that is logged.
+    """
+
+    learning_rates: ClassVar[tuple[str, ...]] = ("learning_rate",)
+    learning_rate: float = Field(
+        default=3e-3, gt=0, description="learning rate, before the schedule"
+    )
+    weight_decay: float = Field(default=0.01, ge=0, description="weight decay, on matrices only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +206,44 @@ class StreamSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptimizerSpec(Spec):
+    """How gradients change the weights: `build(options, context)` gives a torch optimizer.
+
+    Or a tuple of several, which step together; each parameter of the context is in one of them. The
+    core multiplies the learning rate of every group by the factor of the schedule, and stores the
+    `state` of every parameter with the checkpoints: tensors and numbers.
+    options: a subclass of `OptimizerOptions`. Recipes write them beside the name.
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    options: type[OptimizerOptions] = OptimizerOptions
+    build: Callable[[Any, OptimizerContext], Optimizer | tuple[Optimizer, ...]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not issubclass(self.options, OptimizerOptions):
+            raise TypeError(
+                f"options of optimizer '{self.name}' must be a subclass of OptimizerOptions"
+            )
+        _refuse_options(self, "name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSpec(Spec):
+    """How the learning rate changes: `build(options, context)` gives a `Schedule`.
+
+    Recipes write its options beside `decay`, its name.
+    """
+
+    kind: ClassVar[str] = "schedule"
+    build: Callable[[Any, ScheduleContext], Schedule]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse_options(self, "decay", "warmup_steps")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamplerSpec(Spec):
     """A link of the sampling chain: `build(options, context)` gives a `Sampler`.
 
@@ -281,8 +339,21 @@ class BaselineSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec(Spec):
-    """An output for metrics: `open(options, context)` gives a `Tracker`."""
+    """An output for metrics: `open(options, context)` gives a `Tracker`.
+
+    `open` and the tracker run in a process of their own, which loads the plugin again.
+    """
 
     kind: ClassVar[str] = "tracker"
     functions: ClassVar[tuple[str, ...]] = ("open",)
     open: Callable[[Any, TrackerContext], Tracker]
+
+
+def _refuse_options(spec: Spec, *keys: str) -> None:
+    """Raises ValueError where an option is called like a key that recipes write beside it."""
+    for key in keys:
+        if key in spec.options.model_fields:
+            raise ValueError(
+                f"{spec.kind} '{spec.name}' cannot have an option '{key}': recipes have another "
+                f"meaning for it"
+            )

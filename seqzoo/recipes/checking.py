@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 
 from seqzoo.errors import PluginError, Problem, RecipeError
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choices import (
-    check_options,
-    named_plugins,
+    NamedPlugin,
+    check_with_choices,
+    flat_choices,
     unknown_baselines,
-    with_options,
-    without_link_options,
 )
 from seqzoo.recipes.hints import with_hints
 from seqzoo.recipes.layout import LAYOUT
@@ -23,8 +21,8 @@ from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
 from seqzoo.recipes.own_text import corpus_of
 from seqzoo.recipes.paths import is_overridden, locate, recipe_paths
 from seqzoo.recipes.sections import RecipeSections
-from seqzoo.recipes.validation import Mistake, check
-from seqzoo.recipes.yaml_reader import DataPath, Mark, Marks
+from seqzoo.recipes.validation import Mistake
+from seqzoo.recipes.yaml_reader import Mark, Marks
 
 __all__ = ["Checked", "check_recipe", "problems_at"]
 
@@ -54,6 +52,7 @@ def check_recipe(
 
     data: is changed. registry: is not. Raises RecipeError with all problems.
     """
+    before = flat_choices(data)
     typed, problems = apply_overrides(data, marks, overrides=overrides, layout=LAYOUT)
     registry = registry.copy()
 
@@ -61,27 +60,53 @@ def check_recipe(
         places = recipe_paths(data, registry)
         return locate(data, places, here=here, is_override=partial(is_overridden, marks))
 
-    def checked() -> tuple[RecipeSections | None, dict[DataPath, Options], list[Mistake]]:
+    def checked() -> tuple[RecipeSections | None, list[Mistake]]:
         empty = find_paths()
-        sections, options, mistakes = _check(data, registry)
-        return sections, options, mistakes + empty
+        sections, mistakes = check_with_choices(RecipeSections, data, registry)
+        if sections is not None:
+            mistakes += unknown_baselines(sections.baselines, registry)
+        return sections, mistakes + empty
 
     find_paths()  # those of the plugin files, which declare options that can be paths too
     file_mistakes = _load_plugin_files(data.get("plugins"), registry, base)
+    for named in before:
+        _leave_out_foreign(named, data, marks, registry)
     if texts:
         _use_texts(texts, data, marks, registry, here)
-    sections, options, mistakes = checked()
+    sections, mistakes = checked()
     if retype(data, typed, paths=[mistake.path for mistake in mistakes if mistake.wants_text]):
-        sections, options, mistakes = checked()
+        sections, mistakes = checked()
     problems += problems_at(file_mistakes + with_hints(mistakes, data, marks, registry), marks)
     if problems or sections is None:
         raise RecipeError(problems)
     chosen = is_overridden(marks, ("corpus", "name"))
     return Checked(
-        with_options(sections, options),
+        sections,
         registry,
         is_own_text=chosen and not is_overridden(marks, ("sample", "prompt")),
     )
+
+
+def _leave_out_foreign(
+    before: NamedPlugin, data: dict[str, Any], marks: Marks, registry: Registry
+) -> None:
+    """Where overrides replace a plugin, leave out its options that the new one does not have.
+
+    Its options are beside those that both have, such as the learning rate, and these stay.
+    """
+    for named in flat_choices(data):
+        if named.path != before.path or named.name == before.name:
+            continue
+        if not {named.name, before.name} <= set(registry.names(named.kind)):
+            return
+        old, new = (registry.get(named.kind, each.name).options for each in (before, named))
+        foreign = set(old.model_fields) - set(new.model_fields)
+        section: Any = data
+        for part in named.path:
+            section = section[part]
+        for key in foreign & set(named.options):
+            if not is_overridden(marks, (*named.path, key)):
+                del section[key]
 
 
 def _use_texts(
@@ -106,26 +131,6 @@ def _use_texts(
     corpus = corpus_of(texts, registry, here=here, own=own)
     data["corpus"] = {**corpus, "options": {**corpus["options"], **given}}
     marks.values["corpus", "name"] = Mark("--text", 0, 0)
-
-
-def _check(
-    data: dict[str, Any], registry: Registry
-) -> tuple[RecipeSections | None, dict[DataPath, Options], list[Mistake]]:
-    """The core's sections, the options of every plugin by the path of its choice, and mistakes."""
-    options: dict[DataPath, Options] = {}
-    mistakes: list[Mistake] = []
-    for named in named_plugins(data):
-        if isinstance(named, Mistake):
-            mistakes.append(named)
-            continue
-        checked, found = check_options(named, registry)
-        mistakes += found
-        if checked is not None:
-            options[named.path] = checked
-    sections, found = check(RecipeSections, without_link_options(data))
-    if sections is not None:
-        found += unknown_baselines(sections.baselines, registry)
-    return sections, options, found + mistakes
 
 
 def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Mistake]:

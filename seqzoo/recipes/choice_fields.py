@@ -1,96 +1,84 @@
-"""The choice of a plugin in a recipe, and which fields of a recipe are choices of which kind.
+"""Which fields of a recipe, and of the options of plugins, are choices of a plugin.
 
 Reading a recipe, filling in the options and the JSON Schema all follow the marks on these fields.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-__all__ = ["Choice", "ChoiceField", "Kind", "Section", "choice_fields"]
+from seqzoo.plugin.choice import Choice, Form, Kind, Section
 
-Form: TypeAlias = Literal["mapping", "mapping or name", "link"]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Choice(Section):
-    """A plugin by name and its options."""
-
-    name: str = Field(description="name of the plugin; `seqzoo list` shows all names")
-    options: Any = Field(
-        default={},
-        description="options of the plugin; `seqzoo show NAME` lists them",
-        json_schema_extra={"type": "object"},
-    )
-    """After loading: an instance of the plugin's Options."""
-
-    @field_validator("options")
-    @classmethod
-    def _is_mapping(cls, options: Any) -> Any:
-        if not isinstance(options, (dict, BaseModel)):
-            raise PydanticCustomError("dict_type", "expected a mapping")
-        return options
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Marks a section's field as a choice of a plugin of this kind, or as a list of choices.
-
-    form: how a choice is written. "mapping": `{name: ..., options: ...}`. "mapping or name": that,
-    or the name alone. "link": the name alone, or `{name: options}`.
-    """
-
-    kind: str
-    form: Form = "mapping"
+__all__ = ["Choice", "ChoiceField", "Form", "Kind", "Section", "choice_fields"]
 
 
 @dataclass(frozen=True)
 class ChoiceField:
-    """A field of a recipe that holds a choice, or a list of choices.
+    """A field that holds a choice, or a list of choices.
 
-    path: from the recipe's root. section: the section that has the field.
+    path: from the root of the model that was looked at. model: the one that has the field itself.
     chosen: Choice, or the section that is a choice and has more fields.
     """
 
     path: tuple[str, ...]
-    section: type[Section]
+    model: type[BaseModel]
+    field: FieldInfo
     kind: str
     form: Form
     chosen: type[Choice]
     is_list: bool
     is_nullable: bool
 
+    @property
+    def name_key(self) -> str:
+        """The key that names the plugin: `name`, or what a section calls it."""
+        return self.chosen.model_fields["name"].alias or "name"
 
-def choice_fields(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[ChoiceField]:
-    """Every field that `Kind` marks, in `section` and the sections inside it.
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """The keys of a flat choice that are not options of the plugin."""
+        fields = self.chosen.model_fields.items()
+        return frozenset(field.alias or name for name, field in fields if name != "options")
 
-    path: where the section is in the recipe.
-    """
-    for name, field in section.model_fields.items():
+
+@functools.cache
+def choice_fields(model: type[BaseModel]) -> tuple[ChoiceField, ...]:
+    """Every field that `Kind` marks, in `model` and the models inside it."""
+    return tuple(_choice_fields(model, (), frozenset()))
+
+
+def _choice_fields(
+    model: type[BaseModel], path: tuple[str, ...], around: frozenset[type[BaseModel]]
+) -> Iterator[ChoiceField]:
+    """around: the models that contain this one; a model of a plugin can contain itself."""
+    if model in around:
+        return
+    for name, field in model.model_fields.items():
         inner = (*path, name)
         parts = get_args(field.annotation) or (field.annotation,)
-        sections = [part for part in parts if isinstance(part, type) and issubclass(part, Section)]
+        models = [part for part in parts if _is_model(part)]
         for mark in field.metadata:
             if isinstance(mark, Kind):
-                (chosen,) = [part for part in sections if issubclass(part, Choice)]
+                (chosen,) = [part for part in models if issubclass(part, Choice)]
                 yield ChoiceField(
                     path=inner,
-                    section=section,
+                    model=model,
+                    field=field,
                     kind=mark.kind,
                     form=mark.form,
                     chosen=chosen,
                     is_list=get_origin(field.annotation) is tuple,
                     is_nullable=type(None) in parts,
                 )
-        for part in sections:
-            yield from choice_fields(part, inner)
+        for part in models:
+            yield from _choice_fields(part, inner, around | {model})
+
+
+def _is_model(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseModel)

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, get_args
 
-from seqzoo.errors import UsageError
+from pydantic import BaseModel
+
+from seqzoo.errors import did_you_mean
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
-from seqzoo.recipes.choice_fields import Choice, ChoiceField, Section, choice_fields
-from seqzoo.recipes.python_data import plain_data
+from seqzoo.recipes.choice_fields import Choice, ChoiceField, choice_fields
 from seqzoo.recipes.sections import BaselinesSection, RecipeSections
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
-from seqzoo.recipes.yaml_reader import DataPath, load_yaml
+from seqzoo.recipes.yaml_reader import MAX_DEPTH, DataPath
 
 __all__ = [
     "NamedPlugin",
-    "chain_of",
     "check_options",
-    "decoder_of",
+    "check_with_choices",
+    "flat_choices",
+    "named_link",
     "named_plugins",
-    "parse_decoder",
-    "parse_links",
     "unknown_baselines",
-    "with_options",
-    "without_link_options",
 ]
 
-_CHOICE_FIELDS = tuple(choice_fields(RecipeSections))
-
-Filled = TypeVar("Filled", bound=Section)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class NamedPlugin:
 
     path: of the choice. name_path: of the name, which is a key in `{name: value}`.
     options: a mapping, or the value of the plugin's shorthand option.
+    beside: the keys that the options are written beside, if the choice is flat.
     """
 
     kind: str
@@ -48,28 +45,58 @@ class NamedPlugin:
     name_path: DataPath
     options_path: DataPath
     name_is_key: bool = False
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the options are written beside the name."""
+        return bool(self.beside)
 
 
-def named_plugins(data: Mapping[str, Any]) -> Iterator[NamedPlugin | Mistake]:
-    """Every plugin that `data` names; what is not written as a choice is checked elsewhere."""
-    for field in _CHOICE_FIELDS:
-        value = _value_at(data, field.path)
-        if not field.is_list:
-            yield from _named(field, value, field.path)
-        elif isinstance(value, list):
-            for index, entry in enumerate(value):
-                yield from _named(field, entry, (*field.path, index))
+def named_plugins(data: Mapping[str, Any], registry: Registry) -> Iterator[NamedPlugin | Mistake]:
+    """Every plugin that a recipe names, also in the options of another plugin.
+
+    What is not written as a choice is checked elsewhere.
+    """
+    yield from _all_in(RecipeSections, data, (), registry)
 
 
-def without_link_options(data: dict[str, Any]) -> dict[str, Any]:
-    """The data with each correct link as `{name: ...}`, which the core's sections accept."""
-    for field in _CHOICE_FIELDS:
-        value = _value_at(data, field.path)
-        if field.form == "link" and isinstance(value, list):
-            links = [named for entry in value for named in _named(field, entry, field.path)]
-            names = [{"name": link.name} for link in links if isinstance(link, NamedPlugin)]
-            data = _with_value(data, field.path, names)
-    return data
+def flat_choices(data: Mapping[str, Any]) -> list[NamedPlugin]:
+    """The plugins whose options a recipe writes beside their names."""
+    named = _named_in(RecipeSections, data, ())
+    return [each for each in named if isinstance(each, NamedPlugin) and each.is_flat]
+
+
+def check_with_choices(
+    model: type[Model],
+    data: Any,
+    registry: Registry,
+    *,
+    prefix: DataPath = (),
+    implied: str | None = None,
+) -> tuple[Model | None, list[Mistake]]:
+    """`check`, and the options of every plugin that the data names, which are filled in.
+
+    Each choice in the instance has an instance of its plugin's Options.
+    """
+    if len(prefix) > MAX_DEPTH:
+        message = f"{dotted(prefix[:8])}...: plugins are nested more than {MAX_DEPTH} deep."
+        return None, [Mistake(prefix, message)]
+    options: dict[DataPath, Options] = {}
+    further: list[Mistake] = []
+    for named in _named_in(model, data, prefix):
+        if isinstance(named, Mistake):
+            further.append(named)
+            continue
+        checked, found = check_options(named, registry)
+        further += found
+        if checked is not None:
+            options[named.path] = checked
+    plain = _without_options(model, data)
+    instance, mistakes = check(model, plain, prefix=prefix, implied=implied)
+    if instance is not None:
+        instance = _with_options(instance, options, prefix)
+    return instance if not further else None, mistakes + further
 
 
 def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | None, list[Mistake]]:
@@ -91,7 +118,10 @@ def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | Non
             return None, [Mistake(named.options_path, message)]
         implied = model.shorthand
         options = {implied: options}
-    return check(model, options, prefix=named.options_path, implied=implied)
+    checked, mistakes = check_with_choices(
+        model, options, registry, prefix=named.options_path, implied=implied
+    )
+    return checked, [_with_keys_beside(mistake, named, model) for mistake in mistakes]
 
 
 def unknown_baselines(section: BaselinesSection, registry: Registry) -> list[Mistake]:
@@ -106,82 +136,99 @@ def unknown_baselines(section: BaselinesSection, registry: Registry) -> list[Mis
     ]
 
 
-def parse_links(texts: Iterable[str], registry: Registry) -> list[Choice]:
-    """Links of the sampling chain from the command line: NAME, NAME=VALUE or NAME={option: value}.
-
-    VALUE is the value of the sampler's shorthand option. Raises UsageError at the first mistake.
-    """
-    return [_parse_link("sampler", text, registry) for text in texts]
-
-
-def parse_decoder(text: str, registry: Registry) -> Choice:
-    """A decoder from the command line: NAME, NAME=VALUE or NAME={option: value}."""
-    return _parse_link("decoder", text, registry)
+def _with_keys_beside(mistake: Mistake, named: NamedPlugin, model: type[Options]) -> Mistake:
+    """A mistake about an unknown option, with the keys that the options are written beside."""
+    if not named.is_flat or mistake.kind != "unknown" or mistake.path[:-1] != named.path:
+        return mistake
+    known = sorted({*named.beside, *model.model_fields})
+    meant = did_you_mean(str(mistake.path[-1])[:60], known)
+    return replace(mistake, message=f"unknown option '{dotted(mistake.path)}'.{meant}")
 
 
-def chain_of(links: Iterable[str | Mapping[str, Any]], registry: Registry) -> list[Choice]:
-    """Links as recipes write them: a name, or `{name: {option: value}}`, or `{name: value}`.
+def _all_in(
+    model: type[BaseModel], data: Any, prefix: DataPath, registry: Registry
+) -> Iterator[NamedPlugin | Mistake]:
+    for named in _named_in(model, data, prefix):
+        yield named
+        if isinstance(named, NamedPlugin) and named.name in registry.names(named.kind):
+            options = registry.get(named.kind, named.name).options
+            if len(named.options_path) <= MAX_DEPTH:
+                yield from _all_in(options, named.options, named.options_path, registry)
 
-    Raises UsageError with all mistakes, each on its own line.
-    """
-    if isinstance(links, (str, bytes, Mapping)):
-        raise UsageError(
-            f"the chain is {links!r:.60}, expected a list of samplers, such as "
-            f"[{{'temperature': 0.8}}, 'greedy']."
+
+def _named_in(
+    model: type[BaseModel], data: Any, prefix: DataPath
+) -> Iterator[NamedPlugin | Mistake]:
+    """The plugins that the fields of a model name; not those in the options of these plugins."""
+    for field in choice_fields(model):
+        value, path = _value_at(model, data, field.path), (*prefix, *field.path)
+        if not field.is_list:
+            yield from _named(field, value, path)
+        elif isinstance(value, (list, tuple)):
+            for index, entry in enumerate(value):
+                yield from _named(field, entry, (*path, index))
+
+
+def _without_options(model: type[BaseModel], data: Any) -> Any:
+    """The data with each correct choice in the form that the model itself can be checked with."""
+    for field in choice_fields(model):
+        value = _value_at(model, data, field.path)
+        if isinstance(value, list if field.is_list else (dict, str)):
+            plain = (
+                [_plain_choice(field, entry) for entry in value]
+                if field.is_list
+                else _plain_choice(field, value)
+            )
+            data = _with_value(data, field.path, plain)
+    return data
+
+
+def _plain_choice(field: ChoiceField, value: Any) -> Any:
+    if field.form == "flat":
+        return (
+            {key: each for key, each in value.items() if key in field.own_keys}
+            if isinstance(value, dict)
+            else value
         )
-    plain = plain_data(list(links), source="the chain")
-    return _checked(
-        [_link("sampler", link, ("chain", i)) for i, link in enumerate(plain)], registry
-    )
+    if field.form == "link" or (field.form == "mapping or name" and isinstance(value, str)):
+        (named,) = _named(field, value, ()) if value else [None]
+        return {"name": named.name} if isinstance(named, NamedPlugin) else {"name": ""}
+    return value
 
 
-def decoder_of(link: str | Mapping[str, Any], registry: Registry) -> Choice:
-    """A decoder as Python code writes it: a name, `{name: {option: value}}` or `{name: value}`."""
-    plain = plain_data(link, source="the decoder")
-    (choice,) = _checked([_link("decoder", plain, ("decoder",))], registry)
-    return choice
-
-
-def _checked(links: Iterable[NamedPlugin | Mistake], registry: Registry) -> list[Choice]:
-    choices: list[Choice] = []
-    mistakes: list[Mistake] = []
-    for named in links:
-        if isinstance(named, Mistake):
-            mistakes.append(named)
-            continue
-        options, found = check_options(named, registry)
-        mistakes += found
-        if options is not None:
-            choices.append(Choice(name=named.name, options=options))
-    if mistakes:
-        raise UsageError("\n".join(mistake.message for mistake in mistakes))
-    return choices
-
-
-def with_options(
-    section: Filled, options: Mapping[DataPath, Options], path: DataPath = ()
-) -> Filled:
-    """The section in which each choice has the checked options instead of the mapping."""
+def _with_options(model: Model, options: Mapping[DataPath, Options], path: DataPath) -> Model:
+    """The model in which each choice has its checked options."""
     changed: dict[str, Any] = {}
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            changed[name] = with_options(value, options, (*path, name))
+    for name in type(model).model_fields:
+        value, inner = getattr(model, name), (*path, name)
+        if isinstance(value, BaseModel):
+            changed[name] = _with_options(value, options, inner)
         elif isinstance(value, tuple):
             changed[name] = tuple(
-                with_options(entry, options, (*path, name, index))
-                if isinstance(entry, Section)
+                _with_options(entry, options, (*inner, index))
+                if isinstance(entry, BaseModel)
                 else entry
                 for index, entry in enumerate(value)
             )
-    if path in options:
+    if isinstance(model, Choice) and path in options:
         changed["options"] = options[path]
-    return section.model_copy(update=changed)
+    return model.model_copy(update=changed) if changed else model
 
 
-def _value_at(data: Any, path: tuple[str, ...]) -> Any:
+def _value_at(model: type[BaseModel], data: Any, path: tuple[str, ...]) -> Any:
+    """The value of a field: from the data, or the default of the field or of a model around it."""
     for part in path:
-        data = data.get(part) if isinstance(data, dict) else None
+        if isinstance(data, BaseModel):
+            data = getattr(data, part)
+            continue
+        field = model.model_fields[part]
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        data = data.get(part, default) if isinstance(data, dict) else None
+        parts = get_args(field.annotation) or (field.annotation,)
+        model = next(
+            (each for each in parts if isinstance(each, type) and issubclass(each, BaseModel)),
+            model,
+        )
     return data
 
 
@@ -191,10 +238,27 @@ def _with_value(data: dict[str, Any], path: tuple[str, ...], value: Any) -> dict
 
 
 def _named(field: ChoiceField, value: Any, path: DataPath) -> Iterator[NamedPlugin | Mistake]:
+    if isinstance(value, Choice):  # a default
+        given = value.options
+        if isinstance(given, BaseModel):
+            given = given.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        value = {field.name_key: value.name, **(given if field.form == "flat" else {})}
+        if field.form == "link":
+            value = {value["name"]: given}
+        elif field.form != "flat":
+            value["options"] = given
     if field.form == "link":
-        yield _link(field.kind, value, path)
+        yield named_link(field.kind, value, path)
     elif field.form == "mapping or name" and isinstance(value, str):
         yield NamedPlugin(field.kind, value, {}, path, path, path)
+    elif field.form == "flat" and isinstance(value, dict):
+        name = value.get(field.name_key, field.chosen.model_fields["name"].default)
+        if isinstance(name, str):
+            options = {key: each for key, each in value.items() if key not in field.own_keys}
+            name_path = (*path, field.name_key)
+            yield NamedPlugin(
+                field.kind, name, options, path, name_path, path, beside=field.own_keys
+            )
     elif isinstance(value, dict) and isinstance(value.get("name"), str):
         given = value.get("options", {})
         options = given if isinstance(given, dict) else {}  # the core reports what else it is
@@ -202,38 +266,17 @@ def _named(field: ChoiceField, value: Any, path: DataPath) -> Iterator[NamedPlug
         yield NamedPlugin(field.kind, value["name"], options, path, name_path, options_path)
 
 
-def _link(kind: str, link: Any, path: DataPath) -> NamedPlugin | Mistake:
-    """A link of the chain: a name, or one name with its options."""
-    if isinstance(link, str):
-        return NamedPlugin(kind, link, {}, path, path, path)
-    if isinstance(link, dict) and len(link) == 1:
-        [(name, options)] = link.items()
+def named_link(kind: str, entry: Any, path: DataPath) -> NamedPlugin | Mistake:
+    """A link of a chain: a name, or one name with its options."""
+    if isinstance(entry, str):
+        return NamedPlugin(kind, entry, {}, path, path, path)
+    if isinstance(entry, dict) and len(entry) == 1:
+        [(name, options)] = entry.items()
         inner = (*path, name)
         return NamedPlugin(kind, name, options, path, inner, inner, name_is_key=True)
-    found = f"a mapping of {len(link)} keys" if isinstance(link, dict) else describe(link)
+    found = f"a mapping of {len(entry)} keys" if isinstance(entry, dict) else describe(entry)
+    article = "an" if kind[0] in "aeiou" else "a"
     return Mistake(
-        path, f"{dotted(path)} is {found}, expected a {kind}'s name, or one with its options."
+        path,
+        f"{dotted(path)} is {found}, expected {article} {kind}'s name, or one with its options.",
     )
-
-
-def _parse_link(kind: str, text: str, registry: Registry) -> Choice:
-    name, equals, written = (part.strip() for part in text.partition("="))
-    options = registry.get(kind, name).options
-    given: Any = {}
-    if equals:
-        given, _ = load_yaml(written or "null", f"'{text}'")
-        if not isinstance(given, dict):
-            if options.shorthand is None:
-                raise UsageError(f"'{text}': {_needs_no_value(kind, name, options)}")
-            given = {options.shorthand: given}
-    checked, mistakes = check(options, given, prefix=(name,))
-    if checked is None:
-        raise UsageError(f"'{text}': {mistakes[0].message}")
-    return Choice(name=name, options=checked)
-
-
-def _needs_no_value(kind: str, name: str, options: type[Options]) -> str:
-    if not options.model_fields:
-        return f"{kind} '{name}' has no options; write '{name}'."
-    first = next(iter(options.model_fields))
-    return f"{kind} '{name}' needs its options by name; write '{name}={{{first}: ...}}'."

@@ -72,7 +72,7 @@ def with_hints(
                 mistake = replace(mistake, message=message)
         elif mistake.kind == "not of parts":
             mark = marks.value(mistake.path)
-            hint = _of_value(mistake.path, _at(data, mistake.path), mark)
+            hint = _of_value(mistake.path, _at(data, mistake.path), mark, registry)
             message = mistake.message + hint if hint else _of_parts(mistake, mark)
             mistake = replace(mistake, message=message)
         hinted.append(mistake)
@@ -131,7 +131,7 @@ def _beside(path: DataPath, mark: Mark, known: Sequence[DataPath]) -> str:
     return f" Did you mean '{dotted((*path[:-1], close[0]))}'?"
 
 
-def _of_value(path: DataPath, value: Any, mark: Mark) -> str:
+def _of_value(path: DataPath, value: Any, mark: Mark, registry: Registry) -> str:
     """A hint for a single value where a section, or a list of choices, is expected."""
     if isinstance(value, (dict, list)) or value is None or not _is_short(str(value)):
         return ""
@@ -141,7 +141,9 @@ def _of_value(path: DataPath, value: Any, mark: Mark) -> str:
     if form is not None and isinstance(value, str):
         entry = text if form == "link" else f"{{name: {text}}}"
         text = written = f"[{entry}]" if path in LAYOUT.lists else entry
-    elif model is not None and (field := _accepting(model, value)) is not None:
+    elif model is not None and (
+        field := _accepting(model, value) or _accepting_beside(path, value, registry)
+    ):
         setting, written = (*path, field), f"{{{field}: {text}}}"
     else:
         return ""
@@ -197,6 +199,17 @@ def _accepting(model: type[BaseModel], value: Any) -> str | None:
         if not any(mistake.path[:1] == (name,) for mistake in mistakes):
             return name
     return None
+
+
+def _accepting_beside(path: DataPath, value: Any, registry: Registry) -> str | None:
+    """The first option that can have the value, of the plugin that a recipe without a name has."""
+    field = LAYOUT.choices.get(path)
+    if field is None or field.form != "flat":
+        return None
+    name = field.chosen.model_fields["name"].default
+    if name not in registry.names(field.kind):
+        return None
+    return _accepting(registry.get(field.kind, name).options, value)
 
 
 def _is_in_order(parts: Sequence[str], path: DataPath) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from seqzoo.plugin.registry import Registry
-from seqzoo.recipes.choice_fields import Form, choice_fields
+from seqzoo.recipes.choice_fields import ChoiceField, Form, choice_fields
 from seqzoo.recipes.choices import NamedPlugin, named_plugins
 from seqzoo.recipes.sections import BudgetSection, RecipeSections
 from seqzoo.recipes.yaml_reader import DataPath
@@ -31,7 +31,7 @@ class Layout:
     """
 
     sections: Mapping[DataPath, type[BaseModel] | None]
-    choices: frozenset[DataPath]
+    choices: Mapping[DataPath, ChoiceField]
     lists: Mapping[DataPath, Form]
     exclusive: tuple[tuple[DataPath, ...], ...]
 
@@ -50,6 +50,8 @@ def _is_list(annotation: Any) -> bool:
 
 def _sections(model: type[BaseModel], path: DataPath = ()) -> Iterator[tuple[DataPath, Any]]:
     for name, field in model.model_fields.items():
+        if name == "options":
+            continue  # of a plugin, whose fields are known only when it is chosen
         for inner in _models(field.annotation):
             yield (*path, name), inner
             yield from _sections(inner, (*path, name))
@@ -57,10 +59,13 @@ def _sections(model: type[BaseModel], path: DataPath = ()) -> Iterator[tuple[Dat
 
 def _recipe_layout() -> Layout:
     fields = list(choice_fields(RecipeSections))
-    choices = frozenset(field.path for field in fields if not field.is_list)
+    choices: dict[DataPath, ChoiceField] = {
+        field.path: field for field in fields if not field.is_list
+    }
+    options = {(*path, "options"): None for path, field in choices.items() if field.form != "flat"}
     units = tuple(("train", "budget", unit) for unit in BudgetSection.alternatives())
     return Layout(
-        sections=dict(_sections(RecipeSections)) | {(*path, "options"): None for path in choices},
+        sections=dict(_sections(RecipeSections)) | options,
         choices=choices,
         lists={field.path: field.form for field in fields if field.is_list},
         exclusive=(units,),
@@ -68,7 +73,7 @@ def _recipe_layout() -> Layout:
 
 
 LAYOUT = _recipe_layout()
-NO_LAYOUT = Layout({}, frozenset(), {}, ())
+NO_LAYOUT = Layout({}, {}, {}, ())
 """Of data that is no recipe, such as the options of one plugin."""
 
 
@@ -80,21 +85,29 @@ def settings_of(
     data: the recipe, whose plugins decide which options there are.
     with_absent: also what is inside a section that is null in this recipe.
     """
-    named = [each for each in named_plugins(data) if isinstance(each, NamedPlugin)]
-    options = {
-        (*each.path, "options"): registry.get(each.kind, each.name).options
-        for each in named
-        if each.name in registry.names(each.kind)
-    }
+    named = [each for each in named_plugins(data, registry) if isinstance(each, NamedPlugin)]
+    options: dict[DataPath, type[BaseModel]] = {}
+    for each in named:
+        if each.name in registry.names(each.kind):
+            place = each.path if each.is_flat else (*each.path, "options")
+            options[place] = registry.get(each.kind, each.name).options
+    flat = {each.path for each in named if each.is_flat}
+    flat |= {path for path, field in LAYOUT.choices.items() if field.form == "flat"}
 
     def inside(model: type[BaseModel], path: DataPath, section: Any) -> Iterator[DataPath]:
         for name, field in model.model_fields.items():
+            if name == "options" and path in flat:
+                beside = [options[path]] if path in options else _models(field.annotation)
+                for part in beside:
+                    yield from inside(part, path, section)
+                continue
             inner = (*path, field.alias or name)
             value = section.get(inner[-1]) if isinstance(section, dict) else None
             yield inner
             if value is None and type(None) in get_args(field.annotation) and not with_absent:
                 continue
-            for part in [options[inner]] if inner in options else _models(field.annotation):
+            is_plugins = inner in options and inner not in flat
+            for part in [options[inner]] if is_plugins else _models(field.annotation):
                 yield from inside(part, inner, value)
 
     links = [each.name_path for each in named if each.name_is_key]

@@ -26,6 +26,7 @@ from seqzoo.recipes.python_data import DottedMarks, plain_data
 from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.shipped import find_recipe, recipe_text
 from seqzoo.recipes.validation import Mistake, check, describe
+from seqzoo.recipes.written import as_written
 from seqzoo.recipes.yaml_reader import Mark, Marks, load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 from seqzoo.terminal.format import quoted
@@ -85,11 +86,9 @@ class Recipe(RecipeSections):
                 del data["train"][later]
         data["runtime"] = data["runtime"]["precision"]
         # Different ways to write the same recipe have one hash.
-        stages, optimizer = data["train"]["bptt_length"], data["train"]["optimizer"]
+        stages = data["train"]["bptt_length"]
         if isinstance(stages, list) and len(stages) == 1:
             data["train"]["bptt_length"] = stages[0]["length"]
-        if optimizer["name"] == "adamw":
-            del optimizer["matrix_learning_rate"], optimizer["momentum"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def _plain(self) -> dict[str, Any]:
@@ -98,9 +97,7 @@ class Recipe(RecipeSections):
         )
         budget = data["train"]["budget"].items()
         data["train"]["budget"] = {unit: spent for unit, spent in budget if spent is not None}
-        chain = data["sample"]["chain"]
-        data["sample"]["chain"] = [{link["name"]: link["options"]} for link in chain]
-        return data
+        return as_written(self, data)
 
     def __eq__(self, other: object) -> bool:
         return self._plain() == other._plain() if isinstance(other, Recipe) else NotImplemented

@@ -5,7 +5,8 @@ was typed is used as it is (`retype`), so that `name=1` needs no additional quot
 
 A mapping sets the settings of a section that it names, and leaves the others; an empty mapping
 resets the section. A choice of a plugin can be given by its name: `architecture=gru` is the plugin
-with its default options, because the options of another plugin are not its own.
+with its default options, because the options of another plugin are not its own. Of options beside
+the name, as in `train.optimizer=muon`, those of the file stay that both plugins have.
 """
 
 from __future__ import annotations
@@ -118,16 +119,19 @@ def _settings(data: dict[str, Any], override: _Override, layout: Layout) -> Iter
     parts, value, mark = override.parts, override.value, override.mark
     path = tuple(parts)
     for above in (path[:length] for length in range(1, len(path))):
-        if above in layout.choices and isinstance(name := _at(data, above), str):
+        # In the options of a plugin, a text that has options of its own is a choice by its name.
+        is_inner = "options" in above and parts[len(above)] == "options"
+        if (is_inner or above in layout.choices) and isinstance(name := _at(data, above), str):
             _set(data, Marks(), parts=above, value={"name": name}, mark=mark)
-    if path in layout.choices and isinstance(value, str):
-        value = {"name": value}
+    choice = layout.choices.get(path)
+    if choice is not None and isinstance(value, str):
+        value = {choice.name_key: value}
     present = _at(data, parts)
     is_section = path in layout.sections and (present is None or isinstance(present, dict))
     if not (is_section and isinstance(value, dict) and value):
         yield override if value is override.value else _Override(parts, value, mark)
         return
-    if path in layout.choices and "name" in value:
+    if choice is not None and choice.form != "flat" and "name" in value:
         yield _Override([*parts, "options"], None, mark, is_reset=True)
     for key, inner in value.items():
         further = [*parts, *key.split(".")]

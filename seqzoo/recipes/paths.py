@@ -31,7 +31,7 @@ def recipe_paths(data: Mapping[str, Any], registry: Registry) -> Iterator[DataPa
     A value of the wrong type, or of a plugin that is not in the registry, is reported elsewhere.
     """
     yield from _paths_in(data, RecipeSections)
-    for named in named_plugins(data):
+    for named in named_plugins(data, registry):
         if isinstance(named, NamedPlugin) and named.name in registry.names(named.kind):
             model = registry.get(named.kind, named.name).options
             yield from option_paths(named.options, model, prefix=named.options_path)

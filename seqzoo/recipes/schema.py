@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic.errors import PydanticUserError
 
-from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.registry import PLUGIN_KINDS, Registry
 from seqzoo.plugin.specs import Spec
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, choice_fields
 from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import describe_schema
 
-__all__ = ["field_table", "recipe_schema"]
+__all__ = ["field_table", "options_table", "recipe_schema"]
 
 JsonSchema = dict[str, Any]
 
@@ -29,17 +29,26 @@ def recipe_schema(registry: Registry) -> JsonSchema:
     """JSON Schema (draft 2020-12) of a recipe; equal plugins give an equal schema."""
     schema = _without_titles(RecipeSections.model_json_schema())
     definitions: JsonSchema = schema["$defs"]
-    for kind in dict.fromkeys(field.kind for field in _CHOICE_FIELDS):
-        known = [registered.spec for registered in registry.registered(kind)]
+    specs = [each.spec for kind in PLUGIN_KINDS for each in registry.registered(kind)]
+    inner = [(spec, field) for spec in specs for field in choice_fields(spec.options)]
+    fields = [*_CHOICE_FIELDS, *(field for _, field in inner)]
+    for kind in dict.fromkeys(field.kind for field in fields):
+        known = [spec for spec in specs if spec.kind == kind]
         for spec in known:
             definitions[f"{kind}.{spec.name}"] = _options_schema(spec)
         definitions[f"{kind}.chosen"] = _choice_schema(kind, known)
         definitions[f"{kind}.installed"] = {"enum": [spec.name for spec in known]}
+        if any(field.kind == kind and field.form == "link" for field in fields):
+            definitions[f"{kind}.link"] = _link_schema(kind, known)
+    for spec, field in inner:
+        options = definitions.get(f"{spec.kind}.{spec.name}", {})
+        if "properties" in options:
+            _add_choice(options, field, definitions)
     for field in _CHOICE_FIELDS:
-        if field.form == "link":
-            known = [registered.spec for registered in registry.registered(field.kind)]
-            definitions[f"{field.kind}.link"] = _link_schema(field.kind, known)
-        _add_choice(schema, field)
+        if field.form == "flat":
+            _add_flat_choice(definitions, field, registry)
+        else:
+            _add_choice(schema, field, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A seqzoo recipe",
@@ -52,8 +61,23 @@ def recipe_schema(registry: Registry) -> JsonSchema:
 def field_table() -> str:
     """Every field of the core's sections as a Markdown table: name, type, default, meaning."""
     schema = RecipeSections.model_json_schema()
+    for field in _CHOICE_FIELDS:
+        if field.form == "flat":
+            section = schema["$defs"][field.chosen.__name__]["properties"]
+            declared = section.pop("options").get("$ref", "").rsplit("/", 1)[-1]
+            section |= schema["$defs"].get(declared, {}).get("properties", {})
     lines = ["| field | type | default | meaning |", "|---|---|---|---|"]
     lines += _rows(schema, "", schema["$defs"])
+    return "\n".join(lines) + "\n"
+
+
+def options_table(registry: Registry, kind: str) -> str:
+    """The options of every plugin of a kind as a Markdown table, like `field_table`."""
+    lines = [f"| {kind} | option | type | default | meaning |", "|---|---|---|---|---|"]
+    for registered in registry.registered(kind):
+        schema = registered.spec.options.model_json_schema()
+        rows = _rows(schema, "", schema.get("$defs", {}))
+        lines += [f"| `{registered.spec.name}` {row}" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -100,26 +124,73 @@ def _link_schema(kind: str, specs: list[Spec]) -> JsonSchema:
     return {"anyOf": [{"type": "string"}, mapping]}
 
 
-def _add_choice(schema: JsonSchema, field: ChoiceField) -> None:
-    """Make the schema of the field accept what a choice of its kind can be."""
-    definitions = schema["$defs"]
-    section = definitions.get(field.section.__name__, schema)
+def _add_choice(schema: JsonSchema, field: ChoiceField, definitions: JsonSchema) -> None:
+    """Make the schema of the field accept what a choice of its kind can be.
+
+    schema: of the model that the field was found in. definitions: of the whole recipe.
+    """
+    section = schema.get("$defs", {}).get(field.model.__name__, schema)
     properties = section["properties"]
     last = field.path[-1]
+    name = [{"type": "string"}] if field.form == "mapping or name" else []
+    choice: JsonSchema = {"allOf": [_ref("Choice"), _ref(f"{field.kind}.chosen")]}
     if field.form == "link":
         choice = _ref(f"{field.kind}.link")
-    else:
-        choice = {"allOf": [_ref("Choice"), _ref(f"{field.kind}.chosen")]}
+    elif name and not field.is_nullable:
+        choice = {"anyOf": [*name, choice]}
     if field.is_list:
         properties[last]["items"] = choice
     elif field.is_nullable:
-        name = [{"type": "string"}] if field.form == "mapping or name" else []
         properties[last]["anyOf"] = [*name, choice, {"type": "null"}]
-    else:
+    elif field.chosen is not Choice:
         # A section that is a choice with more fields has its own definition.
-        is_own = field.chosen is not Choice
-        target = definitions[field.chosen.__name__] if is_own else properties[last]
-        target["allOf"] = [_ref(f"{field.kind}.chosen")]
+        definitions[field.chosen.__name__]["allOf"] = [_ref(f"{field.kind}.chosen")]
+    else:
+        kept = {
+            key: properties[last][key]
+            for key in ("description", "default")
+            if key in properties[last]
+        }
+        properties[last] = {**choice, **kept}
+
+
+def _add_flat_choice(definitions: JsonSchema, field: ChoiceField, registry: Registry) -> None:
+    """Make the section of the field accept the options that belong to each name."""
+    section = definitions[field.chosen.__name__]
+    del section["additionalProperties"]
+    own = {key: section["properties"][key] for key in sorted(field.own_keys)}
+    section["properties"] = own
+    known = [registered.spec for registered in registry.registered(field.kind)]
+    key = field.name_key
+    offered = [{"const": spec.name, "description": spec.summary} for spec in known]
+    own[key] = {"anyOf": [*offered, {"type": "string"}], **_without(own[key], "type")}
+    branches = [
+        {
+            "if": {
+                "properties": {key: {"const": spec.name}},
+                "required": [] if spec.name == own[key].get("default") else [key],
+            },
+            "then": _beside(own, spec, definitions),
+        }
+        for spec in known
+    ]
+    section |= {"allOf": branches} if branches else {}
+
+
+def _beside(own: JsonSchema, spec: Spec, definitions: JsonSchema) -> JsonSchema:
+    """The options of a plugin beside the section's own keys."""
+    name = f"{spec.kind}.{spec.name}"
+    options = definitions[name]
+    if "properties" not in options:
+        return {}
+    refs = {key: _ref(f"{name}/properties/{key}") for key in options["properties"]}
+    required = {"required": options["required"]} if "required" in options else {}
+    known = {**dict.fromkeys(own, True), **refs}
+    return {"properties": known, **required, "additionalProperties": False}
+
+
+def _without(schema: JsonSchema, key: str) -> JsonSchema:
+    return {other: value for other, value in schema.items() if other != key}
 
 
 def _installed_only() -> JsonSchema:
@@ -127,7 +198,7 @@ def _installed_only() -> JsonSchema:
     root: JsonSchema = {"properties": {}}
     for field in _CHOICE_FIELDS:
         names = _ref(f"{field.kind}.installed")
-        choice: JsonSchema = {"type": "object", "properties": {"name": names}}
+        choice: JsonSchema = {"type": "object", "properties": {field.name_key: names}}
         if field.form == "link":
             choice = {"anyOf": [names, {"type": "object", "propertyNames": names}]}
         if field.is_list:

@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from seqzoo.recipes.choice_fields import Choice, Kind, Section
+from seqzoo.plugin.choice import Choice, Kind, Section
 from seqzoo.recipes.train_section import (
     BudgetSection,
     CheckpointSection,
@@ -68,10 +68,6 @@ def run_name(name: str) -> str:
     return name
 
 
-def _or_by_name(choice: Any) -> Any:
-    return {"name": choice} if isinstance(choice, str) else choice
-
-
 def _or_text(schema: dict[str, Any]) -> None:
     schema["anyOf"].insert(0, {"type": "string"})
 
@@ -109,8 +105,6 @@ class CorpusSection(Choice):
         description="how the corpus is divided; null: as the corpus itself is, or if it has no "
         "division of its own, 0.9, 0.05 and 0.05 of its bytes",
     )
-
-    _by_name = field_validator("fallback", mode="before")(_or_by_name)
 
 
 class AdaptiveSection(Section):
@@ -220,8 +214,6 @@ class SampleSection(Section):
         "`{name: value}` for a sampler with one main option",
     )
 
-    _by_name = field_validator("decoder", mode="before")(_or_by_name)
-
 
 class RuntimeSection(Section):
     """Device, threads and precision of the computation."""
@@ -253,13 +245,15 @@ class RecipeSections(Section):
     )
     description: str = Field(default="", description="free text; has no effect")
     plugins: tuple[Path, ...] = Field(default=(), description="plugin files to load")
-    corpus: Annotated[CorpusSection, Kind("corpus")] = Field(
+    corpus: Annotated[CorpusSection, Kind("corpus", form="mapping")] = Field(
         description="the bytes that the model is trained and scored on"
     )
-    tokenizer: Annotated[Choice, Kind("tokenizer")] = Field(
+    tokenizer: Annotated[Choice, Kind("tokenizer", form="mapping")] = Field(
         description="converts bytes to token ids and back"
     )
-    architecture: Annotated[Choice, Kind("architecture")] = Field(description="the model")
+    architecture: Annotated[Choice, Kind("architecture", form="mapping")] = Field(
+        description="the model"
+    )
     train: TrainSection = Field(description="truncated backpropagation through time")
     evaluate: EvaluateSection = Field(
         default=EvaluateSection(), description="how the trained model is scored"
@@ -271,7 +265,7 @@ class RecipeSections(Section):
         default=SampleSection(),
         description="the text that is generated during training and after it",
     )
-    trackers: Annotated[tuple[Choice, ...], Kind("tracker")] = Field(
+    trackers: Annotated[tuple[Choice, ...], Kind("tracker", form="mapping")] = Field(
         default=(), description="additional outputs for the metrics, such as other tools"
     )
     runtime: RuntimeSection = Field(

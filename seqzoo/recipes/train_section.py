@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from seqzoo.recipes.choice_fields import Choice, Kind, Section
+from seqzoo.plugin.choice import Choice, Kind, Section
+from seqzoo.plugin.specs import OptimizerOptions
 
 __all__ = [
     "BudgetSection",
@@ -30,43 +31,29 @@ class Stage(Section):
     length: int = Field(ge=1, description="tokens between cuts of the gradient")
 
 
-class OptimizerSection(Section):
-    """AdamW for every parameter; or Muon for hidden matrices and AdamW for the others."""
+class OptimizerSection(Choice):
+    """An optimizer by name, with its options beside the name."""
 
-    name: Literal["adamw", "muon"] = Field(
+    # What a recipe without a name has meant from the first version on: part of the format.
+    name: str = Field(
         default="adamw",
-        description="adamw; or muon for hidden matrices and adamw for the other parameters",
+        description="name of the optimizer; `seqzoo list optimizer` shows all, `seqzoo show NAME` "
+        "the options, which are written beside the name",
     )
-    learning_rate: float = Field(
-        default=3e-3, gt=0, description="learning rate of AdamW, before the schedule"
-    )
-    weight_decay: float = Field(
-        default=0.01, ge=0, description="decoupled weight decay, on matrices only"
-    )
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
-        default=(0.9, 0.99), description="decay of the first and second moment in AdamW"
-    )
-    epsilon: float = Field(default=1e-8, gt=0, description="added to the denominator in AdamW")
-    matrix_learning_rate: float = Field(
-        default=0.02, gt=0, description="learning rate of Muon, before the schedule"
-    )
-    momentum: float = Field(default=0.95, ge=0, lt=1, description="momentum of Muon")
+    options: SerializeAsAny[OptimizerOptions] = OptimizerOptions()
 
 
-class ScheduleSection(Section):
-    """How the learning rate changes during training."""
+class ScheduleSection(Choice):
+    """How the learning rate changes: warm-up, and a schedule with its options beside its name."""
 
     warmup_steps: int = Field(
         default=0, ge=0, description="updates over which the learning rate rises linearly from 0"
     )
-    decay: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="how the learning rate falls over the budget"
-    )
-    final_fraction: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="the learning rate at the end of the budget, as a share of the highest",
+    name: str = Field(
+        default="cosine",
+        alias="decay",
+        description="how the learning rate changes over the budget; `seqzoo list schedule` shows "
+        "all names, `seqzoo show NAME` the options, which are written beside it",
     )
 
 
@@ -136,7 +123,7 @@ class TrainSection(Section):
     """Training by truncated backpropagation through time; the state is carried between batches."""
 
     batch_size: int = Field(default=32, ge=1, description="sequences in a batch (lanes)")
-    stream: Annotated[Choice | None, Kind("stream")] = Field(
+    stream: Annotated[Choice | None, Kind("stream", form="mapping")] = Field(
         default=None,
         description="a plugin that decides the order of the training text; null for contiguous "
         "lanes, which carry the state from batch to batch",
@@ -152,10 +139,10 @@ class TrainSection(Section):
             "`{from: share of the budget, length: tokens}`, of which the first begins at 0",
         )
     )
-    optimizer: OptimizerSection = Field(
+    optimizer: Annotated[OptimizerSection, Kind("optimizer", form="flat")] = Field(
         default=OptimizerSection(), description="how gradients change the weights"
     )
-    schedule: ScheduleSection = Field(
+    schedule: Annotated[ScheduleSection, Kind("schedule", form="flat")] = Field(
         default=ScheduleSection(), description="how the learning rate changes"
     )
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(

@@ -1,4 +1,4 @@
-"""Builds what a recipe names: tokenizer, model, stream, sampling chain."""
+"""Builds what a recipe names: tokenizer, model, stream, optimizer, schedule, sampling chain."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.build import as_plugin_error, build, require
 from seqzoo.plugin.contexts import (
     ArchitectureContext,
+    NamedParameter,
+    OptimizerContext,
     SamplerContext,
+    ScheduleContext,
     StreamContext,
     TokenizerContext,
 )
-from seqzoo.plugin.contracts import Sampler, SequenceModel, State, Stream, Tokenizer
+from seqzoo.plugin.contracts import Sampler, Schedule, SequenceModel, State, Stream, Tokenizer
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice
 from seqzoo.runs.guarded import GuardedSampler, GuardedStream
+from seqzoo.training.optimizers import Optimizer, fault_in_parts
 
 __all__ = [
     "build_chain",
     "build_model",
+    "build_optimizer",
+    "build_schedule",
     "build_tokenizer",
     "open_stream",
     "try_model",
@@ -70,6 +77,37 @@ def open_stream(
     )
     stream = build(recipe.registry, "stream", choice, context)
     return GuardedStream(stream, recipe.registry, choice.name)
+
+
+def build_optimizer(recipe: Recipe, model: SequenceModel) -> Optimizer:
+    """The recipe's optimizer, with all parameters of the model that need a gradient.
+
+    Raises PluginError, which names the plugin, where the model's roles or the optimizer's
+    parameters are not those of the model.
+    """
+    registry, choice = recipe.registry, recipe.train.optimizer
+    with as_plugin_error(registry, "architecture", recipe.architecture.name):
+        roles = model.parameter_roles()
+        fault = fault_in_roles(model, roles)
+        require(not fault, found=fault, expected="a role for each parameter from parameter_roles")
+    parameters = tuple(
+        NamedParameter(name=name, parameter=parameter, role=roles[name])
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    )
+    context = OptimizerContext(base=recipe.base, parameters=parameters)
+    parts = build(registry, "optimizer", choice, context)
+    with as_plugin_error(registry, "optimizer", choice.name):
+        fault = fault_in_parts(model, parts)
+        require(not fault, found=fault, expected="each parameter of the context in one optimizer")
+    return Optimizer(model, parts)
+
+
+def build_schedule(recipe: Recipe) -> Schedule:
+    """The recipe's schedule of the learning rate, without the warm-up."""
+    section = recipe.train.schedule
+    context = ScheduleContext(base=recipe.base, warmup_steps=section.warmup_steps)
+    return build(recipe.registry, "schedule", section, context)
 
 
 def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:

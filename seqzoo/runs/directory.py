@@ -11,6 +11,7 @@ runs/NAME/recipe.yaml     the resolved recipe
           diverged.txt    why training could not continue, see seqzoo/runs/status.py
           note.txt        a note of the user
           lock            held while a process uses the run
+          trackers.json   how far each tracker is; locked while trackers run
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class RunDirectory:
         self.diverged = path / "diverged.txt"
         self.note = path / "note.txt"
         self.lock = path / "lock"
+        self.trackers = path / "trackers.json"
         self._held: IO[str] | None = None
 
     @property

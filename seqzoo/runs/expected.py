@@ -11,6 +11,7 @@ import torch
 from seqzoo.data.lanes import Lanes
 from seqzoo.model.runtime import in_inference_mode, random_state, restore_random_state
 from seqzoo.recipes.sections import TrainSection
+from seqzoo.runs.build import build_optimizer
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.training.loop import Training
@@ -51,6 +52,8 @@ def expected_training_seconds(
             model,
             Lanes(experiment.training.tokens, batch_size=section.batch_size),
             section,
+            optimizer=build_optimizer(experiment.recipe, model),
+            schedule=training.schedule,
             runtime=training.runtime,
             bytes_per_token=training.bytes_per_token,
             epoch_tokens=training.epoch_tokens,

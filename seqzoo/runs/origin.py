@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +29,7 @@ class Origin(NamedTuple):
     base: the recipe's folder. sha256: of the corpus. fell_back: whether that is the fallback.
     plugins: that provide architecture, tokenizer and stream; empty for runs of older versions.
     started_from: the weights of another run that training started from; None for new weights.
+    id: 16 random digits; "" for runs of older versions.
     """
 
     base: Path
@@ -35,12 +37,14 @@ class Origin(NamedTuple):
     fell_back: bool
     plugins: Mapping[str, PluginRecord]
     started_from: StartRecord | None
+    id: str = ""
 
 
 def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
     """Store the recipe, and the facts that are not in it."""
     recipe, data, start = experiment.recipe, experiment.data, experiment.start
     origin = {
+        "id": secrets.token_hex(8),  # other trackers than ours need a name that nobody else has
         "base": str(recipe.base.resolve()),
         "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": data.fell_back},
         "plugins": {part: record.model_dump() for part, record in plugins_of(recipe).items()},
@@ -69,6 +73,7 @@ def read_origin(directory: RunDirectory) -> Origin:
                 for part, record in origin.get("plugins", {}).items()
             },
             None if start is None else StartRecord.model_validate(start),
+            str(origin.get("id", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(

@@ -22,11 +22,13 @@ from seqzoo.runs.changes import (
 )
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.disk import room_for
+from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import stored_recipe
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
 from seqzoo.runs.samples import write_samples
 from seqzoo.runs.status import budget_share, current_result, has_samples
+from seqzoo.runs.tracking import Trackers
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
@@ -117,9 +119,27 @@ def _only_score(
     if result is None:
         _ = experiment.data  # a corpus that was not trained on is an error: nothing is stored
     _store_change(directory, recipe, settings, step=newest.step, display=display)
+    with Trackers(directory, recipe, display=display) as trackers:
+        trackers.start(newest.step)
+        trackers.result = _scored(directory, experiment, newest, best, result)
+        return trackers.result
+
+
+def _scored(
+    directory: RunDirectory,
+    experiment: Experiment,
+    newest: Checkpoint,
+    best: Checkpoint,
+    result: Result | None,
+) -> Result:
+    """The result of a finished training, whose scores and samples are made where they are missing.
+
+    result: what result.json has, if it need not be scored again.
+    """
+    display = experiment.display
     finished = f"the training of {directory.path} is finished (step {newest.step})"
     if result is not None:
-        if not has_samples(directory, recipe.sample, step=best.step):
+        if not has_samples(directory, experiment.recipe.sample, step=best.step):
             display.note(f"{finished} and scored; writing its samples")
             write_samples(experiment, directory, step=best.step)
         return result
@@ -189,11 +209,10 @@ def _learning_rate_now(training: Training, before: TrainSection) -> str:
     training.section = before
     old = training.learning_rate
     training.section = section
-    schedule = section.schedule
-    final = section.optimizer.learning_rate * schedule.final_fraction
-    course = {
-        "constant": "stays there",
-        "linear": f"falls linearly to {final:.3g} at the end of the new budget",
-        "cosine": f"falls along a cosine to {final:.3g} at the end of the new budget",
-    }[schedule.decay]
-    return f"the learning rate was {old:.3g} at this step, is {now:.3g} now, and {course}"
+    # Budgets of another unit do not say how many updates there will be.
+    last = section.budget.steps or training.step
+    final = section.optimizer.options.learning_rate * training.schedule.factor(last, 1.0)
+    return (
+        f"the learning rate was {old:.3g} at this step, is {now:.3g} now, and will be {final:.3g} "
+        f"at the end of the new budget"
+    )

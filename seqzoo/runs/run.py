@@ -201,7 +201,7 @@ class Run:
         **samplers: object,
     ) -> Iterator[bytes]:
         """`generate` as bytes: one piece for each token."""
-        from seqzoo.recipes.choices import chain_of, decoder_of
+        from seqzoo.recipes.chain import chain_of, decoder_of
 
         refuse_samplers(samplers)
         section = self.recipe.sample

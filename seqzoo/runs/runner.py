@@ -10,7 +10,7 @@ from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
-from seqzoo.runs.build import open_stream
+from seqzoo.runs.build import build_optimizer, build_schedule, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
@@ -21,6 +21,7 @@ from seqzoo.runs.reopen import Trained
 from seqzoo.runs.score import finish_run
 from seqzoo.runs.start import load_start, warn_of_other_text
 from seqzoo.runs.status import divergence_recorded
+from seqzoo.runs.tracking import Trackers
 from seqzoo.runs.train import train_run
 from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
@@ -79,6 +80,8 @@ def make_training(experiment: Experiment) -> Training:
         model,
         stream,
         recipe.train,
+        optimizer=build_optimizer(recipe, model),
+        schedule=build_schedule(recipe),
         runtime=experiment.runtime,
         bytes_per_token=experiment.training.bytes_per_token,
         epoch_tokens=len(experiment.training),
@@ -98,23 +101,25 @@ def train_and_score(
     score: without it, the run is only trained; None is returned.
     """
     again = directory.to_continue
-    with (
-        stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
-        divergence_recorded(directory),
-        compiler_faults(),
-    ):
-        lengths = logs or {"metrics": 0, "timing": 0}
-        train_run(directory, experiment, training, lengths, is_scored=score)
-    if not score:
-        return None
-    folder = directory.checkpoints
-    newest = checkpoints.load(folder, training.step)
-    best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
-    load_weights(training.model, best)
-    training.model.eval()
-    return score_and_sample(
-        Trained(directory, experiment, best.step, training.effort(), training.runtime.record())
-    )
+    with Trackers(directory, experiment.recipe, display=experiment.display) as trackers:
+        with (
+            stopping("Stopped at once; the last checkpoint is saved. Continue with", command=again),
+            divergence_recorded(directory),
+            compiler_faults(),
+        ):
+            lengths = logs or {"metrics": 0, "timing": 0}
+            train_run(directory, experiment, training, lengths, trackers, is_scored=score)
+        if not score:
+            return None
+        folder = directory.checkpoints
+        newest = checkpoints.load(folder, training.step)
+        best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
+        load_weights(training.model, best)
+        training.model.eval()
+        trackers.result = score_and_sample(
+            Trained(directory, experiment, best.step, training.effort(), training.runtime.record())
+        )
+        return trackers.result
 
 
 def score_and_sample(trained: Trained) -> Result:

@@ -47,11 +47,18 @@ class SamplesInTraining:
     """
 
     def __init__(
-        self, experiment: Experiment, directory: RunDirectory, *, show: Callable[[str], None]
+        self,
+        experiment: Experiment,
+        directory: RunDirectory,
+        *,
+        show: Callable[[str], None],
+        written: Callable[[bytes], None] = lambda text: None,
     ) -> None:
+        """show: receives the beginning of a sample, and written: the whole one."""
         self._experiment = experiment
         self._directory = directory
         self._show = show
+        self._written = written
         self._has_failed = False
 
     def after_update(self, step: int, *, is_validated: bool) -> None:
@@ -69,6 +76,7 @@ class SamplesInTraining:
             return
         saved = "the last checkpoint is"
         _write(self._directory, f"step-{step}.txt", text, saved=saved)
+        self._written(text)
         self._show(_one_line(text[len(section.prompt.encode()) :]))
 
     def _is_due(self, step: int, *, is_validated: bool) -> bool:

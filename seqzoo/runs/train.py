@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from seqzoo.data.tokens import encode_span
-from seqzoo.plugin.build import build
-from seqzoo.plugin.contexts import TrackerContext
-from seqzoo.recipes.sections import Choice
 from seqzoo.results.ladder import Ladder
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.expected import expected_training_seconds
@@ -20,7 +17,7 @@ from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.scoring_cost import expected_scoring_seconds
-from seqzoo.runs.tracking import GuardedTracker
+from seqzoo.runs.tracking import Trackers
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
 from seqzoo.terminal.format import approximate_time
@@ -37,6 +34,7 @@ def train_run(
     experiment: Experiment,
     training: Training,
     logs: Mapping[str, int],
+    trackers: Trackers,
     *,
     is_scored: bool = True,
 ) -> None:
@@ -54,7 +52,7 @@ def train_run(
         timing = Log(directory.timing, length=logs["timing"], warn=display.warn)
         stack.callback(metrics.close)
         stack.callback(timing.close)
-        trackers = _open_trackers(experiment, directory, stack)
+        trackers.start(training.step)
         interruption = stack.enter_context(Interruption(display.on_signal))
         split = _validation_split(experiment)
         machine = MachineWatch(training.runtime)
@@ -66,8 +64,7 @@ def train_run(
                 _show(meter, training, line, times)
                 if report := machine.observe(times["bytes_per_second"]):
                     display.warn(report)
-            for tracker in trackers:
-                tracker.log(training.step, {**line, **times})
+            trackers.log(training.step, {**line, **times})
 
         def validate() -> dict[str, float]:
             sizes = {"train.validation.lanes": split.lanes}
@@ -99,6 +96,7 @@ def train_run(
                 keep=recipe.train.checkpoint.keep,
                 best=training.best.step if training.best else None,
             )
+            trackers.save()
 
         if training.step == 0:
             save()  # from now on, a killed run can be resumed
@@ -109,7 +107,10 @@ def train_run(
             display.facts(introduction(directory, experiment, training, expected))
         meter = stack.enter_context(display.meter("training"))
         samples = SamplesInTraining(
-            experiment, directory, show=lambda text: meter.note(f"  {text}")
+            experiment,
+            directory,
+            show=lambda line: meter.note(f"  {line}"),
+            written=lambda text: trackers.log_text(training.step, "sample", text),
         )
         hooks = Hooks(
             log,
@@ -157,28 +158,6 @@ def _show(
         min(training.progress, 1.0),
         f"step {training.step}: {line['bits_per_byte']:.3f} bits/byte, "
         f"{times['bytes_per_second'] / 1000:.1f} kB/s",
-    )
-
-
-def _open_trackers(
-    experiment: Experiment, directory: RunDirectory, stack: ExitStack
-) -> list[GuardedTracker]:
-    trackers = []
-    for choice in experiment.recipe.trackers:
-        tracker = _open_tracker(experiment, choice, directory)
-        stack.callback(tracker.close)
-        trackers.append(tracker)
-    return trackers
-
-
-def _open_tracker(
-    experiment: Experiment, choice: Choice, directory: RunDirectory
-) -> GuardedTracker:
-    context = TrackerContext(base=experiment.recipe.base, run_directory=directory.path)
-    return GuardedTracker(
-        choice.name,
-        lambda: build(experiment.registry, "tracker", choice, context),
-        warn=experiment.display.warn,
     )
 
 

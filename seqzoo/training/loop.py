@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
-from seqzoo.errors import CheckpointError, DivergedError
+from seqzoo.errors import CheckpointError, DivergedError, PluginError
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, peak_memory_bytes, random_state, restore_random_state
-from seqzoo.plugin.contracts import Batch, SequenceModel, State, Stream
+from seqzoo.plugin.contracts import Batch, Schedule, SequenceModel, State, Stream
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.optimizers import Optimizer, learning_rate_factor
+from seqzoo.training.optimizers import Optimizer
+from seqzoo.training.schedule import learning_rate_factor
 
 __all__ = ["Best", "Effort", "Hooks", "Training", "train"]
 
@@ -61,18 +62,24 @@ class Training:
         stream: Stream,
         section: TrainSection,
         *,
+        optimizer: Optimizer,
+        schedule: Schedule,
         runtime: Runtime,
         bytes_per_token: float,
         epoch_tokens: int,
     ) -> None:
-        """epoch_tokens: tokens of the training part, which the stream reads."""
+        """optimizer, schedule: what the section names.
+
+        epoch_tokens: tokens of the training part, which the stream reads.
+        """
         self.model = model
         self.stream = stream
         self.section = section
         self.runtime = runtime
         self.bytes_per_token = bytes_per_token
         self.epoch_tokens = epoch_tokens
-        self.optimizer = Optimizer(model, section.optimizer)
+        self.optimizer = optimizer
+        self.schedule = schedule
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.carried: State | None = None
         self.step = 0
@@ -108,8 +115,8 @@ class Training:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update, for the parameters that AdamW updates."""
-        return self.section.optimizer.learning_rate * self._factor()
+        """The optimizer's option `learning_rate` at the next update; it can have further rates."""
+        return self.section.optimizer.options.learning_rate * self._factor()
 
     def update(self) -> Update:
         """One optimizer step over `accumulation_steps` batches.
@@ -120,16 +127,20 @@ class Training:
         self.optimizer.zero_grad()
         parts = self.section.accumulation_steps
         length = self.section.bptt_length_at(self.progress)
-        loss_nats = 0.0
+        loss_nats = further_nats = 0.0
         for _ in range(parts):
             batch = self.stream.next(length)
-            loss = self._loss(batch)
-            (loss / parts if parts > 1 else loss).backward()
+            loss, further = self._losses(batch)
             loss_nats += float(loss.detach()) / parts
+            if further is not None:
+                further_nats += float(further.detach()) / parts
+                loss = loss + further
+            (loss / parts if parts > 1 else loss).backward()
             self.tokens_seen += batch.num_targets
         norm = self._clip()
-        if not (math.isfinite(loss_nats) and math.isfinite(norm)):
-            what = "loss" if not math.isfinite(loss_nats) else "gradient norm"
+        total_nats = loss_nats + further_nats
+        if not (math.isfinite(total_nats) and math.isfinite(norm)):
+            what = "loss" if not math.isfinite(total_nats) else "gradient norm"
             raise DivergedError(
                 f"the {what} stopped being finite at step {self.step + 1}; the update was not "
                 f"applied. Lower train.optimizer.learning_rate ({self.learning_rate:.2g} here), "
@@ -210,10 +221,15 @@ class Training:
         self.step = checkpoint.step
 
     def _factor(self) -> float:
-        return learning_rate_factor(self.section.schedule, step=self.step, progress=self.progress)
+        return learning_rate_factor(
+            self.schedule,
+            warmup_steps=self.section.schedule.warmup_steps,
+            step=self.step,
+            progress=self.progress,
+        )
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
-        """Mean nats per token; updates the carried state."""
+    def _losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mean nats per token, and the model's auxiliary loss; updates the carried state."""
         device = self.runtime.device
         inputs, targets = batch.inputs.to(device), batch.targets.to(device)
         state = states.reset_rows(self.carried, batch.restarts, self.model)
@@ -225,8 +241,15 @@ class Training:
             loss = F.cross_entropy(
                 logits.float().flatten(0, 1), targets.flatten(), ignore_index=_NOT_COUNTED
             )
+            further = self.model.auxiliary_loss()
+        if further is not None and getattr(further, "shape", None) != ():
+            found = tuple(getattr(further, "shape", ())) or type(further).__name__
+            raise PluginError(
+                f"auxiliary_loss of {type(self.model).__name__} gave {found}, expected a tensor "
+                f"without dimensions, in nats per token, or None."
+            )
         self.carried = states.detach(state)
-        return loss
+        return loss, further
 
     def _clip(self) -> float:
         limit = self.section.clip_norm

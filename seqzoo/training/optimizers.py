@@ -1,59 +1,27 @@
-"""Optimizers and the learning rate schedule, as recipes describe them."""
+"""The optimizers of a training as one: they step together, and their state has names."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.recipes.sections import OptimizerSection, ScheduleSection
-from seqzoo.training.muon import make_muon
+__all__ = ["Optimizer", "fault_in_parts"]
 
-__all__ = ["Optimizer", "learning_rate_factor"]
+_NUMBER = ":number"
+"""The end of the name of a value that is a Python number and no tensor."""
 
 
 class Optimizer:
-    """One or two torch optimizers that step together under one learning-rate factor.
+    """One or several torch optimizers that step together under one learning-rate factor."""
 
-    adamw: Loshchilov and Hutter 2019, arXiv:1711.05101, for every parameter.
-    muon: Jordan 2024, https://kellerjordan.github.io/posts/muon, for the model's hidden matrices
-    (`SequenceModel.hidden_matrices`), and AdamW for embeddings, head, gains and biases.
-    Weight decay applies to matrices only.
-    """
-
-    def __init__(self, model: SequenceModel, section: OptimizerSection) -> None:
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        hidden: list[nn.Parameter] = []
-        self._parts: list[torch.optim.Optimizer] = []
-        if section.name == "muon":
-            hidden = [p for p in model.hidden_matrices() if p.requires_grad]
-        if hidden:
-            self._parts.append(
-                make_muon(
-                    hidden,
-                    learning_rate=section.matrix_learning_rate,
-                    weight_decay=section.weight_decay,
-                    momentum=section.momentum,
-                )
-            )
-        taken = {id(p) for p in hidden}
-        others = [p for p in parameters if id(p) not in taken]
-        groups = [
-            {"params": [p for p in others if p.ndim >= 2], "weight_decay": section.weight_decay},
-            {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        if others:
-            self._parts.append(
-                torch.optim.AdamW(
-                    [group for group in groups if group["params"]],
-                    lr=section.learning_rate,
-                    betas=section.betas,
-                    eps=section.epsilon,
-                    fused=True,
-                )
-            )
+    def __init__(
+        self, model: nn.Module, parts: torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
+    ) -> None:
+        self._parts = (parts,) if isinstance(parts, torch.optim.Optimizer) else tuple(parts)
+        self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         self._base_rates = [[group["lr"] for group in part.param_groups] for part in self._parts]
 
     def zero_grad(self) -> None:
@@ -69,38 +37,79 @@ class Optimizer:
             part.step()
 
     def tensors(self) -> dict[str, Tensor]:
-        """The moments by part, parameter and name: everything that a resumed run needs."""
-        return {
-            f"{number}.{index}.{key}": value
-            for number, part in enumerate(self._parts)
-            for index, entries in part.state_dict()["state"].items()
-            for key, value in entries.items()
-        }
+        """The state of every parameter, as `parameter/key`: all that a resumed run needs.
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `tensors` returned."""
-        for number, part in enumerate(self._parts):
-            state: dict[int, dict[str, Tensor]] = {}
-            for name, value in tensors.items():
-                owner, index, key = name.split(".", 2)
-                if int(owner) == number:
-                    state.setdefault(int(index), {})[key] = value
-            part.load_state_dict(
-                {"state": state, "param_groups": part.state_dict()["param_groups"]}
+        Numbers become tensors without dimensions.
+        """
+        found: dict[str, Tensor] = {}
+        for part in self._parts:
+            for parameter, entries in part.state.items():
+                for key, value in entries.items():
+                    name = f"{self._names[parameter]}/{key}"
+                    if isinstance(value, Tensor):
+                        found[name] = value
+                    elif value is not None:
+                        found[name + _NUMBER] = torch.tensor(value, dtype=_exact_type(value))
+        return found
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore what `tensors` returned, in this version or by index in an earlier one.
+
+        Raises ValueError if it belongs to other parameters.
+        """
+        named = _by_name(tensors, [list(_members(part)) for part in self._parts], self._names)
+        for part in self._parts:
+            names = [self._names[parameter] for parameter in _members(part)]
+            state = {i: named.pop(name) for i, name in enumerate(names) if name in named}
+            groups = part.state_dict()["param_groups"]
+            part.load_state_dict({"state": state, "param_groups": groups})
+        if named:
+            raise ValueError(
+                f"the optimizer has a state of '{next(iter(named))}', which is not here"
             )
 
 
-def learning_rate_factor(schedule: ScheduleSection, *, step: int, progress: float) -> float:
-    """The factor of all learning rates at update `step`, counted from 0.
+def fault_in_parts(
+    model: nn.Module, parts: torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
+) -> str:
+    """What is wrong with the parameters of optimizers, as "found"; "" if nothing is."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    seen: set[nn.Parameter] = set()
+    for part in (parts,) if isinstance(parts, torch.optim.Optimizer) else parts:
+        for parameter in _members(part):
+            if parameter not in names:
+                return "a parameter that is not the model's"
+            if parameter in seen:
+                return f"'{names[parameter]}' in two optimizers"
+            seen.add(parameter)
+    missing = [name for each, name in names.items() if each.requires_grad and each not in seen]
+    return f"no optimizer for '{missing[0]}'" if missing else ""
 
-    progress: the share of the budget that is spent, 0 to 1. The factor is a linear warm-up over
-    `warmup_steps` updates times a decay from 1 to `final_fraction`.
-    """
-    warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-    share = min(max(progress, 0.0), 1.0)
-    remaining = {
-        "constant": 1.0,
-        "linear": 1.0 - share,
-        "cosine": 0.5 * (1.0 + math.cos(math.pi * share)),
-    }[schedule.decay]
-    return warmup * (schedule.final_fraction + (1.0 - schedule.final_fraction) * remaining)
+
+def _members(part: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
+    """The parameters of an optimizer, in the order of its indices."""
+    for group in part.param_groups:
+        yield from group["params"]
+
+
+def _exact_type(value: float) -> torch.dtype:
+    if isinstance(value, bool):
+        return torch.bool
+    return torch.int64 if isinstance(value, int) else torch.float64
+
+
+def _by_name(
+    tensors: Mapping[str, Tensor],
+    members: Sequence[Sequence[Tensor]],
+    names: Mapping[Tensor, str],
+) -> dict[str, dict[str, Any]]:
+    """The state of each parameter by its name."""
+    state: dict[str, dict[str, Any]] = {}
+    for full_name, tensor in tensors.items():
+        owner, slash, key = full_name.rpartition("/")
+        if not slash:  # an earlier version wrote `optimizer.parameter.key`, both by their index
+            part, index, key = full_name.split(".", 2)
+            owner = names[members[int(part)][int(index)]]
+        value = tensor.item() if key.endswith(_NUMBER) else tensor
+        state.setdefault(owner, {})[key.removesuffix(_NUMBER)] = value
+    return state

@@ -128,7 +128,8 @@ def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, wi
     comparison = compared(folder)
     assert comparison.differences == ()
     assert [(each.path, each.values["A"]) for each in comparison.settings] == [
-        ("train.batch_size", 7)
+        ("train.batch_size", 7),
+        ("train.optimizer.betas", [0.9, 0.99]),  # an option of a plugin, which knows its default
     ]
     text = drawn(comparison, width)
     assert max(map(len, text.splitlines())) <= width
@@ -141,7 +142,10 @@ def test_one_run_is_shown_with_its_curves_scores_and_settings(tmp_path: Path, wi
     # A validation above the training loss, in a chart with an axis on its left.
     assert any(re.search("[│┤].*v", line) for line in lines)
     stored = json.loads(comparison_to_json(comparison))
-    assert stored["settings"] == {"train.batch_size": {"A": 7}}
+    assert stored["settings"] == {
+        "train.batch_size": {"A": 7},
+        "train.optimizer.betas": {"A": [0.9, 0.99]},
+    }
     assert stored["differences"] == []
 
 

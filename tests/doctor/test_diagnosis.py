@@ -267,7 +267,7 @@ def test_a_setting_that_an_earlier_finding_changes_keeps_that_value(tmp_path: Pa
         text = fixed(path, tmp_path, *changes, "sample.length=7")
         recipe = parse_recipe(text, load_registry(), source="", base=tmp_path)
         assert recipe.sample.length == 7
-        assert 9 not in (recipe.train.optimizer.learning_rate, recipe.train.clip_norm)
+        assert 9 not in (recipe.train.optimizer.options.learning_rate, recipe.train.clip_norm)
 
 
 def test_the_exit_code_says_whether_something_is_wrong(tmp_path: Path) -> None:

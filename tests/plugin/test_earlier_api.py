@@ -21,7 +21,7 @@ from seqzoo.plugin.earlier_api import adapted
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.version import __version__
 
-CONTEXTS: dict[str, seqzoo.Context] = {
+CONTEXTS: dict[str, seqzoo.Context[Any]] = {
     "architecture": seqzoo.ArchitectureContext(vocab_size=7),
     "tokenizer": seqzoo.TokenizerContext(),
     "stream": seqzoo.StreamContext(tokens=np.arange(9, dtype=np.uint8), batch_size=2),

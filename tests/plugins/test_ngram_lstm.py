@@ -12,12 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_trainings import parts_of, train_section
 from pydantic import ValidationError
 from tiny import RUNTIME
 from torch import Tensor
 
 from seqzoo.data.lanes import Lanes
-from seqzoo.recipes.sections import TrainSection
 from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.training import checkpoint
 from seqzoo.training.loop import Training
@@ -255,14 +255,20 @@ def test_training_leaves_out_the_counts_of_the_current_fold() -> None:
 
 def test_a_restored_training_continues_with_the_same_bits(tmp_path: Path) -> None:
     text = np.random.default_rng(0).integers(97, 100, 3000).astype(np.uint8)
-    section = TrainSection.model_validate({"batch_size": 4, "budget": {"steps": 20}})
+    section = train_section({"batch_size": 4, "budget": {"steps": 20}})
 
     def start() -> Training:
         model = small(dropout=0.2)
         model.before_training(text)
         lanes = Lanes(text, batch_size=4)
         return Training(
-            model, lanes, section, runtime=RUNTIME, bytes_per_token=1.0, epoch_tokens=len(text)
+            model,
+            lanes,
+            section,
+            **parts_of(model, section),
+            runtime=RUNTIME,
+            bytes_per_token=1.0,
+            epoch_tokens=len(text),
         )
 
     unbroken, resumed = start(), start()

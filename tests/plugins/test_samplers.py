@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from seqzoo.model.generate import generate_batch
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.registry import Registry
-from seqzoo.recipes.choices import parse_links
+from seqzoo.recipes.chain import parse_links
 from seqzoo.runs.build import build_chain
 
 Reference = Callable[[np.ndarray, Sequence[int]], np.ndarray]

@@ -16,7 +16,7 @@ from seqzoo.plugin.contracts import Sampler
 from seqzoo.plugin.hooks import hookimpl
 from seqzoo.plugin.registry import Owner, Registry
 from seqzoo.plugin.specs import Options, SamplerSpec
-from seqzoo.recipes.choices import parse_links
+from seqzoo.recipes.chain import parse_links
 from seqzoo.runs.build import build_chain
 
 

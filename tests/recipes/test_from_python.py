@@ -15,7 +15,7 @@ import pytest
 from small_recipe import GOOD, parse, small_registry
 
 from seqzoo.errors import RecipeError, UsageError
-from seqzoo.recipes.choices import chain_of
+from seqzoo.recipes.chain import chain_of
 from seqzoo.recipes.load import Recipe, load_recipe, recipe, recipe_from
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection
@@ -64,7 +64,7 @@ def test_tuples_paths_and_numbers_of_numpy_are_converted() -> None:
     data["corpus"]["options"]["path"] = Path("a") / "b"
     data["train"]["batch_size"] = np.int64(3)
     checked = made(data)
-    assert checked.train.optimizer.betas == (0.5, 0.75)
+    assert checked.train.optimizer.options.model_dump()["betas"] == (0.5, 0.75)
     assert checked.train.batch_size == 3
     assert checked.corpus.options.path == str(Path("a") / "b")
 

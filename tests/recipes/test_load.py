@@ -97,9 +97,18 @@ MISTAKES: list[tuple[str, str, str]] = [  # what is replaced, by what (^ the pla
     ("[{from: 0.0, length: 32}, {from: 0.5", "^[{from: 0.0, length: 32}, {from: 0.0", "train.bptt_length: stages must begin at 0 and increase; found from: 0, 0."),
     ("length: 64", "length: ^x", "train.bptt_length.1.length is 'x', expected a whole number of at least 1."),
     ("length: 64", "^lenth: 64", "unknown option 'train.bptt_length.1.lenth'. Did you mean 'length'?"),
-    ("name: muon", "name: ^sgd", "train.optimizer.name is 'sgd', expected 'adamw' or 'muon'."),
+    ("name: muon", "name: ^sgd", "optimizer 'sgd' is not installed. Choose from: adamw, descent, muon."),
+    ("name: muon", "name: ^3", "train.optimizer.name is 3, expected text."),
+    ("betas: [0.9, 0.95]", "^nesterov: true", "unknown option 'train.optimizer.nesterov'. Choose from: betas, epsilon, learning_rate, matrix_learning_rate, momentum, name, weight_decay."),
+    ("betas: [0.9, 0.95]", "^beta: [0.9, 0.95]", "unknown option 'train.optimizer.beta'. Did you mean 'betas'?"),
+    ("optimizer: {name: muon, learning_rate: 3e-3, betas: [0.9, 0.95]}", "optimizer: {learning_rate: ^no}", "train.optimizer.learning_rate is 'no', expected a number above 0."),
+    ("optimizer: {name: muon, learning_rate: 3e-3, betas: [0.9, 0.95]}", "optimizer: ^[muon]", "train.optimizer has parts: write '{name: adamw}'."),
     ("betas: [0.9, 0.95]", "betas: [0.9, ^1]", "train.optimizer.betas.1 is 1, expected a number of at least 0 and below 1."),
-    ("decay: linear", "decay: ^liner", "train.schedule.decay is 'liner', expected 'cosine', 'linear' or 'constant'."),
+    ("decay: linear", "decay: ^liner", "schedule 'liner' is not installed. Did you mean 'linear'?"),
+    ("decay: linear", "decay: linear, final_fraction: ^2", "train.schedule.final_fraction is 2, expected a number from 0 to 1."),
+    ("decay: linear", "decay: flat, ^final_fraction: 0.5", "unknown option 'train.schedule.final_fraction'. Choose from: decay, warmup_steps."),
+    ("warmup_steps: 50", "warmup_steps: ^-1", "train.schedule.warmup_steps is -1, expected a whole number of at least 0."),
+    ("warmup_steps: 50", "^warmup: 50", "unknown option 'train.schedule.warmup'. Did you mean 'train.schedule.warmup_steps'?"),
     ("clip_norm: null", "clip_norm: ^0", "train.clip_norm is 0, expected a number above 0 or null."),
     ("fallback: plays", "fallback: ^plas", "corpus 'plas' is not installed. Did you mean 'plays'?"),
     ("fallback: plays", "fallback: {name: ^plas}", "corpus 'plas' is not installed. Did you mean 'plays'?"),
@@ -206,7 +215,7 @@ def test_a_plugin_file_that_cannot_be_loaded_is_a_problem_at_its_line(tmp_path: 
         parse(text, base=tmp_path)
     (problem,) = caught.value.problems
     assert (problem.line, problem.column) == (2, 5)
-    assert "No module named 'nothing_of_that_name'" in problem.message
+    assert "needs the module 'nothing_of_that_name'" in problem.message
 
 
 # Files

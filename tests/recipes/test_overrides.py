@@ -37,7 +37,7 @@ def test_overrides_are_typed_by_their_field() -> None:
         "runtime.threads=2",
     )
     assert recipe.train.batch_size == 8
-    assert recipe.train.optimizer.learning_rate == 1e-4
+    assert recipe.train.optimizer.options.learning_rate == 1e-4
     assert recipe.architecture.options == LSTMOptions(hidden_size=32, dropout=0.1, tie=True)
     assert recipe.corpus.options.path == "17"
     assert (recipe.name, recipe.description) == ("1", "true")
@@ -122,3 +122,44 @@ def test_options_can_be_given_without_a_recipe() -> None:
     assert plugin_options(spec, ["hidden_size=9"]) == LSTMOptions(hidden_size=9)
     with pytest.raises(RecipeError, match=r"hiden=9: unknown option 'hiden'\. Did you mean"):
         plugin_options(spec, ["hiden=9"])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "train.optimizer=descent",
+        "train.optimizer.name=descent",
+        "train.optimizer={name: descent}",
+        "train={optimizer: {name: descent}}",
+    ],
+)
+def test_another_plugin_keeps_the_options_beside_its_name_that_it_has(override: str) -> None:
+    assert "betas" in parse(GOOD).train.optimizer.options.model_dump()
+    optimizer = parse(GOOD, override).train.optimizer
+    assert optimizer.name == "descent"
+    assert optimizer.options.model_dump() == {"learning_rate": 3e-3, "weight_decay": 0.01}
+
+
+def test_a_schedule_is_replaced_by_its_name_and_the_warm_up_stays() -> None:
+    text = GOOD.replace("decay: linear", "decay: linear, final_fraction: 0.5")
+    schedule = parse(text, "train.schedule=cosine").train.schedule
+    assert (schedule.name, schedule.warmup_steps) == ("cosine", 50)
+    assert schedule.options.final_fraction == 0.5
+    schedule = parse(text, "train.schedule.decay=flat").train.schedule
+    assert (schedule.name, schedule.warmup_steps) == ("flat", 50)
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides"),
+    [
+        (GOOD, ["train.optimizer=descent", "train.optimizer.betas=[0.5, 0.5]"]),
+        (GOOD, ["train.optimizer={name: descent, betas: [0.5, 0.5]}"]),
+        (GOOD.replace("name: muon", "name: descent"), []),
+        (GOOD.replace("betas", "beta"), ["train.optimizer=descent"]),
+    ],
+)
+def test_an_option_that_no_plugin_was_replaced_for_is_a_mistake(
+    text: str, overrides: list[str]
+) -> None:
+    (problem,) = problems_of(text, overrides)
+    assert problem.message.startswith("unknown option 'train.optimizer.beta")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -17,13 +17,18 @@ from seqzoo.plugin.registry import Owner, Registry
 from seqzoo.plugin.specs import (
     ArchitectureSpec,
     CorpusSpec,
+    OptimizerOptions,
+    OptimizerSpec,
     Options,
     SamplerSpec,
+    ScheduleSpec,
     Spec,
     TokenizerSpec,
     TrackerSpec,
 )
 from seqzoo.recipes.load import Recipe, parse_recipe
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LSTMOptions(Options):
@@ -43,6 +48,25 @@ class TransformerOptions(Options):
         if self.hidden_size % self.heads:
             raise ValueError(f"hidden_size {self.hidden_size} is not divisible by {self.heads}")
         return self
+
+
+class MomentsOptions(OptimizerOptions):
+    betas: tuple[Rate, Rate] = (0.9, 0.99)
+    epsilon: float = Field(default=1e-8, gt=0)
+
+
+class AdamWOptions(MomentsOptions):
+    momentum: float | None = Field(default=None, exclude=True)
+
+
+class MuonOptions(MomentsOptions):
+    learning_rates = ("learning_rate", "matrix_learning_rate")
+    matrix_learning_rate: float = Field(default=0.02, gt=0)
+    momentum: Rate = 0.95
+
+
+class DecayOptions(Options):
+    final_fraction: float = Field(default=0.0, ge=0, le=1)
 
 
 class FragileOptions(Options):
@@ -87,6 +111,12 @@ SPECS: list[Spec] = [
     TokenizerSpec(name="bytes", summary="256 ids", build=unused),
     CorpusSpec(name="file", summary="a file", options=FileOptions, open=unused),
     CorpusSpec(name="plays", summary="generated", open=unused),
+    OptimizerSpec(name="adamw", summary="moments", options=AdamWOptions, build=unused),
+    OptimizerSpec(name="muon", summary="matrices", options=MuonOptions, build=unused),
+    OptimizerSpec(name="descent", summary="no more than a rate", build=unused),
+    ScheduleSpec(name="cosine", summary="half a wave", options=DecayOptions, build=unused),
+    ScheduleSpec(name="linear", summary="a line", options=DecayOptions, build=unused),
+    ScheduleSpec(name="flat", summary="stays", build=unused),
     SamplerSpec(name="greedy", summary="the most probable", build=unused),
     SamplerSpec(name="temperature", summary="flat", options=TemperatureOptions, build=unused),
     SamplerSpec(name="top_k", summary="few", options=TopKOptions, build=unused),
@@ -106,6 +136,8 @@ def small_registry() -> Registry:
         "register_architectures": ArchitectureSpec,
         "register_tokenizers": TokenizerSpec,
         "register_corpora": CorpusSpec,
+        "register_optimizers": OptimizerSpec,
+        "register_schedules": ScheduleSpec,
         "register_samplers": SamplerSpec,
         "register_trackers": TrackerSpec,
     }

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from made_trainings import parts_of, train_section
 from tiny import RUNTIME, Recurrent
 
 from seqzoo.data.lanes import Lanes
@@ -27,7 +28,7 @@ def text(count: int = 3000) -> np.ndarray:
 
 
 def section(**changes: Any) -> TrainSection:
-    return TrainSection.model_validate(
+    return train_section(
         {
             "batch_size": 4,
             "bptt_length": 8,
@@ -44,10 +45,12 @@ def section(**changes: Any) -> TrainSection:
 
 def make_training(choice: TrainSection, *, dropout: float = 0.3, seed: int = 0) -> Training:
     torch.manual_seed(seed)
+    model = Recurrent(dropout=dropout)
     return Training(
-        Recurrent(dropout=dropout),
+        model,
         Lanes(text(), batch_size=choice.batch_size),
         choice,
+        **parts_of(model, choice),
         runtime=RUNTIME,
         bytes_per_token=1.0,
         epoch_tokens=len(text()),
@@ -122,8 +125,8 @@ def test_accumulated_batches_average_their_gradients() -> None:
     choice = section(accumulation_steps=3, clip_norm=None, optimizer={"name": "adamw"})
     ours = make_training(choice, dropout=0.0)
     reference = make_training(section(), dropout=0.0)
-    losses = [reference._loss(reference.stream.next(8)) for _ in range(3)]
-    (sum(losses) / 3).backward()  # type: ignore[union-attr]
+    losses = [reference._losses(reference.stream.next(8))[0] for _ in range(3)]
+    torch.stack(losses).mean().backward()
     expected = torch.nn.utils.get_total_norm([p.grad for p in reference.parameters])  # type: ignore[misc]
     assert ours.update().gradient_norm == pytest.approx(float(expected), rel=1e-5)
     assert ours.tokens_seen == 3 * 4 * 8
@@ -286,10 +289,12 @@ def test_a_checkpoint_of_another_model_is_an_error(tmp_path: Path) -> None:
     training = make_training(section())
     training.update()
     checkpoints.save(tmp_path, training.checkpoint({}), keep=1, best=None)
+    model = Recurrent(hidden_size=16)
     other = Training(
-        Recurrent(hidden_size=16),
+        model,
         Lanes(text(), batch_size=4),
         section(),
+        **parts_of(model, section()),
         runtime=RUNTIME,
         bytes_per_token=1.0,
         epoch_tokens=len(text()),

@@ -1,146 +1,138 @@
-"""The learning-rate schedule, and which parameters each optimizer updates."""
+"""Optimizers of a training: they step together, and their state is stored by name."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from tiny import Recurrent
+from torch import Tensor, nn
 
-from seqzoo.plugin.contracts import SequenceModel, State
-from seqzoo.recipes.sections import OptimizerSection, ScheduleSection
-from seqzoo.training.optimizers import Optimizer, learning_rate_factor
-
-
-class Tiny(SequenceModel):
-    """Embedding, one hidden matrix, head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(11, 6)
-        self.hidden = nn.Linear(6, 6)
-        self.head = nn.Linear(6, 11)
-
-    def initial_state(self, batch_size: int) -> State:
-        return torch.zeros(batch_size, 1)
-
-    def forward(self, tokens: torch.Tensor, state: State | None = None) -> Any:
-        return self.head(self.hidden(self.embed(tokens)).tanh()), torch.zeros(len(tokens), 1)
+from seqzoo.training.optimizers import Optimizer, fault_in_parts
 
 
-def choice(name: str, weight_decay: float = 0.5) -> OptimizerSection:
-    return OptimizerSection.model_validate(
-        {"name": name, "learning_rate": 0.1, "weight_decay": weight_decay}
-    )
+class Counting(torch.optim.Optimizer):
+    """Keeps tensors, numbers of each type and None for every parameter, as third parties may."""
+
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["calls"] = state.get("calls", 0) + 1
+                state["share"] = 0.1 + state.get("share", 0.2)
+                state["is_new"] = state["calls"] == 1
+                state["nothing"] = None
+                state["mean.of"] = state.get("mean.of", torch.zeros(2)) + parameter.flatten()[:2]
+                parameter.sub_(group["lr"] * state["share"] * state["calls"])
 
 
-def schedule(decay: str, warmup_steps: int = 0, final_fraction: float = 0.0) -> ScheduleSection:
-    return ScheduleSection.model_validate(
-        {"decay": decay, "warmup_steps": warmup_steps, "final_fraction": final_fraction}
-    )
+def gradients(model: nn.Module, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
 
 
-def updated(name: str, seed: int, steps: int = 3) -> Tiny:
-    torch.manual_seed(seed)
-    model = Tiny()
-    optimizer = Optimizer(model, choice(name))
-    tokens = torch.randint(0, 11, (4, 5))
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model(tokens)[0].square().mean().backward()
-        optimizer.step(1.0)
-    return model
-
-
-def test_muon_updates_only_hidden_matrices() -> None:
-    model = Tiny()
-    assert list(map(id, model.hidden_matrices())) == [id(model.hidden.weight)]
-
-
-def test_the_muon_update_of_a_matrix_is_nearly_orthogonal() -> None:
+def made(*names: str, kind: Any = torch.optim.Adam) -> tuple[Recurrent, Optimizer]:
+    """One optimizer for the named parameters, and one for the others."""
     torch.manual_seed(0)
-    model = Tiny()
-    before = model.hidden.weight.detach().clone()
-    optimizer = Optimizer(model, choice("muon", weight_decay=0.0))
-    model(torch.randint(0, 11, (4, 5)))[0].square().mean().backward()
+    model = Recurrent(vocab_size=5, hidden_size=3)
+    first = [p for name, p in model.named_parameters() if name in names]
+    others = [p for name, p in model.named_parameters() if name not in names]
+    parts = [kind([{"params": each, "lr": 0.1}], lr=0.1) for each in (first, others) if each]
+    return model, Optimizer(model, tuple(parts))
+
+
+def values(model: nn.Module) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def test_the_factor_multiplies_the_rate_of_every_group() -> None:
+    torch.manual_seed(0)
+    model = Recurrent(vocab_size=5, hidden_size=3)
+    before = values(model)
+    rates = [0.1 * (index + 1) for index in range(len(before))]
+    groups = [{"params": [p], "lr": lr} for p, lr in zip(model.parameters(), rates, strict=True)]
+    optimizer = Optimizer(model, (torch.optim.SGD(groups[:2]), torch.optim.SGD(groups[2:])))
+    for seed, factor in enumerate((0.5, 0.25)):
+        gradients(model, seed)
+        steps = [p.grad.clone() * factor for p in model.parameters() if p.grad is not None]
+        before = [b - rate * s for b, rate, s in zip(before, rates, steps, strict=True)]
+        optimizer.step(factor)
+    for now, expected in zip(model.parameters(), before, strict=True):
+        torch.testing.assert_close(now.detach(), expected)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, Counting])
+def test_a_restored_state_gives_the_same_updates_in_another_order_of_parameters(
+    kind: Any,
+) -> None:
+    model, optimizer = made("embed.weight", kind=kind)
+    for seed in range(3):
+        gradients(model, seed)
+        optimizer.step(1.0)
+    other, reordered = made("head.bias", "rnn.weight_hh_l0", kind=kind)
+    other.load_state_dict(model.state_dict())
+    reordered.restore({name: each.clone() for name, each in optimizer.tensors().items()})
+    for seed in range(3, 6):
+        for each, own in ((model, optimizer), (other, reordered)):
+            gradients(each, seed)
+            own.step(0.5)
+    assert all(map(torch.equal, values(model), values(other)))
+
+
+def test_states_are_stored_under_the_names_of_their_parameters() -> None:
+    model, optimizer = made("embed.weight", kind=Counting)
+    gradients(model, 0)
     optimizer.step(1.0)
-    singular = torch.linalg.svdvals((model.hidden.weight.detach() - before) / 0.02)
-    # Newton-Schulz's quintic leaves singular values between about 0.7 and 1.2.
-    assert singular.max() < 1.5
-    assert singular.median() > 0.5
+    tensors = optimizer.tensors()
+    assert {name.rpartition("/")[0] for name in tensors} == set(dict(model.named_parameters()))
+    assert tensors["head.bias/calls:number"].dtype == torch.int64
+    assert tensors["head.bias/is_new:number"].dtype == torch.bool
+    assert not any("nothing" in name for name in tensors)
 
 
-def test_adamw_equals_the_textbook_update() -> None:
-    torch.manual_seed(3)
-    model = Tiny()
-    weight = model.head.weight.detach().double().clone()
-    bias = model.head.bias.detach().double().clone()
-    optimizer = Optimizer(model, choice("adamw"))
-    model(torch.randint(0, 11, (4, 5)))[0].square().mean().backward()
-    assert model.head.weight.grad is not None
-    assert model.head.bias.grad is not None
-    gradients = [model.head.weight.grad.double().clone(), model.head.bias.grad.double().clone()]
-    optimizer.step(0.5)
-    for value, gradient, decay, now in zip(
-        (weight, bias),
-        gradients,
-        (0.5, 0.0),  # biases do not decay
-        (model.head.weight, model.head.bias),
-        strict=True,
-    ):
-        rate = 0.1 * 0.5
-        # After one step both bias-corrected moments are the gradient and its square.
-        expected = value * (1 - rate * decay) - rate * gradient / (gradient.abs() + 1e-8)
-        torch.testing.assert_close(now.double(), expected, atol=1e-6, rtol=1e-5)
+def test_a_state_of_an_earlier_version_is_read_by_its_index() -> None:
+    """Then a state was called `optimizer.parameter.key`, both counted from 0 in their groups."""
+    model, optimizer = made("embed.weight")
+    gradients(model, 0)
+    optimizer.step(1.0)
+    earlier = {
+        f"{number}.{index}.{key}": value
+        for number, part in enumerate(optimizer._parts)
+        for index, entries in part.state_dict()["state"].items()
+        for key, value in entries.items()
+    }
+    assert len(earlier) == len(optimizer.tensors())
+    _, restored = made("embed.weight")
+    restored.restore(earlier)
+    for name, value in optimizer.tensors().items():
+        assert torch.equal(restored.tensors()[name], value)
 
 
-@pytest.mark.parametrize("name", ["adamw", "muon"])
-def test_restored_moments_give_the_same_updates(name: str) -> None:
-    tokens = torch.randint(0, 11, (4, 5))
-
-    def step(model: Tiny, optimizer: Optimizer) -> None:
-        optimizer.zero_grad()
-        model(tokens)[0].square().mean().backward()
-        optimizer.step(0.7)
-
-    torch.manual_seed(1)
-    first = Tiny()
-    first_optimizer = Optimizer(first, choice(name))
-    for _ in range(3):
-        step(first, first_optimizer)
-    second = Tiny()
-    second.load_state_dict(first.state_dict())
-    second_optimizer = Optimizer(second, choice(name))
-    second_optimizer.restore({k: v.clone() for k, v in first_optimizer.tensors().items()})
-    for _ in range(3):
-        step(first, first_optimizer)
-        step(second, second_optimizer)
-    for ours, theirs in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+def test_a_state_of_an_unknown_parameter_is_an_error() -> None:
+    model, optimizer = made()
+    gradients(model, 0)
+    optimizer.step(1.0)
+    tensors = optimizer.tensors()
+    tensors["gate.weight/exp_avg"] = torch.zeros(3)
+    with pytest.raises(ValueError, match=r"a state of 'gate\.weight'"):
+        made()[1].restore(tensors)
 
 
-@pytest.mark.parametrize("name", ["adamw", "muon"])
-def test_every_parameter_is_updated(name: str) -> None:
-    torch.manual_seed(5)
-    before = Tiny()
-    after = updated(name, 5)
-    for old, new in zip(before.parameters(), after.parameters(), strict=True):
-        assert not torch.equal(old, new)
-
-
-def test_the_learning_rate_rises_linearly_in_warm_up() -> None:
-    plan = schedule("constant", warmup_steps=4)
-    factors = [learning_rate_factor(plan, step=step, progress=0.0) for step in range(6)]
-    assert factors == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-
-
-def test_cosine_decays_from_one_to_the_final_fraction() -> None:
-    plan = schedule("cosine", final_fraction=0.1)
-    at = [learning_rate_factor(plan, step=9, progress=share) for share in (0.0, 0.5, 1.0)]
-    assert at == pytest.approx([1.0, 0.1 + 0.9 * (1 + math.cos(math.pi / 2)) / 2, 0.1])
-
-
-def test_linear_decay_is_one_half_in_the_middle() -> None:
-    assert learning_rate_factor(schedule("linear"), step=9, progress=0.5) == pytest.approx(0.5)
+def test_each_trained_parameter_must_be_in_one_optimizer() -> None:
+    model = Recurrent(vocab_size=5, hidden_size=3)
+    everything = torch.optim.SGD(model.parameters(), lr=0.1)
+    head = torch.optim.SGD(model.head.parameters(), lr=0.1)
+    foreign = torch.optim.SGD(Recurrent().parameters(), lr=0.1)
+    assert fault_in_parts(model, everything) == ""
+    assert fault_in_parts(model, (everything, head)) == "'head.weight' in two optimizers"
+    assert fault_in_parts(model, head) == "no optimizer for 'embed.weight'"
+    assert fault_in_parts(model, foreign) == "a parameter that is not the model's"
+    model.embed.requires_grad_(False)
+    model.rnn.requires_grad_(False)
+    assert fault_in_parts(model, head) == ""

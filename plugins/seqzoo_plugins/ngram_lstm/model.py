@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -11,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqzoo import SequenceModel
+from seqzoo import ParameterRole, SequenceModel
 from seqzoo_plugins.ngram_lstm.contexts import ABSENT
 from seqzoo_plugins.ngram_lstm.experts import FEATURES, Experts, experts_of, witten_bell
 from seqzoo_plugins.ngram_lstm.learned import Learned
@@ -70,10 +69,10 @@ class NgramLSTM(SequenceModel):
             self.gate_out.bias[num_experts:-1] = 0.0
             self.gate_out.bias[-1] = 0.5
 
-    def hidden_matrices(self) -> Iterator[nn.Parameter]:
-        """Those of the LSTM and the gate's first; the rows of its second are not hidden units."""
-        yield from self.lstm.hidden_matrices()
-        yield from (matrix for matrix in self.gate_in.parameters() if matrix.ndim == 2)
+    def parameter_roles(self) -> dict[str, ParameterRole]:
+        """The outputs of the gate's second layer are not hidden units."""
+        gate_out = ParameterRole(use="head", decay=True)
+        return super().parameter_roles() | {"gate_out.weight": gate_out}
 
     def before_training(self, tokens: npt.NDArray[Any]) -> None:
         """Count the training part."""

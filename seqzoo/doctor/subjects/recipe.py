@@ -19,17 +19,18 @@ from seqzoo.doctor.evidence.trial import Trainer, Updated
 from seqzoo.doctor.subject import Missing, RunSoFar, Settings, Subject, Text
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.build import as_plugin_error
-from seqzoo.plugin.contracts import Batch, Stream
+from seqzoo.plugin.contracts import Batch, SequenceModel, Stream
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import BudgetSection
-from seqzoo.runs.build import open_stream
+from seqzoo.runs.build import build_optimizer, open_stream
 from seqzoo.runs.experiment import Experiment, new_experiment, new_model
 from seqzoo.runs.metrics import read_metrics
 from seqzoo.runs.reopen import load_trained
 from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.terminal.display import Display
 from seqzoo.training.loop import Training
+from seqzoo.training.schedule import Constant
 
 __all__ = ["subject_of_recipe", "subject_of_run"]
 
@@ -143,14 +144,15 @@ class RecipePipeline(Pipeline):
     ) -> Trainer:
         section = self._recipe.train
         warmup = min(section.schedule.warmup_steps, max(steps // 5, 1))
-        schedule = section.schedule.model_copy(
-            update={"warmup_steps": warmup, "decay": "constant", "final_fraction": 1.0}
-        )
+        schedule = section.schedule.model_copy(update={"warmup_steps": warmup})
         changed = {"budget": BudgetSection(steps=steps), "schedule": schedule}
+        model: SequenceModel = network.module  # type: ignore[assignment]
         training = _RateControlled(
-            network.module,  # type: ignore[arg-type]
+            model,
             open_stream(self._recipe, self._tokens, self._documents),
             section.model_copy(update=changed),
+            optimizer=build_optimizer(self._recipe, model),
+            schedule=Constant(),
             runtime=self._runtime,
             bytes_per_token=self._bytes_per_token,
             epoch_tokens=len(self._tokens),

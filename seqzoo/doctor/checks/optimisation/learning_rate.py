@@ -154,6 +154,8 @@ def _said(nats: float) -> str:
 def _changes(subject: Subject, factor: float) -> tuple[str, ...]:
     if not subject.has("recipe"):
         return ()
-    section = subject.recipe.train.optimizer
-    rates = ["learning_rate"] + ["matrix_learning_rate"] * (section.name == "muon")
-    return tuple(f"train.optimizer.{rate}={getattr(section, rate) * factor:.2g}" for rate in rates)
+    options = subject.recipe.train.optimizer.options
+    return tuple(
+        f"train.optimizer.{rate}={getattr(options, rate) * factor:.2g}"
+        for rate in options.learning_rates
+    )

@@ -48,7 +48,7 @@ def examine(subject: Subject) -> Outcome:
         remedy=(
             advice(
                 subject,
-                recipe="Lower train.optimizer.learning_rate (matrix_learning_rate with muon).",
+                recipe=f"Lower {_rates(subject)}.",
                 code="Lower the optimizer's learning rate.",
             )
             if too_far
@@ -57,3 +57,11 @@ def examine(subject: Subject) -> Outcome:
         ),
         numbers=numbers,
     )
+
+
+def _rates(subject: Subject) -> str:
+    """The settings that are learning rates."""
+    if not subject.has("recipe"):
+        return ""
+    rates = subject.recipe.train.optimizer.options.learning_rates
+    return " and ".join(f"train.optimizer.{rate}" for rate in rates)

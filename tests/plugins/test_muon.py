@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqzoo.training.muon import Float32Muon, make_muon, orthogonalised
+from seqzoo_plugins.optimizers.muon import Float32Muon, make_muon, orthogonalised
 
 
 def ours(matrix: nn.Parameter, rate: float) -> Float32Muon:
@@ -52,8 +52,26 @@ def test_the_form_follows_what_the_processor_can(
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     matrix = nn.Parameter(torch.randn(4, 4))
-    made = make_muon([matrix], learning_rate=0.1, weight_decay=0.0, momentum=0.9)
+    made = make_muon([{"params": [matrix], "lr": 0.1, "weight_decay": 0.0}], momentum=0.9)
     assert isinstance(made, Float32Muon) == is_ours
+
+
+def test_blocks_are_updated_like_matrices_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    torch.manual_seed(0)
+    blocks = nn.Parameter(torch.randn(2, 3, 6, 4))
+    alone = [nn.Parameter(block.clone()) for block in blocks.detach().flatten(0, 1)]
+    optimizers = (
+        make_muon([{"params": [blocks], "lr": 0.1, "weight_decay": 0.2}], momentum=0.9),
+        Float32Muon(alone, lr=0.1, weight_decay=0.2, momentum=0.9),
+    )
+    for _ in range(3):
+        blocks.grad = torch.randn_like(blocks)
+        for each, gradient in zip(alone, blocks.grad.flatten(0, 1), strict=True):
+            each.grad = gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    assert torch.equal(blocks.flatten(0, 1), torch.stack(list(alone)))
 
 
 def test_moments_go_from_one_form_to_the_other() -> None:

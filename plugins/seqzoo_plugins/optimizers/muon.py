@@ -22,19 +22,19 @@ _ITERATIONS = 5
 _EPSILON = 1e-7
 
 
-def make_muon(
-    matrices: Iterable[nn.Parameter],
-    *,
-    learning_rate: float,
-    weight_decay: float,
-    momentum: float,
-) -> torch.optim.Optimizer:
-    """torch's Muon where its bfloat16 products are fast, else the same algorithm in float32."""
-    matrices = list(matrices)
+def make_muon(groups: Iterable[dict[str, Any]], *, momentum: float) -> torch.optim.Optimizer:
+    """torch's Muon where its bfloat16 products are fast, else the same algorithm in float32.
+
+    groups: of matrices, (rows, columns), or of blocks of them, (..., rows, columns), which torch's
+    Muon refuses.
+    """
+    groups = list(groups)
+    matrices = [matrix for group in groups for matrix in group["params"]]
     on_cpu = all(matrix.device.type == "cpu" for matrix in matrices)
     is_slow = on_cpu and torch.backends.cpu.get_cpu_capability() != "AVX512"
-    muon = Float32Muon if is_slow else torch.optim.Muon
-    return muon(matrices, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)
+    has_blocks = any(matrix.ndim > 2 for matrix in matrices)
+    muon = Float32Muon if is_slow or has_blocks else torch.optim.Muon
+    return muon(groups, momentum=momentum)
 
 
 class Float32Muon(torch.optim.Optimizer):
@@ -42,10 +42,17 @@ class Float32Muon(torch.optim.Optimizer):
 
     m <- momentum m + (1 - momentum) g;  u = orthogonalised((1 - momentum) g + momentum m);
     w <- (1 - lr * weight_decay) w - lr * sqrt(max(1, rows / columns)) u
+
+    A parameter of more than two dimensions is a stack of matrices, each treated by itself.
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter], *, lr: float, weight_decay: float, momentum: float
+        self,
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        *,
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
     ) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
@@ -62,13 +69,15 @@ class Float32Muon(torch.optim.Optimizer):
                     state["momentum_buffer"] = torch.zeros_like(matrix)
                 mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
                 update = orthogonalised(matrix.grad.lerp(mean, momentum))
-                rows, columns = matrix.shape
+                rows, columns = matrix.shape[-2:]
                 matrix.mul_(1 - rate * group["weight_decay"])
                 matrix.add_(update, alpha=-rate * math.sqrt(max(1.0, rows / columns)))
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
     """U V^T of a matrix U S V^T, approximately, by five Newton-Schulz iterations in float32."""
+    if matrix.ndim > 2:
+        return torch.stack([orthogonalised(block) for block in matrix])
     is_tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.T if is_tall else matrix).float()
     x = x / x.norm().clamp(min=_EPSILON)  # the iteration needs singular values of at most 1
