@@ -1,7 +1,7 @@
 """The objects that plugins build: what the core does with each of them and what it requires.
 
 B batch (lanes), T time (tokens), V vocabulary. Each class lists the laws that every implementation
-must follow; tests/laws tests them for everything that is installed.
+must follow; `seqzoo check` and seqzoo.testing try them (docs/testing.md).
 """
 
 from __future__ import annotations
@@ -224,8 +224,8 @@ class Stream(ABC):
 
     Laws: targets are one token ahead. Row i of a batch continues row i of the batch before it,
     unless `restarts[i]` is set. A batch does not change after it was returned. Positions, if given,
-    are correct. After `restore(state())` the same batches follow. `seqzoo doctor` checks all of
-    these except the positions, which `pytest tests/laws` tests.
+    are correct. After `restore(state())` the same batches follow. `seqzoo check` tries all of
+    these.
     """
 
     batch_size: int

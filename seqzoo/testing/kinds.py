@@ -15,6 +15,8 @@ KINDS = {
     "plugin": "plugins",
     "architecture": "architectures",
     "tokenizer": "tokenizers",
+    "optimizer": "optimizers",
+    "schedule": "schedules",
     "stream": "streams",
     "sampler": "samplers",
     "decoder": "decoders",

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqzoo import ArchitectureSpec, Options, SequenceModel
+from seqzoo import ArchitectureSpec, Options, ParameterRole, SequenceModel
 
 __all__ = ["ARCHITECTURES", "HEALTHY", "Cell", "CellOptions", "architecture"]
 
@@ -321,6 +321,11 @@ class CountsTwice(Cell):
         return logits + (1 + self.counts).log()
 
 
+class RoleOfNothing(Cell):
+    def parameter_roles(self) -> Any:
+        return super().parameter_roles() | {"haed.weight": ParameterRole(use="head", decay=True)}
+
+
 class UnusedLayer(Cell):
     def extra(self) -> None:
         self.unused = nn.Linear(3, 3)
@@ -486,6 +491,7 @@ ARCHITECTURES: dict[str, Planted] = {
         architecture(OneOutput), "arguments_kept", "chunking state_used"
     ),
     "counts the training part twice": Planted(architecture(CountsTwice), "before_training"),
+    "a role of no parameter": Planted(architecture(RoleOfNothing), "roles"),
     "an unused layer": Planted(architecture(UnusedLayer), "every_gradient"),
     "a wrong backward": Planted(architecture(WrongBackward), "right_gradients"),
     "can never be sure": Planted(architecture(CannotBeSure), "by_heart"),

@@ -234,6 +234,16 @@ class Exits(Lines):
         sys.exit("enough")
 
 
+class NoTextOfTwoLines(Lines):
+    def log_text(self, step: int, name: str, text: str) -> None:
+        assert text.isascii()
+
+
+class NeedsResult(Lines):
+    def finish(self, result: Any, status: str) -> None:
+        result["scores"]
+
+
 class FileForEach(Lines):
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for name in metrics:
@@ -274,14 +284,6 @@ class Greets(Lines):
         print("hello")
 
 
-class SetsVariable(Lines):
-    def __init__(self, folder: Path) -> None:
-        import os
-
-        super().__init__(folder)
-        os.environ["MINE_FOLDER"] = str(folder)
-
-
 def tracker(kind: type[Lines]) -> TrackerSpec:
     def opens(options: Any, context: TrackerContext) -> Tracker:
         return kind(context.run_directory)
@@ -294,6 +296,8 @@ TRACKERS: dict[str, Planted] = {
     "raises in log": Planted(tracker(RaisesInLog), "calls"),
     "raises in close": Planted(tracker(RaisesInClose), "calls"),
     "calls sys.exit": Planted(tracker(Exits), "calls"),
+    "only ASCII texts": Planted(tracker(NoTextOfTwoLines), "calls"),
+    "needs a result": Planted(tracker(NeedsResult), "closes"),
     "a file for each metric": Planted(tracker(FileForEach), "odd_metrics"),
     "no nan": Planted(tracker(NoNan), "odd_metrics"),
     "fixed columns": Planted(tracker(FixedColumns), "changing_metrics"),
@@ -301,7 +305,6 @@ TRACKERS: dict[str, Planted] = {
     "writes into the working directory": Planted(tracker(InWorkingDirectory), "own_folder"),
     "changes the metrics": Planted(tracker(PopsMetrics), "metrics_kept"),
     "prints": Planted(tracker(Greets), "silent"),
-    "sets a variable": Planted(tracker(SetsVariable), "silent"),
 }
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from seqzoo.model import state as states
 from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.testing.architectures.given import VOCAB_SIZE, Architecture, difference, tokens
 from seqzoo.testing.given import NotHere
 from seqzoo.testing.law import Broken, law, require
@@ -163,6 +164,23 @@ def _training_form(given: Architecture, rows: int, length: int) -> None:
 
 
 @law(
+    "architecture.roles",
+    says="every parameter has a role, and no other name has one; an auxiliary loss is a scalar",
+    cause="a parameter that was renamed, the second name of a tied one, or a loss for each token",
+    cases=[{"rows": 2, "length": 5}],
+    every_option=True,
+)
+def _roles(given: Architecture, rows: int, length: int) -> None:
+    model = given.build()
+    fault = fault_in_roles(model, model.parameter_roles())
+    require(not fault, f"`parameter_roles` gives {fault}")
+    model.forward_in_training(tokens(rows, length))
+    extra = model.auxiliary_loss()
+    is_scalar = extra is None or (isinstance(extra, Tensor) and extra.numel() == 1)
+    require(is_scalar, f"`auxiliary_loss` has shape {tuple(getattr(extra, 'shape', ()))}")
+
+
+@law(
     "architecture.before_training",
     says="`before_training` can be called again, as a resumed process does, with the same result",
     cause="counts that are added to those of the first call",
@@ -196,4 +214,12 @@ def _loss(model: SequenceModel, text: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), text[:, 1:].flatten())
 
 
-LAWS = (_every_gradient, _right_gradients, _by_heart, _memory, _training_form, _before_training)
+LAWS = (
+    _every_gradient,
+    _right_gradients,
+    _by_heart,
+    _memory,
+    _training_form,
+    _roles,
+    _before_training,
+)
