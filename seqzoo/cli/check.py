@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -94,11 +94,12 @@ def _speeds(tried: list[tuple[BoundLaw, Tried]], watch: Callable[[str], None]) -
         is_broken = any(law.law.is_gate and each.finding is not None for law, each in results)
         if declared.given.spec.kind != "architecture" or is_broken:
             continue
+        from seqzoo.testing.architectures.given import Architecture
         from seqzoo.testing.architectures.speed import speed_beside_lstm
 
         watch(declared.name)
         with contextlib.suppress(Exception):  # whatever is wrong with it, the laws have said it
-            found[declared.name] = speed_beside_lstm(declared.default())
+            found[declared.name] = speed_beside_lstm(cast(Architecture, declared.default()))
     return found
 
 

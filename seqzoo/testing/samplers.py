@@ -20,7 +20,7 @@ __all__ = ["GIVEN", "LAWS"]
 _SIZES = [(1, 1), (1, 7), (3, 40), (4, 256)]
 _FORMS = ("usual", "ties", "excluded", "huge", "flat")
 _NO_PROMPT = torch.zeros(0, dtype=torch.int64)
-_CASES = [
+_CASES: list[dict[str, Any]] = [
     {"rows": rows, "vocab": vocab, "logits": form, "seed": seed}
     for seed, (rows, vocab) in enumerate(_SIZES)
     for form in _FORMS

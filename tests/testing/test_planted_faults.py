@@ -10,6 +10,7 @@ from planted_architectures import ARCHITECTURES, HEALTHY, Planted
 from planted_files import FILES, HEALTHY_FILE, PlantedFile
 from planted_sources import BASELINES, CHECKS, CORPORA, TRACKERS, healthy_sources
 from planted_text import SAMPLERS, STREAMS, TOKENIZERS, healthy_text_plugins
+from planted_training import OPTIMIZERS, SCHEDULES, healthy_training
 
 from seqzoo.testing import BoundLaw, Finding, laws
 
@@ -17,6 +18,8 @@ PLANTED = {
     f"{planted.spec.kind}: {fault}": planted
     for table in (
         ARCHITECTURES,
+        OPTIMIZERS,
+        SCHEDULES,
         TOKENIZERS,
         SAMPLERS,
         STREAMS,
@@ -30,6 +33,7 @@ PLANTED = {
 
 HEALTHY_ONES = {
     "architecture": lambda: HEALTHY,
+    **healthy_training,
     **healthy_text_plugins,
     **healthy_sources,
 }
@@ -95,9 +99,7 @@ def test_a_healthy_plugin_file_breaks_no_law(tmp_path: Path) -> None:
 def test_every_law_but_those_of_the_machine_has_a_planted_fault() -> None:
     # A GPU or a compiler is not everywhere; documents and explanations have tests of their own.
     without = {
-        law.law.name
-        for make in HEALTHY_ONES.values()
-        for law in laws(make(), thorough=True)  # type: ignore[operator]
+        law.law.name for make in HEALTHY_ONES.values() for law in laws(make(), thorough=True)
     }
     found = {f"{planted.spec.kind}.{planted.law}" for planted in PLANTED.values()}
     of_all = {name for name in without if name.endswith((".described", ".options", ".api"))}
@@ -109,6 +111,7 @@ def test_every_law_but_those_of_the_machine_has_a_planted_fault() -> None:
         "tokenizer.text_refused",
         "tokenizer.elsewhere",
         "stream.foreign_state",
+        "optimizer.learning_rates",
         "baseline.few_symbols",
         "baseline.only_earlier_bytes",
     }

@@ -59,7 +59,7 @@ class Architecture(Given[ArchitectureSpec]):
                 logits, _ = self.build().eval().double()(tokens(1, 2))
         except Exception:
             return False
-        return logits.dtype == torch.float64
+        return bool(logits.dtype == torch.float64)
 
 
 def tokens(rows: int, length: int, *, seed: int = 1) -> Tensor:
