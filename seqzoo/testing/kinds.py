@@ -12,20 +12,20 @@ from seqzoo.testing.law import Law
 __all__ = ["KINDS", "law_table", "laws_of_kind"]
 
 KINDS = {
-    "plugin": "plugins",
-    "architecture": "architectures",
-    "tokenizer": "tokenizers",
-    "optimizer": "optimizers",
-    "schedule": "schedules",
-    "stream": "streams",
-    "sampler": "samplers",
-    "decoder": "decoders",
-    "corpus": "corpora",
-    "baseline": "baselines",
-    "tracker": "trackers",
-    "check": "checks",
+    "plugin": "seqzoo.testing.plugins",
+    "architecture": "seqzoo.testing.architectures",
+    "tokenizer": "seqzoo.testing.tokenizers",
+    "optimizer": "seqzoo.testing.optimizers",
+    "schedule": "seqzoo.testing.schedules",
+    "stream": "seqzoo.testing.streams",
+    "sampler": "seqzoo.testing.samplers",
+    "decoder": "seqzoo.testing.decoders",
+    "corpus": "seqzoo.testing.corpora",
+    "baseline": "seqzoo.testing.baselines",
+    "tracker": "seqzoo.testing.trackers",
+    "check": "seqzoo.testing.checks",
 }
-"""The module of seqzoo.testing with the laws of each kind."""
+"""The module with the laws of each kind."""
 
 
 class _Unknown(Given[Any]):
@@ -39,7 +39,7 @@ def laws_of_kind(kind: str) -> tuple[type[Given[Any]], tuple[Law, ...]]:
     """How declarations of a kind are given to laws, and its laws, gates first."""
     if kind not in KINDS:
         return _Unknown, laws_of_declaration(kind)
-    module = importlib.import_module(f"seqzoo.testing.{KINDS[kind]}")
+    module = importlib.import_module(KINDS[kind])
     of_all = () if kind == "plugin" else laws_of_declaration(kind)
     return module.GIVEN, (*module.LAWS, *of_all)
 
@@ -48,7 +48,11 @@ def law_table() -> str:
     """All laws as Markdown, for docs/testing.md: a table for each kind, with the usual causes."""
     blocks = []
     for kind, module in KINDS.items():
-        lines = [f"### {module.capitalize()}", "", "| law | what holds | what usually breaks it |"]
+        lines = [
+            f"### {module.rpartition('.')[2].capitalize()}",
+            "",
+            "| law | what holds | what usually breaks it |",
+        ]
         lines.append("|---|---|---|")
         for each in laws_of_kind(kind)[1]:
             mark = " (thorough)" if each.is_thorough else ""
