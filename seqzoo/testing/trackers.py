@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from seqzoo.errors import UsageError
 from seqzoo.plugin.contexts import TrackerContext
 from seqzoo.plugin.contracts import Tracker
 from seqzoo.plugin.specs import TrackerSpec
-from seqzoo.testing.given import Given
+from seqzoo.testing.given import Given, NotHere
 from seqzoo.testing.law import Law, law, require
 from seqzoo.testing.watching import changes, printed
 
@@ -55,7 +56,12 @@ class GIVEN(Given[TrackerSpec]):
     def open(self, run: Path, resumed_from: int | None = None) -> Tracker:
         """A tracker of that run."""
         context = TrackerContext(run_directory=run, recipe=_RECIPE, resumed_from=resumed_from)
-        return self.spec.open(self.options, context)
+        try:
+            return self.spec.open(self.options, context)
+        except UsageError as error:
+            if isinstance(error.__cause__, ImportError):  # what it needs is not on this machine
+                raise NotHere(str(error)) from error
+            raise
 
 
 @contextmanager
@@ -84,7 +90,7 @@ def _calls(given: GIVEN, steps: int) -> None:
     with given.opened() as (tracker, _):
         require(isinstance(tracker, Tracker), f"`open` returned a {type(tracker).__name__}")
         for step in range(1, steps + 1):
-            tracker.log(step, {**_METRICS, "step": step})
+            tracker.log(step, dict(_METRICS))
         tracker.close()
 
 

@@ -7,6 +7,7 @@ only the few that metrics and texts need are written here.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import struct
@@ -30,7 +31,11 @@ class EventFile:
 
     def add_scalar(self, step: int, tag: str, value: float) -> None:
         """A point of a curve; the format has 32 bits for its value."""
-        self._write_summary(step, _text(1, tag) + _key(2, 5) + struct.pack("<f", value))
+        try:
+            packed = struct.pack("<f", value)
+        except OverflowError:
+            packed = struct.pack("<f", math.copysign(math.inf, value))
+        self._write_summary(step, _text(1, tag) + _key(2, 5) + packed)
 
     def add_text(self, step: int, tag: str, text: str) -> None:
         """A text, in which TensorBoard shows Markdown."""
