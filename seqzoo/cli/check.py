@@ -68,6 +68,7 @@ def check(
     from seqzoo.cli.check_report import as_data, findings_of, plain, print_report
     from seqzoo.terminal.console import messages, results
     from seqzoo.terminal.progress import meter
+    from seqzoo.terminal.streams import write_data
 
     tried: list[tuple[BoundLaw, Tried]] = []
     with meter("check", messages()) as display:
@@ -77,7 +78,7 @@ def check(
         speeds = {} if only else _speeds(tried, lambda name: display.show(1.0, f"{name}: speed"))
         display.show(1.0, "")
     if as_json:
-        print(json.dumps(as_data(target, tried, speeds), indent=2, default=plain))
+        write_data(json.dumps(as_data(target, tried, speeds), indent=2, default=plain))
     else:
         print_report(target, tried, speeds, results())
     if findings_of(tried):
@@ -174,10 +175,11 @@ def _print_laws(bound: list[BoundLaw], *, as_json: bool) -> None:
     from rich.table import Table
 
     from seqzoo.terminal.console import results
+    from seqzoo.terminal.streams import write_data
 
     laws = {each.law.name: each.law for each in bound}.values()
     if as_json:
-        print(json.dumps([{"name": each.name, "says": each.says} for each in laws], indent=2))
+        write_data(json.dumps([{"name": each.name, "says": each.says} for each in laws], indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("law", no_wrap=True)

@@ -23,7 +23,7 @@ from seqzoo.testing.watching import changes, printed
 __all__ = ["GIVEN", "LAWS"]
 
 _ROWS, _LENGTH, _HIDDEN = 4, 16, 8
-_TEXT = words(6000)
+_TEXT, _HELD_OUT = words(16_000), words(2000, seed=5)
 
 
 class _Model(nn.Module):
@@ -63,7 +63,7 @@ class GIVEN(Given[Check]):
 
 def _subject(model: nn.Module | None = None, *, quick: bool = True) -> Subject:
     torch.manual_seed(0)
-    code = Code(model=model or _Model(), batches=_batches, corpus=_TEXT)
+    code = Code(model=model or _Model(), batches=_batches, corpus=_TEXT, held_out=_HELD_OUT)
     return subject_of_code(code, Registry(), settings=Settings(quick=quick, seconds=1.0))
 
 

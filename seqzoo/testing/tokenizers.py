@@ -35,6 +35,7 @@ _TEXTS: list[dict[str, Any]] = [
     )
 ]
 _LONG = [{"text": words(20_000, seed=3) + noise(3000)}]
+_LONGER = [{"text": words(1 << 20, seed=3) + noise(3000)}]  # more than the blocks of a tokenizer
 
 
 class GIVEN(Given[TokenizerSpec]):
@@ -84,11 +85,17 @@ def _calls(given: GIVEN) -> None:
     says="`decode(encode(data))` is `data` for all bytes",
     cause="text that is decoded as UTF-8 with errors ignored, or that is normalised or stripped",
     cases=_TEXTS,
-    thorough_cases=[*_LONG, *({"text": noise(80, seed=seed)} for seed in range(20))],
+    thorough_cases=[*_LONG, *_LONGER, *({"text": noise(80, seed=seed)} for seed in range(20))],
     every_option=True,
 )
 def _round_trip(given: GIVEN, text: bytes) -> None:
-    for tokenizer, when in ((given.learnt(), ""), (given.build(), " before it has learnt")):
+    short = given.build()
+    short.learn(as_array(b"a"))
+    for tokenizer, when in (
+        (given.learnt(), ""),
+        (given.build(), " before it has learnt"),
+        (short, " after it has learnt from one byte"),
+    ):
         again = tokenizer.decode(tokenizer.encode(as_array(text)))
         require(again == text, f"{text[:40]!r} becomes {again[:40]!r}{when}")
 
@@ -98,6 +105,7 @@ def _round_trip(given: GIVEN, text: bytes) -> None:
     says="`byte_lengths` add up to the bytes of the file, and none is negative",
     cause="lengths of characters in place of bytes, or of the decoded text",
     cases=[*_TEXTS, *_LONG],
+    thorough_cases=_LONGER,
     every_option=True,
 )
 def _byte_lengths(given: GIVEN, text: bytes) -> None:

@@ -289,6 +289,38 @@ class Explodes(Cell):
         return logits * growth[None, :, None]
 
 
+class ChangesTokens(Cell):
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        tokens.clamp_(max=5)
+        return super().forward(tokens, state)
+
+
+class OneOutput(Cell):
+    output: Any = None
+
+    def logits(self, logits: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            return logits
+        if self.output is None or self.output.shape != logits.shape:
+            self.output = logits
+        self.output.copy_(logits)
+        return self.output
+
+
+class CountsTwice(Cell):
+    counts: Tensor
+
+    def extra(self) -> None:
+        self.register_buffer("counts", torch.zeros(self.vocab_size))
+
+    def before_training(self, tokens: np.ndarray) -> None:
+        found = torch.from_numpy(np.bincount(tokens, minlength=self.vocab_size))
+        self.counts += found.to(self.counts)
+
+    def logits(self, logits: Tensor) -> Any:
+        return logits + (1 + self.counts).log()
+
+
 class UnusedLayer(Cell):
     def extra(self) -> None:
         self.unused = nn.Linear(3, 3)
@@ -447,6 +479,13 @@ ARCHITECTURES: dict[str, Planted] = {
     "switches to training mode": Planted(architecture(SwitchesMode), "untouched"),
     "counts in eval mode": Planted(architecture(CountsInEval), "untouched"),
     "logits explode": Planted(architecture(Explodes), "finite", "chunking by_heart"),
+    "changes its tokens": Planted(
+        architecture(ChangesTokens), "arguments_kept"
+    ),
+    "one buffer for all outputs": Planted(
+        architecture(OneOutput), "arguments_kept", "chunking state_used"
+    ),
+    "counts the training part twice": Planted(architecture(CountsTwice), "before_training"),
     "an unused layer": Planted(architecture(UnusedLayer), "every_gradient"),
     "a wrong backward": Planted(architecture(WrongBackward), "right_gradients"),
     "can never be sure": Planted(architecture(CannotBeSure), "by_heart"),

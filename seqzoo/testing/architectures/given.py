@@ -34,8 +34,12 @@ class Architecture(Given[ArchitectureSpec]):
         """A new model in training mode, which has seen a training part as in a run."""
         torch.manual_seed(seed)
         model = self.spec.build(self.options, self.context)
-        model.before_training(tokens(1, 300, seed=9)[0].numpy().astype("uint8"))
+        self.prepare(model)
         return model.train()
+
+    def prepare(self, model: SequenceModel) -> None:
+        """Show it a training part."""
+        model.before_training(tokens(1, 300, seed=9)[0].numpy().astype("uint8"))
 
     def accept(self) -> None:
         """Refuses sizes that would take too long."""

@@ -166,6 +166,31 @@ def _untouched(given: Architecture, rows: int, length: int) -> None:
 
 
 @law(
+    "architecture.arguments_kept",
+    says="a call changes neither its tokens nor what an earlier call returned",
+    cause="an operation in place on the tokens, or one buffer for the outputs of all calls",
+    cases=[{"rows": 2, "length": 5}, {"rows": 1, "length": 1}],
+    every_option=True,
+)
+def _arguments_kept(given: Architecture, rows: int, length: int) -> None:
+    model = given.evaluated("float32")
+    text = tokens(rows, length)
+    before = text.clone()
+    for mode in (False, True):
+        model.train(mode)
+        with torch.no_grad():
+            logits, state = model(text)
+            require(torch.equal(text, before), "the tokens are changed")
+            kept = {"logits": logits.clone()}
+            kept |= {f"leaf '{p}' of the state": v.clone() for p, v in leaves(state).items()}
+            model(tokens(rows, length, seed=2))
+        now = {"logits": logits}
+        now |= {f"leaf '{path}' of the state": leaf for path, leaf in leaves(state).items()}
+        changed = [what for what in kept if not torch.equal(now[what], kept[what])]
+        require(not changed, f"a later call changes the {changed[0]}" if changed else "")
+
+
+@law(
     "architecture.finite",
     says="logits and state stay finite, however long the text is and whatever it is",
     cause="a sum or a product that grows with the text, a division by zero, or an exponential "
@@ -192,7 +217,7 @@ def _logits(model: SequenceModel, text: Tensor) -> Tensor:
     torch.manual_seed(0)
     with torch.no_grad():
         logits: Tensor = model(text)[0]
-    return logits
+    return logits.clone()
 
 
 def _require_inside(position: int, length: int) -> None:
@@ -216,4 +241,4 @@ def _without_zeros(model: SequenceModel) -> SequenceModel:
     return model
 
 
-LAWS = (_deterministic, _causality, _tokens_used, _rows, _untouched, _finite)
+LAWS = (_deterministic, _causality, _tokens_used, _rows, _untouched, _arguments_kept, _finite)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from seqzoo.model import state as states
 from seqzoo.plugin.contracts import SequenceModel
-from seqzoo.testing.architectures.given import VOCAB_SIZE, Architecture, tokens
+from seqzoo.testing.architectures.given import VOCAB_SIZE, Architecture, difference, tokens
 from seqzoo.testing.given import NotHere
 from seqzoo.testing.law import Broken, law, require
 
@@ -162,6 +162,24 @@ def _training_form(given: Architecture, rows: int, length: int) -> None:
         require(leaves[0].keys() == leaves[1].keys(), "its state has other leaves than `forward`'s")
 
 
+@law(
+    "architecture.before_training",
+    says="`before_training` can be called again, as a resumed process does, with the same result",
+    cause="counts that are added to those of the first call",
+    cases=[{"length": 20}],
+)
+def _before_training(given: Architecture, length: int) -> None:
+    model = given.build().eval()
+    if type(model).before_training is SequenceModel.before_training:
+        raise NotHere("the model does not look at the training part")
+    text = tokens(2, length)
+    with torch.no_grad():
+        once = model(text)[0]
+        given.prepare(model)
+        off = difference(model(text)[0], once)
+    require(off == 0, f"after a second call the logits differ, by {off:.2g} of their spread")
+
+
 def _fill_zeros(model: SequenceModel) -> None:
     """Small random values for parameters that begin as zeros and hide what is before them."""
     generator = torch.Generator().manual_seed(0)
@@ -178,4 +196,4 @@ def _loss(model: SequenceModel, text: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), text[:, 1:].flatten())
 
 
-LAWS = (_every_gradient, _right_gradients, _by_heart, _memory, _training_form)
+LAWS = (_every_gradient, _right_gradients, _by_heart, _memory, _training_form, _before_training)
