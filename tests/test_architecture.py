@@ -67,7 +67,7 @@ def literals(source: str) -> Iterator[Literal]:
 def first_party_names() -> set[str]:
     """What the plugins of this distribution declare, and their entry points.
 
-    The checks of the doctor are part of the core: only the way in which they register is a plugin's.
+    The checks of the doctor are part of the core: only how they register is a plugin's way.
     """
     declared = {
         registered.spec.name

@@ -46,21 +46,26 @@ def plugins(as_json: AsJson = False) -> None:
     results().print(table)
 
 
+_SHOWN = 12
+"""Names of one kind; `seqzoo list KIND` and --json have all of them."""
+
 _STYLES = {"loaded": "", "disabled": "dim", "broken": "bold red"}
 
 
 def _api(found: Found, registry: Registry) -> int | None:
     """The newest version of the plugin API that its declarations name; None without any."""
-    return max(
-        (getattr(spec, "api", 1) for spec in registry.declared_by(found.owner)), default=None
-    )
+    return max((spec.api for spec in registry.declared_by(found.owner)), default=None)
 
 
 def _declared(found: Found, registry: Registry) -> str:
     names: dict[str, list[str]] = {}
     for spec in registry.declared_by(found.owner):
         names.setdefault(spec.kind, []).append(spec.name)
-    return "; ".join(f"{kind} {', '.join(of_kind)}" for kind, of_kind in names.items())
+    return "; ".join(
+        f"{kind} {', '.join(of_kind[:_SHOWN])}"
+        + (f" and {len(of_kind) - _SHOWN} more" if len(of_kind) > _SHOWN else "")
+        for kind, of_kind in names.items()
+    )
 
 
 def _as_json(found: Found, registry: Registry) -> dict[str, Any]:
@@ -77,5 +82,6 @@ def _as_json(found: Found, registry: Registry) -> dict[str, Any]:
         "seconds": round(found.visit.seconds, 6),
         "imported_torch": found.visit.imported_torch,
         "changed": list(found.visit.changed),
+        "earlier_forms": list(found.visit.earlier),
         "cause": found.cause,
     }

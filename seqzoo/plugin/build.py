@@ -161,7 +161,7 @@ def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
         yield
     except SeqzooError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plugin must not end the process
         if isinstance(error, UnicodeEncodeError) and (of_user := error_of_encoding(error)):
             raise of_user from error
         raise PluginError(
@@ -169,7 +169,7 @@ def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
         ) from error
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, _ContractError):  # its place is in this file and not in the plugin
         return message

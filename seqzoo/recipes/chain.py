@@ -81,7 +81,7 @@ def _parse_link(kind: str, text: str, registry: Registry) -> Choice:
                 raise UsageError(f"'{text}': {_needs_no_value(kind, name, options)}")
             given = {options.shorthand: given}
     checked, mistakes = check_with_choices(options, given, registry, prefix=(name,))
-    if checked is None:
+    if checked is None or mistakes:
         raise UsageError(f"'{text}': {mistakes[0].message}")
     return Choice(name=name, options=checked)
 

@@ -77,7 +77,7 @@ def check_with_choices(
 ) -> tuple[Model | None, list[Mistake]]:
     """`check`, and the options of every plugin that the data names, which are filled in.
 
-    Each choice in the instance has an instance of its plugin's Options.
+    Each choice in the instance has an instance of its plugin's Options, if that has no mistake.
     """
     if len(prefix) > MAX_DEPTH:
         message = f"{dotted(prefix[:8])}...: plugins are nested more than {MAX_DEPTH} deep."
@@ -96,7 +96,7 @@ def check_with_choices(
     instance, mistakes = check(model, plain, prefix=prefix, implied=implied)
     if instance is not None:
         instance = _with_options(instance, options, prefix)
-    return instance if not further else None, mistakes + further
+    return instance, mistakes + further
 
 
 def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | None, list[Mistake]]:

@@ -81,7 +81,7 @@ def _own_streams() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    threading.excepthook = lambda failure: print(_cause(failure.exc_value))
+    threading.excepthook = lambda failure: print(_cause(failure.exc_value), file=sys.stderr)
     return commands, answers
 
 

@@ -71,7 +71,9 @@ class GIVEN(Given[TrackerSpec]):
         try:
             return self.spec.open(self.options, context)
         except UsageError as error:
-            raise NotHere(f"not available here: {error}") from error
+            if isinstance(error.__cause__, ImportError):  # what it needs is not on this machine
+                raise NotHere(str(error)) from error
+            raise
 
 
 @contextmanager
@@ -100,7 +102,7 @@ def _calls(given: GIVEN, steps: int) -> None:
     with given.opened() as (tracker, _):
         require(isinstance(tracker, Tracker), f"`open` returned a {type(tracker).__name__}")
         for step in range(1, steps + 1):
-            tracker.log(step, {**_METRICS, "step": step})
+            tracker.log(step, dict(_METRICS))
         tracker.log_text(steps, "sample", "Two lines\nand \N{REPLACEMENT CHARACTER}")
         tracker.finish(_RESULT, "finished")
         tracker.close()

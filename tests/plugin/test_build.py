@@ -153,3 +153,11 @@ def test_a_requirement_that_fails_shows_tuples_and_texts_and_other_things_by_typ
             as_plugin_error(registry, "corpus", "mine"),
         ):
             require(False, found=found, expected="a pair")
+
+
+def test_a_plugin_that_exits_does_not_end_the_process() -> None:
+    def leave(options: Options, context: CorpusContext) -> Corpus:
+        raise SystemExit("enough")
+
+    with pytest.raises(PluginError, match=r"SystemExit: enough \(test_build\.py, line \d+\)"):
+        build(registry_of_corpus(leave), "corpus", CHOICE, CorpusContext())

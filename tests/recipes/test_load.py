@@ -322,3 +322,12 @@ def test_a_fingerprint_does_not_depend_on_how_a_setting_is_written() -> None:
 def test_a_grid_file_is_refused_with_the_command_that_runs_it() -> None:
     with pytest.raises(UsageError, match=r"seqzoo sweep tiny\.yaml"):
         parse("name: sizes\nrecipes: [a.yaml]\ngrid: {}\n")
+
+
+def test_an_unknown_baseline_is_reported_together_with_a_wrong_option() -> None:
+    text = GOOD.replace("hidden_size: 64", "hidden_size: no") + "baselines: {include: [gzib]}\n"
+    messages = [problem.message for problem in problems_of(text)]
+    assert sorted(part for part in ("gzib", "hidden_size") if part in " ".join(messages)) == [
+        "gzib",
+        "hidden_size",
+    ]

@@ -30,7 +30,7 @@ class EventFile:
         self._write(first_step, _bytes(7, _integer(1, 1)))  # session_log: START
 
     def add_scalar(self, step: int, tag: str, value: float) -> None:
-        """A point of a curve; the format has 32 bits for its value, and more is infinite there."""
+        """A point of a curve; the format has 32 bits for its value."""
         try:
             packed = struct.pack("<f", value)
         except OverflowError:
