@@ -102,7 +102,7 @@ def _summary(target: str, tried: list[tuple[BoundLaw, Tried]], findings: list[Fi
         status: sum(each.status == status for _, each in tried)
         for status in ("holds", "broken", "skip")
     }
-    held = f"{counts['holds']} of {_counted(len(tried), 'law')} hold"
+    held = f"{counts['holds']} of {len(tried)} laws hold"
     skipped = f", {counts['skip']} skipped" if counts["skip"] else ""
     if not findings:
         return f"{target}: {held}{skipped}."

@@ -67,6 +67,8 @@ def _looks_like_a_file(text: str) -> bool:
 
 def _of_file(path: Path) -> FoundPlugin:
     path = path.expanduser()
+    if path.is_dir():
+        raise _is_folder(path)
     if not path.is_file():
         beside = [each.name for each in _python_files(path.parent)]
         raise UsageError(f"there is no plugin file {path}.{did_you_mean(path.name, beside)}")
@@ -82,6 +84,14 @@ def _loaded(owner: Owner, home: Home) -> FoundPlugin:
         raise
     except BaseException as error:
         return FoundPlugin(owner, home, (), error=cause_of(error))
+
+
+def _is_folder(path: Path) -> UsageError:
+    inside = [file.name for file in _python_files(path)]
+    return UsageError(
+        f"{path} is a folder, expected a plugin file, or the name of a package."
+        f"{did_you_mean('', inside)}"
+    )
 
 
 def _python_files(folder: Path) -> list[Path]:
@@ -138,9 +148,12 @@ def _named(name: str, installed: list[FoundPlugin]) -> list[FoundPlugin]:
         found = [each for each in installed if _normal(getattr(each.owner, label)) == _normal(name)]
         if found:
             return found
+    if Path(name).is_dir() and not Path(name, "__init__.py").is_file():
+        raise _is_folder(Path(name))
     if (module := _module(name)) is not None:
         return [module]
-    known = {spec.name for each in installed for spec in each.specs}
+    specs = [spec for each in installed for spec in each.specs]
+    known = {f"{spec.kind}.{spec.name}" if "." in name else spec.name for spec in specs}
     known |= {each.owner.plugin for each in installed}
     known |= {each.owner.distribution for each in installed if each.owner.distribution}
     hint = did_you_mean(name, known)

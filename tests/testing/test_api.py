@@ -86,6 +86,8 @@ def _hook() -> list[TokenizerSpec]:
     [
         ("lstmm", r"Did you mean 'lstm'\?"),
         ("./nothing.py", r"there is no plugin file"),
+        ("architecture.lstmm", r"Did you mean 'architecture\.lstm'\?"),
+        (".", r"\. is a folder, expected a plugin file"),
         ("a.b.c", "neither installed nor a plugin file"),
         ("", "neither installed nor a plugin file"),
         ("x" * 300, "neither installed"),
