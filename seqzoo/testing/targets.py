@@ -67,9 +67,9 @@ def _looks_like_a_file(text: str) -> bool:
 
 def _of_file(path: Path) -> FoundPlugin:
     path = path.expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, it takes a name that is too long
         raise _is_folder(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         beside = [each.name for each in _python_files(path.parent)]
         raise UsageError(f"there is no plugin file {path}.{did_you_mean(path.name, beside)}")
     return _loaded(Owner(path.name, str(path)), Home(str(path.absolute()), is_file=True))
@@ -148,7 +148,7 @@ def _named(name: str, installed: list[FoundPlugin]) -> list[FoundPlugin]:
         found = [each for each in installed if _normal(getattr(each.owner, label)) == _normal(name)]
         if found:
             return found
-    if Path(name).is_dir() and not Path(name, "__init__.py").is_file():
+    if os.path.isdir(name) and not os.path.isfile(os.path.join(name, "__init__.py")):
         raise _is_folder(Path(name))
     if (module := _module(name)) is not None:
         return [module]

@@ -91,6 +91,7 @@ def _hook() -> list[TokenizerSpec]:
         ("a.b.c", "neither installed nor a plugin file"),
         ("", "neither installed nor a plugin file"),
         ("x" * 300, "neither installed"),
+        ("x" * 300 + ".py", "there is no plugin file"),
     ],
 )
 def test_a_target_that_is_nothing_is_refused_in_one_sentence(target: str, message: str) -> None:
