@@ -152,8 +152,8 @@ def _named(name: str, installed: list[FoundPlugin]) -> list[FoundPlugin]:
         raise _is_folder(Path(name))
     if (module := _module(name)) is not None:
         return [module]
-    specs = [spec for each in installed for spec in each.specs]
-    known = {f"{spec.kind}.{spec.name}" if "." in name else spec.name for spec in specs}
+    declared = [spec for each in installed for spec in each.specs]
+    known = {f"{spec.kind}.{spec.name}" if "." in name else spec.name for spec in declared}
     known |= {each.owner.plugin for each in installed}
     known |= {each.owner.distribution for each in installed if each.owner.distribution}
     hint = did_you_mean(name, known)
