@@ -502,7 +502,9 @@ ARCHITECTURES: dict[str, Planted] = {
     "the state changes its type": Planted(architecture(HalfState), "autocast"),
     "time before batch": Planted(architecture(TimeFirstLogits), "logits"),
     "the last logits only": Planted(architecture(LastLogits), "logits"),
-    "positions are not optional": Planted(architecture(NeedsPositions), "training_form"),
+    "positions are not optional": Planted(
+        architecture(NeedsPositions), "training_form", "roles"
+    ),
     "learns before it predicts": Planted(architecture(AdaptsTooEarly), "adapting"),
     "another plain form": Planted(
         architecture(Cell, plain_torch=built(OtherForm)), "plain_torch"
