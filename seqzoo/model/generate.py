@@ -101,7 +101,7 @@ def generate_batch(
         decoded: dict[int, bytes] = {}
         streams = [ByteStream(tokenizer, decoded) for _ in range(count)]
         tokens = None
-        writing = np.ones(count, dtype=bool)
+        writing = [True] * count
         for uniforms in islice(_uniforms(seed, count), num_tokens):
             with inference:  # left before each yield, or it would apply to the caller too
                 if tokens is not None:
@@ -118,8 +118,8 @@ def generate_batch(
                 for stream, token, wanted in zip(streams, drawn.tolist(), writing, strict=True)
             ]
             if ended is not None:
-                writing &= ~ended.numpy()
-                if not writing.any():
+                writing = [w and not end for w, end in zip(writing, ended.tolist(), strict=True)]
+                if not any(writing):
                     return
     finally:
         # Module by module: `model.train()` would also switch parts that the author keeps in eval

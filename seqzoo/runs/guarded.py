@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -69,24 +70,35 @@ def _dtype(dtype: torch.dtype) -> str:
 
 
 class GuardedSampler(Sampler):
-    """A sampler of a plugin, whose logits are checked."""
+    """A sampler of a plugin, whose logits are checked.
+
+    It is called for every token, so the context that names the plugin is entered only for a fault.
+    """
 
     def __init__(self, sampler: Sampler, registry: Registry, name: str) -> None:
         self._sampler = sampler
         self._registry = registry
         self._name = name
         self.history_length = sampler.history_length
+        self._has_drawn = type(sampler).drawn is not Sampler.drawn
+        self._has_done = type(sampler).done is not Sampler.done
 
     def begin(self, prompt: Tensor, count: int) -> None:
         with self._reported():
             self._sampler.begin(prompt, count)
 
     def __call__(self, logits: Tensor, history: Tensor) -> Tensor:
-        expected = tuple(logits.shape)
-        with self._reported():
+        expected = logits.shape
+        try:
             found = self._sampler(logits, history)
+            if isinstance(found, Tensor) and found.shape == expected:
+                return found
+        except Exception:
+            with self._reported():
+                raise
+        with self._reported():
             shape = tuple(getattr(found, "shape", ()))
-            require(shape == expected, found=shape, expected=f"logits of shape {expected}")
+            require(False, found=shape, expected=f"logits of shape {tuple(expected)}")
         return found
 
     def try_once(self, vocab_size: int) -> None:
@@ -102,15 +114,18 @@ class GuardedSampler(Sampler):
         self.done()
 
     def drawn(self, tokens: Tensor) -> None:
-        with self._reported():
-            self._sampler.drawn(tokens)
+        if self._has_drawn:
+            with self._reported():
+                self._sampler.drawn(tokens)
 
     def done(self) -> Tensor | None:
+        if not self._has_done:
+            return None
         with self._reported():
             ended = self._sampler.done()
             is_rows = ended is None or (ended.dtype == torch.bool and ended.ndim == 1)
             require(is_rows, found=ended, expected="a (B,) bool tensor or None from done")
         return ended
 
-    def _reported(self) -> Any:
+    def _reported(self) -> AbstractContextManager[None]:
         return as_plugin_error(self._registry, "sampler", self._name)
