@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from architecture import file_map, picture
+from plugin_api import context_table, contract_tables, hook_table, name_table
 
 from seqzoo.doctor.causes import causes_table
 from seqzoo.doctor.checks import check_table
@@ -43,6 +44,12 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
         "doctor.md": {"checks": check_table(load_registry()), "causes": causes_table()},
         "architecture.md": {"files": file_map()},
         "testing.md": {"laws": law_table()},
+        "plugins.md": {
+            "hooks": hook_table(),
+            "contracts": contract_tables(),
+            "contexts": context_table(),
+            "names": name_table(),
+        },
     }.items():
         path = docs / page
         text = path.read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ from seqzoo.cli.init import init
 from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.mistyped import as_setting
+from seqzoo.cli.new import new
 from seqzoo.cli.resume import resume
 from seqzoo.cli.run import run
 from seqzoo.cli.runs import runs
@@ -53,6 +54,7 @@ app = typer.Typer(
 
 app.command("run")(run)
 app.command("init")(init)
+app.add_typer(new, name="new")
 app.command("resume")(resume)
 app.add_typer(runs, name="runs")
 app.command("sweep")(sweep)

@@ -16,6 +16,7 @@ __all__ = ["CommandGroup", "is_wrong_command_line", "sentence_of"]
 _MEANT = {
     "ask": "sample",
     "complete": "sample",
+    "create": "new",
     "delete": "runs rm",
     "diff": "compare",
     "download": "fetch",
@@ -35,6 +36,7 @@ _MEANT = {
     "rm": "runs rm",
     "mv": "runs mv",
     "continue": "resume",
+    "scaffold": "new",
     "score": "eval",
     "search": "sweep",
     "start": "run",

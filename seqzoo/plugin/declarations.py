@@ -28,7 +28,7 @@ from seqzoo.plugin.specs import (
 
 __all__ = ["PLUGIN_KINDS", "declarations", "hook_manager"]
 
-_SPEC_OF_HOOK: Mapping[str, type[Spec]] = {
+SPEC_OF_HOOK: Mapping[str, type[Spec]] = {
     "register_architectures": ArchitectureSpec,
     "register_tokenizers": TokenizerSpec,
     "register_streams": StreamSpec,
@@ -42,7 +42,7 @@ _SPEC_OF_HOOK: Mapping[str, type[Spec]] = {
     "register_checks": Check,
 }
 
-PLUGIN_KINDS: tuple[str, ...] = tuple(spec.kind for spec in _SPEC_OF_HOOK.values())
+PLUGIN_KINDS: tuple[str, ...] = tuple(spec.kind for spec in SPEC_OF_HOOK.values())
 """The kinds of declarations, in the order in which lists show them."""
 
 
@@ -90,7 +90,7 @@ def _declared(callers: list[pluggy.HookCaller], plugin: Any) -> list[Spec]:
     """What the hooks return."""
     declared: list[Spec] = []
     for caller in callers:
-        expected = _SPEC_OF_HOOK[caller.name]
+        expected = SPEC_OF_HOOK[caller.name]
         if isinstance(plugin, type) and inspect.isfunction(vars(plugin).get(caller.name)):
             raise PluginError(
                 f"its entry point names the class '{plugin.__name__}', not a module or an instance"

@@ -1,0 +1,1 @@
+"""What `seqzoo new plugin` writes: a package of one kind of plugin, from the files in files/."""
