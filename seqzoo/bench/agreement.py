@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqzoo.model import state as states
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.plugin.specs import ArchitectureSpec, Options
 
@@ -54,7 +55,7 @@ def losses_agree(
     options must have no dropout.
     """
     torch.manual_seed(0)
-    context = ArchitectureContext(vocab_size=vocab_size)
+    context = ArchitectureContext(vocab_size=vocab_size, builder=build_installed)
     forms: dict[str, nn.Module] = {"seqzoo": spec.build(options, context)}
     initial = {name: tensor.clone() for name, tensor in forms["seqzoo"].state_dict().items()}
     for name, build in (("plain torch", spec.plain_torch), ("equations", spec.step_by_step)):

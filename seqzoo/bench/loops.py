@@ -15,6 +15,7 @@ from torch import nn
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.specs import ArchitectureSpec, Options
@@ -29,7 +30,7 @@ from seqzoo.training.schedule import Constant
 __all__ = ["CONTEXT", "VOCAB_SIZE", "OwnTraining", "PlainTraining", "random_text"]
 
 VOCAB_SIZE = 256
-CONTEXT = ArchitectureContext(vocab_size=VOCAB_SIZE)
+CONTEXT = ArchitectureContext(vocab_size=VOCAB_SIZE, builder=build_installed)
 
 
 class OwnTraining:

@@ -24,7 +24,7 @@ from seqzoo.plugin.contexts import (
     TrackerContext,
 )
 from seqzoo.plugin.corpus import Corpus
-from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Options
 from seqzoo.plugin.tracker import Tracker
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.contracts import Sampler, Schedule, SequenceModel, Stream, Tokenizer
     from seqzoo.plugin.decoding import Decoder
 
-__all__ = ["ChosenPlugin", "as_plugin_error", "build", "require"]
+__all__ = ["ChosenPlugin", "as_plugin_error", "build", "build_installed", "require"]
 
 
 class ChosenPlugin(Protocol):
@@ -135,6 +135,16 @@ def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context[
                 expected=f"{article} {contract.__name__} from {function}",
             )
     return built
+
+
+@functools.cache
+def _installed() -> Registry:
+    return load_registry()
+
+
+def build_installed(kind: str, choice: ChosenPlugin, context: Any) -> Any:
+    """The `builder` of a context that is made outside of a run: it builds what is installed."""
+    return build(_installed(), kind, choice, context)
 
 
 class _ContractError(TypeError):

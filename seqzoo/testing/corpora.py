@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqzoo.errors import CorpusUnavailable, SeqzooError, UsageError
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import CorpusContext
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.specs import CorpusSpec
@@ -37,7 +38,7 @@ class GIVEN(Given[CorpusSpec]):
 
     def opened(self) -> Corpus:
         """The opened corpus. Raises what `open` raises."""
-        return self.spec.open(self.options, CorpusContext(base=_folder()))
+        return self.spec.open(self.options, CorpusContext(base=_folder(), builder=build_installed))
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import DecoderContext
 from seqzoo.plugin.contracts import State
 from seqzoo.plugin.decoding import Decoder, DecodingTask
@@ -30,7 +31,9 @@ class GIVEN(Given[DecoderSpec]):
 
     def build(self, vocab: int = 256) -> Decoder:
         """A new decoder."""
-        context = DecoderContext(vocab_size=vocab, tokenizer=ByteIds(vocab))
+        context = DecoderContext(
+            vocab_size=vocab, tokenizer=ByteIds(vocab), builder=build_installed
+        )
         return self.spec.build(self.options, context)
 
     def text(self, *, prompt: int, num_tokens: int, vocab: int, seed: int) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import SamplerContext
 from seqzoo.plugin.contracts import Sampler
 from seqzoo.plugin.specs import SamplerSpec
@@ -33,7 +34,9 @@ class GIVEN(Given[SamplerSpec]):
 
     def build(self, vocab_size: int = 256) -> Sampler:
         """A new object."""
-        context = SamplerContext(vocab_size=vocab_size, tokenizer=ByteIds(vocab_size))
+        context = SamplerContext(
+            vocab_size=vocab_size, tokenizer=ByteIds(vocab_size), builder=build_installed
+        )
         return self.spec.build(self.options, context)
 
     def begun(self, vocab_size: int, rows: int) -> Sampler:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.errors import SeqzooError
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import StreamContext
 from seqzoo.plugin.contracts import Batch, Stream
 from seqzoo.plugin.specs import StreamSpec
@@ -32,7 +33,9 @@ class GIVEN(Given[StreamSpec]):
         documents = np.array([0, count // 3, count // 2], dtype=np.int64)
         return self.spec.open(
             self.options,
-            StreamContext(tokens=tokens, batch_size=rows, documents=documents, seed=1),
+            StreamContext(
+                tokens=tokens, batch_size=rows, documents=documents, seed=1, builder=build_installed
+            ),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqzoo.model.generate import ByteStream
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import TokenizerContext
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.specs import TokenizerSpec
@@ -43,7 +44,7 @@ class GIVEN(Given[TokenizerSpec]):
 
     def build(self) -> Tokenizer:
         """One that has learnt nothing."""
-        return self.spec.build(self.options, TokenizerContext())
+        return self.spec.build(self.options, TokenizerContext(builder=build_installed))
 
     def learnt(self) -> Tokenizer:
         """One that has learnt from a training part."""

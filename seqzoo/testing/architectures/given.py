@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from seqzoo.model import state as states
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.specs import ArchitectureSpec
@@ -28,7 +29,7 @@ _MOST_PARAMETERS = 3_000_000
 class Architecture(Given[ArchitectureSpec]):
     """An architecture with one choice of options, and a vocabulary of 13 ids."""
 
-    context = ArchitectureContext(vocab_size=VOCAB_SIZE)
+    context = ArchitectureContext(vocab_size=VOCAB_SIZE, builder=build_installed)
 
     def build(self, *, seed: int = 0) -> SequenceModel:
         """A new model in training mode, which has seen a training part as in a run."""

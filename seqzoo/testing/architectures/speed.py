@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.testing.architectures.given import Architecture
 
@@ -41,7 +42,9 @@ def speed_beside_lstm(given: Architecture) -> str:
     The options are used as they are, with a vocabulary of bytes; alternating rounds, the fastest of
     each counts. "" where the model is too large for this.
     """
-    model = given.spec.build(given.options, ArchitectureContext(vocab_size=_VOCAB_SIZE))
+    model = given.spec.build(
+        given.options, ArchitectureContext(vocab_size=_VOCAB_SIZE, builder=build_installed)
+    )
     count = _count(model)
     if count > _MOST_PARAMETERS:
         return ""
