@@ -80,9 +80,10 @@ def list_plugins(
             summary.append(f"{' ' if summary else ''}(from {entry.owner.package})", style="dim")
         table.add_row(each if each != shown else "", Text(entry.spec.name), summary)
         shown = each
-    results().print(table)
     if own_checks:
-        note(f"seqzoo list check shows the {len(own_checks)} checks of the doctor")
+        of_doctor = f"the {len(own_checks)} checks of the doctor; seqzoo list check shows them"
+        table.add_row("check" if shown != "check" else "", "...", of_doctor)
+    results().print(table)
 
 
 def _list_recipes(*, as_json: bool) -> None:

@@ -185,4 +185,6 @@ def _cause(error: BaseException) -> str:
         return message
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r}) ({place})"
     return f"{type(error).__name__}: {message} ({place})"

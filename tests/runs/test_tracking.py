@@ -139,7 +139,7 @@ def test_trackers_that_fail_are_each_reported_once_and_change_no_bit(
     assert all(sentence.startswith(f"{who} is left out, and") for sentence in warned)
     for _, _, said in FAILURES:
         expected = sum(said == other for _, _, other in FAILURES)
-        assert sum(said in sentence for sentence in warned) == expected
+        assert sum(said in sentence for sentence in warned) == expected, warned
     assert len(warned) == len(FAILURES)
 
 
