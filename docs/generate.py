@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from architecture import file_map, picture
-from plugin_api import context_table, contract_tables, hook_table, name_table
+from plugin_api import context_table, contract_tables, data_tables, hook_table, name_table
 
 from seqzoo.doctor.causes import causes_table
 from seqzoo.doctor.checks import check_table
@@ -47,6 +47,7 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
         "plugins.md": {
             "hooks": hook_table(),
             "contracts": contract_tables(),
+            "data": data_tables(),
             "contexts": context_table(),
             "names": name_table(),
         },

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,14 @@ import seqzoo
 from seqzoo.plugin import hooks
 from seqzoo.plugin.declarations import SPEC_OF_HOOK
 
-__all__ = ["PROVISIONAL", "context_table", "contract_tables", "hook_table", "name_table"]
+__all__ = [
+    "PROVISIONAL",
+    "context_table",
+    "contract_tables",
+    "data_tables",
+    "hook_table",
+    "name_table",
+]
 
 PROVISIONAL: Mapping[str, str] = {
     "Decoder": "new, with one plugin of its kind",
@@ -52,6 +60,9 @@ _CONTRACTS = (
 )
 
 
+_DATA = ("Batch", "Corpus", "Span", "BaselineScore", "DecodingTask", "Outcome")
+
+
 def hook_table() -> str:
     """Each hook, what it returns and builds, and what it is for."""
     lines = ["| hook | returns | for |", "|---|---|---|"]
@@ -73,6 +84,37 @@ def contract_tables() -> str:
             lines.append(f"| `{method}({_arguments(function)})` | {needed} | {_first(function)} |")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def data_tables() -> str:
+    """The fields of what plugins give and receive, with shapes and meaning from the docstrings."""
+    blocks = []
+    for name in _DATA:
+        kind = getattr(seqzoo, name)
+        lines = [f"### {name}{_mark(name)}", "", _first(kind), ""]
+        lines += ["| field | needed | what it is |", "|---|---|---|"]
+        said = _fields_in(kind)
+        for each in dataclasses.fields(kind):
+            has_default = (
+                each.default is not dataclasses.MISSING
+                or each.default_factory is not dataclasses.MISSING
+            )
+            shown = f"`{each.name}`{_mark(f'{name}.{each.name}')}"
+            lines.append(f"| {shown} | {'no' if has_default else 'yes'} | {said[each.name]} |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _fields_in(documented: Any) -> dict[str, str]:
+    """What a docstring says of each field: sentences that begin with "name:" or "a, b:"."""
+    text = " ".join((inspect.getdoc(documented) or "").partition("\n\n")[2].split())
+    names = "|".join(field.name for field in dataclasses.fields(documented))
+    parts = re.split(rf"(?:^|(?<=\. ))((?:{names})(?:, (?:{names}))*): ", text)
+    found = {}
+    for listed, said in zip(parts[1::2], parts[2::2], strict=True):
+        for name in listed.split(", "):
+            found[name] = said.strip().replace("|", "\\|")
+    return found
 
 
 def context_table() -> str:

@@ -43,7 +43,7 @@ def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
         raise PluginError(
             f"byte_lengths of tokenizer {type(tokenizer).__name__} add up to {total:,} for a "
             f"text of {len(span):,} bytes, so its score cannot be computed; fix the tokenizer "
-            f"(seqzoo doctor examines it)."
+            f"(seqzoo check shows the smallest text)."
         )
     return EncodedText(
         data=span.bytes,

@@ -61,8 +61,10 @@ class _Stepper:
     def read(
         self, tokens: Int[Tensor, "B T"], state: State | None = None
     ) -> tuple[Float[Tensor, "B V"], State]:
-        if tokens.shape[1] == 0:
-            raise ValueError("read needs one token of each row, found none")
+        if tokens.ndim != 2 or tokens.shape[1] == 0:
+            raise ValueError(
+                f"read takes tokens of shape (B, T), T of at least 1; found {tuple(tokens.shape)}"
+            )
         with in_inference_mode(self._model):
             for chunk in tokens.to(self._device).split(_CHUNK, dim=1):
                 logits, state = self._model(chunk, state)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,11 +181,22 @@ def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
         ) from error
 
 
+_HOST = str(Path(__file__).parents[1]) + os.sep
+_PACKAGES = re.compile(r"site-packages[/\\](torch|numpy|pydantic|jaxtyping)[/\\]|^<")
+
+
 def _cause(error: BaseException) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, _ContractError):  # its place is in this file and not in the plugin
         return message
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    # The author's own line; the core and large packages raise where a plugin called them.
+    own = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith(_HOST) and not _PACKAGES.search(frame.filename)
+    ]
+    where = (own or frames)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r}) ({place})"

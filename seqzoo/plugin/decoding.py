@@ -21,13 +21,13 @@ class Stepper(Protocol):
     def read(
         self, tokens: Int[Tensor, "B T"], state: State | None = None
     ) -> tuple[Float[Tensor, "B V"], State]:
-        """Log probabilities of the token after the last one, on the CPU, and the next state.
+        """(B, V) log probabilities of what follows (B, T) tokens, on the CPU, and the next state.
 
         state: what an earlier call returned for the tokens before; None: these are the first.
         """
 
     def rows(self, state: State, rows: Int[Tensor, " K"]) -> State:
-        """The state of some rows, in this order; a row may be repeated."""
+        """The state of (K,) rows, in this order; a row may be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)

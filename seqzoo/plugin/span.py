@@ -16,6 +16,7 @@ class Span:
     """A part of a corpus: the bytes [start, stop) and, as context, all bytes before them.
 
     data: (stop,) uint8, the corpus up to the end of the part.
+    start, stop: the index of its first byte, and of the byte after its last.
     """
 
     data: np.ndarray

@@ -155,7 +155,7 @@ def _rows(given: GIVEN, rows: int, vocab: int, logits: str, seed: int) -> None:
         # Sums over one row and over several can be vectorised differently.
         require(
             torch.allclose(alone, together[row], rtol=1e-5, atol=1e-5, equal_nan=True),
-            f"row {row} is different alone and among {rows}",
+            f"row {row} of {rows} is different when it is alone",
         )
 
 
@@ -302,8 +302,8 @@ LAWS: tuple[Law, ...] = (
     _calls,
     _many_calls,
     _finite,
-    _rows,
     _no_chance,
+    _rows,
     _history_kept,
     _short_history,
     _fresh,

@@ -21,6 +21,12 @@ __all__ = ["GIVEN", "LAWS"]
 
 _TRAINING = words(3000) + "é ∀ 漢".encode()
 
+# With the frequent pairs of English, which a tokenizer may have from elsewhere.
+_ENGLISH = (
+    b"The others thought that the weather would be better than in the north. 'Where are they?' "
+    b"asked her mother, looking in on the ninth of them; and they answered nothing at all.\n"
+)
+
 _TEXTS: list[dict[str, Any]] = [
     {"text": text}
     for text in (
@@ -28,6 +34,7 @@ _TEXTS: list[dict[str, Any]] = [
         b"a",
         bytes(range(256)),
         _TRAINING[:200],
+        _ENGLISH,
         b"\x00 ~ @ \xff\xfe \xed\xa0\x80 \xc3",  # no valid UTF-8
         "é\r\n漢 ∀x \u202e".encode(),
         b"  \n\n\t\t" + b"ab" * 20,
@@ -124,7 +131,7 @@ def _byte_lengths(given: GIVEN, text: bytes) -> None:
     says="the first k tokens decode to as many bytes as their `byte_lengths` say, for every k",
     cause="lengths that are right in sum and belong to other tokens, or a symbol of several tokens "
     "whose bytes are counted before its last token",
-    cases=[{"text": case["text"][:120]} for case in _TEXTS],
+    cases=[{"text": case["text"][:180]} for case in _TEXTS],
     every_option=True,
 )
 def _byte_places(given: GIVEN, text: bytes) -> None:
@@ -135,8 +142,9 @@ def _byte_places(given: GIVEN, text: bytes) -> None:
         found = tokenizer.decode(tokens[:count])
         require(
             found == text[: int(end)],
-            f"the first {count} tokens are {found[-20:]!r} at the end, {len(found)} bytes; their "
-            f"lengths add up to {int(end)}",
+            f"the tokens up to number {count} decode to {len(found)} bytes, which end with "
+            f"{found[-20:]!r}; by their lengths they are {int(end)}, which end with "
+            f"{text[: int(end)][-20:]!r}",
         )
 
 

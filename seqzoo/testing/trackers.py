@@ -38,7 +38,18 @@ _RESULT: Mapping[str, Any] = {
 }
 """Some of what result.json has."""
 
-_METRICS: Mapping[str, float] = {"train/loss_nats": 1.5, "seconds": 0.25}
+# The names that a run logs.
+_METRICS: Mapping[str, float] = {
+    "bits_per_byte": 2.5,
+    "gradient_norm": 0.75,
+    "learning_rate": 3e-3,
+    "bytes": 20480,
+    "epoch": 0,
+    "seconds": 0.25,
+    "bytes_per_second": 81920.0,
+    "validation_bits_per_byte": 2.625,
+    "validation_accuracy": 0.5,
+}
 
 _ODD: Mapping[str, float] = {
     "a name with spaces": 1.0,

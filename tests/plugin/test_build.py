@@ -161,3 +161,11 @@ def test_a_plugin_that_exits_does_not_end_the_process() -> None:
 
     with pytest.raises(PluginError, match=r"it called sys\.exit\('enough'\) \(test_build\.py"):
         build(registry_of_corpus(leave), "corpus", CHOICE, CorpusContext())
+
+
+def test_an_error_that_seqzoo_raises_for_a_plugin_has_the_plugins_line() -> None:
+    def undivided(options: Options, context: CorpusContext) -> Corpus:
+        return Corpus(name="mine", data=np.zeros(3, np.uint8), origin="a test", division=(2, 1))
+
+    with pytest.raises(PluginError, match=r"division of corpus 'mine'.*\(test_build\.py, line \d"):
+        build(registry_of_corpus(undivided), "corpus", CHOICE, CorpusContext())

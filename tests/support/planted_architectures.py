@@ -405,6 +405,16 @@ class NeedsPositions(Cell):
         return self(tokens, state)
 
 
+class SeesTheBatch(Cell):
+    """In training, the last token of the batch is in all logits."""
+
+    def forward_in_training(
+        self, tokens: Tensor, state: Any = None, positions: Tensor | None = None
+    ) -> Any:
+        logits, state = self(tokens, state)
+        return logits + logits[:, -1:], state
+
+
 class AdaptsTooEarly(Cell):
     """Counts a whole piece before the logits of its first token."""
 
@@ -502,6 +512,7 @@ ARCHITECTURES: dict[str, Planted] = {
     "the state changes its type": Planted(architecture(HalfState), "autocast"),
     "time before batch": Planted(architecture(TimeFirstLogits), "logits"),
     "the last logits only": Planted(architecture(LastLogits), "logits"),
+    "training sees the batch": Planted(architecture(SeesTheBatch), "training_form"),
     "positions are not optional": Planted(
         architecture(NeedsPositions), "training_form", "roles"
     ),

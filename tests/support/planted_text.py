@@ -75,6 +75,19 @@ class WrongPlaces(Pairs):
         return super().byte_lengths(tokens)[::-1].copy()
 
 
+class OfEnglish(Pairs):
+    """One pair that no training part decides, with its two bytes counted one token too late."""
+
+    def __init__(self) -> None:
+        self.use([list(b"th")])
+
+    def learn(self, training: np.ndarray) -> None:
+        pass
+
+    def byte_lengths(self, tokens: np.ndarray) -> np.ndarray:
+        return np.roll(super().byte_lengths(tokens), 1)
+
+
 class StateForgotten(Pairs):
     def state(self) -> Mapping[str, Any]:
         return {"pairs": []}
@@ -128,6 +141,7 @@ def tokenizer(kind: type[Tokenizer]) -> TokenizerSpec:
 TOKENIZERS: dict[str, Planted] = {
     "wrong byte_lengths": Planted(tokenizer(WrongLengths), "byte_lengths", "byte_places"),
     "byte_lengths in wrong places": Planted(tokenizer(WrongPlaces), "byte_places"),
+    "the bytes of 'th' counted one token later": Planted(tokenizer(OfEnglish), "byte_places"),
     "state() forgotten": Planted(tokenizer(StateForgotten), "state"),
     "restore takes anything": Planted(tokenizer(StateTakesAll), "state"),
     "state() is no JSON": Planted(tokenizer(StateOfTuples), "state"),

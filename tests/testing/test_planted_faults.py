@@ -141,7 +141,7 @@ SAID = {
     ),
     "architecture: raises at the 13th call": ("it raised IndexError: no such place", "calls=12"),
     "tokenizer: byte_lengths in wrong places": (
-        "their lengths add up to 1",
+        "by their lengths they are 1",
         "text=b'",
     ),
     "tokenizer: state() forgotten": ("vocab_size is 276, restored 256", "text=b''"),

@@ -27,7 +27,8 @@ __all__ = ["LAWS"]
 @law(
     "architecture.chunking",
     says="one pass gives the same logits as any cut of the text, with the state carried",
-    cause="a state that is not used or not complete, positions that start again at each call, or "
+    cause="a state that is not used or not complete, memory that is kept in the module (`self.h`) "
+    "and not in the state, positions that start again at each call, or "
     "padding at the beginning of a piece",
     cases=[
         {"length": 40, "piece": 1, "precision": "float32"},
@@ -137,7 +138,8 @@ def _state_kept(given: Architecture, length: int) -> None:
 @law(
     "architecture.state_rows",
     says="rows of the state can be selected, repeated, and joined with rows of other histories",
-    cause="a position or a counter that all rows share, or a state whose rows are mixed",
+    cause="a position or a counter that all rows share, memory that is kept in the module, or a "
+    "state whose rows are mixed",
     cases=[{"length": 5}, {"length": 40}],
     every_option=True,
 )
@@ -237,11 +239,11 @@ def _first(paths: list[str]) -> str:
 
 
 LAWS = (
+    _state_kept,
     _chunking,
     _initial_state,
     _bounded_state,
     _state_used,
-    _state_kept,
     _state_rows,
     _detached,
     _state_carries_gradient,

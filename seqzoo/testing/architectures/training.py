@@ -12,7 +12,13 @@ from torch.nn import functional as F
 from seqzoo.model import state as states
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.roles import fault_in_roles
-from seqzoo.testing.architectures.given import VOCAB_SIZE, Architecture, difference, tokens
+from seqzoo.testing.architectures.given import (
+    VOCAB_SIZE,
+    Architecture,
+    difference,
+    tokens,
+    tolerance,
+)
 from seqzoo.testing.given import NotHere
 from seqzoo.testing.law import Broken, law, require
 
@@ -145,8 +151,10 @@ def _memory(given: Architecture, updates: int) -> None:
 
 @law(
     "architecture.training_form",
-    says="`forward_in_training` returns logits and state of the same form as `forward`",
-    cause="positions that are not optional, or another order of the results",
+    says="`forward_in_training` returns logits and state of the same form as `forward`, and a "
+    "token changes no logits before its place",
+    cause="positions that are not optional, another order of the results, or counts that contain "
+    "the batch itself",
     cases=[{"rows": 2, "length": 6}],
 )
 def _training_form(given: Architecture, rows: int, length: int) -> None:
@@ -159,8 +167,25 @@ def _training_form(given: Architecture, rows: int, length: int) -> None:
             found.shape == expected.shape,
             f"its logits are {tuple(found.shape)}, those of `forward` {tuple(expected.shape)}",
         )
+    if type(model).forward_in_training is not SequenceModel.forward_in_training:
+        _require_causal_training(model.eval(), text)
         leaves = [states.flatten(each) for each in (after, state)]
         require(leaves[0].keys() == leaves[1].keys(), "its state has other leaves than `forward`'s")
+
+
+def _require_causal_training(model: SequenceModel, text: Tensor) -> None:
+    other = text.clone()
+    other[:, -1] = (other[:, -1] + 1) % VOCAB_SIZE
+    with torch.no_grad():
+        before, after = (
+            model.forward_in_training(each, None, None)[0][:, :-1] for each in (text, other)
+        )
+    found = difference(after, before)
+    require(
+        found <= tolerance(before.dtype),
+        f"another last token changes earlier logits of `forward_in_training`, by {found:.2g} of "
+        f"their spread",
+    )
 
 
 @law(
