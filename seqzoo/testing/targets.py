@@ -21,6 +21,7 @@ from seqzoo.plugin.discovery import (
 from seqzoo.plugin.quarantine import Quarantine
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Spec
+from seqzoo.terminal.format import quoted
 from seqzoo.testing.home import Home
 
 __all__ = ["FoundPlugin", "Target", "find"]
@@ -87,6 +88,11 @@ def _loaded(owner: Owner, home: Home) -> FoundPlugin:
 
 
 def _is_folder(path: Path) -> UsageError:
+    if (path / "pyproject.toml").is_file():
+        return UsageError(
+            f"{path} is the folder of a package; install it and check it by its name: pip install "
+            f"-e {quoted(path)}"
+        )
     inside = [file.name for file in _python_files(path)]
     return UsageError(
         f"{path} is a folder, expected a plugin file, or the name of a package."

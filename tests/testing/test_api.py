@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import types
@@ -20,6 +21,8 @@ from seqzoo import Options, TokenizerSpec, UsageError
 from seqzoo.testing import LawBroken, check, laws, parametrize_laws
 
 PEEKS = ARCHITECTURES["reads ahead where T > 100"].spec
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -87,7 +90,8 @@ def _hook() -> list[TokenizerSpec]:
         ("lstmm", r"Did you mean 'lstm'\?"),
         ("./nothing.py", r"there is no plugin file"),
         ("architecture.lstmm", r"Did you mean 'architecture\.lstm'\?"),
-        (".", r"\. is a folder, expected a plugin file"),
+        (str(Path(__file__).parent), r"is a folder, expected a plugin file"),
+        (str(ROOT), rf"is the folder of a package; .*: pip install -e {re.escape(str(ROOT))}"),
         ("a.b.c", "neither installed nor a plugin file"),
         ("", "neither installed nor a plugin file"),
         ("x" * 300, "neither installed"),
