@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from seqzoo.plugin.registry import Registry, load_registry
 # A first call imports and warms up for longer than any deadline for one example.
 hypothesis.settings.register_profile("seqzoo", deadline=None)
 hypothesis.settings.load_profile("seqzoo")
+
+
+# A shell starts background processes with SIGINT ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
