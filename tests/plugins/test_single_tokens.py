@@ -170,6 +170,7 @@ def test_a_text_that_continues_compares_no_numbers(monkeypatch: pytest.MonkeyPat
 def test_no_model_hooks_onto_the_optimizers_of_the_process() -> None:
     program = (
         "import torch.optim.optimizer as optimizer\n"
+        "from seqzoo import ArchitectureContext\n"
         "from seqzoo_plugins.lstm import LSTMOptions, build\n"
         "build(LSTMOptions(), ArchitectureContext(vocab_size=5))\n"
         "assert not optimizer._global_optimizer_post_hooks\n"
