@@ -8,7 +8,9 @@ that each fault is found by the law that the table names.
 
 from __future__ import annotations
 
+import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +66,9 @@ def rows() -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    shown = " ".join(text.replace(str(ROOT), ".").split()).replace("|", "\\|")
+    folder = rf"{re.escape(tempfile.gettempdir())}/[^/]*"
+    text = re.sub(folder, "FOLDER", text.replace(str(ROOT), "."))
+    shown = " ".join(text.split()).replace("|", "\\|")
     return shown if len(shown) <= 200 else f"{shown[:200]} …"
 
 

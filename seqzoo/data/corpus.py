@@ -97,14 +97,8 @@ def open_corpus(
 def divide(corpus: Corpus, section: SplitSection | None) -> Splits:
     """The parts of a corpus by the shares of a recipe; None: by the corpus's own division."""
     if section is None and corpus.division is not None:
-        validation, test = corpus.division
-        bounds = {
-            "training": (0, validation),
-            "validation": (validation, test),
-            "test": (test, len(corpus.data)),
-        }
-        sizes = "/".join(str(stop - start) for start, stop in bounds.values())
-        parts = {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
+        parts = _parts(corpus, *corpus.division)
+        sizes = "/".join(str(len(span)) for span in parts.values())
         return Splits(**parts, identity=f"its own, {sizes} bytes")
     shares = section or SplitSection()
     return split(corpus, train=shares.train, validation=shares.validation, test=shares.test)
@@ -127,18 +121,27 @@ def split(corpus: Corpus, *, train: float, validation: float, test: float) -> Sp
     size = len(corpus.data)
     # int() of a fraction is exact; the test part gets the bytes that rounding leaves over.
     first, second = int(shares[0] * size), int((shares[0] + shares[1]) * size)
-    bounds = {"training": (0, first), "validation": (first, second), "test": (second, size)}
+    parts = _parts(corpus, first, second)
     smallest = min(shares)
     enough = f" of at least {math.ceil(1 / smallest)} bytes" if smallest > 0 else ""
-    for name, (start, stop) in bounds.items():
-        if start >= stop:
+    for name, span in parts.items():
+        if not len(span):
             raise UsageError(
                 f"corpus '{corpus.name}' has {size} byte{'' if size == 1 else 's'}, so with the "
                 f"split {identity} its {name} part would be empty; use a larger corpus{enough}, "
                 f"or another split."
             )
-    parts = {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
     return Splits(**parts, identity=identity)
+
+
+def _parts(corpus: Corpus, validation: int, test: int) -> dict[str, Span]:
+    """The three parts, by the first bytes of the second and the third."""
+    bounds = {
+        "training": (0, validation),
+        "validation": (validation, test),
+        "test": (test, len(corpus.data)),
+    }
+    return {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
 
 
 def sha256_of(data: np.ndarray) -> str:

@@ -85,11 +85,8 @@ class EncodedTraining:
         if self._first_bytes is None:
             return None
         inside = self._first_bytes[self._first_bytes < len(self.data)]
-        if self.is_bytes():
-            return inside
-        ends = np.cumsum(self._tokenizer.byte_lengths(self.tokens))
-        starts = np.concatenate([[0], ends[:-1]])
-        return np.unique(np.searchsorted(starts, inside).clip(max=len(self.tokens) - 1))
+        last = len(self.tokens) - 1
+        return np.unique(_first_tokens_at(self._ends(), inside).clip(max=last))
 
     def is_bytes(self) -> bool:
         """Whether every token is one byte, so that its position in the text is its index."""
@@ -100,11 +97,10 @@ class EncodedTraining:
 
         num_bytes: of each stretch; it begins and ends at a whole token.
         """
-        # The end of each token in bytes; not needed if every token is a byte.
-        ends = None if self.is_bytes() else np.cumsum(self._tokenizer.byte_lengths(self.tokens))
+        ends = self._ends()
         for stretch in range(count):
             start = (len(self.data) - num_bytes) * stretch // max(1, count - 1)
-            begin, end = _first_token_at(ends, start), _first_token_at(ends, start + num_bytes)
+            begin, end = _first_tokens_at(ends, np.array([start, start + num_bytes])).tolist()
             tokens = self.tokens[begin:end]
             lengths = self._tokenizer.byte_lengths(tokens)
             first = begin if ends is None else int(ends[begin - 1]) if begin else 0
@@ -116,17 +112,25 @@ class EncodedTraining:
             )
             yield begin, text
 
+    def _ends(self) -> npt.NDArray[np.int64] | None:
+        """The end of each token in bytes; None, because not needed, if every token is a byte."""
+        if self.is_bytes():
+            return None
+        return np.cumsum(self._tokenizer.byte_lengths(self.tokens))
+
     def _lengths(self) -> Iterator[npt.NDArray[np.int64]]:
         # In blocks: eight bytes for each token of a large corpus would not fit into memory.
         for start in range(0, len(self.tokens), _BLOCK_TOKENS):
             yield self._tokenizer.byte_lengths(self.tokens[start : start + _BLOCK_TOKENS])
 
 
-def _first_token_at(ends: npt.NDArray[np.int64] | None, place: int) -> int:
-    """The index of the first token that begins at byte `place` or after it."""
-    if ends is None or place == 0:
-        return place
-    return min(int(np.searchsorted(ends, place)) + 1, len(ends))
+def _first_tokens_at(
+    ends: npt.NDArray[np.int64] | None, places: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The index of the first token that begins at each byte of `places` or after it."""
+    if ends is None:
+        return places
+    return np.where(places == 0, 0, np.minimum(np.searchsorted(ends, places) + 1, len(ends)))
 
 
 def encode(tokenizer: Tokenizer, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

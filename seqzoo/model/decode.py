@@ -10,15 +10,12 @@ from torch import Tensor
 
 from seqzoo.errors import DivergedError
 from seqzoo.model import state as states
-from seqzoo.model.generate import ByteStream, prompt_tokens
+from seqzoo.model.generate import ByteStream, prompt_tokens, read_in_chunks
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
 from seqzoo.plugin.decoding import Decoder, DecodingTask
 
 __all__ = ["decode"]
-
-_CHUNK = 1024
-"""Tokens per forward pass, so that a long prompt costs no more memory."""
 
 
 def decode(
@@ -42,7 +39,6 @@ def decode(
     stream = ByteStream(tokenizer)
     tokens = iter(decoder.decode(_Stepper(model, device), task))
     count = 0
-    # The state is not entered between two tokens: it would apply to the caller too.
     while (token := next(tokens, None)) is not None:
         count += 1
         if not 0 <= token < tokenizer.vocab_size or count > num_tokens:
@@ -66,8 +62,7 @@ class _Stepper:
                 f"read takes tokens of shape (B, T), T of at least 1; found {tuple(tokens.shape)}"
             )
         with in_inference_mode(self._model):
-            for chunk in tokens.to(self._device).split(_CHUNK, dim=1):
-                logits, state = self._model(chunk, state)
+            logits, state = read_in_chunks(self._model, tokens.to(self._device), state)
             found = logits[:, -1].double().log_softmax(-1).cpu()
         if not found.isfinite().any(-1).all():
             raise DivergedError(

@@ -27,6 +27,7 @@ __all__ = [
     "generate",
     "generate_batch",
     "prompt_tokens",
+    "read_in_chunks",
 ]
 
 _PROMPT_CHUNK = 1024
@@ -188,11 +189,18 @@ def _read(
     model: SequenceModel, context: Int[Tensor, " T"], *, count: int, device: torch.device
 ) -> tuple[Float[Tensor, "B 1 V"], State]:
     """Logits and state after the prompt, read once and then copied to every row."""
-    state: State = None
-    for chunk in context.to(device).unsqueeze(0).split(_PROMPT_CHUNK, dim=1):
-        logits, state = model(chunk, state)
+    logits, state = read_in_chunks(model, context.to(device).unsqueeze(0))
     rows = torch.zeros(count, dtype=torch.int64)
     return states.select_rows(logits[:, -1:], rows), states.select_rows(state, rows)
+
+
+def read_in_chunks(
+    model: SequenceModel, tokens: Int[Tensor, "B T"], state: State | None = None
+) -> tuple[Float[Tensor, "B t V"], State]:
+    """Logits of the last chunk and the state, so that a long text costs no more memory."""
+    for chunk in tokens.split(_PROMPT_CHUNK, dim=1):
+        logits, state = model(chunk, state)
+    return logits, state
 
 
 def _uniforms(seed: int, count: int) -> Iterator[Float[np.ndarray, "B 1"]]:

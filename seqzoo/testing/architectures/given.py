@@ -18,7 +18,7 @@ from seqzoo.plugin.specs import ArchitectureSpec
 from seqzoo.testing.given import Given
 from seqzoo.testing.law import require
 
-__all__ = ["VOCAB_SIZE", "Architecture", "difference", "in_pieces", "leaves", "tokens"]
+__all__ = ["VOCAB_SIZE", "Architecture", "changed", "difference", "in_pieces", "leaves", "tokens"]
 
 VOCAB_SIZE = 13
 
@@ -67,6 +67,13 @@ def tokens(rows: int, length: int, *, seed: int = 1) -> Tensor:
     """(B, T) random ids."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(VOCAB_SIZE, (rows, length), generator=generator)
+
+
+def changed(text: Tensor, position: int) -> Tensor:
+    """The text with another token at one place of every row."""
+    other = text.clone()
+    other[:, position] = (other[:, position] + 1) % VOCAB_SIZE
+    return other
 
 
 def in_pieces(

@@ -9,6 +9,7 @@ from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.testing.architectures.given import (
     VOCAB_SIZE,
     Architecture,
+    changed,
     difference,
     in_pieces,
     leaves,
@@ -44,7 +45,7 @@ def _causality(given: Architecture, length: int, position: int, mode: str) -> No
     model = given.evaluated().train(mode == "training")
     text = tokens(2, length)
     before = _logits(model, text)[:, :position]
-    after = _logits(model, _changed(text, position))[:, :position]
+    after = _logits(model, changed(text, position))[:, :position]
     found = difference(after, before)
     require(
         found <= tolerance(before.dtype),
@@ -63,7 +64,7 @@ def _tokens_used(given: Architecture, length: int, position: int) -> None:
     _require_inside(position, length)
     model = _without_zeros(given.evaluated())
     text = tokens(2, length)
-    before, after = _logits(model, text), _logits(model, _changed(text, position))
+    before, after = _logits(model, text), _logits(model, changed(text, position))
     require(
         difference(after[:, position], before[:, position]) > tolerance(before.dtype),
         f"another token at position {position} gives the same logits",
@@ -223,12 +224,6 @@ def _logits(model: SequenceModel, text: Tensor) -> Tensor:
 def _require_inside(position: int, length: int) -> None:
     if position >= length:
         raise NotHere("the text has no such position")
-
-
-def _changed(text: Tensor, position: int) -> Tensor:
-    other = text.clone()
-    other[:, position] = (other[:, position] + 1) % VOCAB_SIZE
-    return other
 
 
 def _without_zeros(model: SequenceModel) -> SequenceModel:

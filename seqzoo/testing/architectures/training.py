@@ -15,6 +15,7 @@ from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.testing.architectures.given import (
     VOCAB_SIZE,
     Architecture,
+    changed,
     difference,
     tokens,
     tolerance,
@@ -174,8 +175,7 @@ def _training_form(given: Architecture, rows: int, length: int) -> None:
 
 
 def _require_causal_training(model: SequenceModel, text: Tensor) -> None:
-    other = text.clone()
-    other[:, -1] = (other[:, -1] + 1) % VOCAB_SIZE
+    other = changed(text, -1)
     with torch.no_grad():
         before, after = (
             model.forward_in_training(each, None, None)[0][:, :-1] for each in (text, other)
