@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -31,13 +32,13 @@ def open_to_read(path: Path) -> BinaryIO:
     return os.fdopen(_open(path, os.O_RDONLY), "rb")
 
 
-def open_to_change(path: Path) -> BinaryIO:
+def open_to_change(path: Path) -> FileIO:
     """A regular file, open to read and to append, without a buffer; it is made if it is missing.
 
     A link is not followed: what it names is not ours. Raises OSError.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    return os.fdopen(_open(path, flags), "a+b", buffering=0)
+    return FileIO(_open(path, flags), "a+b")
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:

@@ -22,7 +22,7 @@ from seqzoo.plugin import hooks as hookspecs
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.recipes.load import load_recipe
-from seqzoo.runs.changes import MAY_CHANGE
+from seqzoo.runs.changed_recipe import MAY_CHANGE
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.status import RunState
 from seqzoo.sweep.grid import GridSections, read_grid

@@ -73,7 +73,7 @@ class OwnTraining:
             hooks = Hooks(
                 log,
                 validate=dict,
-                save=lambda: None,
+                save=lambda is_needed: None,
                 stop=lambda: self.training.step >= last,
             )
             train(self.training, hooks)

@@ -35,6 +35,7 @@ from seqzoo.cli.sampler_options import SampleCommand
 from seqzoo.cli.schema import schema
 from seqzoo.cli.show import show
 from seqzoo.cli.sweep import sweep
+from seqzoo.cli.verify import verify
 from seqzoo.errors import SeqzooError, error_of_encoding
 from seqzoo.terminal import signals
 from seqzoo.terminal.console import fail, note, suggest, trimmed, write
@@ -62,6 +63,7 @@ app.command("eval")(evaluate)
 app.command("sample", cls=SampleCommand)(sample)
 app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
+app.command("verify")(verify)
 app.command("doctor")(doctor)
 app.command("check")(check)
 app.command("list")(list_plugins)

@@ -42,6 +42,7 @@ _MEANT = {
     "start": "run",
     "test": "eval",
     "train": "run",
+    "validate": "verify",
     "write": "sample",
 }
 """Names that other programs have for our commands."""

@@ -68,5 +68,10 @@ class Lanes(Stream):
         return {"position": self.position, "epoch": self.epoch}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state that `state` returned."""
-        self.position, self.epoch = int(state["position"]), int(state["epoch"])
+        """Continue from a state that `state` returned. Raises ValueError if it is another's."""
+        position, epoch = int(state["position"]), int(state["epoch"])
+        if not 0 <= position < self.lane_length or epoch < 0:
+            raise ValueError(
+                f"position {position} of epoch {epoch} is not in lanes of {self.lane_length} tokens"
+            )
+        self.position, self.epoch = position, epoch

@@ -19,6 +19,7 @@ __all__ = [
     "flatten",
     "leaves",
     "map_tensors",
+    "require_rows",
     "reset_rows",
     "select_rows",
     "to",
@@ -102,6 +103,15 @@ def unflatten(leaves: Mapping[str, Tensor], like: State) -> State:
         raise ValueError(f"the stored state has leaves {sorted(leaves)}, expected {names}")
     ordered = iter([leaves[path] for path in paths])
     return map_tensors(lambda _: next(ordered), like)
+
+
+def require_rows(state: State, rows: int) -> None:
+    """Raises ValueError if a leaf of a state has another first dimension than the batch."""
+    for path, leaf in leaves(state):
+        if leaf.ndim == 0 or leaf.shape[0] != rows:
+            raise ValueError(
+                f"the state '{path}' has shape {tuple(leaf.shape)}, expected {rows} rows"
+            )
 
 
 def _leaves(state: State, path: str, by_number: str) -> Iterator[tuple[str, str, Any]]:

@@ -104,15 +104,21 @@ def resume(
     or a setting cannot change, NewerFormatError if a newer seqzoo has written a file of it,
     CheckpointError if no checkpoint is complete, LockedError if another process works on it.
     """
-    from seqzoo.runs.changes import changed_recipe
-    from seqzoo.runs.status import RunState, finished_sentence, is_complete, status_of
+    from seqzoo.runs.changed_recipe import changed_recipe
+    from seqzoo.runs.status import (
+        RunState,
+        finished_sentence,
+        is_complete,
+        newest_state,
+        status_of,
+    )
 
     folder = path_of("path", path, expected=_RUN)
     _require_device(device)
     registry, display = registry or load_registry(), _display(show_progress)
     directory = require_one_run(folder)
     overrides = (overrides,) if isinstance(overrides, str) else overrides
-    recipe, settings = changed_recipe(directory, registry, overrides)
+    recipe, settings = changed_recipe(directory, registry, overrides, state=newest_state(directory))
     status = status_of(directory)
     if status.state is RunState.NEWER:
         raise NewerFormatError(status.reason)

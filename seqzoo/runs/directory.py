@@ -23,9 +23,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.storage import is_full
 from seqzoo.terminal.format import quoted
 
@@ -49,7 +50,7 @@ class RunDirectory:
         self.note = path / "note.txt"
         self.lock = path / "lock"
         self.trackers = path / "trackers.json"
-        self._held: IO[str] | None = None
+        self._held: BinaryIO | None = None
 
     @property
     def to_continue(self) -> str:
@@ -57,18 +58,21 @@ class RunDirectory:
         return f"seqzoo resume {quoted(self.path)}"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, to_remove: bool = False) -> Iterator[None]:
         """Lock the run; the kernel releases the lock when the process ends, even if it is killed.
 
+        to_remove: nothing is written into it, so that a folder of the run may be a link.
         Raises LockedError, which names the process that holds the lock, and EnvironmentFault if
-        there can be no lock.
+        there can be no lock, or if a folder of the run is a link.
         """
+        if not to_remove:
+            self._require_own_folders()
         try:
-            file = self.lock.open("a+")
+            file = open_to_change(self.lock)
         except OSError as error:
             remedy = "make room" if is_full(error) else "use a copy of the run that can be written"
-            if self.lock.is_dir():
-                remedy = "it must be a file"
+            if os.path.lexists(self.lock) and not _is_regular(self.lock):
+                remedy = "seqzoo makes a file of this name; move what is there out of the folder"
             raise EnvironmentFault(
                 f"{self.lock} cannot be opened: {error.strerror}; {remedy}."
             ) from error
@@ -87,12 +91,12 @@ class RunDirectory:
     def holder(self) -> str | None:
         """The process that holds the lock; None if the run is free."""
         try:
-            with self.lock.open() as file:
+            with open_to_read(self.lock) as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return file.read().strip() or "unknown"
-        except (OSError, UnicodeDecodeError):  # no lock: no process has used the run yet
+                    return _number_in(file)
+        except OSError:  # no lock: no process has used the run yet
             pass
         return None
 
@@ -114,7 +118,15 @@ class RunDirectory:
             f"{_new_place(self._held)}"
         )
 
-    def _take(self, file: IO[str]) -> None:
+    def _require_own_folders(self) -> None:
+        for folder in (self.checkpoints, self.samples):
+            if folder.is_symlink():
+                raise EnvironmentFault(
+                    f"{folder} is a link, and nothing is written through a link; put the folder "
+                    f"itself in its place."
+                )
+
+    def _take(self, file: BinaryIO) -> None:
         # A process that only asks for the holder has the lock for an instant.
         for is_last in (False,) * 10 + (True,):
             try:
@@ -122,12 +134,28 @@ class RunDirectory:
             except BlockingIOError:
                 if not is_last:
                     time.sleep(0.01)
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
+        holder = _number_in(file)
         raise LockedError(f"{self.path} is in use by process {holder}; wait for it or stop it.")
 
 
-def _new_place(file: IO[str]) -> str:
+def _is_regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _number_in(lock: BinaryIO) -> str:
+    """The process that a lock file names; "unknown" if it has not written its number.
+
+    It has the lock for a moment before it writes the number.
+    """
+    for _ in range(100):
+        lock.seek(0)
+        if (found := lock.read(32).strip()).isdigit():
+            return found.decode()
+        time.sleep(0.01)
+    return "unknown"
+
+
+def _new_place(file: BinaryIO) -> str:
     """The folder that an open file is in now, where the system tells (Linux)."""
     try:
         path = Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))

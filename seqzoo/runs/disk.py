@@ -12,7 +12,7 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.storage import is_full
 from seqzoo.training.checkpoint_files import checkpoint_steps
 
-__all__ = ["room_for"]
+__all__ = ["in_words", "room_for"]
 
 
 # A disk that fails, one that the system has made read-only because of that, a limit of file sizes.
@@ -34,10 +34,16 @@ def room_for(directory: RunDirectory, *, is_new: bool = False) -> Iterator[None]
     except OSError as error:
         if not is_full(error) and error.errno not in _OTHERS:
             raise
-        where = error.filename or directory.path
-        found = DiskFault(f"{where} cannot be written: {error.strerror}", is_full=is_full(error))
+        found = DiskFault(in_words(error, directory.path), is_full=is_full(error))
         _add_remedy(found, directory, is_new=is_new)
         raise found from error
+
+
+def in_words(fault: DiskFault | OSError, default: object = "a file") -> str:
+    """What could not be written, and why. default: what to name if the system names no file."""
+    if isinstance(fault, DiskFault):
+        return fault.problem
+    return f"{fault.filename or default} cannot be written: {fault.strerror}"
 
 
 def _add_remedy(fault: DiskFault, directory: RunDirectory, *, is_new: bool) -> None:

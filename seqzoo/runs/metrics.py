@@ -15,6 +15,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from io import BufferedWriter
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Generic, TypeAlias, TypeVar
 
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.results.damage import problem_of
 from seqzoo.storage import is_full, naming, write_through
 
@@ -88,6 +90,8 @@ class TimingLine(LogLine):
     bytes_per_second: Amount | None = None
 
 
+_MAX_LINE_BYTES = 1 << 20
+
 LineT = TypeVar("LineT", bound=LogLine)
 
 
@@ -138,21 +142,33 @@ class Follower(Generic[LineT]):
         for a damaged line or an unreadable file; the next call reads the same line again.
         """
         try:
-            with self._path.open("rb") as file:
+            with open_to_read(self._path) as file:
                 if not self._is_grown(file):
                     self._start_again()
                 file.seek(self._offset)
-                *lines, _incomplete = file.read().split(b"\n")
+                lines = list(iter(lambda: self._next_line(file), b""))
         except FileNotFoundError:
             return []
         except OSError as error:
             raise UsageError(f"{self._path} cannot be read: {error.strerror}.") from error
         added = [self._parsed(line, self._count + n) for n, line in enumerate(lines, start=1)]
         if lines:
-            self._offset += sum(len(line) + 1 for line in lines)
+            self._offset += sum(map(len, lines))
             self._count += len(lines)
-            self._last = lines[-1] + b"\n"
+            self._last = lines[-1]
         return added
+
+    def _next_line(self, file: BinaryIO) -> bytes:
+        """The next line with its newline; b"" where there is none that is complete."""
+        line = file.readline(_MAX_LINE_BYTES)
+        if line.endswith(b"\n"):
+            return line
+        if len(line) == _MAX_LINE_BYTES:
+            raise UsageError(
+                f"{self._path} has a line of more than {_MAX_LINE_BYTES:,} bytes and is damaged; "
+                f"restore the file from a copy, or move it out of the folder."
+            )
+        return b""
 
     def _start_again(self) -> None:
         self._offset = self._count = 0
@@ -195,7 +211,7 @@ class Log:
         """
         self._path = path
         try:
-            self._file = path.open("ab")
+            self._file = BufferedWriter(open_to_change(path))
         except OSError as error:
             if is_full(error):
                 raise

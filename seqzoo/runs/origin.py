@@ -12,6 +12,8 @@ from seqzoo.errors import CheckpointError, require_known_format
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.recipes.overrides import Overrides
+from seqzoo.recipes.yaml_reader import MAX_BYTES
+from seqzoo.regular_files import read_bytes, read_json
 from seqzoo.results.result import PluginRecord, StartRecord
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.storage import write_whole
@@ -20,7 +22,14 @@ from seqzoo.version import __version__
 if TYPE_CHECKING:  # a run's origin can be read without torch
     from seqzoo.runs.experiment import Experiment
 
-__all__ = ["Origin", "plugins_of", "read_origin", "stored_recipe", "write_origin"]
+__all__ = [
+    "Origin",
+    "plugins_of",
+    "read_origin",
+    "recipe_content",
+    "stored_recipe",
+    "write_origin",
+]
 
 
 class Origin(NamedTuple):
@@ -61,7 +70,7 @@ def read_origin(directory: RunDirectory) -> Origin:
     Raises CheckpointError if it is missing or damaged, NewerFormatError if it is of a newer seqzoo.
     """
     try:
-        origin = json.loads(directory.origin.read_text(encoding="utf-8"))
+        origin = read_json(directory.origin)
         require_known_format(origin, directory.origin)
         corpus, start = origin["corpus"], origin.get("started_from")
         return Origin(
@@ -83,22 +92,30 @@ def read_origin(directory: RunDirectory) -> Origin:
         ) from error
 
 
+def recipe_content(directory: RunDirectory) -> bytes:
+    """recipe.yaml of a run. Raises CheckpointError if there is none that can be read."""
+    try:
+        return read_bytes(directory.recipe, limit=MAX_BYTES)
+    except OSError as error:
+        raise CheckpointError(
+            f"{directory.recipe} cannot be read ({error.strerror}); put it back from a copy."
+        ) from error
+
+
 def stored_recipe(
-    directory: RunDirectory, registry: Registry, *, overrides: Overrides = ()
+    directory: RunDirectory,
+    registry: Registry,
+    *,
+    overrides: Overrides = (),
+    content: str | bytes | None = None,
 ) -> Recipe:
     """The recipe of a run, with overrides; relative paths start from its original folder.
 
-    Raises CheckpointError if there is none that can be read, RecipeError for what is wrong in it.
+    content: is read in place of recipe.yaml. Raises CheckpointError if there is none that can be
+    read, RecipeError for what is wrong in it.
     """
-    try:
-        text = directory.recipe.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CheckpointError(
-            f"{directory.recipe} cannot be read ({cause}); put it back from a copy."
-        ) from error
     return parse_recipe(
-        text,
+        recipe_content(directory) if content is None else content,
         registry,
         source=str(directory.recipe),
         base=read_origin(directory).base,

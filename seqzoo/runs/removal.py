@@ -13,7 +13,7 @@ from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.listing import is_run
 from seqzoo.runs.status import Status, status_of
 from seqzoo.terminal.format import quoted
-from seqzoo.training.checkpoint_files import MANIFEST
+from seqzoo.training.manifest import MANIFEST
 
 __all__ = ["Removal", "removal_of", "remove"]
 
@@ -75,7 +75,7 @@ def remove(removal: Removal) -> None:
         removal.path.unlink()
         return
     directory = RunDirectory(removal.path)
-    with directory.locked():
+    with directory.locked(to_remove=True):
         # First, so that half a run cannot be resumed. The origin is last: it says that it is a run.
         directory.recipe.unlink(missing_ok=True)
         last = (directory.origin, directory.lock)

@@ -16,6 +16,7 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.paths import option_paths
 from seqzoo.recipes.validation import dotted
+from seqzoo.runs.changed_recipe import require_as_trained
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import read_origin, stored_recipe
@@ -55,16 +56,18 @@ def load_trained(
     recipe = stored_recipe(directory, registry)
     runtime = make_runtime(recipe.runtime, device=device)
     folder = directory.checkpoints
-    newest = checkpoints.load_newest(folder, warn=display.warn)
+    run = read_origin(directory).id
+    newest = checkpoints.load_newest(folder, run=run, warn=display.warn)
+    require_as_trained(directory, recipe, newest.state)
     if step is None:
-        weights = checkpoints.load_best(folder, newest, warn=display.warn)
+        weights = checkpoints.load_best(folder, newest, run=run, warn=display.warn)
     else:
         known = checkpoints.checkpoint_steps(folder)
         if step not in known:
             raise UsageError(
                 f"{path} has no checkpoint of step {step}; it has {', '.join(map(str, known))}."
             )
-        weights = checkpoints.load(folder, step)
+        weights = checkpoints.load(folder, step, run=run)
     experiment = reopened_experiment(
         directory, recipe, runtime, display, tokenizer_of=weights, weights=weights
     )
@@ -164,6 +167,6 @@ def _in_words(record: Mapping[str, Any]) -> dict[str, str]:
     """What decides the last bits, by its name in words; each package has its own version."""
     versions = record["versions"].items()
     return {
-        **{name: str(record[key] or "") for key, name in _NAMES.items()},
+        **{name: str(record.get(key) or "") for key, name in _NAMES.items()},
         **{f"version of {package}": str(version) for package, version in versions},
     }

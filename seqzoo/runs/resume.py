@@ -13,17 +13,12 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.sections import BudgetSection, TrainSection
 from seqzoo.results.result import Result
-from seqzoo.runs.changes import (
-    Setting,
-    affects_scores,
-    changed_recipe,
-    read_changes,
-    write_change,
-)
+from seqzoo.runs.changed_recipe import changed_recipe
+from seqzoo.runs.changes import Setting, affects_scores, read_changes, write_change
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment
-from seqzoo.runs.origin import stored_recipe
+from seqzoo.runs.origin import read_origin, stored_recipe
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
 from seqzoo.runs.samples import write_samples
@@ -55,8 +50,9 @@ def resume_run(
     directory = open_run_directory(path)
     with directory.locked(), room_for(directory):
         checkpoints.clear_unfinished(directory.checkpoints)
-        recipe, settings = changed_recipe(directory, registry, overrides)
-        newest = checkpoints.load_newest(directory.checkpoints, warn=display.warn)
+        run = read_origin(directory).id
+        newest = checkpoints.load_newest(directory.checkpoints, run=run, warn=display.warn)
+        recipe, settings = changed_recipe(directory, registry, overrides, state=newest.state)
         if directory.diverged.exists():
             display.warn(
                 f"{directory.path} has diverged, and will again at the same step unless its "
@@ -110,7 +106,8 @@ def _only_score(
     runtime: Runtime,
     display: Display,
 ) -> Result:
-    best = checkpoints.load_best(directory.checkpoints, newest, warn=display.warn)
+    run = read_origin(directory).id
+    best = checkpoints.load_best(directory.checkpoints, newest, run=run, warn=display.warn)
     experiment = reopened_experiment(
         directory, recipe, runtime, display, tokenizer_of=best, weights=best
     )

@@ -16,7 +16,7 @@ from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.memory import enough_memory_in
-from seqzoo.runs.origin import write_origin
+from seqzoo.runs.origin import read_origin, write_origin
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.score import finish_run
 from seqzoo.runs.start import load_start, warn_of_other_text
@@ -112,8 +112,9 @@ def train_and_score(
         if not score:
             return None
         folder = directory.checkpoints
-        newest = checkpoints.load(folder, training.step)
-        best = checkpoints.load_best(folder, newest, warn=experiment.display.warn)
+        run = read_origin(directory).id
+        newest = checkpoints.load(folder, training.step, run=run)
+        best = checkpoints.load_best(folder, newest, run=run, warn=experiment.display.warn)
         load_weights(training.model, best)
         training.model.eval()
         trackers.result = score_and_sample(

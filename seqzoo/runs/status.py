@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,11 +21,12 @@ from seqzoo.errors import (
 )
 from seqzoo.recipes.sections import BudgetSection, SampleSection
 from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.regular_files import open_to_read, parse_json, read_bytes
 from seqzoo.results.note import read_note
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.changes import Change, affects_samples, affects_scores, read_changes
 from seqzoo.runs.directory import RunDirectory
-from seqzoo.runs.origin import read_origin
+from seqzoo.runs.origin import read_origin, recipe_content
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
 from seqzoo.training.checkpoint_files import checkpoint_steps, has_only_weights, stored_state
@@ -40,6 +40,7 @@ __all__ = [
     "finished_sentence",
     "has_samples",
     "is_complete",
+    "newest_state",
     "status_of",
 ]
 
@@ -119,12 +120,13 @@ def status_of(directory: RunDirectory) -> Status:
     """The state of a run. A damaged one raises nothing: its state says so, with the reason."""
     problems: list[Exception] = []
     budget = _unless_damaged(lambda: _stored_budget(directory), problems)
-    newest = _unless_damaged(lambda: _newest(directory.checkpoints), problems)
+    origin = _unless_damaged(lambda: read_origin(directory), problems)
+    run = origin.id if origin else ""
+    newest = _unless_damaged(lambda: _newest(directory.checkpoints, run=run), problems)
     changes = _unless_damaged(lambda: read_changes(directory), problems) or ()
-    _unless_damaged(lambda: read_origin(directory), problems)
     doubts: list[Exception] = []  # a damaged result is made again by `resume`
     result = _unless_damaged(lambda: _stored_result(directory.result), doubts)
-    step, spent = newest or (None, None)
+    step, spent, is_pruned = newest or (None, None, False)
     share = None if budget is None or spent is None else budget_share(budget, spent)
     state, reason = RunState.STOPPED, ""
     newer = [each for each in (*problems, *doubts) if isinstance(each, NewerFormatError)]
@@ -152,8 +154,17 @@ def status_of(directory: RunDirectory) -> Status:
         result=result,
         changed=_changed(directory),
         note=read_note(directory.path),
-        is_pruned=newest is not None and has_only_weights(directory.checkpoints, newest[0]),
+        is_pruned=is_pruned,
     )
+
+
+def newest_state(directory: RunDirectory) -> Mapping[str, Any]:
+    """state.json of the newest checkpoint that can be used; empty where there is none."""
+    try:
+        run = read_origin(directory).id
+        return _newest(directory.checkpoints, run=run)[1]
+    except CheckpointError:
+        return {}
 
 
 def budget_share(budget: BudgetSection, state: Mapping[str, Any]) -> float | None:
@@ -246,10 +257,7 @@ def _unless_damaged(read: Callable[[], Value], problems: list[Exception]) -> Val
 
 
 def _stored_budget(directory: RunDirectory) -> BudgetSection:
-    try:
-        text = directory.recipe.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{directory.recipe} cannot be read: {error.strerror}.") from error
+    text = recipe_content(directory)
     with suppress(*_NO_BUDGET, yaml.YAMLError, AttributeError):
         # Ten times as fast as our own reader, and a run's recipe is written by ourselves.
         return BudgetSection.model_validate(yaml.load(text, yaml.CSafeLoader)["train"]["budget"])
@@ -263,16 +271,19 @@ def _stored_budget(directory: RunDirectory) -> BudgetSection:
 _NO_BUDGET = (KeyError, TypeError, ValueError)
 
 
-def _newest(folder: Path) -> tuple[int, dict[str, Any]]:
-    """The step and the state of the newest checkpoint that can be used."""
+def _newest(folder: Path, *, run: str) -> tuple[int, dict[str, Any], bool]:
+    """The step and the state of the newest checkpoint that can be used, and whether it is pruned.
+
+    run: the id of the run.
+    """
     failures = []
     for step in reversed(checkpoint_steps(folder)):
         try:
-            state = stored_state(folder, step)
+            state, is_pruned = stored_state(folder, step, run=run), has_only_weights(folder, step)
         except CheckpointError as error:
             failures.append(error)
         else:
-            return step, state
+            return step, state, is_pruned
     raise failures[0] if failures else CheckpointError(f"{folder} has no checkpoint.")
 
 
@@ -298,9 +309,9 @@ def _logged_share(budget: BudgetSection, line: Mapping[str, Any]) -> float:
 def _last_line(path: Path) -> dict[str, Any] | None:
     """The last whole line of a file of JSON lines, if it has a step."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            line = json.loads(file.read().split(b"\n")[-2])
+        with open_to_read(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+            line = parse_json(file.read().split(b"\n")[-2])
     except (OSError, ValueError, IndexError):
         return None
     return line if isinstance(line, dict) and type(line.get("step")) is int else None
@@ -323,9 +334,12 @@ def _changed(directory: RunDirectory) -> float:
     return max(times[1:] or times, default=0.0)
 
 
+_MAX_REASON_BYTES = 100_000
+
+
 def _first_line(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        text = read_bytes(path, limit=_MAX_REASON_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
-    return lines[0] if lines else ""
+    return text.strip().partition("\n")[0]

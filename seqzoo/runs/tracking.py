@@ -7,13 +7,15 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from io import FileIO
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from seqzoo.errors import DivergedError, SeqzooError
 from seqzoo.plugin.tracker import RunEnd
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice
+from seqzoo.regular_files import open_to_change, parse_json
 from seqzoo.results.result import Result
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.interruption import Interrupted
@@ -27,6 +29,9 @@ __all__ = ["Trackers"]
 
 _MOST_SECONDS = 20.0
 """How long a run waits at its end for a tracker."""
+
+_MAX_STORED_BYTES = 1 << 20
+"""Of trackers.json, which has a line for each tracker."""
 
 _LEAST_SECONDS = 2.0
 """How long it waits for one that was silent for longer than that already."""
@@ -43,7 +48,7 @@ class Trackers:
         self._directory = directory
         self._recipe = recipe
         self._display = display
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._running: list[TrackerProcess] = []
 
     def start(self, step: int) -> None:
@@ -51,7 +56,7 @@ class Trackers:
         if not self._recipe.trackers:
             return
         try:
-            self._file = self._directory.trackers.open("ab+", buffering=0)
+            self._file = open_to_change(self._directory.trackers)
         except OSError as error:
             path = self._directory.trackers
             self._display.warn(f"no tracker is used: {path} cannot be opened: {error.strerror}.")
@@ -195,11 +200,11 @@ def _text(step: int, name: str, text: bytes) -> dict[str, Any]:
     return {"step": step, "name": name, "text": text.decode("utf-8", "replace")}
 
 
-def _read(file: IO[bytes]) -> list[dict[str, Any]]:
+def _read(file: FileIO) -> list[dict[str, Any]]:
     """What `save` stored; nothing if that is not complete."""
     try:
         file.seek(0)
-        stored = json.load(file)
+        stored = parse_json(file.read(_MAX_STORED_BYTES))
         return [each for each in stored if type(each["step"]) is int]
     except (OSError, ValueError, TypeError, KeyError):
         return []

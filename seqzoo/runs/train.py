@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from seqzoo.data.tokens import encode_span
+from seqzoo.errors import DiskFault
 from seqzoo.results.ladder import Ladder
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.disk import in_words
 from seqzoo.runs.expected import expected_training_seconds
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interrupted, Interruption
@@ -15,6 +17,7 @@ from seqzoo.runs.introduction import introduction
 from seqzoo.runs.ladder import expected_ladder, fast_ladder
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.metrics import Log
+from seqzoo.runs.origin import read_origin
 from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.scoring_cost import expected_scoring_seconds
 from seqzoo.runs.tracking import Trackers
@@ -82,6 +85,8 @@ def train_run(
                 "validation_accuracy": result.accuracy,
             }
 
+        run, recipe_text = read_origin(directory).id, recipe.to_yaml()
+
         def save() -> None:
             directory.require_in_place()
             checkpoints.save(
@@ -91,12 +96,27 @@ def train_run(
                         "tokenizer": experiment.tokenizer.state(),
                         "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
                         "epochs": training.tokens_seen / training.epoch_tokens,
+                        "recipe": recipe_text,
                     }
                 ),
                 keep=recipe.train.checkpoint.keep,
                 best=training.best.step if training.best else None,
+                run=run,
+                warn=display.warn,
             )
             trackers.save()
+
+        def save_if_possible(is_needed: bool) -> None:
+            try:
+                save()
+            except (DiskFault, OSError) as fault:
+                if is_needed:
+                    raise
+                steps = checkpoints.checkpoint_steps(directory.checkpoints)
+                display.warn(
+                    f"no checkpoint of step {training.step}: {in_words(fault)}; training "
+                    f"continues, and the newest checkpoint is that of step {steps[-1]}."
+                )
 
         if training.step == 0:
             save()  # from now on, a killed run can be resumed
@@ -115,7 +135,7 @@ def train_run(
         hooks = Hooks(
             log,
             validate,
-            save,
+            save_if_possible,
             stop=lambda: interruption.received is not None,
             aside=lambda validated: samples.after_update(training.step, is_validated=validated),
         )

@@ -9,28 +9,36 @@ loaded, because neither torch.load nor safetensors detects a changed bit.
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import safetensors.torch
 from torch import Tensor
 
-from seqzoo.errors import CheckpointError, DiskFault, require_known_format
-from seqzoo.storage import is_full, sync_directory, write_through
-from seqzoo.training.checkpoint_files import (
+from seqzoo.errors import CheckpointError
+from seqzoo.regular_files import open_to_read
+from seqzoo.storage import sync_directory, write_through
+from seqzoo.training.checkpoint_files import checkpoint_steps, require_size, weights_sha256
+from seqzoo.training.disk import disk_fault, may_pass, require_space
+from seqzoo.training.manifest import (
     FORMAT_VERSION,
     MANIFEST,
     PARTS,
     STATE,
-    WEIGHTS,
-    checkpoint_steps,
-    weights_sha256,
+    FileRecord,
+    Manifest,
+    as_json,
+    parse_state,
+    read_manifest,
+    reason_of,
 )
 
 __all__ = [
@@ -44,6 +52,12 @@ __all__ = [
     "save",
     "weights_sha256",
 ]
+
+RETRY_SECONDS: tuple[float, ...] = (1.0, 4.0)
+"""How long a save that failed waits before it is tried again, each time."""
+
+_MOST_LISTINGS = 50
+"""How often checkpoints are listed again because a run that trains has removed one."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +78,150 @@ class Checkpoint:
     is_complete: bool = True
 
 
-def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -> Path:
-    """Write `folder/step-N`; then remove old ones except the last `keep` and step `best`.
+def save(
+    folder: Path,
+    checkpoint: Checkpoint,
+    *,
+    keep: int,
+    best: int | None,
+    run: str = "",
+    warn: Callable[[str], None] = lambda text: None,
+) -> Path:
+    """Write `folder/step-N` and read it back; then remove old ones except the last `keep` and
+    step `best`.
 
-    Raises DiskFault if it cannot be written; the earlier checkpoints stay valid.
+    run: the id of the run, which the manifest has. warn: receives a sentence if the save failed and
+    is tried again. Raises DiskFault if it cannot be written, before anything is written if there is
+    not enough space; the earlier checkpoints stay valid.
     """
-    final = folder / f"step-{checkpoint.step}"
-    temporary = folder / f"step-{checkpoint.step}.tmp"
-    files = _serialise(checkpoint)
+    files = _serialise(checkpoint, run)
+    sizes = list(map(len, files.values()))
+    waits = iter(RETRY_SECONDS)
+    while True:
+        require_space(folder, sizes)
+        try:
+            final = _write(folder, checkpoint.step, files)
+            break
+        except OSError as error:
+            fault = disk_fault(folder, sizes, error)
+            wait = next(waits, None) if may_pass(error) else None
+            if wait is None:
+                raise fault from error
+            warn(f"{fault.problem}; trying again in {wait:g} seconds.")
+            time.sleep(wait)
+    _prune(folder, newest=checkpoint.step, keep=keep, best=best)
+    return final
+
+
+def load(folder: Path, step: int, *, run: str = "") -> Checkpoint:
+    """The checkpoint of that step, every byte verified. run: the id of the run; "" for any.
+
+    Raises CheckpointError naming the file that is missing, damaged or foreign, NewerFormatError
+    for a checkpoint of a newer seqzoo.
+    """
+    directory = folder / f"step-{step}"
+    contents = _verified(directory, step, run=run)
+    state = parse_state(contents[STATE], directory / STATE, step=step)
+    tensors = {}
+    for part, name in PARTS.items():
+        try:
+            tensors[part] = safetensors.torch.load(contents[name]) if name in contents else {}
+        except Exception as error:  # verified bytes that do not parse: written by something else
+            raise CheckpointError(
+                f"{directory / name} is not a file of seqzoo: {error}."
+            ) from error
+    is_complete = len(contents) == len(PARTS) + 1
+    return Checkpoint(step=step, state=state, is_complete=is_complete, **tensors)
+
+
+def load_newest(folder: Path, *, run: str = "", warn: Callable[[str], None]) -> Checkpoint:
+    """The newest checkpoint that is not damaged; `warn` is called for every newer damaged one.
+
+    run: the id of the run; "" for any. Raises CheckpointError if there is none. One of a newer
+    seqzoo is not passed over: training from an older step would replace it, so it is a
+    NewerFormatError.
+    """
+    for _ in range(_MOST_LISTINGS):
+        steps = checkpoint_steps(folder)
+        if not steps:
+            raise CheckpointError(f"{folder} has no checkpoint; start the run again.")
+        failures = []
+        for step in reversed(steps):
+            try:
+                checkpoint = load(folder, step, run=run)
+            except CheckpointError as error:
+                if not (folder / f"step-{step}").is_dir():
+                    break  # the run trains at this moment, and has a newer one
+                failures.append(str(error))
+                continue
+            for failure in failures:
+                warn(f"{failure} Using step {step} instead.")
+            return checkpoint
+        else:
+            raise CheckpointError(
+                " ".join(failures) + " No undamaged checkpoint is left; start the run again."
+            )
+    raise CheckpointError(
+        f"the checkpoints in {folder} are replaced faster than they can be read, because the run "
+        f"trains at this moment; nothing is damaged: wait, or stop the run, and try again."
+    )
+
+
+def load_best(
+    folder: Path, newest: Checkpoint, *, run: str = "", warn: Callable[[str], None]
+) -> Checkpoint:
+    """The best on validation, as recorded in `newest`; `newest` if that one is not available.
+
+    Where the run trains at this moment and has removed it, the best that it has now.
+    """
+    for _ in range(_MOST_LISTINGS):
+        best = newest.state["best"]
+        if not best or best[0] == newest.step:
+            return newest
+        try:
+            return load(folder, best[0], run=run)
+        except CheckpointError as error:
+            latest = load_newest(folder, run=run, warn=warn)
+            if latest.step == newest.step:
+                warn(f"{error} Using step {newest.step} instead of the best on validation.")
+                return newest
+            newest = latest
+    return newest
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove incomplete checkpoints, which a process left when it was killed."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.name.endswith(".tmp"):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _serialise(checkpoint: Checkpoint, run: str) -> dict[str, bytes]:
+    files = {
+        name: safetensors.torch.save(
+            # A copy for each name: tied weights share storage, which safetensors does not accept.
+            {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+        )
+        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in PARTS.items())
+    }
+    files[STATE] = as_json({**checkpoint.state, "step": checkpoint.step})
+    records = {
+        name: FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name, content in files.items()
+    }
+    manifest = Manifest(format_version=FORMAT_VERSION, step=checkpoint.step, run=run, files=records)
+    return {**files, MANIFEST: manifest.content()}
+
+
+def _write(folder: Path, step: int, files: Mapping[str, bytes]) -> Path:
+    """Write a checkpoint, complete or not at all. Raises OSError."""
+    final, temporary = folder / f"step-{step}", folder / f"step-{step}.tmp"
+    is_first = not folder.is_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if is_first:
+            sync_directory(folder.parent)
         if temporary.exists():
             shutil.rmtree(temporary)
         temporary.mkdir()
@@ -87,136 +235,57 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
             shutil.rmtree(final)
         os.rename(temporary, final)
         sync_directory(folder)
-    except OSError as error:
+    except OSError:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise _disk_fault(folder, list(map(len, files.values())), error) from error
-    _prune(folder, newest=checkpoint.step, keep=keep, best=best)
+        raise
+    try:
+        _verified(final, step)
+    except CheckpointError as error:
+        raise OSError(errno.EIO, f"what was written reads back differently: {error}") from error
     return final
 
 
-def load(folder: Path, step: int) -> Checkpoint:
-    """The checkpoint of that step, every byte verified.
-
-    Raises CheckpointError naming the file that is missing, damaged or foreign, NewerFormatError
-    for a checkpoint of a newer seqzoo.
-    """
-    directory = folder / f"step-{step}"
-    contents = _verified(directory, step)
-    try:
-        tensors = {
-            part: safetensors.torch.load(contents[name]) if name in contents else {}
-            for part, name in PARTS.items()
-        }
-        state = json.loads(contents[STATE])
-    except Exception as error:  # verified bytes that do not parse: written by something else
-        raise CheckpointError(f"{directory} is not a seqzoo checkpoint: {error}.") from error
-    if state.get("step") != step:
-        raise CheckpointError(f"{directory / STATE} says step {state.get('step')}, not {step}.")
-    is_complete = len(contents) == len(PARTS) + 1
-    return Checkpoint(step=step, state=state, is_complete=is_complete, **tensors)
-
-
-def load_newest(folder: Path, *, warn: Callable[[str], None]) -> Checkpoint:
-    """The newest checkpoint that is not damaged; `warn` is called for every newer damaged one.
-
-    Raises CheckpointError if there is none. One of a newer seqzoo is not passed over: training from
-    an older step would replace it, so it is a NewerFormatError.
-    """
-    steps = checkpoint_steps(folder)
-    if not steps:
-        raise CheckpointError(f"{folder} has no checkpoint; start the run again.")
-    failures = []
-    for step in reversed(steps):
-        try:
-            checkpoint = load(folder, step)
-        except CheckpointError as error:
-            failures.append(str(error))
-            continue
-        for failure in failures:
-            warn(f"{failure} Using step {step} instead.")
-        return checkpoint
-    raise CheckpointError(
-        " ".join(failures) + " No undamaged checkpoint is left; start the run again."
-    )
-
-
-def load_best(folder: Path, newest: Checkpoint, *, warn: Callable[[str], None]) -> Checkpoint:
-    """The best on validation, as recorded in `newest`; `newest` if that one is not available."""
-    best = newest.state["best"]
-    if not best or best[0] == newest.step:
-        return newest
-    try:
-        return load(folder, best[0])
-    except CheckpointError as error:
-        warn(f"{error} Using step {newest.step} instead of the best on validation.")
-        return newest
-
-
-def clear_unfinished(folder: Path) -> None:
-    """Remove incomplete checkpoints, which a process left when it was killed."""
-    if folder.is_dir():
-        for entry in folder.iterdir():
-            if entry.name.endswith(".tmp"):
-                shutil.rmtree(entry, ignore_errors=True)
-
-
-def _serialise(checkpoint: Checkpoint) -> dict[str, bytes]:
-    files = {
-        name: safetensors.torch.save(
-            # A copy for each name: tied weights share storage, which safetensors does not accept.
-            {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
-        )
-        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in PARTS.items())
-    }
-    files[STATE] = _json({**checkpoint.state, "step": checkpoint.step})
-    files[MANIFEST] = _json(
-        {
-            "format_version": FORMAT_VERSION,
-            "step": checkpoint.step,
-            "files": {
-                name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-                for name, content in files.items()
-            },
-        }
-    )
-    return files
-
-
-def _json(data: Any) -> bytes:
-    return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def _verified(directory: Path, step: int) -> dict[str, bytes]:
+def _verified(directory: Path, step: int, *, run: str = "") -> dict[str, bytes]:
     """Content of every file in the manifest. Raises CheckpointError at the first difference."""
-    try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-        require_known_format(manifest, directory / MANIFEST, newest=FORMAT_VERSION)
-        version, recorded, files = manifest["format_version"], manifest["step"], manifest["files"]
-        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{directory / MANIFEST} is missing or damaged ({_reason(error)})."
-        ) from error
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{directory / MANIFEST} has format {version}, this seqzoo reads {FORMAT_VERSION}; "
-            f"use the version that wrote it."
-        )
-    if recorded != step or set(expected) not in ({*PARTS.values(), STATE}, {WEIGHTS, STATE}):
-        raise CheckpointError(f"{directory / MANIFEST} is not the manifest of step {step}.")
+    files = read_manifest(directory, step, run=run).files
     contents = {}
-    for name, (size, sha256) in expected.items():
-        path = directory / name
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise CheckpointError(f"{path} cannot be read ({_reason(error)}).") from error
-        if len(content) != size:
-            raise CheckpointError(f"{path} is damaged: {len(content)} bytes, expected {size}.")
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise CheckpointError(f"{path} is damaged: its sha256 is not the recorded one.")
-        contents[name] = content
+    with ExitStack() as stack:
+        # All are opened before the first is read: a run that trains may remove them meanwhile.
+        opened = {
+            name: stack.enter_context(_opened(directory / name, recorded.bytes))
+            for name, recorded in files.items()
+        }
+        _require_memory(directory, sum(recorded.bytes for recorded in files.values()))
+        for name, recorded in files.items():
+            path, content = directory / name, opened[name].read(recorded.bytes)
+            require_size(path, len(content), recorded.bytes)
+            if hashlib.sha256(content).hexdigest() != recorded.sha256:
+                raise CheckpointError(f"{path} is damaged: its sha256 is not the recorded one.")
+            contents[name] = content
     return contents
+
+
+def _opened(path: Path, size: int) -> BinaryIO:
+    try:
+        file = open_to_read(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({reason_of(error)}).") from error
+    try:
+        require_size(path, os.fstat(file.fileno()).st_size, size)
+    except CheckpointError:
+        file.close()
+        raise
+    return file
+
+
+def _require_memory(directory: Path, size: int) -> None:
+    """Raises CheckpointError for a checkpoint that no process of this machine could hold."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 0 < memory < size:
+        raise CheckpointError(
+            f"{directory} has {size:,} bytes, more than the {memory:,} bytes of memory of this "
+            f"machine."
+        )
 
 
 def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
@@ -226,26 +295,3 @@ def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
     for step in steps:
         if step not in kept:
             shutil.rmtree(folder / f"step-{step}", ignore_errors=True)
-
-
-def _disk_fault(folder: Path, sizes: Sequence[int], error: OSError) -> DiskFault:
-    if not is_full(error):
-        return DiskFault(
-            f"a checkpoint could not be written to {folder}: {_reason(error)}", is_full=False
-        )
-    disk = os.statvfs(next(each for each in (folder, *folder.parents) if each.is_dir()))
-    block, free = disk.f_frsize, disk.f_bavail * disk.f_frsize
-    # Files take whole blocks, and so does each of the folders.
-    needed = sum(-(-size // block) * block for size in (*sizes, 1, 1))
-    why = ""
-    if needed <= free:
-        why = f" ({error.strerror}: a quota, or a part that the file system keeps for itself)"
-    return DiskFault(
-        f"not enough space for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} "
-        f"free{why}",
-        is_full=True,
-    )
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

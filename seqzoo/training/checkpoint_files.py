@@ -5,44 +5,37 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seqzoo.errors import CheckpointError, require_known_format
+from seqzoo.errors import CheckpointError
+from seqzoo.regular_files import open_to_read, read_bytes
 from seqzoo.storage import write_whole
+from seqzoo.training.manifest import (
+    MANIFEST,
+    PARTS,
+    STATE,
+    WEIGHTS,
+    parse_state,
+    read_manifest,
+    reason_of,
+)
 
 __all__ = [
-    "FORMAT_VERSION",
-    "MANIFEST",
-    "PARTS",
-    "STATE",
-    "WEIGHTS",
     "checkpoint_steps",
     "has_only_weights",
     "keep_only_weights",
     "removable_bytes",
+    "require_size",
     "stored_state",
     "weights_sha256",
 ]
 
-FORMAT_VERSION = 1
-
-MANIFEST = "MANIFEST.json"
-STATE = "state.json"
-WEIGHTS = "model.safetensors"
-PARTS = {
-    "model": WEIGHTS,
-    "optimizer": "optimizer.safetensors",
-    "carried": "carried.safetensors",
-    "generators": "generators.safetensors",
-}
-"""The file of each group of tensors."""
-
-_NAME = re.compile(r"step-(\d+)")
+_NAME = re.compile(r"step-(0|[1-9][0-9]{0,17})")
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
@@ -53,52 +46,50 @@ def checkpoint_steps(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def stored_state(folder: Path, step: int) -> dict[str, Any]:
+def stored_state(folder: Path, step: int, *, run: str = "") -> dict[str, Any]:
     """state.json of a checkpoint. The sizes of its files are verified, their content is not.
 
-    Raises CheckpointError if a file is missing or has another size, NewerFormatError if a newer
-    seqzoo has written it.
+    run: the id of the run. Raises CheckpointError if a file is missing or has another size, or if
+    the checkpoint is of another run, NewerFormatError if a newer seqzoo has written it.
     """
     directory = folder / f"step-{step}"
+    files = read_manifest(directory, step, run=run).files
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-        require_known_format(manifest, directory / MANIFEST, newest=FORMAT_VERSION)
-        files = manifest["files"]
         for name, recorded in files.items():
-            found, expected = (directory / name).stat().st_size, recorded["bytes"]
-            if found != expected:
-                raise CheckpointError(
-                    f"{directory / name} is damaged: {found} bytes, expected {expected}."
-                )
-        state = json.loads((directory / STATE).read_bytes())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(f"{directory} is incomplete or damaged ({reason}).") from error
-    if not isinstance(state, dict) or state.get("step") != step:
-        raise CheckpointError(f"{directory / STATE} is not the state of step {step}.")
-    return state
+            with open_to_read(directory / name) as file:
+                require_size(directory / name, os.fstat(file.fileno()).st_size, recorded.bytes)
+        content = read_bytes(directory / STATE, limit=files[STATE].bytes)
+    except OSError as error:
+        raise CheckpointError(
+            f"{directory} is incomplete or damaged: {error.filename}: {reason_of(error)}."
+        ) from error
+    return parse_state(content, directory / STATE, step=step)
+
+
+def require_size(path: Path, size: int, expected: int) -> None:
+    """Raises CheckpointError if a file has another size than its manifest says."""
+    if size != expected:
+        raise CheckpointError(f"{path} is damaged: {size:,} bytes, expected {expected:,}.")
 
 
 def weights_sha256(folder: Path, step: int) -> str:
     """The recorded hash of a checkpoint's weights; it is equal if and only if they are equal."""
-    manifest = json.loads((folder / f"step-{step}" / MANIFEST).read_text())
-    return str(manifest["files"][WEIGHTS]["sha256"])
+    return read_manifest(folder / f"step-{step}", step).files[WEIGHTS].sha256
 
 
 def keep_only_weights(folder: Path, steps: Collection[int]) -> None:
     """Remove every other checkpoint, and of `steps` all but the weights and state.json.
 
     Training cannot continue from them. If the process is killed here, the checkpoints of `steps`
-    can still be loaded, and a second call removes the rest. Raises OSError.
+    can still be loaded, and a second call removes the rest. Raises OSError, CheckpointError.
     """
     for step in steps:
         directory = folder / f"step-{step}"
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-        recorded = manifest["files"]
-        kept = {name: recorded[name] for name in (WEIGHTS, STATE)}
-        if len(kept) < len(recorded):
-            manifest["files"] = kept
-            write_whole(directory / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        manifest = read_manifest(directory, step)
+        if manifest.is_whole:
+            kept = {name: manifest.files[name] for name in (WEIGHTS, STATE)}
+            smaller = manifest.model_copy(update={"files": kept})
+            write_whole(directory / MANIFEST, smaller.content())
     for path in _removable(folder, steps):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -108,12 +99,7 @@ def keep_only_weights(folder: Path, steps: Collection[int]) -> None:
 
 def has_only_weights(folder: Path, step: int) -> bool:
     """Whether `keep_only_weights` was used on a checkpoint. Raises CheckpointError for damage."""
-    path = folder / f"step-{step}" / MANIFEST
-    try:
-        recorded = json.loads(path.read_bytes())["files"]
-        return PARTS["optimizer"] not in recorded
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}).") from error
+    return not read_manifest(folder / f"step-{step}", step).is_whole
 
 
 def removable_bytes(folder: Path, steps: Collection[int]) -> int:

@@ -21,6 +21,7 @@ from seqzoo.model.runtime import Runtime, peak_memory_bytes, random_state, resto
 from seqzoo.plugin.contracts import Batch, Schedule, SequenceModel, State, Stream
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.training.checkpoint import Checkpoint
+from seqzoo.training.finite import require_finite
 from seqzoo.training.optimizers import Optimizer
 from seqzoo.training.schedule import learning_rate_factor
 
@@ -178,12 +179,17 @@ class Training:
         return Effort(self.step, self.bytes_seen, self.seconds, peak)
 
     def checkpoint(self, extra: Mapping[str, Any]) -> Checkpoint:
-        """Everything that the next update depends on, and `extra`, which is plain data."""
+        """Everything that the next update depends on, and `extra`, which is plain data.
+
+        Raises DivergedError if a weight or a moment is not finite.
+        """
+        moments = self.optimizer.tensors()
+        require_finite(dict(self.model.named_parameters()), moments, step=self.step)
         carried = {} if self.carried is None else states.flatten(self.carried)
         return Checkpoint(
             step=self.step,
             model=self.model.state_dict(),
-            optimizer=self.optimizer.tensors(),
+            optimizer=moments,
             carried=carried,
             generators=random_state(),
             state={
@@ -205,6 +211,7 @@ class Training:
             if checkpoint.carried:
                 like = self.model.initial_state(self.stream.batch_size)
                 carried = states.unflatten(checkpoint.carried, like)
+                states.require_rows(carried, self.stream.batch_size)
                 self.carried = states.to(carried, self.runtime.device)
             restore_random_state(dict(checkpoint.generators))
             state = checkpoint.state
@@ -214,7 +221,7 @@ class Training:
             self.earlier_peak_bytes = state["spent"]["peak_memory_bytes"]
             self.best = Best(*state["best"]) if state["best"] else None
             self.interval_nats, self.interval_norms, self.interval_updates = state["interval"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, RuntimeError) as error:
             raise CheckpointError(
                 f"step {checkpoint.step} does not fit this run's model and recipe: {error}"
             ) from error
@@ -263,7 +270,8 @@ class Hooks:
 
     log: receives a line of metrics (equal in a repeated run) and a line of timing.
     validate: bits per byte on the validation split, and further metrics.
-    save: write a checkpoint now.
+    save: write a checkpoint now. It receives whether training depends on it; if it does not, a
+    checkpoint that cannot be written may be left out.
     stop: whether to end after this update.
     aside: called after every update, with whether it was validated; the time that it takes does not
     count as training.
@@ -271,7 +279,7 @@ class Hooks:
 
     log: Callable[[Mapping[str, float], Mapping[str, float]], None]
     validate: Callable[[], Mapping[str, float]]
-    save: Callable[[], None]
+    save: Callable[[bool], None]
     stop: Callable[[], bool]
     aside: Callable[[bool], None] = lambda is_validated: None
 
@@ -300,18 +308,23 @@ def train(training: Training, hooks: Hooks) -> bool:
         timing: dict[str, float] = {}
         if finished or _due(training.step, section.log_every_steps):
             line, timing = interval()
-        save = finished or _due(training.step, section.checkpoint.every_steps)
+        is_due, is_needed = _due(training.step, section.checkpoint.every_steps), finished
         if every and (finished or _due(training.step, every)):
             scores = hooks.validate()
             paused_at, training.seconds = training.seconds, time.perf_counter() - started
             marked_at += training.seconds - paused_at  # the pause does not count in the speed
             bits_per_byte = scores["validation_bits_per_byte"]
+            if not math.isfinite(bits_per_byte):
+                raise DivergedError(
+                    f"the validation score is not finite at step {training.step}; nothing of this "
+                    f"step is saved. Lower train.optimizer.learning_rate, or set train.clip_norm."
+                )
             if training.best is None or bits_per_byte < training.best.bits_per_byte:
                 training.best = Best(training.step, bits_per_byte)
-                save = True
+                is_needed = True
             if training.progress >= 1 and not finished:
                 # A budget of seconds ran out while validating.
-                save = True
+                is_needed = True
                 if training.interval_updates:
                     line, timing = interval()
             # One line for each step: with two, a join of tables by step would repeat rows.
@@ -322,8 +335,8 @@ def train(training: Training, hooks: Hooks) -> bool:
         hooks.aside("validation_bits_per_byte" in line)
         started += time.perf_counter() - begun
         stopping = hooks.stop()
-        if save or stopping:
-            hooks.save()
+        if is_due or is_needed or stopping:
+            hooks.save(is_needed or stopping)
     return training.progress >= 1
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_states import RUN_STATE
 from made_trainings import parts_of, train_section
 from pydantic import ValidationError
 from tiny import RUNTIME
@@ -274,7 +275,7 @@ def test_a_restored_training_continues_with_the_same_bits(tmp_path: Path) -> Non
     unbroken, resumed = start(), start()
     for _ in range(3):
         unbroken.update()
-    checkpoint.save(tmp_path, unbroken.checkpoint({}), keep=1, best=None)
+    checkpoint.save(tmp_path, unbroken.checkpoint(RUN_STATE), keep=1, best=None)
     expected = [unbroken.update() for _ in range(4)]
     resumed.restore(checkpoint.load(tmp_path, 3))
     assert [resumed.update() for _ in range(4)] == expected

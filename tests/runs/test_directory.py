@@ -33,7 +33,7 @@ def test_only_a_full_disk_needs_room(
         raise OSError(code, os.strerror(code), str(path))
 
     monkeypatch.setattr(Path, "mkdir", fail)
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr("seqzoo.runs.directory.open_to_change", fail)
     with pytest.raises(EnvironmentFault, match=os.strerror(code)) as created:
         create_run_directory(tmp_path, "x", numbered=True)
     with (

@@ -17,6 +17,8 @@ from commands import SMALL, result_of
 import seqzoo
 from seqzoo.errors import DiskFault, SeqzooError
 from seqzoo.results.result import UnsavedResult
+from seqzoo.training.checkpoint_files import checkpoint_steps
+from seqzoo.training.disk import require_space
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # that the text is short
 
@@ -44,6 +46,11 @@ def failing_after(writes: int, code: int = errno.ENOSPC) -> Iterator[list[int]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         yield written
+
+
+@pytest.fixture(autouse=True)
+def _no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqzoo.training.checkpoint.RETRY_SECONDS", ())
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +100,48 @@ def test_a_failing_disk_is_not_called_full(text: Path, tmp_path: Path) -> None:
         seqzoo.run(RECIPE, SHORT, text=text, root=tmp_path)
     assert "make room" not in str(caught.value)
     assert f"continue with: seqzoo resume {tmp_path / 'small'}" in str(caught.value)
+
+
+def test_training_goes_on_without_a_checkpoint_that_it_does_not_need(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk has no room while steps 2 to 4 are saved; step 6 is the end."""
+    changes = {**SHORT, "train.budget.steps": 6, "train.validation.every_steps": 0}
+    whole = seqzoo.run(RECIPE, changes, text=text, root=tmp_path / "whole")
+    require = require_space
+
+    def no_room(folder: Path, sizes: list[int]) -> None:
+        refused.append(checkpoint_steps(folder) == [0] and sum(refused) < 2)
+        if refused[-1]:
+            raise DiskFault("not enough space", is_full=True)
+        require(folder, sizes)
+
+    refused: list[bool] = []
+    monkeypatch.setattr("seqzoo.training.checkpoint.require_space", no_room)
+    with pytest.warns(UserWarning, match="no checkpoint of step") as said:
+        run = seqzoo.run(RECIPE, changes, text=text, root=tmp_path)
+    about = [str(each.message) for each in said if "no checkpoint of step" in str(each.message)]
+    for step, line in zip((2, 4), about, strict=True):
+        assert f"no checkpoint of step {step}: not enough space" in line
+        assert "training continues, and the newest checkpoint is that of step 0" in line
+    assert result_of(run.path)["weights_sha256"] == result_of(whole.path)["weights_sha256"]
+
+
+@pytest.mark.parametrize("needed", ["the last step", "the best on validation"])
+def test_a_checkpoint_that_is_needed_is_never_left_out(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: str
+) -> None:
+    changes = {**SHORT, "train.validation.every_steps": 2 if needed != "the last step" else 0}
+    require = require_space
+
+    def no_room(folder: Path, sizes: list[int]) -> None:
+        if checkpoint_steps(folder):
+            raise DiskFault("not enough space", is_full=True)
+        require(folder, sizes)
+
+    monkeypatch.setattr("seqzoo.training.checkpoint.require_space", no_room)
+    with pytest.raises(DiskFault, match="the run is saved up to step 0; make room and continue"):
+        seqzoo.run(RECIPE, changes, text=text, root=tmp_path)
 
 
 def test_scores_that_cannot_be_written_are_in_the_error(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from commands import SMALL
+from made_states import RUN_STATE, TRAINING_STATE
 from small_result import make_result
 
 from seqzoo.results.result import write_result
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.training.manifest import MANIFEST, STATE, FileRecord, Manifest
 
 
 def make_run(
@@ -42,6 +44,8 @@ def make_run(
 
 def make_checkpoint(folder: Path, step: int, *, best: int | None, epochs: float | None) -> None:
     state = {
+        **TRAINING_STATE,
+        **{key: value for key, value in RUN_STATE.items() if key != "epochs"},
         "step": step,
         "spent": {"steps": step, "bytes": 10 * step, "seconds": step / 10, "peak_memory_bytes": 1},
         "best": best and [best, 2.0],
@@ -52,15 +56,15 @@ def make_checkpoint(folder: Path, step: int, *, best: int | None, epochs: float 
         "optimizer.safetensors": b"o" * 200,
         "carried.safetensors": b"c" * 10,
         "generators.safetensors": b"g" * 10,
-        "state.json": json.dumps(state).encode(),
+        STATE: json.dumps(state).encode(),
     }
     directory = folder / f"step-{step}"
     directory.mkdir(parents=True)
     for name, content in contents.items():
         (directory / name).write_bytes(content)
     files = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        name: FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
         for name, content in contents.items()
     }
-    manifest = {"format_version": 1, "step": step, "files": files}
-    (directory / "MANIFEST.json").write_text(json.dumps(manifest))
+    manifest = Manifest(format_version=1, step=step, files=files)
+    (directory / MANIFEST).write_bytes(manifest.content())

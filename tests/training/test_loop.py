@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from made_states import RUN_STATE
 from made_trainings import parts_of, train_section
 from tiny import RUNTIME, Recurrent
 
@@ -77,10 +78,10 @@ class RecordingHooks:
             stop=lambda: self.training.step == self.stop_at,
         )
 
-    def save(self) -> None:
+    def save(self, is_needed: bool) -> None:
         self.saved.append(self.training.step)
         if self.folder is not None:
-            checkpoints.save(self.folder, self.training.checkpoint({}), keep=2, best=None)
+            checkpoints.save(self.folder, self.training.checkpoint(RUN_STATE), keep=2, best=None)
 
 
 def weights(training: Training) -> dict[str, torch.Tensor]:
@@ -285,10 +286,51 @@ def test_training_stops_before_an_update_that_is_not_finite(where: str) -> None:
         assert torch.equal(torch.nan_to_num(weights(training)[name]), torch.nan_to_num(value))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_validation_score_that_is_not_finite_is_never_the_best(value: float) -> None:
+    training = make_training(section(validation={"every_steps": 1}))
+    recording = RecordingHooks(training)
+    hooks = replace(recording.hooks(), validate=lambda: {"validation_bits_per_byte": value})
+    with pytest.raises(DivergedError, match="validation score is not finite at step 1"):
+        train(training, hooks)
+    assert training.best is None
+    assert recording.saved == []
+
+
+@pytest.mark.parametrize("place", ["weight", "moment"])
+def test_what_is_not_finite_is_never_in_a_checkpoint(place: str) -> None:
+    training = make_training(section())
+    training.update()
+    spoiled = training.parameters[0].data
+    if place == "moment":
+        spoiled = next(each for each in training.optimizer.tensors().values() if each.ndim > 0)
+    spoiled.view(-1)[0] = math.inf
+    with pytest.raises(DivergedError, match="before step 1 was saved"):
+        training.checkpoint(RUN_STATE)
+
+
+def test_a_carried_state_of_another_batch_is_an_error() -> None:
+    training = make_training(section())
+    training.update()
+    stored = training.checkpoint(RUN_STATE)
+    fewer = {name: leaf[:1] for name, leaf in stored.carried.items()}
+    with pytest.raises(CheckpointError, match="does not fit"):
+        training.restore(replace(stored, carried=fewer))
+
+
+@pytest.mark.parametrize("position", [-1, 10**30, 1e400])
+def test_a_position_outside_of_the_text_is_an_error(position: float) -> None:
+    training = make_training(section())
+    stored = training.checkpoint(RUN_STATE)
+    state = {**stored.state, "stream": {"position": position, "epoch": 0}}
+    with pytest.raises(CheckpointError, match="does not fit"):
+        training.restore(replace(stored, state=state))
+
+
 def test_a_checkpoint_of_another_model_is_an_error(tmp_path: Path) -> None:
     training = make_training(section())
     training.update()
-    checkpoints.save(tmp_path, training.checkpoint({}), keep=1, best=None)
+    checkpoints.save(tmp_path, training.checkpoint(RUN_STATE), keep=1, best=None)
     model = Recurrent(hidden_size=16)
     other = Training(
         model,

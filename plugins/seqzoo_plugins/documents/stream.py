@@ -74,8 +74,14 @@ class Documents(Stream):
         place, stop = (np.array(state[key], dtype=np.int64) for key in ("place", "stop"))
         if place.shape != (self.batch_size,) or stop.shape != place.shape:
             raise ValueError(f"expected places of {self.batch_size} rows")
+        taken, epoch = int(state["taken"]), int(state["epoch"])
+        is_inside = (
+            (place >= 0).all() and (place <= stop).all() and (stop <= len(self._tokens)).all()
+        )
+        if not (is_inside and 0 <= taken <= len(self._starts) and epoch >= 0):
+            raise ValueError(f"expected places in a text of {len(self._tokens)} tokens")
         self._place, self._stop = place, stop
-        self._taken, self.epoch = int(state["taken"]), int(state["epoch"])
+        self._taken, self.epoch = taken, epoch
         self._order = self._shuffled()
 
     def _next_document(self) -> int:
