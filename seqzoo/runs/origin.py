@@ -95,11 +95,15 @@ def read_origin(directory: RunDirectory) -> Origin:
 def recipe_content(directory: RunDirectory) -> bytes:
     """recipe.yaml of a run. Raises CheckpointError if there is none that can be read."""
     try:
-        return read_bytes(directory.recipe, limit=MAX_BYTES)
-    except OSError as error:
+        content = read_bytes(directory.recipe, limit=MAX_BYTES)
+        content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise CheckpointError(
-            f"{directory.recipe} cannot be read ({error.strerror}); put it back from a copy."
+            f"{directory.recipe} cannot be read ({cause}); put it back from a copy, or from "
+            f"'recipe' in checkpoints/step-N/state.json."
         ) from error
+    return content
 
 
 def stored_recipe(
