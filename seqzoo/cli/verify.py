@@ -49,9 +49,7 @@ def verify(
         write_data(json.dumps({"run": str(run), "checks": found}))
     broken = [each.check for each in verdicts if each.outcome == "broken"]
     if broken:
-        raise FindingsError(
-            f"{run}: {', '.join(broken)} {'is' if len(broken) == 1 else 'are'} broken."
-        )
+        raise FindingsError(f"{run} breaks a promise: {', '.join(broken)}.")
 
 
 def _verdicts(run: Run, device: str | None, steps: int | None, *, is_shown: bool) -> list[Verdict]:

@@ -88,6 +88,11 @@ def without_line(run: Path) -> None:
     path.write_text("".join(lines[:2] + lines[3:]) + " " * 500 + "\n")
 
 
+def with_repeated_line(run: Path) -> None:
+    path = run / "metrics.jsonl"
+    path.write_text(path.read_text() * 2)
+
+
 def flip(run: Path) -> None:
     path = run / "checkpoints" / "step-12" / "carried.safetensors"
     content = bytearray(path.read_bytes())
@@ -104,15 +109,7 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a recipe that was edited": (edit_recipe, "recipe"),
     "a flipped bit": (flip, "checkpoints"),
     "a missing line": (without_line, "metrics"),
-    "a repeated line": (
-        lambda run: (
-            (run / "metrics.jsonl").write_text(
-                (run / "metrics.jsonl").read_text() + (run / "metrics.jsonl").read_text()
-            )
-            and None
-        ),
-        "metrics",
-    ),
+    "a repeated line": (with_repeated_line, "metrics"),
     "a better score": (edit_result(better("scores")), "result"),
     "a better adaptive score": (edit_result(better("adaptive")), "result"),
     "another seed": (edit_result(lambda result: result.update(seed=5)), "result"),
