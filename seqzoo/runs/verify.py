@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 
-from seqzoo.errors import CheckpointError, SeqzooError
+from seqzoo.errors import CheckpointError, LockedError, SeqzooError
 from seqzoo.runs.changed_recipe import require_as_trained
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
@@ -25,7 +26,12 @@ __all__ = ["verify"]
 
 
 def verify(run: Run) -> Iterator[Verdict]:
-    """The checks of a run, one after another; a check that is broken does not end the others."""
+    """The checks of a run, one after another; a check that is broken does not end the others.
+
+    Raises LockedError if a process uses the run: its files change at this moment.
+    """
+    if holder := RunDirectory(run.path).holder():
+        raise LockedError(f"{run.path} is in use by process {holder}; wait for it or stop it.")
     checks: Mapping[str, Callable[[Run], str]] = {
         "recipe": _recipe,
         "checkpoints": _checkpoints,
@@ -34,7 +40,7 @@ def verify(run: Run) -> Iterator[Verdict]:
         "result": verify_result,
     }
     for name, check in checks.items():
-        yield verdict_of(name, lambda check=check: check(run))  # type: ignore[misc]
+        yield verdict_of(name, partial(check, run))
 
 
 def _recipe(run: Run) -> str:

@@ -14,6 +14,7 @@ import yaml
 from commands import SMALL
 
 import seqzoo
+from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.run import Run
 from seqzoo.runs.verdict import Outcome, verdict_of
 from seqzoo.runs.verify import verify
@@ -137,6 +138,11 @@ def test_weights_that_are_not_finite_are_named(run: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(checkpoints, "load", spoiled)
     assert broken(run) == {"weights"}
+
+
+def test_a_run_that_is_in_use_is_not_judged(run: Path) -> None:
+    with RunDirectory(run).locked(), pytest.raises(seqzoo.SeqzooError, match="in use by process"):
+        outcomes(run)
 
 
 def test_a_run_without_result_is_not_broken(run: Path) -> None:
