@@ -117,7 +117,6 @@ def _is_new(sentence: str) -> bool:
     try:
         if path.exists() and path.read_text(encoding="utf-8") == sentence:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, sentence)
     except (OSError, UnicodeDecodeError):
         pass

@@ -22,7 +22,7 @@ import safetensors.torch
 from torch import Tensor
 
 from seqzoo.errors import CheckpointError, DiskFault, require_known_format
-from seqzoo.storage import is_full, sync_directory, write_through
+from seqzoo.storage import is_full, make_directory, sync_directory, write_through
 from seqzoo.training.checkpoint_files import (
     FORMAT_VERSION,
     MANIFEST,
@@ -73,7 +73,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int, best: int | None) -
     temporary = folder / f"step-{checkpoint.step}.tmp"
     files = _serialise(checkpoint)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_directory(folder)
         if temporary.exists():
             shutil.rmtree(temporary)
         temporary.mkdir()
