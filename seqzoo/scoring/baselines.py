@@ -134,7 +134,8 @@ class Baselines:
     def _known(self, name: str) -> list[Rung] | None:
         """The scores of a baseline, if they were computed before."""
         if name not in self._found and self._key is not None:
-            stored = read_rungs(cache_key(self._registered[name], *self._key))
+            key = cache_key(self._registered[name], *self._key)
+            stored = read_rungs(key, self._splits)
             if stored is not None:
                 self._found[name] = stored
         return self._found.get(name)
