@@ -180,7 +180,8 @@ def test_only_unfinished_files_are_removed(tmp_path: Path) -> None:
 def test_a_file_that_is_removed_before_it_is_locked_is_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flock, raced = fcntl.flock, []
+    flock = fcntl.flock
+    raced: list[bool] = []
 
     def flock_later(file: Any, operation: int) -> None:
         if not raced:

@@ -28,7 +28,7 @@ Answer = Callable[[socket.socket], None]
 
 
 def sends(*parts: bytes) -> Answer:
-    return lambda client: [client.sendall(part) for part in parts] and None
+    return lambda client: client.sendall(b"".join(parts))
 
 
 def repeats(start: bytes, part: bytes) -> Answer:

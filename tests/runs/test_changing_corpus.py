@@ -15,7 +15,7 @@ from commands import SMALL
 import seqzoo
 from seqzoo import cache
 from seqzoo.errors import EnvironmentFault, UsageError
-from seqzoo.runs import score
+from seqzoo.scoring.splits import static_scores
 from seqzoo.training.checkpoint import checkpoint_steps
 from seqzoo.training.loop import Training, Update
 
@@ -70,6 +70,7 @@ def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def weights(run: seqzoo.Run) -> Any:
+    assert run.result is not None
     return run.result.weights_sha256, run.result.scores
 
 
@@ -116,13 +117,12 @@ def test_a_mapped_text_that_changes_while_it_is_scored_leaves_no_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "text.txt").write_bytes(TEXT)
-    static_scores = score.static_scores
 
     def change_first(*arguments: Any, **options: Any) -> Any:
         spoil(tmp_path / "text.txt")
         return static_scores(*arguments, **options)
 
-    monkeypatch.setattr(score, "static_scores", change_first)
+    monkeypatch.setattr("seqzoo.runs.score.static_scores", change_first)
     with pytest.raises(EnvironmentFault, match=r"text\.txt was changed"):
         start(tmp_path)
     (run,) = (tmp_path / "runs").iterdir()

@@ -54,7 +54,7 @@ def open_stdin(sha256: str) -> Corpus:
             np.empty(0, np.uint8),
             "is no longer there" if is_missing else "cannot be read",
         )
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if hashlib.sha256(data.data).hexdigest() != sha256:
         raise CorpusUnavailable(
             f"the text that was piped in was kept as {path}, which {state}; put the same bytes "
             f"there, or start a new run with '--text -'."

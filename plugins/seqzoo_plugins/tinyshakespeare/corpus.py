@@ -65,7 +65,7 @@ def _own_copy(path: Path) -> Corpus:
 
 
 def _sha256(data: np.ndarray) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(data.data).hexdigest()
 
 
 def _downloaded(url: str, looked: str) -> bytes:
