@@ -12,9 +12,16 @@ import numpy as np
 
 from seqzoo.errors import CorpusUnavailable
 from seqzoo.regular_files import open_to_read
-from seqzoo.storage import is_full, remove_unfinished, write_by_sha256, write_whole
+from seqzoo.storage import cache_directory, is_full, remove_unfinished, write_by_sha256, write_whole
 
-__all__ = ["map_bytes", "open_cached", "sha256_of", "write_cached", "write_cached_by_sha256"]
+__all__ = [
+    "map_bytes",
+    "open_cached",
+    "sha256_of",
+    "tidy_cache",
+    "write_cached",
+    "write_cached_by_sha256",
+]
 
 LARGEST_READ_BYTES = 1 << 27
 """Of a file that is read into memory; 100 MB, such as enwik8, is the usual size of a large text."""
@@ -45,7 +52,6 @@ def open_cached(path: Path, make: Callable[[], Iterable[bytes]]) -> np.ndarray:
     The file ends with a SHA-256 of its name and its content. If it is missing, damaged or belongs
     to another name, it is made again. Raises CorpusUnavailable if the cache cannot be used.
     """
-    remove_unfinished(path.parent)
     data = _intact(path)
     if data is None:
         write_cached(path, _sealed(path, make()))
@@ -56,6 +62,13 @@ def open_cached(path: Path, make: Callable[[], Iterable[bytes]]) -> np.ndarray:
             f"SEQZOO_CACHE to a folder on another one."
         )
     return data
+
+
+def tidy_cache() -> None:
+    """Remove what killed processes were writing to the folders of the cache; see storage."""
+    with contextlib.suppress(OSError):
+        for folder in os.scandir(cache_directory()):
+            remove_unfinished(Path(folder.path))
 
 
 def write_cached(path: Path, parts: Iterable[bytes]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqzoo import cache
-from seqzoo.cache import map_bytes, open_cached
+from seqzoo.cache import map_bytes, open_cached, tidy_cache
 from seqzoo.errors import CorpusUnavailable
 
 
@@ -67,13 +67,18 @@ def test_a_file_that_cannot_be_read_back_is_one_sentence(
         open_cached(tmp_path / "text.bin", parts)
 
 
-def test_what_a_killed_process_was_writing_is_removed_when_the_folder_is_used(
-    tmp_path: Path,
+def test_what_a_killed_process_was_writing_to_any_folder_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_cached(tmp_path / "text.bin", parts)
-    (tmp_path / f".large.bin.{'0' * 32}.tmp").write_bytes(b"half")
-    open_cached(tmp_path / "text.bin", never)
-    assert [path.name for path in tmp_path.iterdir()] == ["text.bin"]
+    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
+    tidy_cache()
+    for folder in ("pastiche", "baselines", "of a stranger"):
+        open_cached(tmp_path / "cache" / folder / "text.bin", parts)
+        (tmp_path / "cache" / folder / f".large.bin.{'0' * 32}.tmp").write_bytes(b"half")
+    (tmp_path / "cache" / "file").write_bytes(b"no folder")
+    tidy_cache()
+    names = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    assert names == {"text.bin", "file"}
 
 
 def test_small_files_do_not_change_in_memory_and_large_ones_are_mapped(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from seqzoo.cache import sha256_of
+from seqzoo.cache import sha256_of, tidy_cache
 from seqzoo.data.mapped import MappedFile, mapped_file
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.plugin.build import build
@@ -64,7 +64,11 @@ class Data:
 
 
 def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
-    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used."""
+    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used.
+
+    What killed processes left in the cache is removed first: it may have filled the disk.
+    """
+    tidy_cache()
     sentences: list[str] = []
     corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
     for sentence in sentences:
