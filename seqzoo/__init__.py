@@ -19,7 +19,7 @@ from seqzoo.version import __version__ as __version__
 set_defaults(os.environ, sys.modules)
 
 if TYPE_CHECKING:
-    from seqzoo.cache import map_bytes, write_cached
+    from seqzoo.cache import map_bytes, open_cached, write_cached, write_cached_by_sha256
     from seqzoo.doctor.examine import examine
     from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from seqzoo.terminal.caller import SeqzooWarning
 
 _HOMES = {
-    "cache": ("map_bytes", "write_cached"),
+    "cache": ("map_bytes", "open_cached", "write_cached", "write_cached_by_sha256"),
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.choice": ("Choice", "Kind"),
     "plugin.contexts": (
@@ -210,11 +210,13 @@ __all__ = [
     "leaderboard",
     "load_registry",
     "map_bytes",
+    "open_cached",
     "open_run",
     "recipe",
     "resume",
     "run",
     "write_cached",
+    "write_cached_by_sha256",
     "write_whole",
 ]
 

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import hashlib
 import os
+import re
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 __all__ = [
     "cache_directory",
     "data_directory",
     "is_full",
+    "make_directory",
     "naming",
+    "remove_unfinished",
     "sync_directory",
+    "write_by_sha256",
     "write_new",
     "write_through",
     "write_whole",
@@ -32,21 +39,25 @@ def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> None:
     Two processes may write the same file at the same time; the last one to finish replaces the
     other's. Raises OSError, and what `content` raises; the old file is then unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own, so that two processes do not write to the same temporary file.
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with naming(path, unfinished):
-            with unfinished.open("xb") as file:
-                for part in _parts(content):
-                    file.write(part)
-                write_through(file)
-            os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise
-    sync_directory(path.parent)
+    with _unfinished(path) as file:
+        for part in _parts(content):
+            file.write(part)
+        _finish(file, path)
+
+
+def write_by_sha256(folder: Path, parts: Iterable[bytes]) -> str:
+    """Write the parts to a file that is named by their SHA-256, which is returned.
+
+    As `write_whole`: the file is complete or absent, and a file of that name is replaced.
+    """
+    digest = hashlib.sha256()
+    with _unfinished(folder / "text") as file:
+        for part in parts:
+            digest.update(part)
+            file.write(part)
+        name = digest.hexdigest()
+        _finish(file, folder / name)
+    return name
 
 
 def write_new(path: Path, content: str | bytes) -> None:
@@ -76,6 +87,78 @@ def naming(path: Path, unfinished: Path | None = None) -> Iterator[None]:
 def is_full(error: OSError) -> bool:
     """Whether there is no room for what was written: on the disk, or in the user's quota."""
     return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def make_directory(path: Path, *, exist_ok: bool = True) -> None:
+    """Make a folder and those above it, each on disk in the folder above. Raises OSError."""
+    missing = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+    path.mkdir(parents=True, exist_ok=exist_ok)
+    for folder in reversed(missing):
+        sync_directory(folder.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the files that killed processes were writing to a folder.
+
+    Those that a process is still writing stay. What cannot be removed stays too, and a folder that
+    is missing or a link is left alone.
+    """
+    with contextlib.suppress(OSError):
+        if not folder.is_symlink():
+            for name in filter(_UNFINISHED.fullmatch, os.listdir(folder)):
+                _remove_if_left(folder / name)
+
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside a path, open to write; it is removed unless `_finish` renames it.
+
+    It is locked while it is open. The kernel releases the lock when a process dies, so that a file
+    without a lock is what a killed process left.
+    """
+    make_directory(path.parent)
+    remove_unfinished(path.parent)
+    # A name of its own, so that two processes do not write to the same temporary file.
+    place = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with naming(path, place), _open_locked(place) as file:
+            yield file
+    finally:
+        with contextlib.suppress(OSError):
+            place.unlink()
+
+
+def _open_locked(place: Path) -> BinaryIO:
+    while True:
+        file = place.open("xb")
+        # A file system without locks: nothing is removed there, see `_remove_if_left`.
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # another process took it for a file that was left, before it was locked
+
+
+def _finish(file: BinaryIO, path: Path) -> None:
+    """Give an unfinished file its name; the old file is replaced in one step."""
+    write_through(file)
+    os.replace(file.name, path)
+    sync_directory(path.parent)
+
+
+def _remove_if_left(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def _parts(content: str | bytes | Iterable[bytes]) -> Iterable[bytes]:

@@ -137,7 +137,7 @@ def evaluate(
         splits = _splits(trained, asked)
         protocol = _protocol(evaluate, lanes, warmup, max_bytes or evaluate.max_bytes)
     learns = _section(trained.recipe, adapt) if learning else None
-    _score(trained, splits, protocol, learns, as_json=as_json)
+    _score(trained, splits, protocol, learns, is_corpus=not file, as_json=as_json)
 
 
 def _score(
@@ -146,6 +146,7 @@ def _score(
     protocol: Protocol,
     learns: AdaptiveSection | None,
     *,
+    is_corpus: bool,
     as_json: bool,
 ) -> None:
     """Print the scores of splits or files; nothing is written."""
@@ -179,6 +180,8 @@ def _score(
             protocol=protocol,
             display=experiment.display,
         )
+    if is_corpus:
+        experiment.data.require_unchanged()
     if as_json:
         found = {name: score.model_dump(mode="json") for name, score in scores.items()}
         write_data(json.dumps({"protocol": said, "step": run.step, "scores": found}))

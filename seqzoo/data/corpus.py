@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
+from seqzoo.cache import sha256_of, tidy_cache
+from seqzoo.data.mapped import MappedFile, mapped_file
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.plugin.build import build
 from seqzoo.plugin.contexts import CorpusContext
@@ -21,8 +20,6 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import CorpusSection, SplitSection
 
 __all__ = ["Data", "Splits", "divide", "open_corpus", "open_data", "sha256_of", "split"]
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,22 +43,40 @@ class Data:
     """An opened corpus, its hash and its splits.
 
     fell_back: whether it is the recipe's fallback, because the corpus itself is not available.
+    mapped: the file that the bytes are mapped from; None for bytes in memory, which stay the same.
     """
 
     corpus: Corpus
     sha256: str
     splits: Splits
     fell_back: bool = False
+    mapped: MappedFile | None = None
+
+    def require_whole(self, *, again: str) -> None:
+        """See `MappedFile.require_whole`; called often."""
+        if self.mapped is not None:
+            self.mapped.require_whole(again=again)
+
+    def require_unchanged(self, *, again: str = "") -> None:
+        """See `MappedFile.require_unchanged`; called before anything of the bytes is kept."""
+        if self.mapped is not None:
+            self.mapped.require_unchanged(again=again)
 
 
 def open_data(recipe: Recipe, *, announce: Callable[[str], None]) -> Data:
-    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used."""
+    """Open and split the recipe's corpus; `announce` gets a sentence if the fallback is used.
+
+    What killed processes left in the cache is removed first: it may have filled the disk.
+    """
+    tidy_cache()
     sentences: list[str] = []
     corpus = open_corpus(recipe.corpus, recipe.registry, recipe.base, announce=sentences.append)
     for sentence in sentences:
         announce(sentence)
     splits = divide(corpus, recipe.corpus.split)
-    return Data(corpus, sha256_of(corpus.data), splits, fell_back=bool(sentences))
+    mapped = mapped_file(corpus.data)
+    sha256 = sha256_of(corpus.data) if mapped is None else mapped.sha256()
+    return Data(corpus, sha256, splits, fell_back=bool(sentences), mapped=mapped)
 
 
 def open_corpus(
@@ -142,11 +157,3 @@ def _parts(corpus: Corpus, validation: int, test: int) -> dict[str, Span]:
         "test": (test, len(corpus.data)),
     }
     return {name: Span(corpus.data, *bound) for name, bound in bounds.items()}
-
-
-def sha256_of(data: np.ndarray) -> str:
-    """Hexadecimal SHA-256 of (N,) uint8, in blocks: a mapped file need not fit into memory."""
-    digest = hashlib.sha256()
-    for start in range(0, len(data), _BLOCK):
-        digest.update(data[start : start + _BLOCK].tobytes())
-    return digest.hexdigest()

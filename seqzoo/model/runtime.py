@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.model.kernels import kernels_in_use
 from seqzoo.model.threads import (
     Threads,
     available_threads,
@@ -68,6 +69,7 @@ class Runtime:
             "threads": self.threads,
             "precision": self.precision,
             "tf32": False,
+            "kernels": kernels_in_use(self.device),
             "versions": {
                 "seqzoo": __version__,
                 "torch": torch.__version__,

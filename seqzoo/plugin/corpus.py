@@ -16,7 +16,7 @@ class Corpus:
     """Bytes for training and scoring.
 
     name: shown in results and on the leaderboard.
-    data: (N,) uint8, read-only; memory-mapped if it comes from a file.
+    data: (N,) uint8, read-only; memory-mapped if it is a large file.
     origin: where the bytes come from, as text for users.
     code_lengths: only if the true source is known: `(start, stop) -> (stop - start,) float64`, the
     bits of each byte under the source, given all earlier bytes. No correct model needs fewer.

@@ -149,7 +149,7 @@ class TrainSection(Section):
         default=1.0, description="largest allowed norm of the whole gradient; null for no clipping"
     )
     accumulation_steps: int = Field(
-        default=1, ge=1, description="batches per update; their gradients are averaged"
+        default=1, ge=1, le=10_000, description="batches per update; their gradients are averaged"
     )
     budget: BudgetSection = Field(
         description="how long to train: one or more of steps, bytes, epochs and seconds"

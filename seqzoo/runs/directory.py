@@ -27,7 +27,7 @@ from typing import BinaryIO
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
 from seqzoo.regular_files import open_to_change, open_to_read
-from seqzoo.storage import is_full
+from seqzoo.storage import is_full, make_directory, remove_unfinished
 from seqzoo.terminal.format import quoted
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
@@ -83,6 +83,8 @@ class RunDirectory:
                 os.ftruncate(file.fileno(), 0)
                 os.write(file.fileno(), f"{os.getpid()}\n".encode())
             self._held = file
+            for folder in (self.path, self.samples):
+                remove_unfinished(folder)
             try:
                 yield
             finally:
@@ -183,7 +185,7 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
     while True:
         path = root / (name if number == 1 else f"{name}-{number}")
         try:
-            path.mkdir(parents=True)
+            make_directory(path, exist_ok=False)
             return RunDirectory(path)
         except FileExistsError:
             if not numbered:

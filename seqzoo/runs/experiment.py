@@ -112,6 +112,7 @@ class Experiment:
             data.splits,
             corpus_sha256=data.sha256,
             max_bytes=self.protocol.max_bytes,
+            require_unchanged=data.require_unchanged,
         )
 
     @cached_property

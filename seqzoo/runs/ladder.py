@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from seqzoo.recipes.sections import BaselinesSection
+from seqzoo.regular_files import read_bytes
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.baseline_budget import within
@@ -115,10 +117,10 @@ def _is_new(sentence: str) -> bool:
     """Whether the last run on this machine did not say the same; without a cache it is new."""
     path = cache_directory() / "baselines" / "missing.txt"
     try:
-        if path.exists() and path.read_text(encoding="utf-8") == sentence:
+        if read_bytes(path, limit=1 << 16) == sentence.encode():
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, sentence)
-    except (OSError, UnicodeDecodeError):
+    except OSError:  # there is none, or something else
         pass
+    with contextlib.suppress(OSError):
+        write_whole(path, sentence)
     return True

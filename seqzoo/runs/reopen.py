@@ -144,7 +144,9 @@ def recorded_runtime(
         device=device or str(recorded["device"]),
         recorded_threads=int(recorded["threads"]),
     )
-    before, now = _in_words(recorded), _in_words(runtime.record())
+    # A run of an older seqzoo has no record of its kernels: they are not compared.
+    here = {**runtime.record(), **({} if "kernels" in recorded else {"kernels": {}})}
+    before, now = _in_words(recorded), _in_words(here)
     for name in {**before, **now}:
         was, is_now = before.get(name) or "none", now.get(name) or "none"
         if was != is_now:
@@ -169,4 +171,5 @@ def _in_words(record: Mapping[str, Any]) -> dict[str, str]:
     return {
         **{name: str(record.get(key) or "") for key, name in _NAMES.items()},
         **{f"version of {package}": str(version) for package, version in versions},
+        **{name: str(value) for name, value in record.get("kernels", {}).items()},
     }

@@ -69,6 +69,7 @@ def score_run(
     recipe, data, protocol = experiment.recipe, experiment.data, experiment.protocol
     section = adaptive or recipe.evaluate.adaptive
     path = quoted(trained.directory.path)
+    data.require_unchanged(again=trained.directory.to_continue)
     announce_cost(
         experiment,
         adaptive=section,
@@ -130,11 +131,17 @@ def score_run(
         try:
             adaptive_record = score_adaptively(experiment, section)
         except DivergedError:
-            write_result(trained.directory.result, result)  # keeps the static scores
+            _write(trained, result)  # keeps the static scores
             raise
         result = result.model_copy(update={"adaptive": adaptive_record})
-    write_result(trained.directory.result, result)
+    _write(trained, result)
     return result
+
+
+def _write(trained: Trained, result: Result) -> None:
+    """Raises EnvironmentFault if the scores may be of other bytes than the hash says."""
+    trained.experiment.data.require_unchanged(again=trained.directory.to_continue)
+    write_result(trained.directory.result, result)
 
 
 def score_adaptively(

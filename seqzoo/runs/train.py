@@ -46,7 +46,8 @@ def train_run(
     logs: lengths of the two log files at the checkpoint that training continues from.
     is_scored: whether scoring follows, for the expected time.
     """
-    recipe, display = experiment.recipe, experiment.display
+    recipe, display, data = experiment.recipe, experiment.display, experiment.data
+    again = directory.to_continue
     with ExitStack() as stack:
         stack.enter_context(
             enough_memory_in(directory, "training", training.runtime, lambda: training.sizes)
@@ -89,6 +90,7 @@ def train_run(
 
         def save() -> None:
             directory.require_in_place()
+            data.require_unchanged(again=again)
             checkpoints.save(
                 directory.checkpoints,
                 training.checkpoint(
@@ -132,12 +134,17 @@ def train_run(
             show=lambda line: meter.note(f"  {line}"),
             written=lambda text: trackers.log_text(training.step, "sample", text),
         )
+
+        def aside(is_validated: bool) -> None:
+            data.require_whole(again=again)
+            samples.after_update(training.step, is_validated=is_validated)
+
         hooks = Hooks(
             log,
             validate,
             save_if_possible,
             stop=lambda: interruption.received is not None,
-            aside=lambda validated: samples.after_update(training.step, is_validated=validated),
+            aside=aside,
         )
         train(training, hooks)
     # Even if the budget is spent: the user wants to stop now, and scoring takes long.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter
 
 from seqzoo.plugin.registry import Registered
 from seqzoo.plugin.specs import BaselineSpec
+from seqzoo.regular_files import read_json
 from seqzoo.results.ladder import Rung
 from seqzoo.storage import cache_directory, write_whole
 
@@ -43,25 +45,38 @@ def cache_key(
 _RUNGS = TypeAdapter(list[Rung])
 
 
-def read_rungs(key: Mapping[str, Any]) -> list[Rung] | None:
-    """Cached rungs; None if there are none, or if the file is damaged or has another key."""
+def read_rungs(key: Mapping[str, Any], splits: Iterable[str] = ()) -> list[Rung] | None:
+    """Cached rungs; None if there are none, or if the file is damaged or has another key.
+
+    splits: each rung must have a score of each.
+    """
     try:
-        stored = json.loads(_path(key).read_bytes())
+        stored = read_json(_path(key))
         if stored["key"] != key or stored["sha256"] != _digest(stored["rungs"]):
             return None
-        return _RUNGS.validate_python(stored["rungs"])
-    except (OSError, ValueError, KeyError, TypeError):
+        rungs = _RUNGS.validate_python(stored["rungs"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return rungs if all(_is_possible(rung, set(splits)) for rung in rungs) else None
 
 
 def write_rungs(key: Mapping[str, Any], rungs: list[Rung]) -> None:
     """Write the cache. If that fails, only time is lost, so it is not an error."""
-    plain = [asdict(rung) for rung in rungs]
-    stored = {"key": key, "rungs": plain, "sha256": _digest(plain)}
-    path = _path(key)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(stored, indent=1) + "\n")
+    # TypeError: a plugin gave a value that JSON has no form for.
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        plain = [asdict(rung) for rung in rungs]
+        stored = {"key": key, "rungs": plain, "sha256": _digest(plain)}
+        write_whole(_path(key), json.dumps(stored, indent=1) + "\n")
+
+
+def _is_possible(rung: Rung, splits: set[str]) -> bool:
+    """Whether a baseline can have these scores; failures are not cached."""
+    return (
+        not rung.failure
+        and splits <= rung.bits_per_byte.keys()
+        and all(0 <= bits < math.inf for bits in rung.bits_per_byte.values())
+        and all(0 <= share <= 1 for share in rung.accuracy.values())
+    )
 
 
 def _path(key: Mapping[str, Any]) -> Path:

@@ -50,11 +50,14 @@ class Baselines:
         *,
         key: tuple[str, str] | None,
         floor: Callable[[], Mapping[str, float]] = dict,
+        require_unchanged: Callable[[], None] = lambda: None,
     ) -> None:
         """splits: those without bytes are left out. floor: gives the true source's bits per byte.
 
         key: what the cache knows the bytes by, the hash of the corpus and its cut; None: no cache.
+        require_unchanged: raises if the bytes are no longer those of the key.
         """
+        self._require_unchanged = require_unchanged
         self._registered = {each.spec.name: each for each in registry.registered("baseline")}
         self._training = training
         self._splits = {name: span for name, span in splits.items() if len(span)}
@@ -134,7 +137,8 @@ class Baselines:
     def _known(self, name: str) -> list[Rung] | None:
         """The scores of a baseline, if they were computed before."""
         if name not in self._found and self._key is not None:
-            stored = read_rungs(cache_key(self._registered[name], *self._key))
+            key = cache_key(self._registered[name], *self._key)
+            stored = read_rungs(key, self._splits)
             if stored is not None:
                 self._found[name] = stored
         return self._found.get(name)
@@ -146,6 +150,7 @@ class Baselines:
         if is_whole:
             self._found[name] = rungs
             if self._key is not None and not any(rung.failure for rung in rungs):
+                self._require_unchanged()
                 write_rungs(cache_key(registered, *self._key), rungs)
         return rungs, is_whole
 
@@ -158,10 +163,11 @@ def baselines_of(
     corpus_sha256: str,
     max_bytes: int | None = None,
     use_cache: bool = True,
+    require_unchanged: Callable[[], None] = lambda: None,
 ) -> Baselines:
     """The baselines on validation, test and held_out of a corpus; on the first bytes of each.
 
-    max_bytes: how many bytes of each split; None for all.
+    max_bytes: how many bytes of each split; None for all. require_unchanged: see `Baselines`.
     """
     spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
     cut = splits.identity
@@ -174,6 +180,7 @@ def baselines_of(
         spans,
         key=(corpus_sha256, cut) if use_cache else None,
         floor=lambda: _floor(corpus, spans),
+        require_unchanged=require_unchanged,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from seqzoo.model.threads import available_threads, user_chose_threads
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
-from seqzoo.storage import write_whole
+from seqzoo.storage import make_directory, write_whole
 from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
 from seqzoo.sweep.process import MemberRun, MemberState
@@ -56,7 +56,7 @@ def run_sweep(
     Raises Interrupted after a signal, when the members have saved, and LockedError where another
     sweep, or a member of one, is running here.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
+    make_directory(folder.path)
     with folder.locked():
         folder.settle(recipes)
         completions = folder.completions(recipes)

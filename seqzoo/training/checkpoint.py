@@ -25,7 +25,7 @@ from torch import Tensor
 
 from seqzoo.errors import CheckpointError
 from seqzoo.regular_files import open_to_read
-from seqzoo.storage import sync_directory, write_through
+from seqzoo.storage import make_directory, sync_directory, write_through
 from seqzoo.training.checkpoint_files import checkpoint_steps, require_size, weights_sha256
 from seqzoo.training.disk import disk_fault, may_pass, require_space
 from seqzoo.training.manifest import (
@@ -217,11 +217,8 @@ def _serialise(checkpoint: Checkpoint, run: str) -> dict[str, bytes]:
 def _write(folder: Path, step: int, files: Mapping[str, bytes]) -> Path:
     """Write a checkpoint, complete or not at all. Raises OSError."""
     final, temporary = folder / f"step-{step}", folder / f"step-{step}.tmp"
-    is_first = not folder.is_dir()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if is_first:
-            sync_directory(folder.parent)
+        make_directory(folder)
         if temporary.exists():
             shutil.rmtree(temporary)
         temporary.mkdir()

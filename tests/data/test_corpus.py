@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from commands import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +28,10 @@ from seqzoo import (
     UsageError,
     hookimpl,
 )
-from seqzoo.data.corpus import divide, open_corpus, sha256_of, split
+from seqzoo.data.corpus import divide, open_corpus, open_data, sha256_of, split
 from seqzoo.data.tokens import EncodedTraining
 from seqzoo.plugin.registry import Owner, Registry
+from seqzoo.recipes.load import recipe
 from seqzoo.recipes.sections import Choice, CorpusSection, SplitSection
 
 
@@ -252,3 +255,13 @@ def test_documents_in_tokens_are_the_first_tokens_that_begin_in_them() -> None:
     assert encoded.documents is not None
     assert encoded.documents.tolist() == expected == [0, 2, 3, 4]
     assert EncodedTraining(OfPairs(), data).documents is None
+
+
+def test_opening_a_corpus_tidies_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path))
+    left = tmp_path / "stdin" / f".text.{'0' * 32}.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    parsed = recipe(yaml.safe_load(SMALL), {"corpus.options.size_bytes": 3000})
+    open_data(parsed, announce=pytest.fail)
+    assert not left.exists()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from seqzoo.errors import EnvironmentFault
+from seqzoo.model.kernels import kernels_in_use
 from seqzoo.model.runtime import (
     in_float64,
     make_runtime,
@@ -106,3 +107,16 @@ def test_float64_keeps_every_value_and_the_place_of_a_tensor() -> None:
     assert exact.dtype == torch.float64
     assert exact.device == values.device
     assert torch.equal(exact.float(), values)
+
+
+def test_the_kernels_of_a_gpu_depend_on_more_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_CBWR", "AVX2")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":0:0")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    on_gpu = kernels_in_use(torch.device("cuda"))
+    assert on_gpu["variable MKL_CBWR"] == "AVX2"
+    assert on_gpu["variable CUBLAS_WORKSPACE_CONFIG"] == ":0:0"
+    assert on_gpu["variable NVIDIA_TF32_OVERRIDE"] == "1"
+    on_cpu = kernels_in_use(torch.device("cpu"))
+    assert on_cpu.keys() < on_gpu.keys()
+    assert "variable NVIDIA_TF32_OVERRIDE" not in on_cpu

@@ -1,4 +1,4 @@
-"""The user's own files: mapped and not read, joined in a fixed order, with clear error messages."""
+"""The user's own files: as they are or joined in a fixed order, with clear error messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from made_runs import make_run
 
 from seqzoo import Corpus, CorpusContext, UsageError, cache_directory
 from seqzoo.plugin.registry import Registry
+from seqzoo_plugins.files import corpora
+from seqzoo_plugins.files.found import files_below
 
 
 def open_(registry: Registry, name: str, base: Path, **options: Any) -> Corpus:
@@ -256,17 +260,36 @@ def test_a_truncated_joined_file_is_written_again(registry: Registry, tmp_path: 
     assert open_(registry, "directory", tmp_path).data.tobytes() == b"first\n\nsecond"
 
 
-@pytest.mark.parametrize("changed", ["*.bin", "*.sha256"])
-def test_a_joined_file_with_other_bytes_is_written_again(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+@pytest.mark.parametrize("byte", [0, 6, 12, 13, 40])
+def test_a_joined_file_with_another_byte_is_written_again(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byte: int
 ) -> None:
     monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
     write(tmp_path / "text", {"a": b"first", "b": b"second"})
     open_(registry, "directory", tmp_path, path="text")
-    (kept,) = (tmp_path / "cache" / "directory").glob(changed)
-    kept.write_bytes(bytes(kept.stat().st_size))
+    (kept,) = (tmp_path / "cache" / "directory").iterdir()
+    content = bytearray(kept.read_bytes())
+    content[byte] ^= 1
+    kept.write_bytes(content)
     again = open_(registry, "directory", tmp_path, path="text")
     assert again.data.tobytes() == b"first\n\nsecond"
+
+
+def test_files_that_change_while_they_are_joined_are_no_corpus(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
+    write(tmp_path / "text", {"a": b"first", "b": b"second"})
+    parts = corpora._parts
+
+    def slow_parts(paths: list[Path], separator: bytes) -> Iterator[bytes]:
+        yield from parts(paths, separator)
+        write(tmp_path / "text", {"a": b"third"})
+
+    monkeypatch.setattr(corpora, "_parts", slow_parts)
+    with pytest.raises(UsageError, match="files changed while they were read"):
+        open_(registry, "directory", tmp_path, path="text")
+    assert list((tmp_path / "cache" / "directory").iterdir()) == []
 
 
 def test_a_file_that_changes_with_its_time_set_back_is_read_again(
@@ -297,6 +320,41 @@ def test_links_to_folders_are_not_followed(registry: Registry, tmp_path: Path) -
     write(tmp_path, {"a/x": b"x"})
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     assert open_(registry, "directory", tmp_path).data.tobytes() == b"x"
+
+
+_PARTS = st.lists(
+    st.sampled_from(["**", "*", "a", "b", "?", "[ab]c", "x*"]), min_size=1, max_size=6
+)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "ac", "xy"]), min_size=1, max_size=5), _PARTS)
+def test_a_path_matches_a_pattern_part_by_part(
+    tmp_path_factory: pytest.TempPathFactory, path: list[str], pattern: list[str]
+) -> None:
+    def matches(parts: list[str], patterns: list[str]) -> bool:
+        """Every way to divide the path among the parts of the pattern."""
+        if not patterns or not parts:
+            return not parts and all(each == "**" for each in patterns)
+        if patterns[0] == "**":
+            return matches(parts, patterns[1:]) or matches(parts[1:], patterns)
+        return fnmatchcase(parts[0], patterns[0]) and matches(parts[1:], patterns[1:])
+
+    folder = tmp_path_factory.mktemp("one")
+    file = "/".join(path)
+    write(folder, {file: b"x"})
+    if matches(path, pattern):
+        assert files_below(folder, "/".join(pattern)) == [folder / file]
+    else:
+        with pytest.raises(UsageError, match=r"no file in .* matches"):
+            files_below(folder, "/".join(pattern))
+
+
+@pytest.mark.parametrize("pattern", ["**/" * 60 + "x", "**/d/" * 20 + "**/x", "*" * 60 + "x"])
+def test_many_wildcards_take_no_longer_than_a_few(tmp_path: Path, pattern: str) -> None:
+    """With one try for each way to divide the path, this does not end."""
+    write(tmp_path, {"d/" * 60 + "y": b"y"})
+    with pytest.raises(UsageError, match=r"no file in .* matches"):
+        files_below(tmp_path, pattern)
 
 
 def test_a_pattern_without_matches_reports_the_number_of_files(

@@ -284,3 +284,19 @@ def test_room_is_asked_for_only_where_the_disk_is_full(
         open_(registry, size_bytes=10)
     assert str(tmp_path / "cache" / "pastiche") in str(caught.value)
     assert ("make room" in str(caught.value)) == (code == errno.ENOSPC)
+
+
+@pytest.mark.parametrize("place", [0, 9_999, 10_000, -40, -1])
+def test_a_cached_text_with_another_byte_is_made_again(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
+    made = open_(registry, size_bytes=10_000)
+    text, lengths = made.data.tobytes(), code_lengths(made, 0, 10_000)
+    (kept,) = (tmp_path / "cache" / "pastiche").iterdir()
+    content = bytearray(kept.read_bytes())
+    content[place] ^= 1
+    kept.write_bytes(content)
+    again = open_(registry, size_bytes=10_000)
+    assert again.data.tobytes() == text
+    np.testing.assert_array_equal(code_lengths(again, 0, 10_000), lengths)

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pooch
 import pytest
 
 from seqzoo import Corpus, CorpusContext, CorpusUnavailable, UsageError
@@ -31,16 +30,13 @@ def serve(monkeypatch: pytest.MonkeyPatch, data: bytes | OSError) -> list[str]:
     """Downloads return data or fail; returns the requested addresses."""
     asked: list[str] = []
 
-    class Downloader:
-        def __init__(self, **_: Any) -> None: ...
+    def answer(url: str, **_: Any) -> bytes:
+        asked.append(url)
+        if isinstance(data, OSError):
+            raise data
+        return data
 
-        def __call__(self, url: str, output_file: Any, _: Any, check_only: bool = False) -> None:
-            asked.append(url)
-            if isinstance(data, OSError):
-                raise data
-            Path(output_file).write_bytes(data)
-
-    monkeypatch.setattr(pooch, "HTTPDownloader", Downloader)
+    monkeypatch.setattr("seqzoo_plugins.tinyshakespeare.download.download", answer)
     return asked
 
 

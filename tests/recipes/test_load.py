@@ -82,6 +82,7 @@ MISTAKES: list[tuple[str, str, str]] = [  # what is replaced, by what (^ the pla
     ("batch_size: 16", "batch_size: ^0", "train.batch_size is 0, expected a whole number of at least 1."),
     ("batch_size: 16", "batch_size: ^true", "train.batch_size is true, expected a whole number of at least 1."),
     ("batch_size: 16", "batch_size: ^'16'", "train.batch_size is '16', expected a whole number of at least 1."),
+    ("batch_size: 16", "batch_size: 16\n  accumulation_steps: ^1000000000000000", "train.accumulation_steps is 1000000000000000, expected a whole number from 1 to 10000."),
     ("batch_size: 16", "batch_size: ^1.5", "train.batch_size is 1.5, expected a whole number of at least 1."),
     ("batch_size: 16", "batch_size:^", "train.batch_size is null, expected a whole number of at least 1."),
     ("batch_size: 16", "batch_size: ^[1]", "train.batch_size is a list, expected a whole number of at least 1."),

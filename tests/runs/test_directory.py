@@ -10,6 +10,7 @@ import pytest
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError
 from seqzoo.runs.directory import RunDirectory, create_run_directory, open_run_directory
+from seqzoo.training.checkpoint import Checkpoint, save
 
 
 def test_an_existing_name_is_numbered_or_an_error(tmp_path: Path) -> None:
@@ -44,6 +45,26 @@ def test_only_a_full_disk_needs_room(
     for caught in (created, locked):
         assert ("make room" in str(caught.value)) == (code == errno.ENOSPC)
         assert "must be a file" not in str(caught.value)
+
+
+def test_a_new_run_and_its_checkpoints_are_on_disk_in_the_folders_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("seqzoo.storage.sync_directory", synced.append)
+    run = create_run_directory(tmp_path / "runs", "x", numbered=False)
+    assert synced == [tmp_path, tmp_path / "runs"]
+    save(run.checkpoints, Checkpoint(0, {}, {}, {}, {}, {}), keep=1, best=None)
+    assert synced == [tmp_path, tmp_path / "runs", run.path]
+
+
+def test_a_locked_run_has_no_files_that_a_killed_process_was_writing(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.samples.mkdir()
+    for path in (run.result, run.recipe, run.origin, run.samples / "step-1.txt"):
+        path.with_name(f".{path.name}.{'0' * 32}.tmp").write_bytes(b"half")
+    with run.locked():
+        assert sorted(tmp_path.rglob("*")) == [run.lock, run.samples]
 
 
 def test_a_lock_names_its_process_and_is_released(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from seqzoo.results.ladder import Ladder
 from seqzoo.runs.experiment import Experiment, new_experiment
 from seqzoo.runs.ladder import fast_ladder, final_ladder
 from seqzoo.scoring import baselines
+from seqzoo.storage import cache_directory
 from seqzoo.terminal.display import Display
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
@@ -176,6 +178,12 @@ def test_a_missing_package_is_reported_once_with_a_command_that_can_be_pasted(
     final(made, section)
     assert display.notes == []
     assert display.warnings == []
+    said = cache_directory() / "baselines" / "missing.txt"
+    said.unlink()
+    os.mkfifo(said)  # nobody writes to it
+    made, display = experiment(registry)
+    final(made, section)
+    assert len(display.notes) == 1
 
 
 def test_the_limit_of_bytes_is_that_of_the_scores(registry: Registry) -> None:

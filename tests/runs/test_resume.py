@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from commands import SMALL
 
 import seqzoo
 from seqzoo.errors import DivergedError, EnvironmentFault
+from seqzoo.model.kernels import CPU_KERNELS
 from seqzoo.model.runtime import make_runtime
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
@@ -480,8 +482,53 @@ def test_what_differs_in_the_machine_is_named_in_words(run: Path) -> None:
         warnings.simplefilter("always")
         recorded_runtime(recipe, before, None, display=Display())
     said = [str(each.message).partition(":")[0] for each in caught]
-    torch = now["versions"]["torch"]
+    version = now["versions"]["torch"]
     assert said == [
         "the accelerator was A and is none",
-        f"the version of torch was 1.0 and is {torch}",
+        f"the version of torch was 1.0 and is {version}",
     ]
+
+
+def warnings_of(recorded: Mapping[str, Any], recipe: Any) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        recorded_runtime(recipe, recorded, None, display=Display())
+    return [str(each.message).partition(": the run")[0] for each in caught]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_said"),
+    [
+        ("ATEN_CPU_CAPABILITY", "default", True),
+        ("DNNL_MAX_CPU_ISA", "SSE41", True),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16", True),
+        ("MKL_CBWR", "COMPATIBLE", True),
+        ("CUBLAS_WORKSPACE_CONFIG", ":0:0", False),  # on a GPU only
+        ("OPENBLAS_CORETYPE", "Nehalem", True),
+        ("NPY_DISABLE_CPU_FEATURES", "AVX2", True),
+        ("DNNL_VERBOSE", "1", False),
+        ("MKL_NUM_THREADS", "1", False),
+        ("LANG", "C", False),
+    ],
+)
+def test_variables_that_choose_kernels_are_compared(
+    run: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_said: bool
+) -> None:
+    recipe = seqzoo.open_run(run).recipe
+    monkeypatch.delenv(name, raising=False)
+    before = make_runtime(recipe.runtime, device="cpu", recorded_threads=1).record()
+    assert warnings_of(before, recipe) == []
+    monkeypatch.setenv(name, value)
+    expected = [f"the variable {name} was none and is {value}"] if is_said else []
+    assert warnings_of(before, recipe) == expected
+    # A run of an older seqzoo did not record them.
+    older = {key: kept for key, kept in before.items() if key != "kernels"}
+    assert warnings_of(older, recipe) == []
+
+
+def test_other_kernels_of_the_same_processor_are_named(run: Path) -> None:
+    recipe = seqzoo.open_run(run).recipe
+    now = make_runtime(recipe.runtime, device="cpu", recorded_threads=1).record()
+    before = {**now, "kernels": {**now["kernels"], CPU_KERNELS: "AVX1024"}}
+    here = torch.backends.cpu.get_cpu_capability()
+    assert warnings_of(before, recipe) == [f"the {CPU_KERNELS} was AVX1024 and is {here}"]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from seqzoo.plugin.contracts import Corpus
 from seqzoo.plugin.hooks import hookimpl
 from seqzoo.plugin.registry import Owner, Registry
 from seqzoo.plugin.span import Span
-from seqzoo.plugin.specs import BaselineScore, BaselineSpec, Options
+from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec, Options
 from seqzoo.results.ladder import Ladder, Rung
 from seqzoo.scoring import baselines
 from seqzoo.scoring.baseline_cache import read_rungs, write_rungs
@@ -185,6 +187,14 @@ def test_cached_scores_are_not_used_if_anything_they_depend_on_changes(
     assert len(scorer.calls) == 1
 
 
+def sealed(text: str, **changed: Any) -> str:
+    """The cached scores with other values, and with a hash that fits them."""
+    stored = json.loads(text)
+    stored["rungs"][0] |= changed
+    plain = json.dumps(stored["rungs"], sort_keys=True)
+    return json.dumps(stored | {"sha256": hashlib.sha256(plain.encode()).hexdigest()})
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -196,6 +206,16 @@ def test_cached_scores_are_not_used_if_anything_they_depend_on_changes(
         lambda text: json.dumps({"key": json.loads(text)["key"]}),
         lambda text: json.dumps(json.loads(text) | {"rungs": []}),
         lambda text: text.replace("4.0", "NaN", 1),
+        lambda text: "[" * 200_000,
+        lambda text: text.replace("4.0", "[" * 100_000 + "]" * 100_000, 1),
+        lambda text: text.replace("4.0", "9" * 5000, 1),
+        lambda text: sealed(text, bits_per_byte={"validation": 4.0}),
+        lambda text: sealed(text, bits_per_byte=dict.fromkeys(SPLITS, 1e999)),
+        lambda text: sealed(text, bits_per_byte=dict.fromkeys(SPLITS, -1.0)),
+        lambda text: sealed(text, bits_per_byte=[4.0]),
+        lambda text: sealed(text, accuracy={"test": 1.5}),
+        lambda text: sealed(text, failure="it failed"),
+        lambda text: sealed(text, name=None),
     ],
 )
 def test_scores_of_a_damaged_cache_file_are_computed_again(
@@ -212,6 +232,21 @@ def test_scores_of_a_damaged_cache_file_are_computed_again(
     ]
     make_ladder(registry_of(scorer), corpus, splits)
     assert len(scorer.calls) == 1
+
+
+def test_a_pipe_in_the_cache_is_replaced(corpus: Corpus, splits: Splits) -> None:
+    make_ladder(registry_of(Counting("four")), corpus, splits)
+    (path,) = (cache_directory() / "baselines").iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    make_ladder(registry_of(Counting("four")), corpus, splits)
+    assert path.is_file()
+
+
+def test_scores_that_json_has_no_form_for_are_no_error() -> None:
+    key = {"baseline": "one", "version": 1}
+    write_rungs(key, [Rung("a", {"test": 1.5}, context_length=np.int64(3))])  # type: ignore[arg-type]
+    assert read_rungs(key) is None
 
 
 def test_failures_are_not_cached(corpus: Corpus, splits: Splits) -> None:

@@ -1,4 +1,4 @@
-"""Files as corpora: memory-mapped in place, or joined once in the cache and mapped there."""
+"""Files as corpora: one file as it is, or several joined once in the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqzoo import Corpus, UsageError, cache_directory, map_bytes, write_cached
+from seqzoo import Corpus, UsageError, cache_directory, map_bytes, open_cached
 from seqzoo_plugins.files.found import files_below, require, shown, tidy
 from seqzoo_plugins.files.own_text import split_pattern
 
@@ -21,27 +21,25 @@ _BLOCK = 1 << 20
 
 
 def open_file(path: Path) -> Corpus:
-    """A file, memory-mapped. Raises UsageError if it cannot be read or is empty."""
+    """A file. Raises UsageError if it cannot be read or is empty."""
     path = tidy(path)
     require(path, os.path.isfile(path), "a file", "for a folder use the corpus 'directory'")
     try:
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
+        data = map_bytes(path)
     except OSError as error:
         raise UsageError(f"corpus file {shown(path)} cannot be read: {error.strerror}.") from error
-    if size == 0:
+    if not len(data):
         raise UsageError(f"corpus file {shown(path)} is empty; choose a file with text in it.")
     return Corpus(
         name=shown(path.name),
-        data=map_bytes(path),
+        data=data,
         origin=shown(path),
-        files=[(str(path), 0, size)],
+        files=[(str(path), 0, len(data))],
     )
 
 
 def open_directory(folder: Path, *, pattern: str, separator: bytes) -> Corpus:
-    """The files below a folder that match, sorted by path, joined into one mapped file.
+    """The files below a folder that match, sorted by path, joined into one file.
 
     Raises UsageError if there is nothing to read.
     """
@@ -84,56 +82,45 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def _joined(paths: Sequence[Path], separator: bytes, *, name: str, origin: str) -> Corpus:
-    """The files joined in the cache.
-
-    They are joined again when a file was added, removed or changed, and when what is in the cache
-    is not what was written there.
-    """
-    try:
-        stats = [path.stat() for path in paths]
-    except OSError as error:
-        raise UsageError(f"{shown(error.filename)} cannot be read: {error.strerror}.") from error
-    sizes = [stat.st_size for stat in stats]
-    num_bytes = sum(sizes) + len(separator) * (len(paths) - 1)
+    """The files joined in the cache, again if one was added, removed or changed."""
+    listing = _listing(paths)
+    sizes = [size for _, size, *_ in listing]
     if not any(sizes):
         raise UsageError(f"nothing to read: the {origin} are all empty.")
-    listing = [
-        # A time of modification can be set back; the time of the last change cannot.
-        (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        for path, stat in zip(paths, stats, strict=True)
-    ]
-    key = hashlib.sha256(json.dumps([listing, separator.hex()]).encode()).hexdigest()[:32]
-    joined = cache_directory() / "directory" / f"{key}.bin"
-    written = joined.with_suffix(".sha256")
-    if not _is_intact(joined, written):
-        write_cached(joined, _parts(paths, separator))
-        if joined.stat().st_size != num_bytes:
-            joined.unlink(missing_ok=True)
+
+    def parts() -> Iterator[bytes]:
+        yield from _parts(paths, separator)
+        if _listing(paths) != listing:
             raise UsageError(f"files changed while they were read ({origin}); try again.")
-        write_cached(written, [_sha256(joined).encode()])
+
+    key = hashlib.sha256(json.dumps([listing, separator.hex()]).encode()).hexdigest()[:32]
+    data = open_cached(cache_directory() / "directory" / f"{key}.bin", parts)
     starts = list(accumulate((size + len(separator) for size in sizes[:-1]), initial=0))
     places = zip(map(str, paths), starts, sizes, strict=True)
     # Without a separator, an empty file begins where the next one does.
     documents = np.unique([start for start, size in zip(starts, sizes, strict=True) if size])
     return Corpus(
         name=name,
-        data=map_bytes(joined),
+        data=data,
         origin=origin,
         files=[(path, start, start + size) for path, start, size in places],
         documents=np.union1d([0], documents).astype(np.int64),
     )
 
 
-def _is_intact(joined: Path, written: Path) -> bool:
+def _listing(paths: Sequence[Path]) -> list[tuple[str, int, int, int]]:
+    """What changes with the files: their places, sizes and times.
+
+    A time of modification can be set back; the time of the last change cannot.
+    """
     try:
-        return _sha256(joined) == written.read_text()
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        stats = [path.stat() for path in paths]
+    except OSError as error:
+        raise UsageError(f"{shown(error.filename)} cannot be read: {error.strerror}.") from error
+    return [
+        (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        for path, stat in zip(paths, stats, strict=True)
+    ]
 
 
 def _parts(paths: Sequence[Path], separator: bytes) -> Iterator[bytes]:

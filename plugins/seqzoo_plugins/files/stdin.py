@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from seqzoo import Corpus, CorpusUnavailable, UsageError, cache_directory, map_bytes, write_cached
+import numpy as np
+
+from seqzoo import (
+    Corpus,
+    CorpusUnavailable,
+    UsageError,
+    cache_directory,
+    map_bytes,
+    write_cached_by_sha256,
+)
 from seqzoo_plugins.files.found import shown
 
 __all__ = ["keep_stdin", "open_stdin"]
@@ -23,42 +30,35 @@ def keep_stdin(path: str) -> str:
 
     Raises UsageError if there is nothing to read, CorpusUnavailable if it cannot be kept.
     """
-    digest = hashlib.sha256()
-    unfinished = _kept(f"{uuid.uuid4().hex}.part")
     if path in ("-", "/dev/stdin"):
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
                 f"'{path}' reads text from a pipe, and nothing is piped in; for example: "
                 "cat notes.txt | seqzoo run quick --text -"
             )
-        write_cached(unfinished, _blocks(sys.stdin.buffer, digest))
-    else:
-        # Opening a pipe waits until something writes to it, which may be never.
-        print(f"Reading the text from the pipe {shown(path)} until it ends.", file=sys.stderr)
-        with Path(path).open("rb") as pipe:
-            write_cached(unfinished, _blocks(pipe, digest))
-    if unfinished.stat().st_size == 0:
-        unfinished.unlink()
-        raise UsageError("the piped text is empty.")
-    os.replace(unfinished, _kept(digest.hexdigest()))
-    return digest.hexdigest()
+        return write_cached_by_sha256(_folder(), _blocks(sys.stdin.buffer))
+    # Opening a pipe waits until something writes to it, which may be never.
+    print(f"Reading the text from the pipe {shown(path)} until it ends.", file=sys.stderr)
+    with Path(path).open("rb") as pipe:
+        return write_cached_by_sha256(_folder(), _blocks(pipe))
 
 
 def open_stdin(sha256: str) -> Corpus:
-    """The kept bytes, memory-mapped. Raises CorpusUnavailable if they are gone or were changed."""
-    path = _kept(sha256)
+    """The kept bytes. Raises CorpusUnavailable if they are gone or were changed."""
+    path = _folder() / sha256
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        found = ""
-    if found != sha256:
-        state = "was changed" if found else "is no longer there"
+        data, state = map_bytes(path), "was changed"
+    except OSError as error:
+        is_missing = isinstance(error, FileNotFoundError)
+        data, state = (
+            np.empty(0, np.uint8),
+            "is no longer there" if is_missing else "cannot be read",
+        )
+    if hashlib.sha256(data.data).hexdigest() != sha256:
         raise CorpusUnavailable(
             f"the text that was piped in was kept as {path}, which {state}; put the same bytes "
             f"there, or start a new run with '--text -'."
         )
-    data = map_bytes(path)
     return Corpus(
         name="stdin",
         data=data,
@@ -67,11 +67,15 @@ def open_stdin(sha256: str) -> Corpus:
     )
 
 
-def _kept(name: str) -> Path:
-    return cache_directory() / "stdin" / name
+def _folder() -> Path:
+    return cache_directory() / "stdin"
 
 
-def _blocks(file: IO[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
-    while block := file.read(_BLOCK):
-        digest.update(block)
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """Raises UsageError if there are none."""
+    block = file.read(_BLOCK)
+    if not block:
+        raise UsageError("the piped text is empty.")
+    while block:
         yield block
+        block = file.read(_BLOCK)

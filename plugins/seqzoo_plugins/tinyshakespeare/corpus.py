@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import sys
 from pathlib import Path
+
+import numpy as np
 
 from seqzoo import (
     Corpus,
@@ -22,7 +22,7 @@ __all__ = ["SHA256", "SIZE_BYTES", "open_tinyshakespeare"]
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 SIZE_BYTES = 1_115_394
 FILE_NAME = "tinyshakespeare.txt"
-TIMEOUT_S = (4.0, 15.0)  # to connect, and between two packets
+CONNECT_S, TOTAL_S = 10.0, 120.0  # until the first answer, and for all: 1.1 MB at 10 kB/s
 
 
 def open_tinyshakespeare(url: str, *, download: bool) -> Corpus:
@@ -32,72 +32,67 @@ def open_tinyshakespeare(url: str, *, download: bool) -> Corpus:
     and it cannot be downloaded.
     """
     folder = data_directory()
-    if folder is not None and (kept := folder / FILE_NAME).is_file():
-        found = _sha256(kept)
-        if found != SHA256:
-            raise UsageError(
-                f"{kept} is not tinyshakespeare: its sha256 begins {found[:12]}, expected "
-                f"{SHA256[:12]}; replace the file, or open it with the corpus 'file'."
-            )
-        return _corpus(kept)
+    if folder is not None and (own := folder / FILE_NAME).is_file():
+        return _own_copy(own)
     cached = cache_directory() / "tinyshakespeare" / FILE_NAME
-    if cached.is_file() and _sha256(cached) == SHA256:
-        return _corpus(cached)
-    looked = f"it is neither in {folder or 'SEQZOO_DATA (not set)'} nor in the cache"
-    if not download:
-        raise CorpusUnavailable(f"tinyshakespeare is missing: {looked}, and downloading is off.")
-    _download(url, cached, looked)
-    return _corpus(cached)
-
-
-def _corpus(path: Path) -> Corpus:
-    return Corpus(name="tinyshakespeare", data=map_bytes(path), origin=str(path))
-
-
-def _sha256(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        data = map_bytes(cached)
+    except OSError:
+        data = np.empty(0, np.uint8)
+    if _sha256(data) != SHA256:
+        looked = f"it is neither in {folder or 'SEQZOO_DATA (not set)'} nor in the cache"
+        if not download:
+            raise CorpusUnavailable(
+                f"tinyshakespeare is missing: {looked}, and downloading is off."
+            )
+        text = _downloaded(url, looked)
+        write_cached(cached, [text])
+        data = np.frombuffer(text, np.uint8)
+    return Corpus(name="tinyshakespeare", data=data, origin=str(cached))
+
+
+def _own_copy(path: Path) -> Corpus:
+    try:
+        data = map_bytes(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    if (found := _sha256(data)) != SHA256:
+        raise UsageError(
+            f"{path} is not tinyshakespeare: its sha256 begins {found[:12]}, expected "
+            f"{SHA256[:12]}; replace the file, or open it with the corpus 'file'."
+        )
+    return Corpus(name="tinyshakespeare", data=data, origin=str(path))
 
 
-def _download(url: str, path: Path, looked: str) -> None:
-    """Download into a temporary folder, check, then write into the cache. One attempt."""
-    import tempfile
-
-    import pooch
-
-    pooch.get_logger().setLevel(logging.ERROR)  # it would log to stderr beside our own messages
-    fetch = pooch.HTTPDownloader(progressbar=_can_show_progress(), timeout=TIMEOUT_S)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            arrived = pooch.retrieve(
-                url, known_hash=f"sha256:{SHA256}", fname=FILE_NAME, path=folder, downloader=fetch
-            )
-        except OSError as error:  # the exceptions of requests are OSErrors too
-            raise CorpusUnavailable(
-                f"tinyshakespeare could not be downloaded ({_reason(error)}), and {looked}."
-            ) from error
-        except ValueError as error:
-            raise CorpusUnavailable(
-                f"tinyshakespeare was downloaded from {url} with the wrong sha256 (expected "
-                f"{SHA256[:12]}), so it was deleted; {looked}."
-            ) from error
-        write_cached(path, [Path(arrived).read_bytes()])
+def _sha256(data: np.ndarray) -> str:
+    return hashlib.sha256(data.data).hexdigest()
 
 
-def _can_show_progress() -> bool:
-    """pooch draws its progress bar with tqdm, which is not one of our dependencies."""
-    from importlib.util import find_spec
+def _downloaded(url: str, looked: str) -> bytes:
+    """The text, which is this text to the last byte. One attempt."""
+    from seqzoo_plugins.tinyshakespeare.download import download
 
-    return sys.stderr.isatty() and find_spec("tqdm") is not None
+    try:
+        text = download(url, size=SIZE_BYTES, connect_s=CONNECT_S, total_s=TOTAL_S)
+    except OSError as error:
+        raise CorpusUnavailable(
+            f"tinyshakespeare could not be downloaded ({_reason(error)}), and {looked}."
+        ) from error
+    if hashlib.sha256(text).hexdigest() != SHA256:
+        size = f"more than {SIZE_BYTES:,}" if len(text) > SIZE_BYTES else f"{len(text):,}"
+        raise CorpusUnavailable(
+            f"tinyshakespeare was downloaded from {url} with the wrong sha256 ({size} bytes, "
+            f"expected {SIZE_BYTES:,}), so it is not kept; {looked}."
+        )
+    return text
 
 
-def _reason(error: Exception) -> str:
-    """The innermost cause in a few words; the messages of requests are long."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        if not isinstance(inner, Exception):
-            break
-        error = inner
-    message = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(message.split())
+def _reason(error: OSError) -> str:
+    """The innermost cause in a few words; urllib puts one exception into another."""
+    cause: object = error
+    while isinstance(cause, OSError) and isinstance(
+        reason := getattr(cause, "reason", None), OSError
+    ):
+        cause = reason
+    message = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return " ".join(str(message).split())
