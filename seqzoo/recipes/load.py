@@ -60,7 +60,7 @@ class Recipe(RecipeSections):
 
     def to_yaml(self) -> str:
         """The recipe with all defaults as YAML; `parse_recipe` makes an equal recipe of it."""
-        return dump_yaml(self._plain())
+        return dump_yaml(self.as_data())
 
     @property
     def fingerprint(self) -> str:
@@ -68,7 +68,7 @@ class Recipe(RecipeSections):
 
         Runs that share it differ by chance only. Results name their corpus by its own hash.
         """
-        data = self._plain()
+        data = self.as_data()
         for section in (
             "name",
             "description",
@@ -91,7 +91,8 @@ class Recipe(RecipeSections):
             data["train"]["bptt_length"] = stages[0]["length"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
-    def _plain(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
+        """The recipe with all defaults as plain data, as `to_yaml` writes it."""
         data = self.model_dump(
             mode="json", by_alias=True, exclude={"base", "registry", "is_own_text"}
         )
@@ -100,7 +101,7 @@ class Recipe(RecipeSections):
         return as_written(self, data)
 
     def __eq__(self, other: object) -> bool:
-        return self._plain() == other._plain() if isinstance(other, Recipe) else NotImplemented
+        return self.as_data() == other.as_data() if isinstance(other, Recipe) else NotImplemented
 
 
 def recipe(

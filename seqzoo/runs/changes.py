@@ -26,6 +26,7 @@ from seqzoo.errors import (
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
+from seqzoo.recipes.resolved import require_readable
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import ChangeRecord
 from seqzoo.runs.directory import RunDirectory
@@ -127,6 +128,7 @@ def changed_recipe(
         raise RecipeError(
             _problems_of_each(directory, stored, overrides) or error.problems
         ) from None
+    require_readable(recipe)
     settings = _differences(stored, recipe)
     if refused := _refusals(settings, directory):
         raise RecipeError(refused)
