@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -164,8 +165,11 @@ class MemberRun:
         return (errors or lines or ["it printed nothing"])[-1].removeprefix("error: ")
 
     def _arguments(self, threads: int | None) -> list[str]:
+        # What the sweep was allowed to run, also where no record of it can be written.
+        accepted = self._recipe.registry.trust.accepted
+        trusted = ["--trusted-files", json.dumps(accepted)] if accepted else []
         if self.is_resumed:
-            return ["resume", "--", str(self._directory.path)]
+            return ["resume", *trusted, "--", str(self._directory.path)]
         overrides = list(self._member.overrides)
         if threads is not None and self._recipe.runtime.threads is None:
             overrides.append(f"runtime.threads={threads}")
@@ -173,6 +177,6 @@ class MemberRun:
         recipe = str(self._member.recipe)
         here = str(self._member.here)
         return [
-            "run", "--name", self.name, "--runs", folder, "--paths-from", here,
+            "run", *trusted, "--name", self.name, "--runs", folder, "--paths-from", here,
             "--", recipe, *overrides,
         ]  # fmt: skip
