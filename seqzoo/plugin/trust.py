@@ -171,7 +171,7 @@ def record_path() -> Path | None:
     """The file with what the user trusts; None if there is no home."""
     base = os.environ.get("XDG_STATE_HOME", "")
     try:
-        # A relative path, which the standard forbids, would be a file of whoever made the folder.
+        # A relative path, which the standard forbids, could be a file of a stranger's folder.
         state = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state"
     except RuntimeError:
         return None

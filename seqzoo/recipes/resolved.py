@@ -72,7 +72,8 @@ def _depth(value: Any) -> int:
 
 def _largest(value: Any, measure: Callable[[Any], int]) -> DataPath:
     """The innermost part that has more than half of all."""
-    whole, path = measure(value), ()
+    whole = measure(value)
+    path: DataPath = ()
     while parts := _parts(value):
         key, inner = max(parts, key=lambda part: measure(part[1]))
         if 2 * measure(inner) <= whole:

@@ -22,8 +22,8 @@ from seqzoo.sweep.grid import SEED, Grid
 
 __all__ = ["RESERVED", "GivenSetting", "Member", "as_typed", "checked_recipes", "members_of"]
 
-RESERVED = frozenset({"lock", "logs", "sweep.yaml"})
-"""Names of other files and folders in a sweep's folder."""
+RESERVED = frozenset({"lock", "logs", "recipe.yaml", "result.json", "sweep.yaml"})
+"""Names of other files and folders in a sweep's folder, and of files that a run is known by."""
 
 _MAX_NAME = 80
 
@@ -218,7 +218,7 @@ def _names(wanted: Sequence[str], exact: Sequence[str]) -> Iterator[str]:
     # Some file systems ignore case.
     folded = [name.lower() for name in plain]
     for name, meaning in zip(plain, exact, strict=True):
-        unclear = not name or name in RESERVED or folded.count(name.lower()) > 1
+        unclear = not name or name.lower() in RESERVED or folded.count(name.lower()) > 1
         if unclear or len(name) > _MAX_NAME:
             digest = hashlib.sha256(meaning.encode()).hexdigest()[:8]
             name = f"{name[: _MAX_NAME - 9]}-{digest}".lstrip("-")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from enum import StrEnum
 from typing import Any
 
 from seqzoo.errors import UsageError
+from seqzoo.interpreter import python
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
 from seqzoo.sweep.folder import Completion, SweepFolder
@@ -72,7 +72,7 @@ class MemberRun:
         threads: for a new run whose recipe does not set them; a resumed run keeps its number. None:
         the run finds the number itself.
         """
-        command = [sys.executable, "-m", "seqzoo.cli.member", *self._arguments(threads)]
+        command = [*python(), "-m", "seqzoo.cli.member", *self._arguments(threads)]
         environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
         self.log.parent.mkdir(exist_ok=True)
         with self.log.open("ab") as log:

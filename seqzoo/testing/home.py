@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from seqzoo.interpreter import python
 from seqzoo.plugin.declarations import declarations, hook_manager
 from seqzoo.plugin.discovery import import_file, import_plugin
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
@@ -64,7 +65,7 @@ def in_another_process(
         "json.dump(returned, sys.stdout)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, function.__module__, function.__qualname__],
+        [*python(), "-c", program, function.__module__, function.__qualname__],
         input=json.dumps(dict(argument)),
         env={
             **os.environ,

@@ -100,6 +100,8 @@ def load(folder: Path, step: int) -> Checkpoint:
     Raises CheckpointError naming the file that is missing, damaged or foreign, NewerFormatError
     for a checkpoint of a newer seqzoo.
     """
+    if type(step) is not int:  # it may be from state.json, and would be part of a path
+        raise CheckpointError(f"{folder} has no checkpoint of step {step!r:.60}.")
     directory = folder / f"step-{step}"
     contents = _verified(directory, step)
     try:

@@ -64,6 +64,8 @@ def stored_state(folder: Path, step: int) -> dict[str, Any]:
         manifest = json.loads((directory / MANIFEST).read_bytes())
         require_known_format(manifest, directory / MANIFEST, newest=FORMAT_VERSION)
         files = manifest["files"]
+        if not set(files) <= {*PARTS.values(), STATE}:
+            raise ValueError("it names other files than those of a checkpoint")
         for name, recorded in files.items():
             found, expected = (directory / name).stat().st_size, recorded["bytes"]
             if found != expected:

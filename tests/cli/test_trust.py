@@ -152,10 +152,11 @@ def test_a_file_that_is_named_on_the_command_line_runs(folder: Path) -> None:
 
 def test_a_sweep_passes_its_trust_on_where_it_cannot_be_recorded(folder: Path) -> None:
     (folder / "state").write_text("a file, not a folder")
-    state = {"XDG_STATE_HOME": str(folder / "state")}
-    done = seqzoo("sweep", "naming.yaml", "--trust", folder=folder, **state)
+    state = str(folder / "state")
+    done = seqzoo("sweep", "naming.yaml", "--trust", folder=folder, XDG_STATE_HOME=state)
     assert done.returncode == 0, done.stderr
-    assert seqzoo("sweep", "naming.yaml", folder=folder, **state).returncode == 2
+    again = seqzoo("sweep", "naming.yaml", folder=folder, XDG_STATE_HOME=state)
+    assert again.returncode == 2
 
 
 def test_a_sweep_does_not_load_the_plugin_files_of_a_run_that_is_not_its_own(
