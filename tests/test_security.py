@@ -78,7 +78,7 @@ def _full_name(node: ast.AST, names: dict[str, str]) -> str:
     is_getattr = isinstance(node, ast.Call) and _full_name(node.func, names) == "builtins.getattr"
     if is_getattr and isinstance(node, ast.Call) and len(node.args) > 1:
         owner, name = _full_name(node.args[0], names), node.args[1]
-        if owner and isinstance(name, ast.Constant):
+        if owner and isinstance(name, ast.Constant) and isinstance(name.value, str):
             return f"{owner}.{name.value}"
     return ""
 
