@@ -7,10 +7,8 @@ used, so that `import seqzoo` and declaring a plugin do not import torch.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from seqzoo import cores as cores  # measures how busy the machine is from here on
 from seqzoo.environment import set_defaults
@@ -18,7 +16,10 @@ from seqzoo.version import __version__ as __version__
 
 set_defaults(os.environ, sys.modules)
 
+TYPE_CHECKING = False  # as in seqzoo/cores.py
 if TYPE_CHECKING:
+    from typing import Any
+
     from seqzoo.cache import map_bytes, open_cached, write_cached, write_cached_by_sha256
     from seqzoo.doctor.examine import examine
     from seqzoo.doctor.subject import Subject
@@ -223,6 +224,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
+        import importlib
+
         return getattr(importlib.import_module(f"seqzoo.{_HOME_OF[name]}"), name)
     raise AttributeError(f"module 'seqzoo' has no attribute {name!r}")
 

@@ -4,6 +4,8 @@ The limits come from the affinity mask and the control groups (version 1 and 2) 
 others is measured between two moments: the time that the usable cores were busy, from /proc/stat,
 minus the processor time of this process. The load average would report a process that ended a
 minute ago. Where there is no /proc/stat (macOS), it is used nevertheless.
+
+It is imported first of all, and so it imports little: Ctrl-C has no handler yet.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["CoreTime", "OtherProcesses", "core_limit", "core_time", "usable_cores", "whole_cores"]
 
-_ROOT = Path("/")
+_ROOT = "/"
 
 
 def usable_cores() -> frozenset[int]:
@@ -32,7 +35,7 @@ def whole_cores(share: float) -> int:
     return max(1, math.ceil(share - 0.5))
 
 
-def core_limit(root: Path = _ROOT) -> float | None:
+def core_limit(root: str | os.PathLike[str] = _ROOT) -> float | None:
     """Cores that the control groups let this process use at a time, e.g. 1.5; None: no limit.
 
     root: of the file system, for tests.
@@ -42,32 +45,29 @@ def core_limit(root: Path = _ROOT) -> float | None:
     )
 
 
-def _control_groups(root: Path) -> Iterator[Path]:
+def _control_groups(root: str | os.PathLike[str]) -> Iterator[str]:
     """The folder of this process's group in every hierarchy with processors, and its parents.
 
     In a container the paths may be those of the host, and only the topmost folder exists.
     """
-    mounted = root / "sys" / "fs" / "cgroup"
-    for line in _lines(root / "proc" / "self" / "cgroup"):
+    mounted = os.path.join(root, "sys", "fs", "cgroup")
+    for line in _lines(root, "proc", "self", "cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not controllers:
-            tops = [mounted, mounted / "unified"]
+            tops = [mounted, os.path.join(mounted, "unified")]
         elif "cpu" in controllers.split(","):
-            tops = [mounted / controllers, mounted / "cpu"]
+            tops = [os.path.join(mounted, controllers), os.path.join(mounted, "cpu")]
         else:
             continue
         parts = [part for part in path.split("/") if part not in ("", ".", "..")]
         for top in tops:
-            yield from (top.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1))
+            yield from (os.path.join(top, *parts[:depth]) for depth in range(len(parts), -1, -1))
 
 
-def _limits_of(folder: Path) -> Iterator[float]:
-    version_2 = " ".join(_lines(folder / "cpu.max")).split()
-    version_1 = [
-        *_lines(folder / "cpu.cfs_quota_us"),
-        *_lines(folder / "cpu.cfs_period_us"),
-    ]
+def _limits_of(folder: str) -> Iterator[float]:
+    version_2 = " ".join(_lines(folder, "cpu.max")).split()
+    version_1 = [*_lines(folder, "cpu.cfs_quota_us"), *_lines(folder, "cpu.cfs_period_us")]
     for pair in (version_2, version_1):
         try:
             quota, period = map(float, pair)  # "max" and -1 are no limit
@@ -77,30 +77,30 @@ def _limits_of(folder: Path) -> Iterator[float]:
             yield quota / period
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(folder: str | os.PathLike[str], *names: str) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with open(os.path.join(folder, *names), encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
     except OSError:
         return []
 
 
-class CoreTime(NamedTuple):
+class CoreTime:
     """Seconds up to a moment: of the clock, of busy usable cores together, of this process."""
 
-    clock: float
-    busy: float
-    own: float
+    def __init__(self, clock: float, busy: float, own: float) -> None:
+        self.clock, self.busy, self.own = clock, busy, own
 
 
-def core_time(root: Path = _ROOT) -> CoreTime:
+def core_time(root: str | os.PathLike[str] = _ROOT) -> CoreTime:
     """The times up to now. busy: not a number where the system does not report it."""
     return CoreTime(time.monotonic(), _busy_seconds(root, usable_cores()), time.process_time())
 
 
-def _busy_seconds(root: Path, cores: frozenset[int]) -> float:
+def _busy_seconds(root: str | os.PathLike[str], cores: frozenset[int]) -> float:
     """Idle and waiting for a disk are not busy; time that a hypervisor took away is."""
     found: dict[int, int] = {}
-    for line in _lines(root / "proc" / "stat"):
+    for line in _lines(root, "proc", "stat"):
         name, *fields = line.split() or [""]
         number = name.removeprefix("cpu")
         if name != number and number.isdecimal() and int(number) in cores:
@@ -128,8 +128,8 @@ class OtherProcesses:
 
     def busy_cores(self) -> float:
         """The mean number of cores that other processes kept busy since the last question."""
-        now = core_time()
-        clock, busy, own = (after - before for after, before in zip(now, self._since, strict=True))
+        before, now = self._since, core_time()
+        clock, busy, own = now.clock - before.clock, now.busy - before.busy, now.own - before.own
         self._since = now
         own_cores = own / max(clock, 1e-9)
         if not math.isnan(busy):

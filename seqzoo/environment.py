@@ -16,7 +16,9 @@ which the libraries derive the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Container, MutableMapping
+TYPE_CHECKING = False  # as in seqzoo/cores.py
+if TYPE_CHECKING:
+    from collections.abc import Container, MutableMapping
 
 __all__ = ["WAITING", "set_defaults"]
 

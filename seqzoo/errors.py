@@ -23,7 +23,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "error_of_encoding",
     "require_known_format",
     "require_type",
+    "shortened",
 ]
 
 
@@ -58,6 +59,9 @@ class UsageError(SeqzooError):
     """A wrong argument, name or value."""
 
     exit_code = 2
+
+
+_LONGEST_OVERRIDE = 300
 
 
 @dataclass(frozen=True, order=True)
@@ -79,16 +83,42 @@ class Problem:
             self.message.startswith(self.source) or f"'{self.source}'" in self.message
         ):
             return self.message
-        where = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        typed = shortened(self.source, _LONGEST_OVERRIDE)
+        where = f"{self.source}:{self.line}:{self.column}" if self.line else typed
         return f"{where}: {self.message}"
 
 
 class RecipeError(UsageError):
-    """All problems of a recipe at once, in the order of the file."""
+    """All problems of a recipe at once, in the order of the file.
+
+    problems: all of them; the message has the first.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(_first_lines(self.problems)))
+
+
+_MOST_LINES = 20
+_MOST_CHARACTERS = 4_000
+"""Of a message; a file that is no recipe can have thousands of problems, each of any length."""
+
+
+def _first_lines(problems: Sequence[Problem]) -> Iterator[str]:
+    left = _MOST_CHARACTERS
+    for number, problem in enumerate(problems):
+        line = shortened(str(problem), _MOST_CHARACTERS)
+        if number == _MOST_LINES or left < len(line):
+            more = len(problems) - number
+            yield f"and {more:,} more problem{'s' if more > 1 else ''}."
+            return
+        yield line
+        left -= len(line)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, or its beginning and an ellipsis if it is longer than `length`."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 class NewerFormatError(UsageError):

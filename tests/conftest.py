@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    """All installed plugins, also those of other packages. Tests do not change it."""
-    return load_registry()
+    """All installed plugins, also those of other packages. Tests do not change it.
+
+    Plugin files that the recipes of tests name may run.
+    """
+    return load_registry(trust=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -36,11 +40,20 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _private_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fixtures of modules do not write to the user's record of trusted files either."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _private_places(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Tests do not use the cache, the data and the settings of the user."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     shared = tmp_path_factory.getbasetemp() / "seqzoo-cache"
     monkeypatch.setenv("SEQZOO_CACHE", str(shared))
     for name in ("DATA", "DISABLE", "LOAD_PLUGINS", "STRICT_PLUGINS"):

@@ -57,6 +57,7 @@ def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
     done = seqzoo(
         "run",
         "average.yaml",
+        "--trust",
         "train.budget.steps=60",
         "corpus.name=pastiche",
         "corpus.options.size_bytes=30000",
@@ -91,6 +92,7 @@ def test_the_tutorials_optimizer_schedule_and_inner_architecture_run_from_a_reci
     (tmp_path / "small.yaml").write_text(SMALL + "plugins: [sharpened.py, radam.py]\n")
     done = seqzoo(
         "run",
+        "--trust",
         "small.yaml",
         "architecture={name: sharpened, options: {inner: gru}}",
         "architecture.options.inner.options.hidden_size=12",
@@ -190,7 +192,9 @@ def test_the_check_of_the_documentation_is_a_line_of_the_report(tmp_path: Path) 
     *_, plugin = blocks("doctor.md", "python")
     (tmp_path / "vocabulary.py").write_text(plugin)
     (tmp_path / "small.yaml").write_text(SMALL + "plugins: [./vocabulary.py]\n")
-    done = seqzoo("doctor", "small.yaml", "--only", "stream.vocabulary", "--json", folder=tmp_path)
+    done = seqzoo(
+        "doctor", "small.yaml", "--trust", "--only", "stream.vocabulary", "--json", folder=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)["checks"]
     assert line["status"] == "pass"

@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 
 from seqzoo.cores import usable_cores
 from seqzoo.errors import EnvironmentFault
+from seqzoo.interpreter import python
 
 __all__ = [
     "DEFAULT",
@@ -144,7 +145,7 @@ def speed_in_a_process(environment: Mapping[str, str], sizes: Mapping[str, objec
     """What `seqzoo.bench.speed` measures in a process with these environment variables."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_REMOVED)}
     done = subprocess.run(
-        [sys.executable, "-m", "seqzoo.bench.speed", json.dumps(sizes)],
+        [*python(), "-m", "seqzoo.bench.speed", json.dumps(sizes)],
         env={**inherited, **environment},
         capture_output=True,
         text=True,

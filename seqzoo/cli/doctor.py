@@ -9,6 +9,7 @@ import typer
 
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, recipe_or_run, whole_number
 from seqzoo.cli.recipes import Texts
+from seqzoo.cli.trust import TrustOption, with_trust
 
 if TYPE_CHECKING:
     from seqzoo.data.corpus import Data
@@ -61,6 +62,7 @@ def doctor(
         ),
     ] = 1,
     device: Device = None,
+    trust: TrustOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with a recipe, a run or the installation, and how to fix it.
@@ -69,7 +71,7 @@ def doctor(
     """
     from seqzoo.cli.plugins import installed
 
-    registry = installed()
+    registry = with_trust(installed(), trust)
     if list_checks:
         _print_checks(registry, as_json=as_json)
         return

@@ -21,6 +21,7 @@ from seqzoo.cli.options import (
     split_named,
     whole_number,
 )
+from seqzoo.cli.trust import TrustOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +93,7 @@ def evaluate(
     step: Step = None,
     runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
+    trust: TrustOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a run again, exactly, every byte once.
@@ -118,7 +120,7 @@ def evaluate(
             "--baselines is for the scores that result.json keeps; leave out --split, --file, "
             "--max-bytes, --lanes, --warmup and --step."
         )
-    trained = opened(run, device=device, step=step)
+    trained = opened(run, device=device, step=step, trust=trust)
     if is_result:
         from seqzoo.runs.score import finish_run  # imports torch: only now
 

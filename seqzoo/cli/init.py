@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqzoo.cli.recipes import RecipeArgument, Texts
+from seqzoo.cli.trust import TrustOption, with_trust
 
 if TYPE_CHECKING:
     from seqzoo.recipes.load import Recipe
@@ -21,6 +22,7 @@ def init(
         typer.Argument(help="Name of the copy; default: NAME.yaml.", show_default=False),
     ] = None,
     text: Texts = None,
+    trust: TrustOption = False,
 ) -> None:
     """Copy a recipe into a file of your own, to change it.
 
@@ -48,7 +50,7 @@ def init(
         )
     if not target.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {target.absolute().parent}; make it first.")
-    checked = load_recipe(source, installed(), texts=text)
+    checked = load_recipe(source, with_trust(installed(), trust), texts=text)
     prompt = ""
     if text:
         data = open_data(checked, announce=warn)

@@ -10,6 +10,7 @@ import typer
 from seqzoo.cli.group import CommandGroup
 from seqzoo.cli.init import init
 from seqzoo.cli.recipes import Texts, recipe_names
+from seqzoo.cli.trust import TrustOption
 
 if TYPE_CHECKING:
     from seqzoo.plugin.registry import Registry
@@ -97,6 +98,7 @@ def new_recipe(
         ),
     ] = "quick",
     text: Texts = None,
+    trust: TrustOption = False,
 ) -> None:
     """Copy a recipe into a file of your own; the same as 'seqzoo init'.
 
@@ -105,7 +107,7 @@ def new_recipe(
     file = None if name is None else Path(name)
     if file is not None and not file.suffix:
         file = file.with_name(f"{file.name}.yaml")
-    init(source, file, text)
+    init(source, file, text, trust)
 
 
 def _require_kind(kind: str | None, name: str) -> str:

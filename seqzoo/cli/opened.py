@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 __all__ = ["opened"]
 
 
-def opened(path: Path, *, device: str | None, step: int | None = None) -> Run:
-    """The run at `path`. Raises UsageError if there is no run, or no checkpoint of `step`."""
+def opened(path: Path, *, device: str | None, step: int | None = None, trust: bool = False) -> Run:
+    """The run at `path`. trust: whether --trust is given.
+
+    Raises UsageError if there is no run, or no checkpoint of `step`.
+    """
     from seqzoo.cli.plugins import installed
+    from seqzoo.cli.trust import with_trust
     from seqzoo.runs.directory import open_run_directory
     from seqzoo.runs.run import Run
     from seqzoo.terminal.console import note
@@ -23,7 +27,7 @@ def opened(path: Path, *, device: str | None, step: int | None = None) -> Run:
     note(f"{path}: loading the model")  # torch is imported, which takes seconds
     return Run(
         directory,
-        registry=installed(),
+        registry=with_trust(installed(), trust),
         device=device,
         step=step,
         display=TerminalDisplay(),

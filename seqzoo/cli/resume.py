@@ -8,6 +8,7 @@ import typer
 
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder
 from seqzoo.cli.trackers import TrackerOption, trackers_override
+from seqzoo.cli.trust import GivenFiles, TrustOption, with_trust
 
 
 def resume(
@@ -23,6 +24,8 @@ def resume(
     runs: RunsFolder = DEFAULT_RUNS,
     tracker: TrackerOption = None,
     device: Device = None,
+    trust: TrustOption = False,
+    trusted_files: GivenFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Continue a stopped or killed run, or train a finished one longer.
@@ -35,7 +38,7 @@ def resume(
     from seqzoo.cli.report import printed_if_unsaved, report_run
     from seqzoo.runs.api import resume as resume_run
 
-    registry = installed()
+    registry = with_trust(installed(), trust, trusted_files)
     given = [*trackers_override(tracker, registry), *(overrides or [])]
     with printed_if_unsaved(as_json=as_json):
         done = resume_run(run, given, device=device, registry=registry, show_progress=True)

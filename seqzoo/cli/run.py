@@ -11,6 +11,7 @@ from seqzoo.cli.baselines import Baselines, baselines_override
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, RunsFolder
 from seqzoo.cli.recipes import RecipeArgument, Texts, require_settings
 from seqzoo.cli.trackers import TrackerOption, trackers_override
+from seqzoo.cli.trust import GivenFiles, TrustOption, with_trust
 
 
 def run(
@@ -38,10 +39,12 @@ def run(
         typer.Option("--skip-scoring", help="End after training; seqzoo eval RUN scores later."),
     ] = False,
     device: Device = None,
+    trust: TrustOption = False,
     paths_from: Annotated[
         Path | None,
         typer.Option(hidden=True, help="Folder that relative paths in settings start from."),
     ] = None,
+    trusted_files: GivenFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Train, evaluate and sample a recipe; writes the folder runs/NAME/.
@@ -61,7 +64,7 @@ def run(
     from seqzoo.recipes.load import load_recipe
     from seqzoo.runs.api import run as run_recipe
 
-    registry = installed()
+    registry = with_trust(installed(), trust, trusted_files)
     require_settings(recipe, overrides or [], text or [], registry)
     options = [*baselines_override(baselines), *trackers_override(tracker, registry)]
     given = [*options, *(overrides or [])]

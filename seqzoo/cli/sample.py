@@ -13,6 +13,7 @@ import typer
 from seqzoo.cli.opened import opened
 from seqzoo.cli.options import DEFAULT_RUNS, Device, Run, RunsFolder, Step, whole_number
 from seqzoo.cli.sampler_options import given_links
+from seqzoo.cli.trust import TrustOption
 
 
 def sample(
@@ -73,6 +74,7 @@ def sample(
     step: Step = None,
     runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
+    trust: TrustOption = False,
 ) -> None:
     """Sample text from a run; prints the prompt and its continuation to stdout.
 
@@ -87,7 +89,7 @@ def sample(
         raise UsageError(
             "--interactive reads the prompts itself; leave out --prompt, --prompt-file and --count."
         )
-    trained = opened(run, device=device, step=step)
+    trained = opened(run, device=device, step=step, trust=trust)
     start = _prompt(prompt, prompt_file)
     experiment = trained.trained.experiment
     section = experiment.recipe.sample

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder, whole_number
+from seqzoo.cli.trust import TrustOption, with_trust
 
 
 def sweep(
@@ -29,6 +30,7 @@ def sweep(
         bool, typer.Option("--dry-run", help="List the members and their state; run nothing.")
     ] = False,
     into: Into = None,
+    trust: TrustOption = False,
     as_json: AsJson = False,
 ) -> int:
     """Run a recipe with every combination of some settings; makes runs/NAME/MEMBER/.
@@ -50,7 +52,7 @@ def sweep(
         read_page(into)  # report a problem with it before any member runs
     read = read_grid(grid)
     members = members_of(read)
-    recipes = checked_recipes(members, installed())
+    recipes = checked_recipes(members, with_trust(installed(), trust))
     folder = SweepFolder(runs / read.sections.name)
     completions = folder.completions(recipes)
     if dry_run:

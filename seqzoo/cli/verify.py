@@ -9,8 +9,10 @@ import typer
 
 from seqzoo.cli.opened import opened
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Device, Run, RunsFolder, whole_number
+from seqzoo.cli.trust import TrustOption
 
 if TYPE_CHECKING:
+    from seqzoo.runs.run import Run as OpenRun
     from seqzoo.runs.verdict import Verdict
 
 _SIGNS = {"holds": "green", "broken": "bold red", "skipped": "dim"}
@@ -32,6 +34,7 @@ def verify(
     ] = 10,
     runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
+    trust: TrustOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Prove that a run is whole: every promise of the files is checked again.
@@ -43,7 +46,8 @@ def verify(
     from seqzoo.errors import FindingsError
     from seqzoo.terminal.streams import write_data
 
-    verdicts = _verdicts(run, device, steps if resume else None, is_shown=not as_json)
+    loaded = opened(run, device=device, trust=trust)
+    verdicts = _verdicts(loaded, steps if resume else None, is_shown=not as_json)
     if as_json:
         found = [vars(each) for each in verdicts]
         write_data(json.dumps({"run": str(run), "checks": found}))
@@ -52,18 +56,17 @@ def verify(
         raise FindingsError(f"{run} breaks a promise: {', '.join(broken)}.")
 
 
-def _verdicts(run: Run, device: str | None, steps: int | None, *, is_shown: bool) -> list[Verdict]:
+def _verdicts(run: OpenRun, steps: int | None, *, is_shown: bool) -> list[Verdict]:
     from seqzoo.runs.verdict import verdict_of
     from seqzoo.runs.verify import verify as verdicts_of
     from seqzoo.runs.verify_resume import verify_resume
 
     found = []
-    loaded = opened(run, device=device)
-    for verdict in verdicts_of(loaded):
+    for verdict in verdicts_of(run):
         found.append(verdict)
         _show(verdict, is_shown)
     if steps is not None:
-        proof = verdict_of("resume", lambda: verify_resume(loaded, before=steps, after=steps))
+        proof = verdict_of("resume", lambda: verify_resume(run, before=steps, after=steps))
         found.append(proof)
         _show(proof, is_shown)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import importlib.util
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from seqzoo.errors import PluginError
 from seqzoo.plugin.causes import cause_of
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
+from seqzoo.plugin.trust import PluginFile
 from seqzoo.terminal.format import quoted
 
 __all__ = [
@@ -166,17 +168,36 @@ def import_plugin(entry_point: metadata.EntryPoint) -> Any:
         ) from error
 
 
-def import_file(path: Path) -> ModuleType:
-    """Import a plugin file. Raises PluginError where it is no Python file, and what it raises."""
-    name = PLUGIN_FILE_PREFIX + path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise PluginError("no such Python file")
+def import_file(file: PluginFile) -> ModuleType:
+    """Run a plugin file. Raises what it raises."""
+    name = PLUGIN_FILE_PREFIX + file.path.stem
+    loader = _FileLoader(file)
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None  # for a loader there is always one
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pydantic look their module up there
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+class _FileLoader(importlib.abc.ExecutionLoader):
+    """Runs the content that was read, and neither a newer file nor compiled code beside it."""
+
+    def __init__(self, file: PluginFile) -> None:
+        self._file = file
+
+    def get_filename(self, fullname: str) -> str:
+        """The file, for tracebacks and for `inspect`."""
+        return str(self._file.path)
+
+    def get_source(self, fullname: str) -> str:
+        """Its text. Raises SyntaxError or UnicodeDecodeError if it is not a text."""
+        return importlib.util.decode_source(self._file.content)
+
+    def is_package(self, fullname: str) -> bool:
+        """It is one file."""
+        return False

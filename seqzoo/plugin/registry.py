@@ -42,6 +42,7 @@ from seqzoo.plugin.specs import (
     TokenizerSpec,
     TrackerSpec,
 )
+from seqzoo.plugin.trust import PluginFile, Trust, allow
 from seqzoo.terminal.format import quoted
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Owner",
     "Registered",
     "Registry",
+    "installed_or",
     "load_registry",
     "none_installed",
 ]
@@ -72,12 +74,14 @@ class Registry:
 
     broken: the plugins that cannot be used. remarks: further sentences for the user, on plugins
     that work, and on plugin files. found: all plugins, also those that were not loaded.
+    trust: which plugin files may run that recipes name.
     """
 
     broken: list[Broken] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     remarks_on_files: list[str] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
+    trust: Trust = field(default_factory=Trust, compare=False)
     _plugins: list[Any] = field(default_factory=list)
     _hooks: pluggy.PluginManager = field(default_factory=hook_manager, compare=False)
     _claims: dict[str, dict[str, list[Registered[Any]]]] = field(
@@ -99,6 +103,12 @@ class Registry:
             _plugins=list(self._plugins),
             _claims=claims,
         )
+
+    def trusting(self, trust: Trust | None = None) -> Registry:
+        """A copy with another trust; by default, one that lets every plugin file run."""
+        copied = self.copy()
+        copied.trust = trust or Trust(allow)
+        return copied
 
     def names(self, kind: str) -> list[str]:
         """Usable names of a kind, sorted."""
@@ -201,15 +211,17 @@ class Registry:
         for spec in declared:
             self._claims[spec.kind].setdefault(spec.name, []).append(Registered(spec, owner))
 
-    def add_file(self, path: Path) -> None:
-        """Load a plugin file that a recipe names. Raises PluginError, naming the file.
+    def add_file(self, path: Path, file: PluginFile | None = None) -> None:
+        """Load a plugin file, which the caller trusts. Raises PluginError, naming the file.
 
+        file: its content, where that was read before; it need not be what the file now has.
         A file that is loaded again replaces its earlier declarations.
         """
+        file = file or PluginFile.read(path)
         owner = Owner(plugin=path.name, distribution=str(path))
         try:
             with Quarantine() as quarantine, quarantine.visit(owner) as visit:
-                module = import_file(path)
+                module = import_file(file)
                 self._remove(owner)
                 self.add(module, owner)
         except KeyboardInterrupt:
@@ -280,14 +292,22 @@ class Registry:
                     del by_name[name]
 
 
+def installed_or(registry: Registry | None, *, trust: bool) -> Registry:
+    """The registry that a caller gave, or all that is installed; trust: see `load_registry`."""
+    if registry is None:
+        return load_registry(trust=trust)
+    return registry.trusting() if trust else registry
+
+
 def none_installed(kind: str) -> str:
     """A sentence for a kind of which no plugin is installed."""
     return f"No {kind} is installed; docs/plugins.md shows how to write one."
 
 
-def load_registry() -> Registry:
+def load_registry(*, trust: bool = False) -> Registry:
     """Load every installed plugin, each by itself.
 
+    trust: whether the plugin files that recipes and runs name may run.
     SEQZOO_DISABLE, SEQZOO_LOAD_PLUGINS: which are loaded (seqzoo/plugin/selection.py).
     SEQZOO_STRICT_PLUGINS=1: the first failure raises PluginError; else it is listed in `broken`.
     """
@@ -295,6 +315,8 @@ def load_registry() -> Registry:
     selection = Selection(os.environ, candidates)
     found = [Found(each.owner, "broken", cause=each.cause) for each in damaged]
     registry = Registry([*damaged], selection.unknown, found=found)
+    if trust:
+        registry.trust = Trust(allow)
     is_strict = os.environ.get("SEQZOO_STRICT_PLUGINS", "") not in ("", "0")
     with Quarantine() as quarantine:
         for candidate in candidates:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqzoo.errors import PluginError, Problem, RecipeError
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.trust import PluginFile, Trust, UntrustedError
 from seqzoo.recipes.choices import (
     NamedPlugin,
     check_with_choices,
@@ -22,7 +23,7 @@ from seqzoo.recipes.own_text import corpus_of
 from seqzoo.recipes.paths import is_overridden, locate, recipe_paths
 from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import Mistake
-from seqzoo.recipes.yaml_reader import Mark, Marks
+from seqzoo.recipes.yaml_reader import DataPath, Mark, Marks
 
 __all__ = ["Checked", "check_recipe", "problems_at"]
 
@@ -68,7 +69,7 @@ def check_recipe(
         return sections, mistakes + empty
 
     find_paths()  # those of the plugin files, which declare options that can be paths too
-    file_mistakes = _load_plugin_files(data.get("plugins"), registry, base)
+    file_mistakes = _load_plugin_files(data.get("plugins"), registry, base, marks)
     for named in before:
         _leave_out_foreign(named, data, marks, registry)
     if texts:
@@ -133,16 +134,38 @@ def _use_texts(
     marks.values["corpus", "name"] = Mark("--text", 0, 0)
 
 
-def _load_plugin_files(files: Any, registry: Registry, base: Path) -> list[Mistake]:
-    """Load a recipe's plugin files into `registry`; what is not text is checked elsewhere."""
-    mistakes = []
+def _load_plugin_files(files: Any, registry: Registry, base: Path, marks: Marks) -> list[Mistake]:
+    """Load a recipe's plugin files into `registry`; what is not text is checked elsewhere.
+
+    Raises UntrustedError if one of them may not run; then none does.
+    """
+    mistakes, read = [], {}
     for index, file in enumerate(files if isinstance(files, list) else []):
         if isinstance(file, str) and file.strip():
+            place, path = ("plugins", index), (base / file).absolute()
             try:
-                registry.add_file((base / file).absolute())
+                read[place] = path, PluginFile.read(path)
             except PluginError as error:
-                mistakes.append(Mistake(("plugins", index), str(error)))
+                mistakes.append(Mistake(place, str(error)))
+    _require_trusted({place: file for place, (_, file) in read.items()}, registry.trust, marks)
+    for place, (path, file) in read.items():
+        try:
+            registry.add_file(path, file)
+        except PluginError as error:
+            mistakes.append(Mistake(place, str(error)))
     return mistakes
+
+
+def _require_trusted(files: Mapping[DataPath, PluginFile], trust: Trust, marks: Marks) -> None:
+    # What has no line was typed, or is in a mapping of the caller: the user has named it.
+    named = [place for place in files if trust.is_named and not marks.value(place).line]
+    if named:
+        trust.accept(files[place] for place in named)
+    unknown = trust.unknown(files.values())
+    if unknown and not trust.permits(unknown):
+        place = next(place for place, file in files.items() if file == unknown[0].file)
+        problem = marks.value(place).problem(trust.explain(unknown))
+        raise UntrustedError(problem, unknown)
 
 
 def problems_at(mistakes: Iterable[Mistake], marks: Marks) -> list[Problem]:

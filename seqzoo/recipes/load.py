@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from seqzoo.errors import RecipeError, UsageError, require_type
-from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.plugin.registry import Registry, installed_or
 from seqzoo.plugin.specs import Spec
 from seqzoo.recipes.checking import Checked, check_recipe, problems_at
 from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
@@ -60,7 +60,7 @@ class Recipe(RecipeSections):
 
     def to_yaml(self) -> str:
         """The recipe with all defaults as YAML; `parse_recipe` makes an equal recipe of it."""
-        return dump_yaml(self._plain())
+        return dump_yaml(self.as_data())
 
     @property
     def fingerprint(self) -> str:
@@ -68,7 +68,7 @@ class Recipe(RecipeSections):
 
         Runs that share it differ by chance only. Results name their corpus by its own hash.
         """
-        data = self._plain()
+        data = self.as_data()
         for section in (
             "name",
             "description",
@@ -91,7 +91,8 @@ class Recipe(RecipeSections):
             data["train"]["bptt_length"] = stages[0]["length"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
-    def _plain(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
+        """The recipe with all defaults as plain data, as `to_yaml` writes it."""
         data = self.model_dump(
             mode="json", by_alias=True, exclude={"base", "registry", "is_own_text"}
         )
@@ -100,7 +101,7 @@ class Recipe(RecipeSections):
         return as_written(self, data)
 
     def __eq__(self, other: object) -> bool:
-        return self._plain() == other._plain() if isinstance(other, Recipe) else NotImplemented
+        return self.as_data() == other.as_data() if isinstance(other, Recipe) else NotImplemented
 
 
 def recipe(
@@ -109,6 +110,7 @@ def recipe(
     *,
     text: Texts | None = None,
     registry: Registry | None = None,
+    trust: bool = False,
 ) -> Recipe:
     """A checked recipe from a YAML file, a name, or a mapping with the same content.
 
@@ -119,15 +121,17 @@ def recipe(
     text: your own text instead of the recipe's corpus: a file, a folder, a pattern such as
     "notes/*.md", "-" for stdin, or a list of them.
     registry: the plugins that the recipe can use; None for all that are installed.
+    trust: let the plugin files run that a recipe file names; they are trusted from then on. Those
+    that a mapping or an override names always run.
     Raises UsageError where there is no readable file, RecipeError with all problems of the recipe.
     """
     if isinstance(source, Recipe):
-        if overrides in ((), [], {}) and text is None:
+        if overrides in ((), [], {}) and text is None and not trust:
             return source
         data, _ = load_yaml(source.to_yaml(), "the recipe")
         changed = recipe_from(
             data,
-            registry or source.registry,
+            installed_or(registry or source.registry, trust=trust),
             base=source.base,
             overrides=overrides,
             texts=text,
@@ -136,7 +140,7 @@ def recipe(
             source.is_own_text and source.sample.prompt == changed.sample.prompt
         )
         return changed.model_copy(update={"is_own_text": is_own_text})
-    plugins = load_registry() if registry is None else registry
+    plugins = installed_or(registry, trust=trust)
     if isinstance(source, Mapping):
         return recipe_from(source, plugins, base=Path.cwd(), overrides=overrides, texts=text)
     expected = "a file, the name of a recipe such as 'quick', a mapping or a Recipe"

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqzoo.errors import NewerFormatError, UsageError, require_type
-from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.plugin.registry import Registry, installed_or
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.own_text import Texts
 from seqzoo.runs.arguments import path_of
@@ -39,6 +39,7 @@ def run(
     device: str | None = None,
     show_progress: bool = False,
     skip_scoring: bool = False,
+    trust: bool = False,
 ) -> Run:
     """Train, score and sample a recipe, as `seqzoo run` does; returns the finished run.
 
@@ -47,7 +48,8 @@ def run(
     root: the folder that the new run's folder is made in. name: of the run's folder, which must not
     exist; None means the recipe's name, with a number if it exists. device: overrides the recipe's.
     show_progress: report on stderr, as the command line does. skip_scoring: end after training;
-    the run then has no result.
+    the run then has no result. trust: let the plugin files run that a recipe file or the run in
+    `train.start_from` names; they are trusted from then on.
 
     Sets torch's number of threads, as the recipe says. Ctrl-C stops after the current update with
     everything saved, and raises Interrupted. Raises RecipeError, PluginError, CorpusUnavailable,
@@ -65,7 +67,7 @@ def run(
             run_name(name)
         except ValueError as error:
             raise UsageError(f"name: {error}.") from None
-    checked = make_recipe(recipe, overrides, text=text)
+    checked = make_recipe(recipe, overrides, text=text, trust=trust)
     display = _display(show_progress)
     checked, data = prepare(checked, root=root, name=name, display=display)
     if "torch" not in sys.modules:
@@ -92,12 +94,14 @@ def resume(
     device: str | None = None,
     registry: Registry | None = None,
     show_progress: bool = False,
+    trust: bool = False,
 ) -> Run:
     """Continue a stopped or killed run, or train a finished one longer; returns the finished run.
 
     overrides: settings to change, dotted path -> value, such as {"train.budget.steps": 800}. Only
     settings that do not change what has been trained can change; the run and its result record the
-    change. registry: the plugins that it can use; None for all that are installed.
+    change. registry: the plugins that it can use; None for all that are installed. trust: let the
+    plugin files run that the run names; they are trusted from then on.
 
     Without overrides the result is bit-for-bit the same as that of an uninterrupted run, and a
     finished run is returned as it is. Raises UsageError if there is no run, its corpus has changed
@@ -115,7 +119,7 @@ def resume(
 
     folder = path_of("path", path, expected=_RUN)
     _require_device(device)
-    registry, display = registry or load_registry(), _display(show_progress)
+    registry, display = installed_or(registry, trust=trust), _display(show_progress)
     directory = require_one_run(folder)
     overrides = (overrides,) if isinstance(overrides, str) else overrides
     recipe, settings = changed_recipe(directory, registry, overrides, state=newest_state(directory))
@@ -133,15 +137,20 @@ def resume(
 
 
 def open_run(
-    path: str | os.PathLike[str], *, device: str | None = None, show_progress: bool = False
+    path: str | os.PathLike[str],
+    *,
+    device: str | None = None,
+    show_progress: bool = False,
+    trust: bool = False,
 ) -> Run:
     """An existing run, finished or not. Nothing heavy is loaded before it is used.
 
+    trust: let the plugin files run that it names; they are trusted from then on.
     Raises UsageError, with the nearest name, if there is no run.
     """
     _require_device(device)
     directory = open_run_directory(path_of("path", path, expected=_RUN))
-    return Run(directory, device=device, display=_display(show_progress))
+    return Run(directory, device=device, display=_display(show_progress), trust=trust)
 
 
 def _require_device(device: str | None) -> None:

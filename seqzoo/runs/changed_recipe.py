@@ -15,6 +15,7 @@ from seqzoo.errors import Problem, RecipeError
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
+from seqzoo.recipes.resolved import require_readable
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 from seqzoo.runs.changes import DECIDING, Setting, is_within, read_changes
@@ -105,6 +106,7 @@ def changed_recipe(
         raise RecipeError(
             _problems_of_each(directory, stored, overrides) or error.problems
         ) from None
+    require_readable(recipe)
     settings = _differences(trained, recipe)
     by_hand = [each for each in _differences(trained, stored) if each in settings]
     refused = _edited(directory, by_hand)

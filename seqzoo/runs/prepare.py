@@ -13,6 +13,7 @@ from seqzoo.data.prompt import prompt_from
 from seqzoo.data.text_warnings import text_warnings
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
+from seqzoo.recipes.resolved import require_readable
 from seqzoo.recipes.train_section import TrainSection
 from seqzoo.runs.directory import open_run_directory, require_free
 from seqzoo.terminal.display import Display
@@ -33,9 +34,11 @@ class Prepared(NamedTuple):
 def prepare(recipe: Recipe, *, root: Path, name: str | None, display: Display) -> Prepared:
     """Check everything that needs no torch, open the corpus, and warn about the text.
 
-    root, name: see `run_recipe`. Raises UsageError if the run exists, if the run to start from does
+    root, name: see `run_recipe`. Raises RecipeError if the run could not be opened again,
+    UsageError if the run exists, if the run to start from does
     not, or if the corpus cannot be read; CorpusUnavailable if it is missing.
     """
+    require_readable(recipe)
     if name is not None:
         require_free(root / name)
     if recipe.train.start_from is not None:

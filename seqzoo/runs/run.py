@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo.errors import UsageError
-from seqzoo.plugin.registry import Registry, load_registry
+from seqzoo.plugin.registry import Registry, installed_or
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.arguments import Text, bytes_of, refuse_samplers, whole_number
@@ -59,12 +59,14 @@ class Run:
         device: str | None = None,
         step: int | None = None,
         display: Display | None = None,
+        trust: bool = False,
     ) -> None:
         self._directory = directory
         self._given_registry = registry
         self._device = device
         self._step = step
         self._display = display or Display()
+        self._trust = trust
 
     def __repr__(self) -> str:
         at = "" if self._step is None else f", step={self._step}"
@@ -121,6 +123,7 @@ class Run:
             device=self._device,
             step=number,
             display=self._display,
+            trust=self._trust,
         )
 
     @property
@@ -234,4 +237,4 @@ class Run:
 
     @cached_property
     def _registry(self) -> Registry:
-        return self._given_registry or load_registry()
+        return installed_or(self._given_registry, trust=self._trust)

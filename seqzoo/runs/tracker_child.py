@@ -26,6 +26,7 @@ from seqzoo.plugin.build import build
 from seqzoo.plugin.contexts import TrackerContext
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.tracker import RunEnd, Tracker
+from seqzoo.plugin.trust import PluginFile
 from seqzoo.recipes.choice_fields import Choice
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.terminal.signals import STOPPING
@@ -94,8 +95,11 @@ def _end_after(run: int) -> None:
 
 def _opened(opening: Mapping[str, Any], registry: Registry) -> Tracker:
     """The tracker that the first command describes."""
-    for file in opening["plugins"]:
-        registry.add_file(Path(file))
+    for path in map(Path, opening["plugins"]):
+        file = PluginFile.read(path)
+        if opening["trusted"].get(str(file.path)) != file.sha256:
+            raise UsageError(f"{path} has changed since the run started.")
+        registry.add_file(path, file)
     name = opening["name"]
     if name not in registry.names("tracker"):
         raise UsageError(

@@ -129,6 +129,7 @@ class Trackers:
                 "who": f"tracker '{choice.name}' of plugin {owner}",
                 **_identity(choice),
                 "plugins": [str((recipe.base / file).absolute()) for file in recipe.plugins],
+                "trusted": recipe.registry.trust.accepted,
                 "base": str(recipe.base.absolute()),
                 "run_directory": str(directory.path.absolute()),
                 "run_id": _id_of(directory),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipes.load import Recipe, parse_recipe
@@ -111,6 +112,9 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
         return "is not a run of this sweep" if _would_lose(directory) else ""
     try:
         text = directory.recipe.read_text(encoding="utf-8")
+        if (names := _plugin_files(text)) != _plugin_files(recipe.to_yaml()):
+            # Not loaded: nobody has allowed to run them.
+            return f"contains a run with other plugin files ({describe(names)})"
         stored = parse_recipe(text, recipe.registry, source=str(directory.recipe), base=recipe.base)
     except (OSError, SeqzooError):
         return "contains a run whose recipe cannot be read"
@@ -119,6 +123,11 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
         recipe = recipe.model_copy(update={"sample": sample})
     one, other = _without_sweep_settings(stored), _without_sweep_settings(recipe)
     return "" if one == other else f"contains a run of another recipe ({_difference(one, other)})"
+
+
+def _plugin_files(text: str) -> Any:
+    data, _ = load_yaml(text, "")
+    return data.get("plugins", []) if isinstance(data, dict) else None
 
 
 def _would_lose(directory: RunDirectory) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from seqzoo.errors import Problem, RecipeError, UsageError
 from seqzoo.plugin.registry import Registry
+from seqzoo.plugin.trust import Unknown, UntrustedError, refuse
 from seqzoo.recipes.load import Recipe, load_recipe
 from seqzoo.recipes.shipped import find_recipe
 from seqzoo.recipes.yaml_reader import Mark
@@ -21,8 +22,8 @@ from seqzoo.sweep.grid import SEED, Grid
 
 __all__ = ["RESERVED", "GivenSetting", "Member", "as_typed", "checked_recipes", "members_of"]
 
-RESERVED = frozenset({"lock", "logs", "sweep.yaml"})
-"""Names of other files and folders in a sweep's folder."""
+RESERVED = frozenset({"lock", "logs", "recipe.yaml", "result.json", "sweep.yaml"})
+"""Names of other files and folders in a sweep's folder, and of files that a run is known by."""
 
 _MAX_NAME = 80
 
@@ -124,21 +125,44 @@ def checked_recipes(members: Sequence[Member], registry: Registry) -> dict[str, 
 
     A mistake in a setting is reported at the place of the setting in the grid file.
     """
+    # The settings of the members are those of a file: nobody typed them.
+    trust = replace(registry.trust, is_named=False)
+    recipes, found, untrusted = _loaded(members, registry.trusting(replace(trust, decide=refuse)))
+    if untrusted is not None:
+        if not trust.permits(untrusted.unknown):
+            raise untrusted
+        recipes, found, _ = _loaded(members, registry.trusting(trust))
+    if found:
+        raise RecipeError(_once(found, members))
+    return recipes
+
+
+def _loaded(
+    members: Sequence[Member], registry: Registry
+) -> tuple[dict[str, Recipe], dict[Problem, Member], UntrustedError | None]:
+    """The recipes, what is wrong with them, and an error for all plugin files that may not run."""
     recipes: dict[str, Recipe] = {}
     found: dict[Problem, Member] = {}
+    untrusted: list[Problem] = []
+    unknown: dict[Path, Unknown] = {}
     for member in members:
         try:
             recipes[member.name] = load_recipe(
                 member.recipe, registry, overrides=member.overrides, here=member.here
             )
+        except UntrustedError as error:
+            untrusted += _placed(error.problems, member)
+            unknown |= {each.file.path: each for each in error.unknown}
         except RecipeError as error:
             for problem in _placed(error.problems, member):
                 found.setdefault(problem, member)
         except UsageError as error:
             found.setdefault(member.recipe_mark.problem(str(error)), member)
-    if found:
-        raise RecipeError(_once(found, members))
-    return recipes
+    if not untrusted:
+        return recipes, found, None
+    files = list(unknown.values())
+    problem = replace(untrusted[0], message=registry.trust.explain(files))
+    return recipes, found, UntrustedError(problem, files)
 
 
 def _placed(problems: Iterable[Problem], member: Member) -> Iterator[Problem]:
@@ -194,7 +218,7 @@ def _names(wanted: Sequence[str], exact: Sequence[str]) -> Iterator[str]:
     # Some file systems ignore case.
     folded = [name.lower() for name in plain]
     for name, meaning in zip(plain, exact, strict=True):
-        unclear = not name or name in RESERVED or folded.count(name.lower()) > 1
+        unclear = not name or name.lower() in RESERVED or folded.count(name.lower()) > 1
         if unclear or len(name) > _MAX_NAME:
             digest = hashlib.sha256(meaning.encode()).hexdigest()[:8]
             name = f"{name[: _MAX_NAME - 9]}-{digest}".lstrip("-")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-import sys
 import time
 from enum import StrEnum
 from typing import Any
 
 from seqzoo.errors import UsageError
+from seqzoo.interpreter import python
 from seqzoo.recipes.load import Recipe
 from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
@@ -72,7 +73,7 @@ class MemberRun:
         threads: for a new run whose recipe does not set them; a resumed run keeps its number. None:
         the run finds the number itself.
         """
-        command = [sys.executable, "-m", "seqzoo.cli.member", *self._arguments(threads)]
+        command = [*python(), "-m", "seqzoo.cli.member", *self._arguments(threads)]
         environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
         self.log.parent.mkdir(exist_ok=True)
         with open_to_change(self.log) as log:
@@ -165,8 +166,11 @@ class MemberRun:
         return (errors or lines or ["it printed nothing"])[-1].removeprefix("error: ")
 
     def _arguments(self, threads: int | None) -> list[str]:
+        # What the sweep was allowed to run, also where no record of it can be written.
+        accepted = self._recipe.registry.trust.accepted
+        trusted = ["--trusted-files", json.dumps(accepted)] if accepted else []
         if self.is_resumed:
-            return ["resume", "--", str(self._directory.path)]
+            return ["resume", *trusted, "--", str(self._directory.path)]
         overrides = list(self._member.overrides)
         if threads is not None and self._recipe.runtime.threads is None:
             overrides.append(f"runtime.threads={threads}")
@@ -174,6 +178,6 @@ class MemberRun:
         recipe = str(self._member.recipe)
         here = str(self._member.here)
         return [
-            "run", "--name", self.name, "--runs", folder, "--paths-from", here,
+            "run", *trusted, "--name", self.name, "--runs", folder, "--paths-from", here,
             "--", recipe, *overrides,
         ]  # fmt: skip

@@ -12,10 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from seqzoo.interpreter import python
 from seqzoo.plugin.declarations import declarations, hook_manager
 from seqzoo.plugin.discovery import import_file, import_plugin
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
 from seqzoo.plugin.specs import Spec
+from seqzoo.plugin.trust import PluginFile
 
 __all__ = ["Home", "in_another_process"]
 
@@ -32,7 +34,7 @@ class Home:
     def load(self) -> Any:
         """The plugin. Raises what its import raises."""
         if self.is_file:
-            return import_file(Path(self.value))
+            return import_file(PluginFile.read(Path(self.value)))
         return import_plugin(metadata.EntryPoint("plugin", self.value, ENTRY_POINT_GROUP))
 
     def declared(self) -> list[Spec]:
@@ -63,7 +65,7 @@ def in_another_process(
         "json.dump(returned, sys.stdout)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, function.__module__, function.__qualname__],
+        [*python(), "-c", program, function.__module__, function.__qualname__],
         input=json.dumps(dict(argument)),
         env={
             **os.environ,

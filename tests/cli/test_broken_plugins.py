@@ -216,7 +216,7 @@ def test_what_plugins_print_while_they_work_is_no_part_of_the_results(tmp_path: 
     recipe = recipe.replace("[{temperature: 0.8}]", "[printing]")
     recipe += "plugins: [chatty.py]\ntrackers: [{name: printing}]\n"
     (tmp_path / "small.yaml").write_text(recipe)
-    run = seqzoo("run", "small.yaml", "--json", folder=tmp_path)
+    run = seqzoo("run", "small.yaml", "--trust", "--json", folder=tmp_path)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["architecture"] == "chatty"
     for printed in ("from a plugin", "from a program", "raw", "logged"):

@@ -70,7 +70,7 @@ def test_a_value_without_an_option_is_refused(folder: Path) -> None:
     [("cvs", "Did you mean 'csv'?"), ("cvs=1", "Did you mean 'csv'?"), ("csv={pth: 1}", "'path'?")],
 )
 def test_a_mistake_in_the_option_is_a_sentence(folder: Path, given: str, said: str) -> None:
-    done = seqzoo("run", "small.yaml", "--tracker", given, folder=folder)
+    done = seqzoo("run", "--trust", "small.yaml", "--tracker", given, folder=folder)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -79,7 +79,15 @@ def test_a_mistake_in_the_option_is_a_sentence(folder: Path, given: str, said: s
 def test_stdout_is_json_whatever_a_tracker_prints(folder: Path) -> None:
     talking = "received={where: log, how: talk}"
     done = seqzoo(
-        "run", "small.yaml", "--json", "--tracker", talking, "--tracker", "csv", folder=folder
+        "run",
+        "--trust",
+        "small.yaml",
+        "--json",
+        "--tracker",
+        talking,
+        "--tracker",
+        "csv",
+        folder=folder,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["steps"] == 60
@@ -88,7 +96,7 @@ def test_stdout_is_json_whatever_a_tracker_prints(folder: Path) -> None:
 
 def test_a_tracker_that_fails_changes_no_exit_code(folder: Path) -> None:
     failing = "received={where: log, how: leave}"
-    done = seqzoo("run", "small.yaml", "--tracker", failing, folder=folder)
+    done = seqzoo("run", "--trust", "small.yaml", "--tracker", failing, folder=folder)
     assert done.returncode == 0, done.stderr
     message = " ".join(done.stderr.split())
     assert message.count("it called sys.exit('enough') (received_plugin.py, line") == 1
@@ -119,7 +127,7 @@ def test_a_run_that_is_killed_twice_has_every_step_once_in_each_tracker(folder: 
     length = ["train.budget.steps=400", "train.checkpoint.every_steps=20"]
     slow = ["--tracker", "received={where: log, how: slow}"]  # continues when the run is gone
     given = ["--tracker", "csv", "--tracker", "tensorboard", *slow]
-    kill_at(folder, "step-120", ["run", "small.yaml", *length, *given])
+    kill_at(folder, "step-120", ["run", "--trust", "small.yaml", *length, *given])
     kill_at(folder, "step-260", ["resume", "runs/small"])
     done = seqzoo("resume", "runs/small", folder=folder)
     assert done.returncode == 0, done.stderr

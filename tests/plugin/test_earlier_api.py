@@ -201,7 +201,7 @@ def test_a_plugin_of_the_earlier_api_trains_and_its_renamed_methods_are_called(
         r"build\(options, vocab_size\) of architecture 'average'\), which works for now"
     )
     with pytest.warns(seqzoo.SeqzooWarning, match=said):
-        run = seqzoo.run(tmp_path / "recipe.yaml", root=tmp_path / "runs")
+        run = seqzoo.run(tmp_path / "recipe.yaml", root=tmp_path / "runs", trust=True)
     assert run.result is not None
     assert run.model.state_dict()["seen"] == 18_000
 

@@ -121,6 +121,20 @@ def test_a_table_of_another_run_is_not_replaced(registry: Registry, tmp_path: Pa
     assert as_lines(table(path)) == LINES
 
 
+@pytest.mark.parametrize("content", [b"a diary\n", b"step by step\n", b"\0", b"ste", b"steps,1\n"])
+def test_a_file_that_is_no_table_is_kept_whatever_a_run_of_somebody_else_says(
+    content: bytes, registry: Registry, tmp_path: Path
+) -> None:
+    path, run = tmp_path / "diary.csv", tmp_path / "run"
+    path.write_bytes(content)
+    run.mkdir()
+    (run / "metrics-diary.csv").symlink_to(path)
+    for resumed_from in (None, 0, 30):
+        with pytest.raises(UsageError, match=r"diary\.csv exists, and this run did not write it"):
+            opened(registry, "csv", run, path=path, resumed_from=resumed_from)
+    assert path.read_bytes() == content
+
+
 def test_a_damaged_table_is_left_as_it_is(registry: Registry, tmp_path: Path) -> None:
     send(opened(registry, "csv", tmp_path), LINES)
     path = tmp_path / "metrics.csv"

@@ -74,15 +74,25 @@ def _lines(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def _is_table(path: Path) -> bool:
+    """Whether a table can be written again at this path: it has one, or nothing."""
+    try:
+        with path.open("rb") as file:
+            return file.readline(5) in (b"", b"step,", b"step\r")
+    except FileNotFoundError:
+        return True
+
+
 def _claimed(path: Path | None, run_directory: Path) -> Path:
     """The file to write. For one outside of the run's folder, the folder gets a link to it.
 
-    The link says that the file is this run's: other files are not overwritten.
+    The link says that the file is this run's: other files are not overwritten. Somebody who sends a
+    run can make a link too, so a file that is no table is never overwritten.
     """
     if path is None:
         return run_directory / "metrics.csv"
     path, link = path.absolute(), run_directory / f"metrics-{path.stem}.csv"
-    if link.is_symlink() and link.readlink() == path:
+    if link.is_symlink() and link.readlink() == path and _is_table(path):
         return path
     if path.is_dir() or (path.exists() and path.stat().st_size):
         raise UsageError(

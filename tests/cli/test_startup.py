@@ -1,0 +1,67 @@
+"""The first moments of a process: Ctrl-C in an import is no traceback."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import environment
+
+_SLOW = "import pathlib, time; pathlib.Path('importing').touch(); time.sleep(60)\n"
+_MODULES = "import json, sys; {imports}; print(json.dumps(sorted(sys.modules)))"
+
+
+@pytest.mark.parametrize(
+    "module", ["locale", "rich/__init__", "typer/__init__", "pydantic/__init__"]
+)
+@pytest.mark.parametrize(
+    "start", [["-m", "seqzoo"], ["-c", "from seqzoo.__main__ import main; main()"]]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_in_the_first_imports_is_no_traceback(
+    module: str, start: list[str], number: signal.Signals, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow" / f"{module}.py"
+    slow.parent.mkdir(parents=True)
+    slow.write_text(_SLOW)
+    paths = ":".join([str(tmp_path / "slow"), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [sys.executable, *start, "list"],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=paths),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "importing").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, messages = process.communicate(timeout=30)
+    assert out == ""
+    assert messages in ("", "Stopped.\n")
+    # Before there is a handler, SIGTERM and SIGHUP end the process; shells say 128 + N for both.
+    assert process.returncode in (128 + number, -number)
+    assert process.returncode == 130 or number != signal.SIGINT
+
+
+def modules(imports: str, folder: Path) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _MODULES.format(imports=imports)],
+        cwd=folder, env=environment(), capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    return set(json.loads(done.stdout))
+
+
+def test_little_is_imported_before_there_is_a_handler(tmp_path: Path) -> None:
+    without = modules("pass", tmp_path)
+    found = modules("from seqzoo.__main__ import main", tmp_path) - without
+    assert {name for name in found if not name.startswith("seqzoo")} <= {"__future__", "math"}
