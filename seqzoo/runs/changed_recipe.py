@@ -28,6 +28,7 @@ __all__ = ["MAY_CHANGE", "changed_recipe", "require_as_trained", "trained_recipe
 MAY_CHANGE = (
     *DECIDING,
     "description",
+    "plugins",  # a file may be moved; it runs only if the user trusts it
     "corpus.options",  # the bytes are compared with those of the start
     "train.checkpoint",
     "train.log_every_steps",
