@@ -90,11 +90,20 @@ def is_full(error: OSError) -> bool:
 
 
 def make_directory(path: Path, *, exist_ok: bool = True) -> None:
-    """Make a folder and those above it, each on disk in the folder above. Raises OSError."""
+    """Make a folder and those above it, each on disk in the folder above.
+
+    Raises OSError; a folder that was made and cannot be synced is removed again.
+    """
     missing = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
     path.mkdir(parents=True, exist_ok=exist_ok)
-    for folder in reversed(missing):
-        sync_directory(folder.parent)
+    try:
+        for folder in reversed(missing):
+            sync_directory(folder.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 def remove_unfinished(folder: Path) -> None:

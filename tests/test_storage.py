@@ -211,3 +211,15 @@ def test_every_new_folder_is_on_disk_in_the_one_above(
     assert synced == [tmp_path, tmp_path / "a"]
     make_directory(tmp_path / "a" / "b")
     assert len(synced) == 2
+
+
+def test_a_folder_that_cannot_be_synced_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("seqzoo.storage.sync_directory", full)
+    with pytest.raises(OSError, match="No space"):
+        make_directory(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []

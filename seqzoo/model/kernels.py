@@ -15,7 +15,17 @@ __all__ = ["CPU_KERNELS", "kernels_in_use"]
 CPU_KERNELS = "set of CPU kernels"
 
 _ON_CPU = ("ATEN_", "BLIS_", "DNNL_", "MKLDNN_", "MKL_", "NPY_", "ONEDNN_", "OPENBLAS_")
-_ON_GPU = ("CUBLAS", "CUDNN_", "HIPBLAS", "NVIDIA_TF32_", "ROCBLAS_", "TORCH_")
+_ON_GPU = (
+    "CUBLAS",
+    "CUDNN_",
+    "DISABLE_ADDMM_",
+    "HIPBLAS",
+    "NVIDIA_TF32_",
+    "ROCBLAS_",
+    "TORCH_ALLOW_TF32_",
+    "TORCH_BLAS_",
+    "TORCH_CUDNN_",
+)
 """How the variables begin that the libraries read; which they know changes with each version."""
 
 _WITHOUT_EFFECT = ("CACHE", "DUMP", "HOME", "LOG", "NUM_THREADS", "PROFILE", "VERBOSE")

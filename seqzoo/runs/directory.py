@@ -192,7 +192,9 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
                 require_free(path)
             number += 1
         except OSError as error:
-            remedy = "make room" if is_full(error) else "choose another folder for runs"
+            remedy = "choose another folder for runs"
+            if is_full(error):
+                remedy = "nothing is saved; make room and run the command again"
             raise EnvironmentFault(
                 f"{path} cannot be created: {error.strerror}; {remedy}."
             ) from error

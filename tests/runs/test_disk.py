@@ -15,7 +15,7 @@ import yaml
 from commands import SMALL, result_of
 
 import seqzoo
-from seqzoo.errors import DiskFault, SeqzooError
+from seqzoo.errors import DiskFault, EnvironmentFault, SeqzooError
 from seqzoo.results.result import UnsavedResult
 from seqzoo.training.checkpoint_files import checkpoint_steps
 from seqzoo.training.disk import require_space
@@ -77,7 +77,7 @@ def test_a_run_whose_disk_is_full_continues_as_its_message_says(
     continued = removed = 0
     for writes in range(count):
         run = tmp_path / f"{writes} of {count}" / "small"
-        with failing_after(writes), pytest.raises(DiskFault) as caught:
+        with failing_after(writes), pytest.raises(EnvironmentFault) as caught:
             seqzoo.run(RECIPE, SHORT, text=text, root=run.parent)
         message = str(caught.value)
         assert message.count(str(run)) >= 1
