@@ -34,8 +34,8 @@ def test_a_run_that_is_resumed_before_its_first_update_does_not_replace_its_only
         "train.checkpoint.every_steps": 2,
         "baselines.include": [],
     }
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoints, "save", killed_after_the_first)
+    monkeypatch.setattr(checkpoints, "save", killed_after_the_first)
+    with pytest.raises(Killed):
         seqzoo.run(yaml.safe_load(SMALL), budget, root=tmp_path)
     assert saved == [0]
 
