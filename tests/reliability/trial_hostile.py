@@ -73,9 +73,8 @@ def _run(folder: Path, *words: str) -> Ended:
 
 
 def _judge(found: Outcome, folder: Path, command: str, ended: Ended, usual: Ended) -> None:
-    found.require(not ended.is_hung, f"it {ended}")
-    found.require(not ended.has_traceback, f"it {ended}")
-    found.require(ended.code in (0, 2, 3, 4, 6), f"it {ended}")
+    is_answered = ended.code in (0, 2, 3, 4, 6) and not (ended.is_hung or ended.has_traceback)
+    found.require(is_answered, f"it {ended}")
     found.require(not (folder / CANARY).exists(), "the canary exists: code was run")
     (folder / CANARY).unlink(missing_ok=True)
     found.require((folder / VICTIM).read_text() == "dear diary", "a file outside was changed")
