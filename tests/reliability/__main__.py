@@ -100,7 +100,7 @@ def _tried(entry: Entry, count: int, seed: int) -> Outcome:
     def run() -> int:
         # What ends this command ends the trial, which must then end its own children.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        os.environ["SEQZOO_CACHE"] = str(folder / "cache")
+        os.environ.update(SEQZOO_CACHE=str(folder / "cache"), XDG_STATE_HOME=str(folder / "state"))
         place = folder / "trial"
         place.mkdir()
         outcome = entry.run(count, seed, place)
@@ -134,6 +134,9 @@ def _list(lines: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    # Also where a shell has started it in the background, with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         code = main()
     except KeyboardInterrupt:

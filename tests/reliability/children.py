@@ -148,7 +148,8 @@ def _in_child(
         os.setpgid(0, 0)
         _end_with(parent)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
+            is_interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
         _open_streams(output)
         if memory is not None:
             _limit_memory(memory)

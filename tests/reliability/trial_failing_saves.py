@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import torch
 from file_operations import failing
+from made_states import RUN_STATE, TRAINING_STATE
 from outcome import Outcome
 
 from seqzoo.errors import DiskFault
@@ -82,7 +82,7 @@ def checkpoint_of(step: int) -> Checkpoint:
         generator = torch.Generator().manual_seed(10 * step + part)
         return {f"{part}.{name}": torch.randn(7, 5, generator=generator) for name in "ab"}
 
-    state: dict[str, Any] = {"step": step, "best": None, "spent": {"steps": step}}
+    state = {**RUN_STATE, **TRAINING_STATE, "tokens_seen": 7 * step}
     return Checkpoint(step, tensors(1), tensors(2), tensors(3), tensors(4), state)
 
 

@@ -45,15 +45,16 @@ def trial(count: int, seed: int, folder: Path) -> Outcome:
     early = 0
     for number in range(count):
         chosen = references[number % len(references)]
-        is_aimed = number // len(references) % 2 == 0
+        is_aimed = (number + number // len(references)) % 2 == 0
         place = draw.random()
         how = f"{'in a save' if is_aimed else 'at random'}, place {place:.4f}"
         with found.case(f"{chosen.recipe} killed {how}"):
             at = int(place * chosen.operations) if is_aimed else place * chosen.seconds
             run = folder / "runs" / f"killed-{number}"
             early += kill_and_resume(found, chosen, run, at)
-    with found.case(f"one run of {references[0].recipe} killed {KILLS_OF_ONE_RUN} times"):
-        _kill_often(found, references[0], folder / "runs" / "often", draw)
+    often = min(count, KILLS_OF_ONE_RUN)
+    with found.case(f"one run of {references[0].recipe} killed {often} times"):
+        _kill_often(found, references[0], folder / "runs" / "often", often, draw)
     found.notes.append(f"{early} of the kills came before the first checkpoint")
     return found
 
@@ -120,12 +121,14 @@ def kill_and_resume(found: Outcome, chosen: Reference, run: Path, at: float) -> 
     return began_again
 
 
-def _kill_often(found: Outcome, chosen: Reference, run: Path, draw: random.Random) -> None:
+def _kill_often(
+    found: Outcome, chosen: Reference, run: Path, times: int, draw: random.Random
+) -> None:
     folder = run.parents[1]
     arguments = ["run", chosen.recipe, "--name", run.name]
-    # A run is killed in a save of each tenth of it, so that it is not finished before the last.
-    share = chosen.operations / (KILLS_OF_ONE_RUN + 2)
-    for number in range(KILLS_OF_ONE_RUN):
+    # In a save of each such part of the run, so that it is not finished before the last.
+    share = chosen.operations / (times + 2)
+    for number in range(times):
         go = command(*arguments, folder=folder)
         at = int(share * (1.5 if number == 0 else draw.uniform(0.7, 1.3)))
         start(_killed_at(at, go), folder / f"often-{number}.txt").wait()

@@ -26,11 +26,12 @@ STEPS = 4
 def trial(count: int, seed: int, folder: Path) -> Outcome:
     """Cut `count` times, evenly over four saves, on each of two disks; seed: unused."""
     found, recorded = Outcome(), folder / "recorded"
+    recorded.mkdir()
     operations: list[Operation] = []
     marks = []
     with watching(operations.append):
         for step in range(1, STEPS + 1):
-            save(recorded, step)
+            save(recorded / "checkpoints", step)
             marks.append(len(operations))
     inside = [operation for operation in operations if _is_in(operation, recorded)]
     found.require(len(inside) == len(operations), "a save changes files outside its folder")
@@ -43,7 +44,7 @@ def trial(count: int, seed: int, folder: Path) -> Outcome:
                 shutil.rmtree(left, ignore_errors=True)
                 _played(operations[:cut], recorded, names_late=disk == "names are late").write(left)
                 said: list[str] = []
-                loaded = checkpoints.load_newest(left, warn=said.append)
+                loaded = checkpoints.load_newest(left / "checkpoints", warn=said.append)
                 found.require(not said, f"a checkpoint is damaged: {said}")
                 found.require(loaded.step >= saved, f"step {loaded.step} is left of {saved}")
     return found

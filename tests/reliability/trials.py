@@ -29,7 +29,7 @@ class Entry:
 TRIALS = {
     entry.name: entry
     for entry in (
-        Entry("kills", "a run that is killed at any moment resumes to the same bits", 200, 10),
+        Entry("kills", "a run that is killed at any moment resumes to the same bits", 200, 5),
         Entry("failing_saves", "a save that fails leaves the old checkpoint", 200, 60),
         Entry("power_loss", "what a loss of power leaves of a save loads", 200, 80),
         Entry("damage", "no damaged or foreign checkpoint is loaded silently", 2000, 60),
