@@ -120,8 +120,10 @@ def train_run(
                     f"continues, and the newest checkpoint is that of step {steps[-1]}."
                 )
 
-        if training.step == 0:
-            save()  # from now on, a killed run can be resumed
+        # From the first checkpoint on, a killed run can be resumed. It is not written again by a
+        # resumed run: killed in that moment, the run would have none.
+        if not checkpoints.checkpoint_steps(directory.checkpoints):
+            save()
         ladder = Ladder(())
         if not display.is_silent:
             ladder = fast_ladder(experiment)

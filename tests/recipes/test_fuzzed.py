@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import re
 import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutated_recipes import mutated, words_of
 from small_recipe import (
     GOOD,
     TIME_LIMIT_S,
@@ -27,32 +26,13 @@ def parse_anything(text: str | bytes, *overrides: str) -> None:
     assert time.process_time() - begin < TIME_LIMIT_S
 
 
-LINES = GOOD.splitlines(keepends=True)
-WORDS = sorted(set(re.findall(r"[\w.]+|[^\w\s]", GOOD)))
-
-
-def mutated(seed: int) -> str:
-    """The good recipe with a few of its words and lines removed, swapped or replaced."""
-    draw = random.Random(seed)
-    text = GOOD
-    for _ in range(draw.randint(1, 6)):
-        place = draw.randrange(len(text) + 1)
-        change = draw.randrange(4)
-        if change == 0:
-            text = text[:place] + text[place + draw.randint(1, 12) :]
-        elif change == 1:
-            text = text[:place] + draw.choice([*WORDS, *"[]{}:,&*!\n\t\"'"]) + text[place:]
-        elif change == 2:
-            text = text.replace(draw.choice(WORDS), draw.choice([*WORDS, "null", "[]", "{}", "-1"]))
-        else:
-            text = text[:place] + draw.choice(LINES) + text[place:]
-    return text
+WORDS = words_of(GOOD)
 
 
 @settings(max_examples=300)
 @given(st.integers(0, 2**32))
 def test_a_mutated_recipe_is_good_or_has_positioned_problems(seed: int) -> None:
-    parse_anything(mutated(seed))
+    parse_anything(mutated(GOOD, seed))
 
 
 @settings(max_examples=100)
