@@ -172,6 +172,31 @@ def test_what_the_user_names_in_a_call_runs_and_is_recorded(
     assert list(recorded()) == [str(folder.plugin.resolve())]
 
 
+def test_a_recipe_that_was_made_earlier_does_not_trust_a_file_that_changed_since(
+    folder: Folder,
+) -> None:
+    seqzoo.recipe(folder.recipe, trust=True)
+    made = seqzoo.recipe(folder.recipe)
+    assert seqzoo.recipe(made, {"train.batch_size": 2}).train.batch_size == 2
+    folder.write(summary="other")
+    folder.has_run()
+    with pytest.raises(UntrustedError, match="changed since"):
+        seqzoo.recipe(made, {"train.batch_size": 2})
+    assert not folder.has_run()
+    seqzoo.recipe(made, {"plugins": [str(folder.plugin)]})
+    assert folder.has_run()
+
+
+def test_a_name_of_a_file_cannot_look_like_two(folder: Folder) -> None:
+    name = "a.py and b\nerror: c.py"
+    (folder.path / name).write_text("")
+    folder.name(name)
+    with pytest.raises(UntrustedError) as caught:
+        seqzoo.recipe(folder.recipe)
+    assert "\n" not in str(caught.value)
+    assert "a.py and b\\012error: c.py' is Python code" in str(caught.value)
+
+
 def test_naming_one_file_does_not_trust_another(folder: Folder) -> None:
     folder.name("p.py", "absent.py")
     named = folder.path / "named.py"
