@@ -250,6 +250,26 @@ def test_tracebacks_and_inspect_show_the_source_of_a_plugin_file(tmp_path: Path)
     assert "raise RuntimeError('here')" in last
 
 
+@pytest.mark.parametrize("content", [b"\0", b"\xff", b"def", b"# coding: none\n", b"x = '\xff'\n"])
+def test_what_is_no_source_is_reported_with_its_file(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "binary.py"
+    path.write_bytes(content)
+    with pytest.raises(PluginError, match=r"syntax error in /.*/binary\.py, line 1: "):
+        Registry().add_file(path)
+
+
+def test_what_is_no_file_is_refused_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    (tmp_path / "device.py").symlink_to("/dev/zero")
+    with (tmp_path / "large.py").open("wb") as file:
+        file.truncate(1 << 31)
+    for name in ("pipe", "folder", "loop", "device", "large", "absent", "x" * 300):
+        with pytest.raises(PluginError, match="no such Python file"):
+            Registry().add_file(tmp_path / f"{name}.py")
+
+
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"[]", b'{"files": []}', b'{"files": {"a": 1}}', b"[" * 200_000, b"\xff"]
 )
