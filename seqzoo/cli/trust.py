@@ -35,10 +35,18 @@ def with_trust(registry: Registry, is_given: bool, files: str | None = None) -> 
 
     is_given: whether --trust is given. files: what the sweep of this process trusts, as JSON.
     """
-    return registry.trusting(_trust(is_given, {} if files is None else json.loads(files)))
+    return registry.trusting(_trust(is_given) if files is None else _trust_of_sweep(files))
 
 
-def _trust(is_given: bool, accepted: dict[str, str]) -> Trust:
+def _trust_of_sweep(files: str) -> Trust:
+    from seqzoo.plugin.trust import Trust, refuse
+
+    # The settings that a member is started with are those of a file: nobody typed them.
+    remedy = "run the sweep again with --trust."
+    return Trust(refuse, remedy, is_named=False, accepted=dict(json.loads(files)))
+
+
+def _trust(is_given: bool) -> Trust:
     from seqzoo.plugin.trust import Trust
     from seqzoo.terminal.format import quoted
 
@@ -47,14 +55,15 @@ def _trust(is_given: bool, accepted: dict[str, str]) -> Trust:
     again = " ".join(map(quoted, ["seqzoo", *words[:end], "--trust", *words[end:]]))
     remedy = "run the command again with --trust"
     remedy += f": {again}" if len(again) <= _LONGEST_COMMAND else "."
-    return Trust(_allow_and_say if is_given else _ask, remedy, accepted=accepted)
+    return Trust(_allow_and_say if is_given else _ask, remedy)
 
 
 def _allow_and_say(unknown: Sequence[Unknown]) -> bool:
     from seqzoo.terminal.console import note
+    from seqzoo.terminal.format import quoted
 
     for each in unknown:
-        note(f"running the plugin file {each.file.path}, which is trusted from now on")
+        note(f"running the plugin file {quoted(each.file.path)}, which is trusted from now on")
     return True
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from seqzoo.errors import PluginError
@@ -194,8 +194,16 @@ class _FileLoader(importlib.abc.ExecutionLoader):
         """The file, for tracebacks and for `inspect`."""
         return str(self._file.path)
 
+    def get_code(self, fullname: str) -> CodeType:
+        """Its code. Raises SyntaxError, which always names the file."""
+        try:
+            return self.source_to_code(self._file.content, self.get_filename(fullname))
+        except SyntaxError as error:
+            error.filename, error.lineno = error.filename or str(self._file.path), error.lineno or 1
+            raise
+
     def get_source(self, fullname: str) -> str:
-        """Its text. Raises SyntaxError or UnicodeDecodeError if it is not a text."""
+        """Its text, for tracebacks."""
         return importlib.util.decode_source(self._file.content)
 
     def is_package(self, fullname: str) -> bool:

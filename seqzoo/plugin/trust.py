@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 from seqzoo.errors import PluginError, Problem, RecipeError
 from seqzoo.regular_files import read_bytes, read_json
 from seqzoo.storage import write_whole
+from seqzoo.terminal.format import quoted
 
 __all__ = [
     "Decide",
@@ -78,7 +79,9 @@ class Unknown(NamedTuple):
     has_changed: bool
 
     def __str__(self) -> str:
-        return f"{self.file.path}{' (changed since you trusted it)' if self.has_changed else ''}"
+        # Quoted, so that no name can look like two.
+        path = quoted(self.file.path)
+        return f"{path} (changed since you trusted it)" if self.has_changed else path
 
 
 class UntrustedError(RecipeError):

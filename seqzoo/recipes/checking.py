@@ -157,8 +157,7 @@ def _load_plugin_files(files: Any, registry: Registry, base: Path, marks: Marks)
 
 
 def _require_trusted(files: Mapping[DataPath, PluginFile], trust: Trust, marks: Marks) -> None:
-    # What has no line was typed, or is in a mapping of the caller: the user has named it.
-    named = [place for place in files if trust.is_named and not marks.value(place).line]
+    named = [place for place in files if trust.is_named and marks.is_named(place)]
     if named:
         trust.accept(files[place] for place in named)
     unknown = trust.unknown(files.values())

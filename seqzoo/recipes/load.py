@@ -135,6 +135,7 @@ def recipe(
             base=source.base,
             overrides=overrides,
             texts=text,
+            is_named=False,
         )
         is_own_text = changed.is_own_text or (
             source.is_own_text and source.sample.prompt == changed.sample.prompt
@@ -219,14 +220,15 @@ def recipe_from(
     base: Path,
     overrides: Overrides = (),
     texts: Texts | None = None,
+    is_named: bool = True,
 ) -> Recipe:
     """Check a recipe that is given as a mapping, which is not changed; see `parse_recipe`.
 
-    Problems name the dotted path of their place.
+    Problems name the dotted path of their place. is_named: whether the caller wrote the mapping.
     """
     checked = check_recipe(
         plain_data(data),
-        DottedMarks(),
+        DottedMarks(is_named=is_named),
         registry,
         base=base,
         overrides=overrides,

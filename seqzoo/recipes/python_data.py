@@ -20,6 +20,14 @@ __all__ = ["DottedMarks", "plain_data"]
 class DottedMarks(Marks):
     """Places of data that is not in a file: the dotted path, or the override that set the value."""
 
+    def __init__(self, *, is_named: bool = True) -> None:
+        """is_named: whether the caller wrote the data, and not a file before."""
+        super().__init__()
+        self._is_named = is_named
+
+    def is_named(self, path: DataPath) -> bool:
+        return self._is_named or any(path[:n] in self.values for n in range(len(path), 0, -1))
+
     def value(self, path: DataPath) -> Mark:
         known = next((p for n in range(len(path), 0, -1) if (p := path[:n]) in self.values), None)
         return Mark(dotted(path), 0, 0) if known is None else self.values[known]

@@ -70,6 +70,10 @@ class Marks:
         """The place of the last key of `path`."""
         return self.keys.get(path) or self.value(path)
 
+    def is_named(self, path: DataPath) -> bool:
+        """Whether the user gave the value in this command or call, and not in a file."""
+        return not self.value(path).line
+
     def replace(self, path: DataPath, mark: Mark) -> None:
         """Set the place of the value at `path`, and of everything inside it, to `mark`."""
         for marks in (self.keys, self.values):

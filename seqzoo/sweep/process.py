@@ -167,8 +167,7 @@ class MemberRun:
 
     def _arguments(self, threads: int | None) -> list[str]:
         # What the sweep was allowed to run, also where no record of it can be written.
-        accepted = self._recipe.registry.trust.accepted
-        trusted = ["--trusted-files", json.dumps(accepted)] if accepted else []
+        trusted = ["--trusted-files", json.dumps(self._recipe.registry.trust.accepted)]
         if self.is_resumed:
             return ["resume", *trusted, "--", str(self._directory.path)]
         overrides = list(self._member.overrides)

@@ -159,6 +159,17 @@ def test_a_sweep_passes_its_trust_on_where_it_cannot_be_recorded(folder: Path) -
     assert again.returncode == 2
 
 
+def test_a_member_does_not_run_a_file_that_changed_after_the_sweep_began(folder: Path) -> None:
+    """What the grid names is typed on the command line of a member, and was not by the user."""
+    trusted = json.dumps({str(folder / "evil.py"): "0" * 64})
+    command = ("run", "--trusted-files", trusted, "small.yaml", "plugins=[evil.py]")
+    done = seqzoo(*command, folder=folder)
+    assert done.returncode == 2
+    assert "changed since you trusted it" in done.stderr
+    assert done.stderr.rstrip().endswith("run the sweep again with --trust.")
+    assert not has_run(folder)
+
+
 def test_a_sweep_does_not_load_the_plugin_files_of_a_run_that_is_not_its_own(
     folder: Path,
 ) -> None:

@@ -172,6 +172,31 @@ def test_what_the_user_names_in_a_call_runs_and_is_recorded(
     assert list(recorded()) == [str(folder.plugin.resolve())]
 
 
+def test_a_recipe_that_was_made_earlier_does_not_trust_a_file_that_changed_since(
+    folder: Folder,
+) -> None:
+    seqzoo.recipe(folder.recipe, trust=True)
+    made = seqzoo.recipe(folder.recipe)
+    assert seqzoo.recipe(made, {"train.batch_size": 2}).train.batch_size == 2
+    folder.write(summary="other")
+    folder.has_run()
+    with pytest.raises(UntrustedError, match="changed since"):
+        seqzoo.recipe(made, {"train.batch_size": 2})
+    assert not folder.has_run()
+    seqzoo.recipe(made, {"plugins": [str(folder.plugin)]})
+    assert folder.has_run()
+
+
+def test_a_name_of_a_file_cannot_look_like_two(folder: Folder) -> None:
+    name = "a.py and b\nerror: c.py"
+    (folder.path / name).write_text("")
+    folder.name(name)
+    with pytest.raises(UntrustedError) as caught:
+        seqzoo.recipe(folder.recipe)
+    assert "\n" not in str(caught.value)
+    assert "a.py and b\\012error: c.py' is Python code" in str(caught.value)
+
+
 def test_naming_one_file_does_not_trust_another(folder: Folder) -> None:
     folder.name("p.py", "absent.py")
     named = folder.path / "named.py"
@@ -223,6 +248,26 @@ def test_tracebacks_and_inspect_show_the_source_of_a_plugin_file(tmp_path: Path)
     (*_, last) = traceback.format_tb(caught.value.__traceback__)
     assert f'{path}", line 5' in last
     assert "raise RuntimeError('here')" in last
+
+
+@pytest.mark.parametrize("content", [b"\0", b"\xff", b"def", b"# coding: none\n", b"x = '\xff'\n"])
+def test_what_is_no_source_is_reported_with_its_file(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "binary.py"
+    path.write_bytes(content)
+    with pytest.raises(PluginError, match=r"syntax error in /.*/binary\.py, line 1: "):
+        Registry().add_file(path)
+
+
+def test_what_is_no_file_is_refused_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    (tmp_path / "device.py").symlink_to("/dev/zero")
+    with (tmp_path / "large.py").open("wb") as file:
+        file.truncate(1 << 31)
+    for name in ("pipe", "folder", "loop", "device", "large", "absent", "x" * 300):
+        with pytest.raises(PluginError, match="no such Python file"):
+            Registry().add_file(tmp_path / f"{name}.py")
 
 
 @pytest.mark.parametrize(
