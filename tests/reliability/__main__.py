@@ -37,10 +37,13 @@ def main() -> int:
     """Run the trials; 1 if one has a failure."""
     options = _options()
     chosen = [TRIALS[name] for name in options.trial or TRIALS]
-    from tiny_runs import warm_up
-
     _clean_environment()
-    warm_up()
+    # A fork cannot use a GPU that this process has used, and without this torch asks it.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+    import tiny_runs
+
+    tiny_runs.DEVICE = options.device
+    tiny_runs.warm_up()
     found: dict[str, dict[str, Any]] = {}
     print(f"{'trial':<14}{'cases':>7}{'failures':>10}{'seconds':>9}  promise", flush=True)
     for entry in chosen:
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--share", type=_share, default=1.0, help="of the full figures; default 1")
     parser.add_argument("--cases", type=_count, help="of each trial, instead of a share")
     parser.add_argument("--seed", type=int, default=1, help="of all random draws; default 1")
+    parser.add_argument("--device", default="cpu", help="where runs are trained; default cpu")
     parser.add_argument("--json", metavar="FILE", help="write all failures and notes there too")
     return parser.parse_args()
 

@@ -39,6 +39,7 @@ __all__ = [
 
 TEXT_BYTES = 6000
 STEPS = 12
+DEVICE = "cpu"
 
 installed = functools.cache(load_registry)
 """The plugins of this environment; trials do not change them."""
@@ -96,7 +97,7 @@ def recipe(architecture: str, text: Path, **changes: Any) -> dict[str, Any]:
         "evaluate": {"lanes": 4, "warmup_tokens": 4},
         "baselines": {"include": []},
         "sample": {"length": 3, "every_steps": 0},
-        "runtime": {"threads": 1, "device": "cpu"},
+        "runtime": {"threads": 1, "device": DEVICE},
     }
 
 
