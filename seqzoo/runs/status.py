@@ -115,15 +115,18 @@ class Status:
         return f"{self.step}" if self.share is None else f"{self.step} ({min(self.share, 1):.0%})"
 
 
-def status_of(directory: RunDirectory) -> Status:
-    """The state of a run. A damaged one raises nothing: its state says so, with the reason."""
+def status_of(directory: RunDirectory, *, result: Result | None = None) -> Status:
+    """The state of a run. A damaged one raises nothing: its state says so, with the reason.
+
+    result: what result.json says, where it was read before.
+    """
     problems: list[Exception] = []
     budget = _unless_damaged(lambda: _stored_budget(directory), problems)
     newest = _unless_damaged(lambda: _newest(directory.checkpoints), problems)
     changes = _unless_damaged(lambda: read_changes(directory), problems) or ()
     _unless_damaged(lambda: read_origin(directory), problems)
     doubts: list[Exception] = []  # a damaged result is made again by `resume`
-    result = _unless_damaged(lambda: _stored_result(directory.result), doubts)
+    result = result or _unless_damaged(lambda: _stored_result(directory.result), doubts)
     step, spent = newest or (None, None)
     share = None if budget is None or spent is None else budget_share(budget, spent)
     state, reason = RunState.STOPPED, ""
