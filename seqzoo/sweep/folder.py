@@ -18,7 +18,8 @@ from pathlib import Path
 from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.recipes.validation import describe, dotted
-from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.recipes.yaml_reader import MAX_BYTES, load_yaml
+from seqzoo.regular_files import read_bytes
 from seqzoo.results.result import read_result, require_replaceable
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.terminal.console import note
@@ -110,7 +111,7 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
     if completion is Completion.NEW:
         return "is not a run of this sweep" if _would_lose(directory) else ""
     try:
-        text = directory.recipe.read_text(encoding="utf-8")
+        text = read_bytes(directory.recipe, limit=MAX_BYTES)
         stored = parse_recipe(text, recipe.registry, source=str(directory.recipe), base=recipe.base)
     except (OSError, SeqzooError):
         return "contains a run whose recipe cannot be read"

@@ -11,6 +11,7 @@ from typing import Any
 
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
+from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
 from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
@@ -74,7 +75,7 @@ class MemberRun:
         command = [sys.executable, "-m", "seqzoo.cli.member", *self._arguments(threads)]
         environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
         self.log.parent.mkdir(exist_ok=True)
-        with self.log.open("ab") as log:
+        with open_to_change(self.log) as log:
             self._log_began_at = log.tell()
             self._process = subprocess.Popen(
                 command,
@@ -156,7 +157,7 @@ class MemberRun:
 
     def reason(self) -> str:
         """The last error in the process's output, otherwise its last line."""
-        with self.log.open("rb") as file:
+        with open_to_read(self.log) as file:
             file.seek(self._log_began_at)
             output = file.read().decode("utf-8", errors="replace").split("\n")
         lines = [line.strip() for line in output if line.strip()]
