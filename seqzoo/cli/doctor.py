@@ -271,12 +271,13 @@ def _fixed(
     into: Path | None,
 ) -> str | None:
     from seqzoo.doctor.report.fixed_recipe import fixed_recipe
+    from seqzoo.recipes.shipped import recipe_text
 
     if path is None:
         return None
     return fixed_recipe(
         diagnosis,
-        path.read_bytes(),
+        recipe_text(path),
         registry,
         source=str(path),
         base=subject.recipe.base,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqzoo.cli.options import DEFAULT_RUNS, AsJson, Into, RunsFolder, split_named
+
+if TYPE_CHECKING:
+    from seqzoo.results.result import Result
 
 
 def leaderboard(
@@ -71,7 +74,8 @@ def leaderboard(
     from seqzoo.leaderboards.columns import chosen_columns
     from seqzoo.leaderboards.filters import has_pattern, row_filter
     from seqzoo.leaderboards.page import read_page
-    from seqzoo.runs.listing import statuses_in
+    from seqzoo.runs.directory import RunDirectory
+    from seqzoo.runs.status import status_of
     from seqzoo.terminal.console import note, warn
     from seqzoo.terminal.format import quoted
     from seqzoo.terminal.streams import write_data
@@ -100,14 +104,12 @@ def leaderboard(
         with_started=with_started,
         keep=row_filter(where or (), kind=sort),
     )
-    board = read(
-        each_run=each_run,
-        unfinished={
-            status.directory.path.relative_to(runs).as_posix(): status.progress
-            for status in statuses_in(runs)
-            if status.is_unfinished
-        },
-    )
+
+    def progress(run: Path, result: Result) -> str:
+        status = status_of(RunDirectory(run), result=result)
+        return status.progress if status.is_unfinished else ""
+
+    board = read(each_run=each_run, progress=progress)
     for warning in board.warnings:
         warn(warning)
     from seqzoo.leaderboards import views
@@ -136,12 +138,14 @@ def leaderboard(
     else:
         from rich.text import Text
 
+        from seqzoo.leaderboards.table import group_to_text
         from seqzoo.terminal.console import results
 
         console = results()
         for group in board.groups:
             console.print(Text(group.title), style="bold")
-            console.print(views.group_to_table(group, shown, kind=sort, width=console.width))
+            table = group_to_text(group, shown, kind=sort, width=console.width)
+            console.print(table, soft_wrap=True)
             console.print()
         for line in views.notes(board, shown):
             console.print(Text(line), style="dim")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,6 +162,13 @@ def _print_wrapped(text: str) -> None:
 
 def _sample(path: Path, step: int) -> str:
     """The first sample of the run with the weights of a step, or another one if there is none."""
+    from seqzoo.regular_files import read_bytes
+
     files = [path / "samples" / f"step-{step}-1.txt", *sorted((path / "samples").glob("*.txt"))]
-    found = [file for file in files if file.is_file()]
-    return found[0].read_bytes().decode("utf-8", errors="replace") if found else ""
+    for file in files:
+        with suppress(OSError):
+            return read_bytes(file, limit=_LONGEST_SAMPLE).decode("utf-8", errors="replace")
+    return ""
+
+
+_LONGEST_SAMPLE = 1 << 24

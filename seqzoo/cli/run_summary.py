@@ -13,7 +13,8 @@ from rich.text import Text
 from seqzoo.cli.report import print_scores
 from seqzoo.cli.runs_table import age, plain, runs_as_json
 from seqzoo.errors import SeqzooError
-from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.recipes.yaml_reader import MAX_BYTES, load_yaml
+from seqzoo.regular_files import read_bytes
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.status import Status
@@ -45,7 +46,7 @@ def run_as_json(status: Status) -> dict[str, Any]:
     directory = status.directory
     recipe, changes = None, None
     with suppress(OSError, SeqzooError):
-        recipe, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
+        recipe = _recipe(directory)
     with suppress(SeqzooError):
         changes = [each.model_dump(mode="json") for each in read_changes(directory)]
     return {
@@ -84,13 +85,18 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
 def _recipe_in_short(directory: RunDirectory) -> Iterator[tuple[str, str]]:
     """The plugins of the recipe with their options, where the file can be read."""
     try:
-        recipe, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
+        recipe = _recipe(directory)
         for part in ("architecture", "tokenizer", "corpus"):
             yield part, _choice(recipe[part])
         yield "seed", str(recipe["train"].get("seed", ""))
         yield "recipe", str(directory.recipe)
     except (OSError, SeqzooError, KeyError, TypeError, AttributeError):
         return
+
+
+def _recipe(directory: RunDirectory) -> Any:
+    content = read_bytes(directory.recipe, limit=MAX_BYTES)
+    return load_yaml(content, str(directory.recipe))[0]
 
 
 def _choice(choice: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo.errors import UsageError
-from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.recipes.yaml_reader import MAX_BYTES, load_yaml
+from seqzoo.regular_files import read_bytes
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.metrics import MetricsLine, read_metrics, read_timing
@@ -77,7 +78,8 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 def _recipe(directory: RunDirectory) -> dict[str, Any]:
     try:
-        data, _ = load_yaml(directory.recipe.read_bytes(), str(directory.recipe))
+        content = read_bytes(directory.recipe, limit=MAX_BYTES)
+        data, _ = load_yaml(content, str(directory.recipe))
     except OSError as error:
         raise UsageError(f"{directory.recipe} cannot be read: {error.strerror}.") from error
     if not isinstance(data, dict):

@@ -10,13 +10,15 @@ runs, without a rank: their blocks are not known.
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.leaderboards.compact import Compact
 from seqzoo.leaderboards.rows import (
     SCORE_KINDS,
     Row,
@@ -28,6 +30,7 @@ from seqzoo.leaderboards.rows import (
 from seqzoo.results.comparable import ScoreIdentity, score_identity, why_not_comparable
 from seqzoo.results.note import read_note
 from seqzoo.results.result import ProtocolRecord, Result, read_result
+from seqzoo.terminal.characters import one_line
 from seqzoo.terminal.format import quoted
 
 __all__ = ["Board", "Group", "Starts", "read_board", "require_runs_folder"]
@@ -54,7 +57,7 @@ class Group:
 
     @property
     def title(self) -> str:
-        """What the rows have in common, in words."""
+        """What the rows have in common, in words, on one line."""
         protocol = self.protocol
         parts = [
             f"{self.corpus} ({self.corpus_sha256[:8]})",
@@ -64,7 +67,7 @@ class Group:
         ]
         if self.starts == "started":
             parts.append("started from other runs")
-        return f"{', '.join(parts)}: {self.scored.replace('_', '-')} bits per byte"
+        return one_line(f"{', '.join(parts)}: {self.scored.replace('_', '-')} bits per byte")
 
 
 @dataclass(frozen=True)
@@ -96,30 +99,38 @@ def read_board(
     each_run: bool = False,
     with_started: bool = False,
     keep: Callable[[Group, Row], bool] = lambda group, row: True,
-    unfinished: Mapping[str, str] = MappingProxyType({}),
+    progress: Callable[[Path, Result], str] = lambda run, result: "",
 ) -> Board:
     """All results in a folder, including those of sweeps in it; without any an empty board.
 
     split: the one to rank on. sort: the kind of score to rank by. each_run: a row for every run,
     seeds not averaged. with_started: rank runs that started from another run's weights together
     with those from scratch. keep: which rows of a group to show; ranks are among all of them.
-    unfinished: how far the runs are trained that are not finished, by name, e.g. "130 of 5000".
+    progress: how far a run with this result is trained, e.g. "130 of 5000"; empty where it is
+    finished.
     Raises UsageError for a kind of score that does not exist.
     """
     if sort not in SCORE_KINDS:
         raise UsageError(f"'{sort}' is not a kind of score.{did_you_mean(sort, SCORE_KINDS)}")
     comparable: dict[tuple[ScoreIdentity, Starts], list[Result]] = {}
     warnings: list[str] = []
-    for path in sorted([*runs.glob("*/result.json"), *runs.glob("*/*/result.json")]):
+    unfinished: dict[str, str] = {}
+    compact = Compact(split)
+    scored, trained = _folders_with("result.json", runs), _folders_with("recipe.yaml", runs)
+    can_be_unfinished = set(trained)
+    for name in scored:
+        path = runs / name / "result.json"
         try:
             # The folder may have been copied or renamed since; its name is what commands take.
-            name = path.parent.relative_to(runs).as_posix()
             result = read_result(path).model_copy(update={"run": name})
             identity = _identity(path, result, split)
         except UsageError as error:
             warnings.append(str(error))
             continue
-        comparable.setdefault((identity, _starts(result, with_started)), []).append(result)
+        if name in can_be_unfinished and (reached := progress(runs / name, result)):
+            unfinished[name] = reached
+        starts = _starts(result, with_started)
+        comparable.setdefault((identity, starts), []).append(compact(result))
     groups = []
     for (_, starts), results in comparable.items():
         warnings += _other_adaptive_protocols(results, split)
@@ -134,9 +145,9 @@ def read_board(
         if kept := [row for row in rows if keep(group, row)]:
             groups.append(replace(group, rows=tuple(kept)))
     groups.sort(key=_order)
-    unscored = _unscored(runs)
-    stale = tuple(name for name in unfinished if name not in unscored)
-    return Board(tuple(groups), sort, tuple(warnings), unscored, stale)
+    has_result = set(scored)
+    unscored = tuple(name for name in trained if name not in has_result)
+    return Board(tuple(groups), sort, tuple(warnings), unscored, tuple(unfinished))
 
 
 def _order(group: Group) -> tuple[str, str, bool, str, str]:
@@ -160,13 +171,14 @@ def _unfinished(row: Row, unfinished: Mapping[str, str]) -> str:
     )
 
 
-def _unscored(runs: Path) -> tuple[str, ...]:
-    recipes = sorted([*runs.glob("*/recipe.yaml"), *runs.glob("*/*/recipe.yaml")])
-    return tuple(
-        path.parent.relative_to(runs).as_posix()
-        for path in recipes
-        if not path.with_name("result.json").exists()
-    )
+def _folders_with(file: str, runs: Path) -> list[str]:
+    """Folders in `runs`, and in its folders, that have a file of this name; in order."""
+    found = [
+        os.path.dirname(path)
+        for pattern in ("*", "*/*")
+        for path in glob.glob(f"{pattern}/{file}", root_dir=runs, include_hidden=True)
+    ]
+    return sorted(found, key=lambda name: name.split("/"))
 
 
 def require_runs_folder(runs: Path, *, may_be_missing: bool = False) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.leaderboards.board import Group
 from seqzoo.leaderboards.rows import Row
 from seqzoo.results.result import Result
+from seqzoo.terminal.characters import one_line
 from seqzoo.terminal.format import clock
 
-__all__ = ["COLUMNS", "Cell", "Column", "chosen_columns", "default_columns"]
+__all__ = [
+    "COLUMNS",
+    "Cell",
+    "ChosenColumns",
+    "Column",
+    "chosen_columns",
+    "default_columns",
+    "shown_columns",
+]
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,9 @@ class Column:
         return self.parts or ((self.key, self.value),)
 
     def show(self, cell: Cell) -> str:
-        """The value for people; empty where there is none."""
+        """The value for people, on one line; empty where there is none."""
         value = self.value(cell)
-        return "" if value is None else self.text(value)
+        return "" if value is None else one_line(self.text(value))
 
     @property
     def is_number(self) -> bool:
@@ -65,6 +74,22 @@ class Column:
         """The value for comparisons; None where there is none."""
         value = self.value(cell) if self.number is None else self.number(cell)
         return float(value) if isinstance(value, (int, float)) else None
+
+
+ChosenColumns: TypeAlias = Sequence[Column] | None
+"""The columns to show, in their order; None for the default ones."""
+
+
+def shown_columns(group: Group, columns: ChosenColumns, kind: str) -> list[Column]:
+    """The columns that were asked for, or the default ones that are not empty."""
+    if columns is not None:
+        return list(columns)
+    return [
+        column
+        for column in default_columns()
+        if column.key != group.scored  # which is the static column
+        and any(column.show(Cell(group, row, kind)) for row in group.rows)
+    ]
 
 
 def default_columns() -> list[Column]:

@@ -28,7 +28,9 @@ class LeaderboardRow:
 
     rank: one more than the number of rows that are certainly better; None for a baseline, the
     floor, and a run without a score of the kind that ranks. is_shared: a tied row has the same
-    rank. tied_with: names of the rows that are neither certainly better nor certainly worse.
+    rank. num_tied: how many rows are neither certainly better nor certainly worse. tied_with: names
+    of the nearest of these, at most 20. In a group of more than 1,000 rows, ranks after the 100th
+    and counts of ties are estimates.
 
     static, adaptive: bits per byte by split, mean over seeds; empty where there are none.
     interval: 95 % interval of the score that ranks, over blocks of the split and over seeds.
@@ -69,6 +71,7 @@ class LeaderboardRow:
     passed: str | None
     started_from: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    num_tied: int = 0
 
 
 def leaderboard(
@@ -142,6 +145,7 @@ def _row(row: Row, group: Group, number: int, *, ranked_by: str) -> LeaderboardR
         passed=row.passed if row.passed not in ("", "none") else None,
         started_from=row.started_from,
         changed=row.changed,
+        num_tied=ranking.num_ties if ranking else 0,
     )
 
 

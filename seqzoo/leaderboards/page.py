@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqzoo.errors import UsageError
+from seqzoo.regular_files import read_bytes
 from seqzoo.storage import write_whole
 
 __all__ = ["Page", "read_page"]
 
 _BEGIN = "<!-- leaderboard -->"
 _END = "<!-- end of leaderboard -->"
+_MAX_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Page:
 def read_page(path: Path) -> Page:
     """Raises UsageError where the file cannot be read or has no place for the tables."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, limit=_MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path} cannot be read: {cause}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
@@ -28,11 +29,11 @@ class Row:
 
     bits_per_byte: by kind of score, on the board's split; means over seeds. accuracy: static.
     other_splits: static bits per byte of the further splits. other_adaptive: adaptive ones of them.
-    rankings: of runs, by kind of score. ties: by kind of score, names of the rows that are neither
-    certainly better nor certainly worse. results: of runs, by seed. passed: the best static
-    baseline that is worse than a run's static score. warnings: what is wrong with the row's scores,
-    a sentence each. note: what users have noted of its runs. unfinished: how far runs that are not
-    finished are trained, and which step their scores are of.
+    rankings: of runs, by kind of score. ties: by kind of score, names of the nearest rows that are
+    neither certainly better nor certainly worse; the ranking counts them all. results: of runs, by
+    seed. passed: the best static baseline that is worse than a run's static score. warnings: what
+    is wrong with the row's scores, a sentence each. note: what users have noted of its runs.
+    unfinished: how far runs that are not finished are trained, and which step their scores are of.
     """
 
     name: str
@@ -169,17 +170,20 @@ def _by_recipe(results: Iterable[Result], each_run: bool) -> list[tuple[Result, 
     """
     rows: list[dict[int, Result]] = []
     of_recipe: dict[tuple[str, str], list[dict[int, Result]]] = {}
+    repeats: Counter[tuple[str, str, int]] = Counter()
     for result in sorted(results, key=lambda result: _natural(result.run)):
         # Results that are older than fingerprints each have a row of their own. A recipe names
         # the run that it starts from, but not which of its weights.
         start = result.started_from.weights_sha256 if result.started_from else ""
-        same_recipe = of_recipe.setdefault((result.fingerprint or result.run, start), [])
-        row = next((row for row in same_recipe if result.seed not in row), None)
-        if row is None or each_run:
-            row = {}
-            rows.append(row)
-            same_recipe.append(row)
-        row[result.seed] = result
+        recipe = (result.fingerprint or result.run, start)
+        same_recipe = of_recipe.setdefault(recipe, [])
+        # The first row without this seed: those before it have it, one each.
+        place = repeats[*recipe, result.seed]
+        repeats[*recipe, result.seed] += 1
+        if each_run or place == len(same_recipe):
+            same_recipe.append({})
+            rows.append(same_recipe[-1])
+        same_recipe[-1 if each_run else place][result.seed] = result
     return [tuple(row[seed] for seed in sorted(row)) for row in rows]
 
 

@@ -1,36 +1,35 @@
-"""A leaderboard as a table for the terminal, as Markdown, CSV, JSON and as a page of HTML."""
+"""A leaderboard for other programs: as Markdown, CSV, JSON and as a page of HTML.
+
+Names come from recipes and folders, so that strangers may have chosen them. JSON has them as they
+are; the other forms show them on one line, and nothing in them is markup or a formula.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
-from typing import Any, TypeAlias
-
-from rich.cells import cell_len
-from rich.console import JustifyMethod
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable
+from typing import Any
 
 from seqzoo.leaderboards.board import Board, Group
-from seqzoo.leaderboards.columns import Cell, Column, default_columns
+from seqzoo.leaderboards.columns import (
+    Cell,
+    ChosenColumns,
+    Column,
+    default_columns,
+    shown_columns,
+)
 from seqzoo.leaderboards.rows import SCORE_KINDS, Row
+from seqzoo.terminal.characters import one_line
 
 __all__ = [
     "board_to_csv",
     "board_to_html",
     "board_to_json",
     "board_to_markdown",
-    "group_to_table",
     "notes",
 ]
-
-ChosenColumns: TypeAlias = Sequence[Column] | None
-"""The columns to show, in their order; None for the default ones."""
-
-_GAP = 2
-_NARROWEST = 4
 
 _NOTES = {
     "started_from": "started from: training began with the weights of that run. Such runs are "
@@ -49,80 +48,9 @@ _NOTES = {
 
 def notes(board: Board, columns: ChosenColumns) -> list[str]:
     """Footnotes for the columns that are shown."""
-    keys = {
-        column.key for group in board.groups for column in _shown(group, columns, board.sorted_by)
-    }
+    kind = board.sorted_by
+    keys = {column.key for group in board.groups for column in shown_columns(group, columns, kind)}
     return [note for key, note in _NOTES.items() if key in keys]
-
-
-def group_to_table(group: Group, columns: ChosenColumns, *, kind: str, width: int) -> Table:
-    """A rich table without a title; baselines are dim.
-
-    kind: the kind of score that ranks. width: of the default columns as many as fit are shown.
-    """
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    shown = _shown(group, columns, kind)
-    if columns is None:
-        shown = _fitting(group, shown, kind, width)
-    widths = _widths(group, shown, kind, width)
-    for column, size in zip(shown, widths, strict=True):
-        justify: JustifyMethod = "left" if column.is_text else "right"
-        table.add_column(column.title, justify=justify, no_wrap=True, width=size)
-    for place, row in enumerate(group.rows):
-        cells = [
-            Text(_end(column.show(Cell(group, row, kind)), size))
-            for column, size in zip(shown, widths, strict=True)
-        ]
-        if place and kind not in row.bits_per_byte and kind in group.rows[place - 1].bits_per_byte:
-            table.add_row()  # the rows below have no such score
-        table.add_row(*cells, style="" if row.kind == "run" else "dim")
-    return table
-
-
-def _end(text: str, size: int) -> str:
-    """The end of a text that is too long: members of a sweep differ at the end of their names."""
-    return text if cell_len(text) <= size else f"…{text[1 - size :]}"
-
-
-def _widths(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[int]:
-    """The width of each column. Texts share what is left of `width`; numbers are never cut."""
-    widths = [_widest(group, column, kind) for column in columns]
-    texts = [place for place, column in enumerate(columns) if column.is_text]
-    room = width + _GAP - sum(widths) - _GAP * len(widths) + sum(widths[i] for i in texts)
-    for left, place in enumerate(sorted(texts, key=lambda place: widths[place])):
-        widths[place] = max(_NARROWEST, min(widths[place], room // (len(texts) - left)))
-        room -= widths[place]
-    return widths
-
-
-def _shown(group: Group, columns: ChosenColumns, kind: str) -> list[Column]:
-    """The columns that were asked for, or the default ones that are not empty."""
-    if columns is not None:
-        return list(columns)
-    return [
-        column
-        for column in default_columns()
-        if column.key != group.scored  # which is the static column
-        and any(column.show(Cell(group, row, kind)) for row in group.rows)
-    ]
-
-
-def _fitting(group: Group, columns: Sequence[Column], kind: str, width: int) -> list[Column]:
-    """The most important columns that fit side by side, in their order."""
-    kept: list[Column] = []
-    room = width + _GAP
-    for column in sorted(columns, key=lambda column: column.priority or 0):
-        needed = _widest(group, column, kind) + _GAP
-        if not column.priority or needed <= room:
-            kept.append(column)
-            room -= needed
-    return [column for column in columns if column in kept]
-
-
-def _widest(group: Group, column: Column, kind: str) -> int:
-    texts = [column.title, *(column.show(Cell(group, row, kind)) for row in group.rows)]
-    widest = max(map(cell_len, texts))
-    return min(widest, column.max_width or widest)
 
 
 def board_to_markdown(board: Board, columns: ChosenColumns) -> str:
@@ -130,7 +58,7 @@ def board_to_markdown(board: Board, columns: ChosenColumns) -> str:
     kind = board.sorted_by
     parts = []
     for group in board.groups:
-        shown = _shown(group, columns, kind)
+        shown = shown_columns(group, columns, kind)
         lines = [
             f"### {_escaped(group.title)}",
             "",
@@ -147,13 +75,17 @@ def board_to_markdown(board: Board, columns: ChosenColumns) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(f"\\{character}" if character in "\\|*_`<[" else character for character in text)
+    return "".join(f"\\{each}" if each in _MARKUP else each for each in text)
+
+
+_MARKUP = frozenset("\\|*_`~$&!<>[]")
 
 
 def board_to_csv(board: Board, columns: ChosenColumns) -> str:
     """One line for each row of every group, numbers unrounded; what a group shares is repeated.
 
-    A column that joins two numbers for people is two columns here.
+    A column that joins two numbers for people is two columns here. A text that a spreadsheet would
+    calculate begins with an apostrophe.
     """
     identity = ("corpus_sha256", "split", "scored", "starts")
     text = io.StringIO()
@@ -165,8 +97,21 @@ def board_to_csv(board: Board, columns: ChosenColumns) -> str:
         group_cells = [getattr(group, name) for name in identity]
         for row in group.rows:
             cell = Cell(group, row, board.sorted_by)
-            writer.writerow([*group_cells, *(value(cell) for _, value in data)])
+            values = [*group_cells, *(value(cell) for _, value in data)]
+            writer.writerow(map(_csv_cell, values))
     return text.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
+_FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
+            "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+"""What formulas begin with in the spreadsheets of any language."""
 
 
 def board_to_html(board: Board, columns: ChosenColumns) -> str:
@@ -180,45 +125,56 @@ def board_to_html(board: Board, columns: ChosenColumns) -> str:
         lstrip_blocks=True,
     )
     kind = board.sorted_by
-    groups = [
-        {
-            "group": group,
-            "columns": (shown := _shown(group, columns, kind)),
-            "rows": [
-                (row, [(column, column.value(cell), column.show(cell)) for column in shown])
-                for row in group.rows
-                for cell in [Cell(group, row, kind)]
-            ],
-        }
-        for group in board.groups
-    ]
+    groups = []
+    for group in board.groups:
+        shown = shown_columns(group, columns, kind)
+        cells = [(row, Cell(group, row, kind)) for row in group.rows]
+        rows = [
+            (row, one_line(" ".join(row.warnings)), [_html_cell(column, cell) for column in shown])
+            for row, cell in cells
+        ]
+        groups.append({"title": group.title, "columns": shown, "rows": rows})
     return environment.get_template("standalone.html.j2").render(
         groups=groups, notes=notes(board, columns)
     )
 
 
+def _html_cell(column: Column, cell: Cell) -> tuple[Column, Any, str]:
+    """The column, what rows are sorted by, and what is shown."""
+    text = column.show(cell)
+    return column, text if column.is_text else column.value(cell), text
+
+
 def board_to_json(board: Board) -> str:
-    """Everything, for programs; numbers unrounded."""
-    return json.dumps(
-        {
-            "sorted_by": board.sorted_by,
-            "groups": [
-                {
-                    "corpus": {"name": group.corpus, "sha256": group.corpus_sha256},
-                    "split": group.split,
-                    "protocol": group.protocol.words,
-                    "scored": group.scored,
-                    "starts": group.starts,
-                    "rows": [_json_row(row) for row in group.rows],
-                }
-                for group in board.groups
-            ],
-            "warnings": list(board.warnings),
-            "unscored": list(board.unscored),
-            "unfinished": list(board.unfinished),
-        },
-        indent=1,
-    )
+    """Everything, for programs; numbers unrounded. A line for each group and row."""
+    about = {
+        "sorted_by": board.sorted_by,
+        "warnings": list(board.warnings),
+        "unscored": list(board.unscored),
+        "unfinished": list(board.unfinished),
+    }
+    groups = map(_json_group, board.groups)
+    return _with_list(about, "groups", groups)
+
+
+def _json_group(group: Group) -> str:
+    about = {
+        "corpus": {"name": group.corpus, "sha256": group.corpus_sha256},
+        "split": group.split,
+        "protocol": group.protocol.words,
+        "scored": group.scored,
+        "starts": group.starts,
+    }
+    return _with_list(about, "rows", (json.dumps(_json_row(row)) for row in group.rows))
+
+
+def _with_list(about: dict[str, Any], name: str, values: Iterable[str]) -> str:
+    """An object of JSON with one more field, a list of JSON values, each on a line of its own.
+
+    The whole at once, indented, would be encoded ten times as slowly.
+    """
+    listed = ",\n".join(values)
+    return f'{json.dumps(about)[:-1]}, "{name}": [\n{listed}\n]}}'
 
 
 def _json_row(row: Row) -> dict[str, Any]:
@@ -237,6 +193,7 @@ def _json_row(row: Row) -> dict[str, Any]:
     rankings = {
         kind: {
             "rank": ranking.rank,
+            "num_tied": ranking.num_ties,
             "tied_with": list(row.ties[kind]),
             "seeds": ranking.seeds,
             "spread": ranking.spread,

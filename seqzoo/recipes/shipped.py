@@ -13,6 +13,7 @@ from pathlib import Path
 from seqzoo.errors import UsageError, did_you_mean
 from seqzoo.recipes.validation import describe
 from seqzoo.recipes.yaml_reader import MAX_BYTES
+from seqzoo.regular_files import open_to_read
 from seqzoo.terminal.format import quoted
 
 __all__ = ["find_recipe", "recipe_text", "shipped_recipes"]
@@ -52,7 +53,7 @@ def recipe_text(path: Path) -> bytes:
                 f"recipe {name} is not a YAML file; its name must end in .yaml.{_nearest(path)} "
                 f"{_as_text(path)}"
             )
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             # One byte more than is allowed shows that a file is too large without reading all.
             return file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bootstrap_interval", "interval", "resample"]
+__all__ = ["bootstrap_interval", "interval", "intervals", "resample"]
 
 _DRAWS_AT_ONCE = 1 << 22
 
@@ -30,24 +30,31 @@ def resample(
         raise ValueError("block_bits must be (M, N) and block_bytes (N,), N > 0 and every size > 0")
     generator = np.random.default_rng(seed)
     blocks = len(sizes)
-    estimates = []
+    estimates = np.empty((resamples, len(bits)))
     at_once = max(1, _DRAWS_AT_ONCE // blocks)
     for done in range(0, resamples, at_once):
         rows = min(at_once, resamples - done)
         drawn = generator.integers(blocks, size=(rows, blocks))
         drawn += np.arange(rows)[:, None] * blocks
         counts = np.bincount(drawn.ravel(), minlength=rows * blocks).reshape(rows, blocks)
+        part = estimates[done : done + rows]
         # Not by a matrix product: equal scores would differ in their last bits.
-        needed = np.stack([(counts * each).sum(axis=1) for each in bits], axis=1)
-        estimates.append(needed / (counts @ sizes)[:, None])
-    return np.concatenate(estimates)
+        for column, each in enumerate(bits):
+            part[:, column] = (counts * each).sum(axis=1)
+        part /= (counts @ sizes)[:, None]
+    return estimates
 
 
 def interval(estimates: npt.ArrayLike, *, confidence: float = 0.95) -> tuple[float, float]:
     """The percentile interval of (R,) estimates: (low, high)."""
+    return intervals(np.asarray(estimates)[:, None], confidence=confidence)[0]
+
+
+def intervals(estimates: npt.ArrayLike, *, confidence: float = 0.95) -> list[tuple[float, float]]:
+    """The percentile interval of each column of (R, M) estimates: (low, high)."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(np.asarray(estimates, dtype=np.float64), [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = np.quantile(np.asarray(estimates, dtype=np.float64), [tail, 1 - tail], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def bootstrap_interval(
@@ -60,6 +67,5 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile interval of one score's bits per byte over its (N,) blocks: (low, high)."""
     one = np.asarray(block_bits, dtype=np.float64)[None]
-    return interval(
-        resample(one, block_bytes, resamples=resamples, seed=seed)[:, 0], confidence=confidence
-    )
+    estimates = resample(one, block_bytes, resamples=resamples, seed=seed)
+    return intervals(estimates, confidence=confidence)[0]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqzoo.regular_files import read_bytes
 from seqzoo.storage import write_whole
 
 __all__ = ["read_note", "write_note"]
+
+_MAX_BYTES = 1 << 16
 
 
 def read_note(run: Path) -> str:
     """The first line of the note; empty if there is none that can be read."""
     try:
-        lines = (run / "note.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+        content = read_bytes(run / "note.txt", limit=_MAX_BYTES)
     except OSError:
         return ""
-    return "".join(c if c.isprintable() else " " for c in lines[0]).strip()
+    line, *_ = content.decode("utf-8", "replace").split("\n", 1)
+    return "".join(c if c.isprintable() else " " for c in line).strip()
 
 
 def write_note(run: Path, text: str) -> None:

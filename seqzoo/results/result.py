@@ -6,7 +6,6 @@ change of meaning raises FORMAT_VERSION. docs/result.schema.json is made from th
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from seqzoo.errors import DiskFault, NewerFormatError, UsageError, require_known_format
+from seqzoo.regular_files import MAX_JSON_BYTES, parse_json, read_bytes
 from seqzoo.results.damage import problem_of
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
 from seqzoo.storage import is_full, write_whole
@@ -204,7 +204,7 @@ class ChangeRecord(_Record):
 class Result(_Record):
     """One run, its scores, and everything that they depend on."""
 
-    format_version: int = FORMAT_VERSION
+    format_version: Annotated[int, Field(strict=True)] = FORMAT_VERSION
     run: str
     recipe: str = Field(description="its name")
     fingerprint: str = Field(
@@ -263,6 +263,10 @@ class Result(_Record):
                 raise ValueError(f"the adaptive score on {split} is of other bytes")
         return self
 
+    def has_version(self, version: int) -> bool:
+        """Whether the format version was given, and is this one."""
+        return self.format_version == version and "format_version" in self.model_fields_set
+
     @property
     def ladder(self) -> Ladder:
         """The baselines that were scored beside this run."""
@@ -316,13 +320,35 @@ def read_result(path: Path) -> Result:
     One of a newer format is a NewerFormatError.
     """
     try:
-        stored = json.loads(path.read_bytes(), parse_constant=_refuse)
+        content = read_bytes(path, limit=MAX_JSON_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
+    damage: ValidationError | None = None
+    try:
+        result = Result.model_validate_json(content)
+    except ValidationError as error:
+        damage = error
+    else:
+        if result.has_version(FORMAT_VERSION):
+            return result
+    # Only what is wrong is parsed twice: a leaderboard reads thousands of results.
+    _require_version(path, content)
+    assert damage is not None
+    first = damage.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {damage.error_count() - 1} more)" if damage.error_count() > 1 else ""
+    raise UsageError(
+        f"{path} is damaged: {where}: {problem_of(damage)}{more}; {_score_again(path)}"
+    ) from damage
+
+
+def _require_version(path: Path, content: bytes) -> None:
+    """Raises UsageError for what is not JSON, or no result of this format version."""
+    try:
+        stored = parse_json(content)
+    except ValueError as error:
         raise UsageError(
-            f"{path} is damaged: it is not JSON ({error}); score the run again with: seqzoo eval "
-            f"{quoted(path.parent)}"
+            f"{path} is damaged: it is not JSON ({error}); {_score_again(path)}"
         ) from error
     version = stored.get("format_version") if isinstance(stored, dict) else None
     if type(version) is not int:
@@ -330,21 +356,10 @@ def read_result(path: Path) -> Result:
     require_known_format(stored, path, newest=FORMAT_VERSION)
     if version < FORMAT_VERSION:
         raise UsageError(
-            f"{path} has format version {version}, and this seqzoo reads {FORMAT_VERSION}; score "
-            f"the run again with: seqzoo eval {quoted(path.parent)}"
+            f"{path} has format version {version}, and this seqzoo reads {FORMAT_VERSION}; "
+            f"{_score_again(path)}"
         )
-    try:
-        return Result.model_validate_json(json.dumps(stored))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UsageError(
-            f"{path} is damaged: {where}: {problem_of(error)}{more}; score the run again with: "
-            f"seqzoo eval {quoted(path.parent)}"
-        ) from error
 
 
-def _refuse(constant: str) -> None:
-    """Python's JSON has NaN and Infinity, JSON has not, and no score is either."""
-    raise ValueError(f"{constant} is not a number")
+def _score_again(path: Path) -> str:
+    return f"score the run again with: seqzoo eval {quoted(path.parent)}"

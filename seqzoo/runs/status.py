@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
-
-import yaml
 
 from seqzoo.errors import (
     CheckpointError,
@@ -116,8 +115,11 @@ class Status:
         return f"{self.step}" if self.share is None else f"{self.step} ({min(self.share, 1):.0%})"
 
 
-def status_of(directory: RunDirectory) -> Status:
-    """The state of a run. A damaged one raises nothing: its state says so, with the reason."""
+def status_of(directory: RunDirectory, *, result: Result | None = None) -> Status:
+    """The state of a run. A damaged one raises nothing: its state says so, with the reason.
+
+    result: what result.json says, where it was read before.
+    """
     problems: list[Exception] = []
     budget = _unless_damaged(lambda: _stored_budget(directory), problems)
     origin = _unless_damaged(lambda: read_origin(directory), problems)
@@ -125,7 +127,7 @@ def status_of(directory: RunDirectory) -> Status:
     newest = _unless_damaged(lambda: _newest(directory.checkpoints, run=run), problems)
     changes = _unless_damaged(lambda: read_changes(directory), problems) or ()
     doubts: list[Exception] = []  # a damaged result is made again by `resume`
-    result = _unless_damaged(lambda: _stored_result(directory.result), doubts)
+    result = result or _unless_damaged(lambda: _stored_result(directory.result), doubts)
     step, spent, is_pruned = newest or (None, None, False)
     share = None if budget is None or spent is None else budget_share(budget, spent)
     state, reason = RunState.STOPPED, ""
@@ -258,9 +260,10 @@ def _unless_damaged(read: Callable[[], Value], problems: list[Exception]) -> Val
 
 def _stored_budget(directory: RunDirectory) -> BudgetSection:
     text = recipe_content(directory)
-    with suppress(*_NO_BUDGET, yaml.YAMLError, AttributeError):
-        # Ten times as fast as our own reader, and a run's recipe is written by ourselves.
-        return BudgetSection.model_validate(yaml.load(text, yaml.CSafeLoader)["train"]["budget"])
+    lines = _BUDGET_LINE.findall(text)
+    if len(lines) == 1:  # as seqzoo writes it; a hundred times as fast as all of the recipe
+        with suppress(*_NO_BUDGET, SeqzooError):
+            return BudgetSection.model_validate(load_yaml(lines[0], str(directory.recipe))[0])
     data, _ = load_yaml(text, str(directory.recipe))
     try:
         return BudgetSection.model_validate(data["train"]["budget"])
@@ -268,6 +271,7 @@ def _stored_budget(directory: RunDirectory) -> BudgetSection:
         raise UsageError(f"{directory.recipe} has no train.budget that can be used.") from error
 
 
+_BUDGET_LINE = re.compile(rb"^  budget: (\{[^{}\n]*\})$", re.MULTILINE)
 _NO_BUDGET = (KeyError, TypeError, ValueError)
 
 

@@ -19,7 +19,8 @@ from typing import Any
 from seqzoo.errors import LockedError, SeqzooError, UsageError
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.recipes.validation import describe, dotted
-from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.recipes.yaml_reader import MAX_BYTES, load_yaml
+from seqzoo.regular_files import read_bytes
 from seqzoo.results.result import read_result, require_replaceable
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.terminal.console import note
@@ -111,7 +112,7 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
     if completion is Completion.NEW:
         return "is not a run of this sweep" if _would_lose(directory) else ""
     try:
-        text = directory.recipe.read_text(encoding="utf-8")
+        text = read_bytes(directory.recipe, limit=MAX_BYTES)
         if (names := _plugin_files(text)) != _plugin_files(recipe.to_yaml()):
             # Not loaded: nobody has allowed to run them.
             return f"contains a run with other plugin files ({describe(names)})"
@@ -125,7 +126,7 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
     return "" if one == other else f"contains a run of another recipe ({_difference(one, other)})"
 
 
-def _plugin_files(text: str) -> Any:
+def _plugin_files(text: str | bytes) -> Any:
     data, _ = load_yaml(text, "")
     return data.get("plugins", []) if isinstance(data, dict) else None
 

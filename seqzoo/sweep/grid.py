@@ -18,6 +18,7 @@ from seqzoo.errors import RecipeError, UsageError, did_you_mean
 from seqzoo.recipes.sections import Section, run_name
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Marks, load_yaml
+from seqzoo.regular_files import open_to_read
 from seqzoo.terminal.format import quoted
 
 __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
@@ -100,7 +101,7 @@ def read_grid(path: Path) -> Grid:
 def _read(path: Path) -> bytes:
     name = describe(str(path))
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         folder = path.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import sys
 
-__all__ = ["LOOKALIKES", "can_be_shown", "visible"]
+__all__ = ["LOOKALIKES", "can_be_shown", "one_line", "visible"]
 
 LOOKALIKES = "seqzoo.lookalikes"
 """The name of the error handler of streams that cannot encode every character."""
@@ -27,6 +27,8 @@ _VISIBLE = (
     | dict.fromkeys((*_C1, *_SEPARATORS, *_BIDIRECTIONAL, *_ZERO_WIDTH), _REPLACEMENT)
 )
 
+_BREAKS = {ord(character): chr(_CONTROL_PICTURES + ord(character)) for character in "\t\n"}
+
 
 def visible(text: str) -> str:
     """The text with one visible character for each that a terminal would obey or hide.
@@ -35,6 +37,11 @@ def visible(text: str) -> str:
     the rest are U+FFFD. The length does not change.
     """
     return text.translate(_VISIBLE)
+
+
+def one_line(text: str) -> str:
+    """As `visible`, for a name or a cell of a table: newlines and tabs are shown too."""
+    return visible(text).translate(_BREAKS)
 
 
 def can_be_shown(text: str) -> bool:

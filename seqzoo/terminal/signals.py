@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from seqzoo.terminal.characters import visible
+
 __all__ = [
     "STOPPED",
     "STOPPING",
@@ -91,7 +93,7 @@ def end(number: int) -> NoReturn:
     """End the process now with the exit code of a signal, and leave the terminal as it was."""
     has_cursor = os.isatty(2) and os.environ.get("TERM") != "dumb"
     message = _stages[-1] if _stages else STOPPED
-    line = f"{_SHOW_CURSOR if has_cursor else ''}{line_start()}{message}\n"
+    line = f"{_SHOW_CURSOR if has_cursor else ''}{line_start()}{visible(message)}\n"
     # Not print: the signal may have interrupted a write to the same buffer.
     with contextlib.suppress(OSError):
         os.write(2, line.encode("utf-8", "backslashreplace"))

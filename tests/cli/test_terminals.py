@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
 import pty
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import unicodedata
 from pathlib import Path
 
 import pytest
-from commands import environment, result_of, seqzoo
+from commands import SMALL, environment, result_of, seqzoo
+from made_runs import make_run
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -94,6 +99,54 @@ def in_terminal(*arguments: str, folder: Path, columns: int = 80, **changes: str
     return shown
 
 
+@pytest.mark.parametrize(
+    ("ignored", "sent", "code"), [((), None, 129), (("SIGHUP",), "SIGTERM", 143)]
+)
+def test_a_run_is_saved_and_its_exit_code_holds_where_its_terminal_is_closed(
+    finished: Path, ignored: tuple[str, ...], sent: str | None, code: int
+) -> None:
+    ours, its_end = pty.openpty()
+
+    def with_a_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # without it, closing the terminal sends no signal
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            is_ignored = number.name in ignored
+            signal.signal(number, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+
+    name = f"closed-{code}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqzoo", "run", "small.yaml", "train.budget.steps=1000000",
+         "train.validation.every_steps=1000000", "--name", name],
+        cwd=finished, env=environment(TERM="xterm"), stdin=its_end, stdout=its_end, stderr=its_end,
+        start_new_session=True, preexec_fn=with_a_terminal,
+    )  # fmt: skip
+    os.close(its_end)
+    shown = b""
+    while b"bits" not in shown:  # the line of progress: training has begun
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    if sent is not None:
+        process.send_signal(getattr(signal, sent))
+    assert process.wait(timeout=120) == code
+    assert list((finished / "runs" / name / "checkpoints").glob("step-*/MANIFEST.json"))
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("seqzoo resume small train.budget.steps=61 2>/dev/full", 0),
+        ("seqzoo resume small train.budget.steps=62 >/dev/full 2>&1", 3),
+        ("seqzoo sample small -n 5 >/dev/full 2>&-", 3),
+        ("seqzoo sample small -n 5 --raw >&-", 0),
+        ("seqzoo run small.yaml train.steps=1 2>/dev/full >&-", 2),
+    ],
+)
+def test_the_exit_code_says_what_happened_where_the_streams_are_lost(
+    finished: Path, command: str, code: int
+) -> None:
+    assert shell(command, finished).returncode == code
+
+
 def test_print_and_file_names_reach_a_terminal_as_text_and_styles_as_styles(
     finished: Path,
 ) -> None:
@@ -109,6 +162,55 @@ def test_print_and_file_names_reach_a_terminal_as_text_and_styles_as_styles(
         shutil.rmtree(folder)
     assert b"\x1b[1m" in in_terminal("list", folder=finished, TERM="xterm")
     assert b"\x1b[1m" in in_terminal("--help", folder=finished, TERM="xterm")
+
+
+NAME = "x\x1b]0;owned\a\x9b31m\x85\u202e\u2066[red][link=a]"
+
+
+def obeyed(shown: bytes) -> set[str]:
+    """What a terminal obeys, except for the colours and the carriage returns that are ours."""
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\r", "", shown.decode(errors="replace"))
+    return {each for each in text if unicodedata.category(each) in ("Cc", "Cf")} - {"\n", "\t"}
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every name, and the text of every file, was chosen by a stranger."""
+    folder = tmp_path_factory.mktemp("strangers")
+    make_run(folder / "runs" / NAME, corpus_name=NAME, architecture=NAME, recipe=NAME)
+    make_run(folder / "runs" / "other").result.write_text(f'{{"format_version": "{NAME}"}}')
+    (folder / "runs" / NAME / "note.txt").write_text(NAME)
+    (folder / f"{NAME}.yaml").write_text(SMALL.replace("lstm", json.dumps(NAME)))
+    (folder / "plugin.yaml").write_text(f"{SMALL}plugins: [plugin.py]\n")
+    (folder / "plugin.py").write_text(f"print({NAME!r}); raise RuntimeError({NAME!r})\n")
+    checkpoint = folder / "runs" / NAME / "checkpoints" / "step-60"
+    tensors = json.dumps({NAME: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    model = len(tensors).to_bytes(8, "little") + tensors + bytes(4)
+    (checkpoint / "model.safetensors").write_bytes(model)
+    manifest = json.loads((checkpoint / "MANIFEST.json").read_text())
+    manifest["files"]["model.safetensors"] = {
+        "bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()
+    }  # fmt: skip
+    (checkpoint / "MANIFEST.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "leaderboard", "leaderboard --csv", "leaderboard --html", "leaderboard --json",
+        "leaderboard --columns NAME", "compare NAME", "compare other", "runs", "runs show NAME",
+        "resume NAME", "sample NAME", "run NAME.yaml", "run plugin.yaml", "run small.yaml NAME=1",
+        "show NAME", "NAME",
+    ],
+)  # fmt: skip
+def test_a_terminal_obeys_no_name_and_no_text_that_a_stranger_chose(
+    strangers: Path, command: str
+) -> None:
+    arguments = [word.replace("NAME", NAME) for word in command.split()]
+    shown = in_terminal(*arguments, folder=strangers, TERM="xterm", NO_COLOR="")
+    assert shown
+    assert not obeyed(shown)
 
 
 def test_a_dumb_terminal_gets_lines_with_a_percentage(finished: Path) -> None:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from seqzoo.leaderboards.ranking import rankings
+from seqzoo.leaderboards.ranking import NAMED_TIES, rankings
+from seqzoo.results.bootstrap import resample
 
 SIZES = np.full(60, 1000.0)
 
@@ -87,6 +88,48 @@ def test_equal_models_get_different_ranks_as_rarely_as_the_interval_says(seeds: 
     assert apart <= 20
     if seeds == 1:
         assert apart >= 2
+
+
+def naive(scores: list[np.ndarray]) -> list[tuple[int, int, bool]]:
+    """Rank, number of ties and whether one shares the rank, pair by pair, of one seed each."""
+    drawn = resample(np.concatenate(scores), SIZES)
+    better = [[(a < b).mean() > 0.975 for a in drawn.T] for b in drawn.T]
+    ranks = [1 + sum(row) for row in better]
+    ties = [
+        [j for j in range(len(ranks)) if j != i and not better[i][j] and not better[j][i]]
+        for i in range(len(ranks))
+    ]
+    return [
+        (ranks[i], len(ties[i]), any(ranks[j] == ranks[i] for j in ties[i]))
+        for i in range(len(ranks))
+    ]
+
+
+def test_few_rows_are_ranked_as_if_every_pair_were_compared_by_itself() -> None:
+    offsets = np.random.default_rng(4).uniform(0, 0.05, size=40)
+    scores = [*rows(*offsets, noise=40.0)]
+    scores.append(scores[7].copy())
+    found = rankings(scores, SIZES)
+    assert [(row.rank, row.num_ties, row.is_shared) for row in found] == naive(scores)
+    means = np.array([row.bits_per_byte for row in found])
+    for row in found:
+        assert len(row.ties) == min(row.num_ties, NAMED_TIES)
+        assert list(row.ties) == sorted(row.ties, key=lambda tie: means[tie])
+
+
+def test_of_thousands_of_rows_the_best_have_their_exact_ranks_and_the_others_a_close_one() -> None:
+    # Blocks that do not differ leave no noise: the rank of a row is its place.
+    order = np.random.default_rng(5).permutation(3000)
+    found = rankings([np.full((1, 4), 2000.0 + place) for place in order], np.full(4, 1000.0))
+    for place, row in zip(order, found, strict=True):
+        assert row.rank == place + 1 if place < 100 else abs(row.rank - place - 1) <= 3000 / 150
+
+
+def test_the_ties_of_thousands_of_equal_rows_do_not_grow_with_their_square() -> None:
+    found = rankings([np.full((1, 4), 2000.0)] * 1200, np.full(4, 1000.0))
+    assert {(row.rank, row.num_ties, row.is_shared) for row in found} == {(1, 1199, True)}
+    assert {len(row.ties) for row in found} == {NAMED_TIES}
+    assert all(place not in row.ties for place, row in enumerate(found))
 
 
 def test_the_same_draws_give_the_same_rankings_and_no_rows_give_none() -> None:

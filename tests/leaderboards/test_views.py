@@ -7,8 +7,11 @@ import io
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
+import unicodedata
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,12 +23,12 @@ from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.errors import UsageError
 from seqzoo.leaderboards.board import Board, read_board
 from seqzoo.leaderboards.columns import COLUMNS, chosen_columns
+from seqzoo.leaderboards.table import group_to_text
 from seqzoo.leaderboards.views import (
     board_to_csv,
     board_to_html,
     board_to_json,
     board_to_markdown,
-    group_to_table,
     notes,
 )
 
@@ -34,7 +37,7 @@ def drawn(board: Board, width: int) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width)
     for group in board.groups:
-        console.print(group_to_table(group, None, kind=board.sorted_by, width=width))
+        console.print(group_to_text(group, None, kind=board.sorted_by, width=width))
     return file.getvalue()
 
 
@@ -76,6 +79,66 @@ def test_markdown_tables_have_equal_columns_and_escape_names(tmp_path: Path) -> 
     table = [line for line in lines if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert any(r"a\|b\_c" in line for line in table)
+
+
+HOSTILE = "x\n# heading\x1b]0;t\a\u202e\x85|`<b>[a](b)\r\t"
+
+
+def controls(text: str) -> set[str]:
+    """Characters that control a terminal or reorder text, newlines apart."""
+    return {each for each in text if unicodedata.category(each) in ("Cc", "Cf")} - {"\n"}
+
+
+@pytest.mark.parametrize("form", [board_to_markdown, board_to_html, board_to_csv])
+def test_a_name_from_a_stranger_is_one_line_without_control_characters(
+    tmp_path: Path, form: Callable[[Board, None], str]
+) -> None:
+    leave(tmp_path, "plain")
+    expected = form(read_board(tmp_path), None).count("\n")
+    shutil.rmtree(tmp_path / "plain")
+    leave(tmp_path, HOSTILE.replace("/", ""), corpus_name=HOSTILE, architecture=HOSTILE)
+    text = form(read_board(tmp_path), None)
+    assert text.count("\n") == expected
+    assert not controls(text)
+    assert "]0;t" in text.replace("\\", "")
+
+
+def test_a_table_in_the_terminal_has_a_line_for_each_row(tmp_path: Path) -> None:
+    leave(tmp_path, HOSTILE.replace("/", ""), corpus_name=HOSTILE)
+    board = read_board(tmp_path)
+    lines = drawn(board, 200).rstrip("\n").split("\n")
+    gaps = lines.count("")
+    assert len(lines) - gaps == 1 + len(board.groups[0].rows)
+    assert not controls("\n".join(lines))
+
+
+def test_json_keeps_names_as_they_are(tmp_path: Path) -> None:
+    leave(tmp_path, HOSTILE.replace("/", ""), corpus_name=HOSTILE)
+    group = json.loads(board_to_json(read_board(tmp_path)))["groups"][0]
+    assert group["corpus"]["name"] == HOSTILE
+    assert HOSTILE.replace("/", "") in {row["name"] for row in group["rows"]}
+
+
+def test_markdown_shows_a_name_and_obeys_no_markup_in_it(tmp_path: Path) -> None:
+    for name in ("[a](b)", "<!-- end of leaderboard -->", "![x]", "&lt;", "~~y~~", "`z`"):
+        leave(tmp_path, name)
+    text = board_to_markdown(read_board(tmp_path), None)
+    for markup in "[]<>&~`":
+        assert not re.search(rf"(?<!\\){re.escape(markup)}", text), markup
+    assert "<!-- end of leaderboard -->" not in text
+
+
+@pytest.mark.parametrize(
+    "first", ["=", "+", "-", "@", "\t=", "\r=", " =", "\N{FULLWIDTH EQUALS SIGN}"]
+)
+def test_no_csv_cell_is_a_formula(tmp_path: Path, first: str) -> None:
+    leave(tmp_path, f"{first}1+1", architecture=f"{first}cmd", learnt=2.0)
+    leave(tmp_path, "tied")
+    text = board_to_csv(read_board(tmp_path), COLUMNS)
+    cells = [cell for line in csv.reader(io.StringIO(text)) for cell in line]
+    begin = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}")
+    assert [cell for cell in cells if cell.strip(" ").startswith(begin)] == []
+    assert any("1+1" in cell for cell in cells)
 
 
 def test_json_gives_every_row_unrounded(tmp_path: Path) -> None:
@@ -230,7 +293,7 @@ def test_chosen_columns_never_cut_a_number(runs: Path) -> None:
     file = io.StringIO()
     console = Console(file=file, width=60)
     for group in read_board(runs).groups:
-        console.print(group_to_table(group, columns, kind="static", width=60))
+        console.print(group_to_text(group, columns, kind="static", width=60))
     text = file.getvalue()
     for number in ("2.345", "2.461", "2.100", "123k"):
         assert number in text

@@ -114,8 +114,8 @@ def test_ladder_is_the_one_that_was_stored(path: Path) -> None:
         ({"created": "yesterday"}, "created: "),
         ({"steps": "many"}, "steps: found many, and it should be a valid integer"),
         ({"created": "2026-01-02T03:04:05"}, "created: .*timezone"),
-        ({"floor": {"test": float("nan")}}, "NaN is not a number"),
-        ({"floor": {"test": float("inf")}}, "Infinity is not a number"),
+        ({"floor": {"test": float("nan")}}, "NaN is no number of JSON"),
+        ({"floor": {"test": float("inf")}}, "Infinity is no number of JSON"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(path: Path, changes: dict[str, Any], message: str) -> None:

@@ -265,7 +265,7 @@ def test_a_missing_file_gets_a_suggestion(tmp_path: Path) -> None:
     grid_of(tmp_path, FULL)
     with pytest.raises(UsageError, match=re.escape("Did you mean 'grid.yaml'?")):
         read_grid(tmp_path / "gird.yaml")
-    with pytest.raises(UsageError, match="Is a directory"):
+    with pytest.raises(UsageError, match="is a folder"):
         read_grid(tmp_path)
 
 
