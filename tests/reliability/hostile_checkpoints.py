@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqzoo.training.checkpoint_files import MANIFEST, PARTS, STATE, WEIGHTS
+from seqzoo.training.manifest import MANIFEST, PARTS, STATE, WEIGHTS
 
 __all__ = ["CANARY", "HOSTILE", "VICTIM"]
 

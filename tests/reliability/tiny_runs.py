@@ -21,7 +21,8 @@ from installed_architectures import SMALL, build, options_of
 from made_trainings import made_optimizer
 
 from seqzoo.plugin.registry import Registry, load_registry
-from seqzoo.training.checkpoint_files import PARTS, checkpoint_steps
+from seqzoo.training.checkpoint_files import checkpoint_steps
+from seqzoo.training.manifest import PARTS
 
 __all__ = [
     "architectures",

@@ -22,7 +22,7 @@ from tiny_runs import architectures, run_once
 from seqzoo.errors import CheckpointError, SeqzooError
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.checkpoint_files import MANIFEST
+from seqzoo.training.manifest import MANIFEST
 
 __all__ = ["trial"]
 
