@@ -71,6 +71,15 @@ def without_the_hashes(patch: Patch) -> None:
     patch.setattr(hashlib, "sha256", lambda *_, **__: same)
 
 
+def without_the_id_of_the_run(patch: Patch) -> None:
+    load = checkpoints.load
+    patch.setattr(checkpoints, "load", lambda folder, step, **_: load(folder, step))
+
+
+def without_the_search_for_what_is_not_finite(patch: Patch) -> None:
+    patch.setattr("seqzoo.training.loop.require_finite", lambda *_, **__: None)
+
+
 SEEN_BY: dict[Callable[[Patch], None], str] = {
     without_the_rename: "failing_saves",
     without_the_sync_of_files: "power_loss",
@@ -78,6 +87,8 @@ SEEN_BY: dict[Callable[[Patch], None], str] = {
     without_the_generators: "combinations",
     without_the_carried_state: "combinations",
     without_the_hashes: "damage",
+    without_the_id_of_the_run: "damage",
+    without_the_search_for_what_is_not_finite: "not_finite",
 }
 
 
