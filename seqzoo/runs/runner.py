@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from seqzoo.data.corpus import Data
@@ -14,7 +16,7 @@ from seqzoo.runs.build import build_optimizer, build_schedule, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
-from seqzoo.runs.interruption import stopping
+from seqzoo.runs.interruption import Interrupted, stopping
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import read_origin, write_origin
 from seqzoo.runs.reopen import Trained
@@ -58,9 +60,28 @@ def run_recipe(
     require_lanes(min(len(splits.validation), len(splits.test)), recipe.evaluate.lanes)
     training = make_training(experiment)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
-    with directory.locked(), room_for(directory, is_new=True):
+    with (
+        directory.locked(),
+        _removed_without_checkpoint(directory),
+        room_for(directory, is_new=True),
+    ):
         write_origin(directory, experiment)
         return directory, train_and_score(directory, experiment, training, score=score)
+
+
+@contextmanager
+def _removed_without_checkpoint(directory: RunDirectory) -> Iterator[None]:
+    """Remove the new folder if the run is stopped in it before its first checkpoint.
+
+    Nothing is saved then, and the same command must be able to make the folder.
+    """
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        if checkpoints.checkpoint_steps(directory.checkpoints):
+            raise
+        shutil.rmtree(directory.path, ignore_errors=True)
+        raise KeyboardInterrupt from None
 
 
 def make_training(experiment: Experiment) -> Training:

@@ -1,12 +1,14 @@
 """python tests/reliability: tries every promise of docs/reliability.md, and prints what was found.
 
 Needs a clone with `pip install -e '.[dev]'` on Linux. All figures take about 40 minutes on two slow
-cores; `--share 0.1` takes a tenth. Every process that is started ends with the command.
+cores; `--share 0.1` tries a tenth, and TMPDIR=/dev/shm saves the time of a slow disk. Every process
+that is started ends with the command.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -72,21 +74,28 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of all random draws; default 1")
     parser.add_argument("--device", default="cpu", help="where runs are trained; default cpu")
     parser.add_argument("--json", metavar="FILE", help="write all failures and notes there too")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if sys.platform != "linux":
+        parser.error(f"the trials need Linux, which has fork and /proc; found {sys.platform}")
+    if options.json:
+        try:
+            Path(options.json).write_text("{}\n", encoding="utf-8")
+        except OSError as error:
+            parser.error(f"--json: {options.json} cannot be written: {error.strerror}")
+    return options
 
 
 def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError("it must be above 0 and at most 1")
-    return share
+    with contextlib.suppress(ValueError):
+        if 0 < (share := float(text)) <= 1:
+            return share
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("it must be at least 1")
-    return count
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
 
 
 def _clean_environment() -> None:
@@ -102,8 +111,6 @@ def _tried(entry: Entry, count: int, seed: int) -> Outcome:
     child: Child | None = None
 
     def run() -> int:
-        # What ends this command ends the trial, which must then end its own children.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         os.environ.update(SEQZOO_CACHE=str(folder / "cache"), XDG_STATE_HOME=str(folder / "state"))
         place = folder / "trial"
         place.mkdir()

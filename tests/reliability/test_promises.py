@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from trials import TRIALS
 
 
@@ -82,6 +83,13 @@ def test_memory_and_open_files_do_not_grow(tmp_path: Path) -> None:
 
 def test_combinations_of_plugins_resume_to_the_same_bits(tmp_path: Path) -> None:
     require("combinations", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRIALS)
+def test_a_tenth_of_the_full_figures_holds(name: str, tmp_path: Path) -> None:
+    outcome = TRIALS[name].run(max(1, TRIALS[name].full // 10), 2, tmp_path)
+    assert outcome.failures == []
 
 
 def test_every_trial_has_a_test() -> None:

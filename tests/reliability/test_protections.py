@@ -71,20 +71,32 @@ def without_the_hashes(patch: Patch) -> None:
     patch.setattr(hashlib, "sha256", lambda *_, **__: same)
 
 
-SEEN_BY: dict[Callable[[Patch], None], str] = {
-    without_the_rename: "failing_saves",
-    without_the_sync_of_files: "power_loss",
-    without_the_sync_of_folders: "power_loss",
-    without_the_generators: "combinations",
-    without_the_carried_state: "combinations",
-    without_the_hashes: "damage",
+def without_the_id_of_the_run(patch: Patch) -> None:
+    load = checkpoints.load
+    patch.setattr(checkpoints, "load", lambda folder, step, **_: load(folder, step))
+
+
+def without_the_search_for_what_is_not_finite(patch: Patch) -> None:
+    patch.setattr("seqzoo.training.loop.require_finite", lambda *_, **__: None)
+
+
+SEEN_BY: dict[Callable[[Patch], None], tuple[str, int]] = {
+    without_the_rename: ("failing_saves", 20),
+    without_the_sync_of_files: ("power_loss", 80),
+    without_the_sync_of_folders: ("power_loss", 80),
+    without_the_generators: ("combinations", 4),
+    without_the_carried_state: ("combinations", 4),
+    without_the_hashes: ("damage", 20),
+    without_the_id_of_the_run: ("damage", 20),
+    without_the_search_for_what_is_not_finite: ("not_finite", 8),
 }
+"""The trial that fails without it, and the number of cases in which one does."""
 
 
 @pytest.mark.parametrize("switch_off", SEEN_BY, ids=lambda each: each.__name__)
 def test_without_a_protection_a_trial_fails(
     switch_off: Callable[[Patch], None], tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    trial = TRIALS[SEEN_BY[switch_off]]
+    name, count = SEEN_BY[switch_off]
     switch_off(monkeypatch)
-    assert trial.run(trial.fast, 1, tmp_path).failures != []
+    assert TRIALS[name].run(count, 1, tmp_path).failures != []

@@ -46,25 +46,30 @@ def trial(count: int, seed: int, folder: Path) -> Outcome:
             ended = child.wait()
             stopped += ended.code != 0
             in_training += "saved at step" in ended.text
-            _judge(found, run, ended, sent)
+            _judge(found, run, ended, sent, is_double=is_double)
             _continue(found, chosen, run)
     found.notes.append(f"{stopped} were stopped before their end, {in_training} in training")
     return found
 
 
-def _judge(found: Outcome, run: Path, ended: Ended, sent: signal.Signals) -> None:
+def _judge(
+    found: Outcome, run: Path, ended: Ended, sent: signal.Signals, *, is_double: bool
+) -> None:
     # 0 where the run had ended before the signal came.
     found.require(ended.code in (128 + sent, 0), f"it {ended}")
     found.require(not ended.has_traceback, f"a traceback: it {ended}")
     found.require(not ended.left_processes, "a process is left")
     if said := re.search(r"saved at step (\d+)", ended.text):
         found.require(newest_step(run) == int(said[1]), f"{said[0]}, but {newest_step(run)} is")
-    elif run.exists():
+    elif run.exists() and not is_double:
+        # A second Ctrl-C ends the process in the middle of making the folder.
         found.require(newest_step(run) is not None, f"no checkpoint: it {ended}")
 
 
 def _continue(found: Outcome, chosen: Reference, run: Path) -> None:
     folder = run.parents[1]
+    if newest_step(run) is None:
+        shutil.rmtree(run, ignore_errors=True)
     if run.exists():
         again = run_command("resume", f"runs/{run.name}", folder=folder)
     else:

@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 """Between sums of float32 in another order; logits of these models are below 10."""
 
 CHUNKS = (1, 7, 64, 0)
-ROWS, LENGTH = 8, 150
+ROWS, LENGTH = 6, 100
 
 
 def trial(count: int, seed: int, folder: Path) -> Outcome:

@@ -10,6 +10,7 @@ import yaml
 from commands import SMALL
 
 import seqzoo
+from seqzoo.runs.interruption import Interrupted
 from seqzoo.training import checkpoint as checkpoints
 
 
@@ -46,3 +47,19 @@ def test_a_run_that_is_resumed_before_its_first_update_does_not_replace_its_only
     monkeypatch.setattr(checkpoints, "save", recorded)
     seqzoo.resume(tmp_path / "small")
     assert saved == [0, 2, 4]
+
+
+@pytest.mark.parametrize("place", ["seqzoo.runs.runner.write_origin", "seqzoo.runs.train.Log"])
+def test_a_run_that_is_stopped_before_its_first_checkpoint_leaves_no_folder(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    budget = {"train.budget.steps": 1, "baselines.include": []}
+    with monkeypatch.context() as patch:
+        patch.setattr(place, stop)
+        with pytest.raises(Interrupted, match="nothing is saved"):
+            seqzoo.run(yaml.safe_load(SMALL), budget, root=tmp_path, name="named")
+    assert list(tmp_path.iterdir()) == []
+    assert seqzoo.run(yaml.safe_load(SMALL), budget, root=tmp_path, name="named").result
