@@ -135,9 +135,9 @@ class Trust:
 
     def unknown(self, files: Iterable[PluginFile]) -> list[Unknown]:
         """Those of the files that are not trusted with this content."""
-        trusted, _ = _read_record()
-        known = {**trusted, **self.accepted}
         different = {file.path: file for file in files}.values()
+        trusted, _ = _read_record() if different else ({}, "")
+        known = {**trusted, **self.accepted}
         found = [file for file in different if known.get(str(file.path)) != file.sha256]
         # What was trusted before this process began may run in it, whatever it then records.
         self.accepted.update(

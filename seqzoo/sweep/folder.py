@@ -113,9 +113,8 @@ def _foreign(directory: RunDirectory, recipe: Recipe, completion: Completion) ->
         return "is not a run of this sweep" if _would_lose(directory) else ""
     try:
         text = read_bytes(directory.recipe, limit=MAX_BYTES)
-        if (names := _plugin_files(text)) != _plugin_files(recipe.to_yaml()):
-            # Not loaded: nobody has allowed to run them.
-            return f"contains a run with other plugin files ({describe(names)})"
+        if _plugin_files(text) != [str(file) for file in recipe.plugins]:
+            return "contains a run with other plugin files"  # nobody has allowed to run them
         stored = parse_recipe(text, recipe.registry, source=str(directory.recipe), base=recipe.base)
     except (OSError, SeqzooError):
         return "contains a run whose recipe cannot be read"

@@ -78,7 +78,19 @@ def is_answered(command: list[str], runs: Path) -> None:
 
 @hostile
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("file", ["result.json", "note.txt"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "result.json",
+        "note.txt",
+        "recipe.yaml",
+        "origin.json",
+        "changes.json",
+        "metrics.jsonl",
+        "diverged.txt",
+        "lock",
+    ],
+)
 def test_a_hostile_file_is_reported_or_left_out(
     runs: Path, file: str, command: str, kind: str
 ) -> None:
@@ -86,14 +98,6 @@ def test_a_hostile_file_is_reported_or_left_out(
     path.unlink(missing_ok=True)
     HOSTILE[kind](path)
     is_answered(COMMANDS[command], runs)
-
-
-@hostile
-def test_compare_reports_a_hostile_recipe(runs: Path, kind: str) -> None:
-    path = runs / "one" / "recipe.yaml"
-    path.unlink()
-    HOSTILE[kind](path)
-    is_answered(COMMANDS["compare"], runs)
 
 
 @hostile
