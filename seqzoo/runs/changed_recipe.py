@@ -20,7 +20,7 @@ from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 from seqzoo.runs.changes import DECIDING, Setting, is_within, read_changes
 from seqzoo.runs.directory import RunDirectory
-from seqzoo.runs.origin import recipe_content, stored_recipe
+from seqzoo.runs.origin import recipe_content, require_same_origin, stored_recipe
 from seqzoo.terminal.format import quoted
 
 __all__ = ["MAY_CHANGE", "changed_recipe", "require_as_trained", "trained_recipe"]
@@ -80,6 +80,7 @@ def require_as_trained(directory: RunDirectory, recipe: Recipe, state: Mapping[s
 
     recipe: what it says. Settings that may change in a run are not compared.
     """
+    require_same_origin(directory, state)
     trained = trained_recipe(directory, recipe.registry, state)
     if trained is not None and (refused := _edited(directory, _differences(trained, recipe))):
         raise RecipeError(refused)
@@ -97,6 +98,7 @@ def changed_recipe(
     state: state.json of the checkpoint that the run continues from. Nothing is written. Raises
     RecipeError with all mistakes, and with every setting that cannot change in a run.
     """
+    require_same_origin(directory, state)
     stored = stored_recipe(directory, registry)
     trained = trained_recipe(directory, registry, state) or stored
     if not overrides and trained is stored:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqzoo.errors import CheckpointError, require_known_format
 from seqzoo.plugin.registry import Registry
@@ -27,6 +28,7 @@ __all__ = [
     "plugins_of",
     "read_origin",
     "recipe_content",
+    "require_same_origin",
     "stored_recipe",
     "write_origin",
 ]
@@ -47,6 +49,19 @@ class Origin(NamedTuple):
     plugins: Mapping[str, PluginRecord]
     started_from: StartRecord | None
     id: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all but the base, which is another one after the run was moved to another machine."""
+        start = self.started_from
+        facts = [
+            self.id,
+            self.sha256,
+            self.fell_back,
+            {part: record.model_dump(mode="json") for part, record in self.plugins.items()},
+            start and start.model_dump(mode="json"),
+        ]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
@@ -90,6 +105,20 @@ def read_origin(directory: RunDirectory) -> Origin:
             f"relative paths are unknown; restore it from a copy, or start the run again from "
             f"{directory.recipe}."
         ) from error
+
+
+def require_same_origin(directory: RunDirectory, state: Mapping[str, Any]) -> None:
+    """Raises CheckpointError if origin.json is not the one that a checkpoint was saved with.
+
+    state: its state.json.
+    """
+    recorded = state.get("origin")
+    if recorded and recorded != read_origin(directory).fingerprint:
+        raise CheckpointError(
+            f"{directory.origin} has changed since step {state['step']} was saved: the corpus, the "
+            f"plugins or the first weights that it names are not those of the run; restore it from "
+            f"a copy."
+        )
 
 
 def recipe_content(directory: RunDirectory) -> bytes:

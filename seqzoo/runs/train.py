@@ -86,7 +86,7 @@ def train_run(
                 "validation_accuracy": result.accuracy,
             }
 
-        run, recipe_text = read_origin(directory).id, recipe.to_yaml()
+        origin, recipe_text = read_origin(directory), recipe.to_yaml()
 
         def save() -> None:
             directory.require_in_place()
@@ -99,11 +99,12 @@ def train_run(
                         "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
                         "epochs": training.tokens_seen / training.epoch_tokens,
                         "recipe": recipe_text,
+                        "origin": origin.fingerprint,
                     }
                 ),
                 keep=recipe.train.checkpoint.keep,
                 best=training.best.step if training.best else None,
-                run=run,
+                run=origin.id,
                 warn=display.warn,
             )
             trackers.save()

@@ -111,7 +111,8 @@ class _State(BaseModel):
     """What state.json must have. Other keys are allowed: they may be of a newer seqzoo.
 
     tokenizer, stream: what these plugins returned. best: step and bits per byte. interval: sums
-    since the last logged line. logs: lengths of the files. epochs, recipe: missing in older runs.
+    since the last logged line. logs: lengths of the files. origin: the fingerprint of
+    origin.json. epochs, recipe, origin: missing in older runs.
     """
 
     model_config = _STRICT
@@ -127,6 +128,7 @@ class _State(BaseModel):
     logs: _Lengths
     epochs: FiniteFloat | None = Field(default=None, ge=0)
     recipe: str = ""
+    origin: str = ""
 
 
 def as_json(data: Any) -> bytes:

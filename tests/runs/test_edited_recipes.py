@@ -148,6 +148,31 @@ def test_checkpoints_of_another_seed_are_never_continued(
         seqzoo.open_run(stopped).score(b"abc")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"fell_back": false', '"fell_back": true'),
+        ('"started_from": null', '"started_from": {"path": "x", "weights_sha256": "ab"}'),
+        ('"plugin": "lstm"', '"plugin": "lstn"'),
+    ],
+)
+def test_an_edited_origin_is_noticed(stopped: Path, before: str, after: str) -> None:
+    path = stopped / "origin.json"
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    for use in (lambda: seqzoo.resume(stopped), lambda: seqzoo.open_run(stopped).score(b"abc")):
+        with pytest.raises(CheckpointError, match=r"origin\.json has changed since step 8"):
+            use()
+
+
+def test_a_run_that_was_moved_to_another_folder_continues(stopped: Path, finished: Path) -> None:
+    path = stopped / "origin.json"
+    origin = json.loads(path.read_text())
+    path.write_text(json.dumps({**origin, "base": str(stopped.parent)}))
+    seqzoo.resume(stopped)
+    assert result_of(stopped)["weights_sha256"] == result_of(finished)["weights_sha256"]
+
+
 @pytest.mark.parametrize("name", ["lock", "metrics.jsonl", "timing.jsonl", "trackers.json"])
 def test_nothing_is_written_through_a_link(stopped: Path, tmp_path: Path, name: str) -> None:
     diary = tmp_path / "diary.txt"
