@@ -60,6 +60,7 @@ def train_run(
         interruption = stack.enter_context(Interruption(display.on_signal))
         split = _validation_split(experiment)
         machine = MachineWatch(training.runtime)
+        training.warn = display.warn
 
         def log(line: Mapping[str, float], times: Mapping[str, float]) -> None:
             metrics.append(line)

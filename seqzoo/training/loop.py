@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from seqzoo.model.runtime import Runtime, peak_memory_bytes, random_state, resto
 from seqzoo.plugin.contracts import Batch, Schedule, SequenceModel, State, Stream
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.training.checkpoint import Checkpoint
+from seqzoo.training.deterministic import deterministic_kernels, missing_kernel
 from seqzoo.training.finite import require_finite
 from seqzoo.training.optimizers import Optimizer
 from seqzoo.training.schedule import learning_rate_factor
@@ -92,6 +94,8 @@ class Training:
         self.interval_nats = 0.0
         self.interval_norms = 0.0
         self.interval_updates = 0
+        self.is_deterministic = runtime.device.type == "cuda"
+        self.warn: Callable[[str], None] = warnings.warn
 
     @property
     def bytes_seen(self) -> int:
@@ -124,6 +128,26 @@ class Training:
 
         Raises DivergedError, without changing the parameters, if loss or gradient is not finite.
         """
+        if not self.is_deterministic:
+            return self._update()
+        before = self.stream.state(), self.carried, self.tokens_seen, random_state()
+        try:
+            with deterministic_kernels():
+                return self._update()
+        except RuntimeError as error:
+            if not (operation := missing_kernel(error)):
+                raise
+        self.is_deterministic = False
+        self.warn(
+            f"{operation} has no kernel on {self.runtime.device} that adds in one order: the last "
+            f"bits of this run's weights are not repeatable, and not the same after a stop."
+        )
+        place, self.carried, self.tokens_seen, generators = before
+        self.stream.restore(place)
+        restore_random_state(generators)
+        return self._update()
+
+    def _update(self) -> Update:
         self.model.train()
         self.optimizer.zero_grad()
         parts = self.section.accumulation_steps

@@ -309,6 +309,43 @@ def test_what_is_not_finite_is_never_in_a_checkpoint(place: str) -> None:
         training.checkpoint(RUN_STATE)
 
 
+def test_an_operation_without_a_deterministic_kernel_is_reported_once_and_changes_nothing() -> None:
+    """As on a GPU, with an operation that torch refuses there."""
+    plain, asked = make_training(section()), make_training(section())
+    asked.is_deterministic = True
+    said: list[str] = []
+    asked.warn = said.append
+    forward = asked.model.forward
+
+    def refused(*arguments: Any) -> Any:
+        found = forward(*arguments)
+        if torch.are_deterministic_algorithms_enabled():
+            raise RuntimeError("cumsum_kernel does not have a deterministic implementation, but")
+        return found
+
+    asked.model.forward = refused  # type: ignore[assignment, method-assign]
+    torch.manual_seed(3)
+    expected = [plain.update() for _ in range(4)]
+    torch.manual_seed(3)
+    assert [asked.update() for _ in range(4)] == expected
+    assert len(said) == 1
+    assert "cumsum_kernel has no kernel on cpu" in said[0]
+    assert asked.stream.state() == plain.stream.state()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_other_errors_of_an_update_are_not_hidden() -> None:
+    training = make_training(section())
+    training.is_deterministic = True
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("shapes do not fit")
+
+    training.model.forward = fails  # type: ignore[assignment, method-assign]
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        training.update()
+
+
 def test_a_carried_state_of_another_batch_is_an_error() -> None:
     training = make_training(section())
     training.update()
