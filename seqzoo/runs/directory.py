@@ -29,6 +29,7 @@ from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mea
 from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.storage import is_full, make_directory, remove_unfinished
 from seqzoo.terminal.format import quoted
+from seqzoo.training.checkpoint_files import checkpoint_steps
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
 
@@ -168,11 +169,17 @@ def _new_place(file: BinaryIO) -> str:
 
 def require_free(path: Path) -> None:
     """Raises UsageError if something is at the path of a new run."""
-    if os.path.lexists(path):
+    if not os.path.lexists(path):
+        return
+    if not checkpoint_steps(path / "checkpoints"):  # also what a kill in the first second leaves
         raise UsageError(
-            f"{path} exists; runs are never overwritten. Choose another name, or continue it with: "
-            f"seqzoo resume {quoted(path)}"
+            f"{path} exists; runs are never overwritten. It has no checkpoint to continue from, so "
+            f"choose another name, or remove it."
         )
+    raise UsageError(
+        f"{path} exists; runs are never overwritten. Choose another name, or continue it with: "
+        f"seqzoo resume {quoted(path)}"
+    )
 
 
 def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirectory:
