@@ -184,7 +184,6 @@ REFUSED = {
     "corpus.name": "tinyshakespeare",
     "corpus.split": {"train": 0.8, "validation": 0.1, "test": 0.1},
     "name": "other",
-    "plugins": ["mine.py"],
     "train.seed": 2,
     "train.batch_size": 4,
     "train.bptt_length": 8,
