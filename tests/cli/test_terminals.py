@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import struct
@@ -20,6 +21,8 @@ from pathlib import Path
 import pytest
 from commands import SMALL, environment, result_of, seqzoo
 from made_runs import make_run
+
+from seqzoo.training.manifest import Manifest
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -87,6 +90,9 @@ def in_terminal(*arguments: str, folder: Path, columns: int = 80, **changes: str
     os.close(its_end)
     shown = b""
     while True:
+        if not select.select([ours], [], [], 60)[0]:  # it waits for an answer that nobody gives
+            process.kill()
+            shown += b" (killed after a minute without output)"
         try:
             piece = os.read(ours, 4096)
         except OSError:  # Linux reports so that the other end is closed
@@ -191,7 +197,7 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest["files"]["model.safetensors"] = {
         "bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()
     }  # fmt: skip
-    (checkpoint / "MANIFEST.json").write_text(json.dumps(manifest))
+    (checkpoint / "MANIFEST.json").write_bytes(Manifest.model_validate(manifest).content())
     return folder
 
 
@@ -200,8 +206,8 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "leaderboard", "leaderboard --csv", "leaderboard --html", "leaderboard --json",
         "leaderboard --columns NAME", "compare NAME", "compare other", "runs", "runs show NAME",
-        "resume NAME", "sample NAME", "run NAME.yaml", "run plugin.yaml", "run small.yaml NAME=1",
-        "show NAME", "NAME",
+        "resume NAME", "sample NAME", "run NAME.yaml", "run plugin.yaml --trust",
+        "run small.yaml NAME=1", "show NAME", "NAME",
     ],
 )  # fmt: skip
 def test_a_terminal_obeys_no_name_and_no_text_that_a_stranger_chose(
