@@ -127,7 +127,9 @@ def command(*arguments: str, folder: Path, **changes: str) -> Callable[[], int]:
         os.environ.update(NO_COLOR="1", COLUMNS="80", OMP_NUM_THREADS="1", **changes)
         sys.argv = ["seqzoo", *arguments]
         from seqzoo.cli import main
+        from seqzoo.cli.plugins import loaded
 
+        loaded.cache_clear()  # what this process found before; a new one looks by itself
         main()
         return 0
 

@@ -37,7 +37,10 @@ def test_a_full_disk_stops_a_run_in_one_line_and_loses_nothing(tmp_path: Path) -
     require("full_disk", tmp_path)
 
 
-def test_any_recipe_is_read_or_refused_with_its_line(tmp_path: Path) -> None:
+def test_any_recipe_is_read_or_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trial_recipes.LIMIT_S", 20.0)  # the command measures, beside no other work
     require("recipes", tmp_path)
 
 

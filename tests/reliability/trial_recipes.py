@@ -7,7 +7,6 @@ written by hand. Reading one imports nothing that it names and makes no file.
 from __future__ import annotations
 
 import random
-import sys
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from seqzoo.recipes.load import load_recipe
 
 __all__ = ["trial"]
 
-LIMIT_S = 1.0 if sys.gettrace() is None else 5.0
+LIMIT_S = 1.0
 """Of processor time; more where every line is traced."""
 
 RECIPES = Path(__file__).parents[2] / "recipes"
