@@ -35,10 +35,17 @@ def open_to_read(path: Path) -> BinaryIO:
 def open_to_change(path: Path) -> FileIO:
     """A regular file, open to read and to append, without a buffer; it is made if it is missing.
 
-    A link is not followed: what it names is not ours. Raises OSError.
+    A link is not followed, and a file with a second name is refused: what they name is not ours
+    alone. Raises OSError.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    return FileIO(_open(path, flags), "a+b")
+    file = FileIO(_open(path, flags), "a+b")
+    if os.fstat(file.fileno()).st_nlink > 1:
+        file.close()
+        raise OSError(
+            errno.EMLINK, "it has a second name, a hard link; put a copy there", str(path)
+        )
+    return file
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:

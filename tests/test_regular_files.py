@@ -50,6 +50,15 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert not missing.exists()
 
 
+def test_nothing_is_written_to_a_file_with_a_second_name(tmp_path: Path) -> None:
+    diary, lock = tmp_path / "diary", tmp_path / "lock"
+    diary.write_text("dear diary")
+    os.link(diary, lock)
+    with pytest.raises(OSError, match="it has a second name"):
+        open_to_change(lock)
+    assert diary.read_text() == "dear diary"
+
+
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as file:

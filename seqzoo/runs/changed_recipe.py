@@ -23,7 +23,13 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.origin import recipe_content, require_same_origin, stored_recipe
 from seqzoo.terminal.format import quoted
 
-__all__ = ["MAY_CHANGE", "changed_recipe", "require_as_trained", "trained_recipe"]
+__all__ = [
+    "MAY_CHANGE",
+    "changed_recipe",
+    "edited_settings",
+    "require_as_trained",
+    "trained_recipe",
+]
 
 MAY_CHANGE = (
     *DECIDING,
@@ -81,9 +87,16 @@ def require_as_trained(directory: RunDirectory, recipe: Recipe, state: Mapping[s
     recipe: what it says. Settings that may change in a run are not compared.
     """
     require_same_origin(directory, state)
-    trained = trained_recipe(directory, recipe.registry, state)
-    if trained is not None and (refused := _edited(directory, _differences(trained, recipe))):
+    if refused := _edited(directory, edited_settings(directory, recipe, state)):
         raise RecipeError(refused)
+
+
+def edited_settings(
+    directory: RunDirectory, recipe: Recipe, state: Mapping[str, Any]
+) -> tuple[Setting, ...]:
+    """What recipe.yaml says otherwise than a checkpoint and the recorded changes since."""
+    trained = trained_recipe(directory, recipe.registry, state)
+    return () if trained is None else _differences(trained, recipe)
 
 
 def changed_recipe(

@@ -142,7 +142,7 @@ class RunDirectory:
 
 
 def _is_regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    return path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1
 
 
 def _number_in(lock: BinaryIO) -> str:

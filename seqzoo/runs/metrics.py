@@ -11,6 +11,7 @@ Three rules apply to every reader:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -228,18 +229,29 @@ class Log:
         # Not beyond its size: that would fill the file with NUL bytes.
         self._file.truncate(min(length, size))
         self._file.seek(0, os.SEEK_END)  # truncate leaves the position, and `sync` reports it
+        self._content = hashlib.sha256()
+        with open_to_read(path) as written:
+            while part := written.read(_MAX_LINE_BYTES):
+                self._content.update(part)
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add one line; readers of the file see it at once."""
+        text = (json.dumps(line, allow_nan=False) + "\n").encode()
         with naming(self._path):
-            self._file.write((json.dumps(line, allow_nan=False) + "\n").encode())
+            self._file.write(text)
             self._file.flush()
+        self._content.update(text)
 
     def sync(self) -> int:
         """Write everything to disk; returns the length in bytes, which a checkpoint stores."""
         with naming(self._path):
             write_through(self._file)
         return self._file.tell()
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that is written."""
+        return self._content.hexdigest()
 
     def close(self) -> None:
         """Flush and close."""

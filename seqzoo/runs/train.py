@@ -98,6 +98,7 @@ def train_run(
                     {
                         "tokenizer": experiment.tokenizer.state(),
                         "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
+                        "metrics_sha256": metrics.sha256,
                         "epochs": training.tokens_seen / training.epoch_tokens,
                         "recipe": recipe_text,
                         "origin": origin.fingerprint,

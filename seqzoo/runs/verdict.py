@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from seqzoo.errors import CorpusUnavailable, EnvironmentFault, SeqzooError
+from seqzoo.plugin.trust import UntrustedError
 
 __all__ = ["Broken", "Outcome", "Skipped", "Verdict", "verdict_of"]
 
@@ -42,7 +43,10 @@ def verdict_of(name: str, check: Callable[[], str]) -> Verdict:
         return Verdict(name, Outcome.HOLDS, check())
     except (Skipped, CorpusUnavailable) as reason:
         return Verdict(name, Outcome.SKIPPED, str(reason))
-    except EnvironmentFault:  # the machine cannot check it, whatever the run is like
+    except (
+        EnvironmentFault,
+        UntrustedError,
+    ):  # it cannot be checked here, whatever the run is like
         raise
     except (Broken, SeqzooError) as fault:
         return Verdict(name, Outcome.BROKEN, str(fault))

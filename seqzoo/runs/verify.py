@@ -6,12 +6,13 @@ stop and continue.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
 from seqzoo.errors import CheckpointError, LockedError, SeqzooError
-from seqzoo.runs.changed_recipe import require_as_trained
+from seqzoo.runs.changed_recipe import edited_settings, require_as_trained
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.metrics import read_metrics
@@ -50,6 +51,9 @@ def _recipe(run: Run) -> str:
     require_as_trained(directory, recipe, newest.state)
     if not newest.state.get("recipe"):
         raise Skipped("the run is of an older version, whose checkpoints do not have the recipe.")
+    if edited := edited_settings(directory, recipe, newest.state):
+        names = ", ".join(f"{each.key} ({each.before_and_after})" for each in edited)
+        return f"recipe.yaml was edited since step {newest.step}, where that is allowed: {names}."
     count = len(read_changes(directory))
     recorded = f", and {count} recorded change{'s' if count > 1 else ''}" if count else ""
     return f"recipe.yaml is what step {newest.step} was trained with{recorded}."
@@ -101,6 +105,9 @@ def _metrics(run: Run) -> str:
     content = directory.metrics.read_bytes() if lines else b""
     if (size := len(content)) < (length := newest.state["logs"]["metrics"]):
         raise Broken(f"metrics.jsonl has {size:,} bytes; at step {newest.step} it had {length:,}.")
+    recorded = newest.state.get("metrics_sha256")
+    if recorded and recorded != hashlib.sha256(content[:length]).hexdigest():
+        raise Broken(f"metrics.jsonl is not what it was when step {newest.step} was saved.")
     # `read_metrics` joins lines of one step; a run writes one line for each.
     if (count := content.count(b"\n")) != len(lines):
         raise Broken(f"metrics.jsonl has {count:,} lines for {len(lines):,} steps.")

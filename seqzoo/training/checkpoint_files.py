@@ -39,10 +39,14 @@ _NAME = re.compile(r"step-(0|[1-9][0-9]{0,17})")
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
-    """Steps that have a checkpoint, ascending; `load` verifies that it is complete."""
+    """Steps that have a checkpoint, ascending; `load` verifies that it is complete.
+
+    A link is none: what it names is not the run's, and must not be pruned.
+    """
     if not folder.is_dir():
         return []
-    matches = (_NAME.fullmatch(entry.name) for entry in folder.iterdir())
+    entries = (entry for entry in folder.iterdir() if not entry.is_symlink())
+    matches = (_NAME.fullmatch(entry.name) for entry in entries)
     return sorted(int(match[1]) for match in matches if match)
 
 

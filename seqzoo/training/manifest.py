@@ -112,7 +112,8 @@ class _State(BaseModel):
 
     tokenizer, stream: what these plugins returned. best: step and bits per byte. interval: sums
     since the last logged line. logs: lengths of the files. origin: the fingerprint of
-    origin.json. epochs, recipe, origin: missing in older runs.
+    origin.json. metrics_sha256: of the file up to this step. epochs and what follows are missing in
+    older runs.
     """
 
     model_config = _STRICT
@@ -129,6 +130,7 @@ class _State(BaseModel):
     epochs: FiniteFloat | None = Field(default=None, ge=0)
     recipe: str = ""
     origin: str = ""
+    metrics_sha256: str = ""
 
 
 def as_json(data: Any) -> bytes:

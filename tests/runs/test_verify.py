@@ -94,6 +94,10 @@ def with_repeated_line(run: Path) -> None:
     path.write_text(path.read_text() * 2)
 
 
+def edit(path: Path, before: str, after: str) -> None:
+    path.write_text(path.read_text().replace(before, after, 1))
+
+
 def flip(run: Path) -> None:
     path = run / "checkpoints" / "step-12" / "carried.safetensors"
     content = bytearray(path.read_bytes())
@@ -111,6 +115,10 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a flipped bit": (flip, "checkpoints"),
     "a missing line": (without_line, "metrics"),
     "a repeated line": (with_repeated_line, "metrics"),
+    "another number in the log": (
+        lambda run: edit(run / "metrics.jsonl", '"gradient_norm": ', '"gradient_norm": 1'),
+        "metrics",
+    ),
     "a better score": (edit_result(better("scores")), "result"),
     "a better adaptive score": (edit_result(better("adaptive")), "result"),
     "another seed": (edit_result(lambda result: result.update(seed=5)), "result"),
@@ -138,6 +146,24 @@ def test_weights_that_are_not_finite_are_named(run: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(checkpoints, "load", spoiled)
     assert broken(run) == {"weights"}
+
+
+def test_an_edit_that_is_allowed_is_named(run: Path) -> None:
+    edit(run / "recipe.yaml", "max_bytes: 500\n", "max_bytes: 400\n")
+    first = next(iter(verify(seqzoo.open_run(run))))
+    assert first.outcome is Outcome.HOLDS
+    assert "edited since step 12, where that is allowed: evaluate.max_bytes (500 to 400)" in (
+        first.detail
+    )
+
+
+def test_a_run_whose_plugin_files_are_not_trusted_is_not_called_broken(
+    run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("")
+    edit(run / "recipe.yaml", "plugins: []", f"plugins: ['{tmp_path / 'mine.py'}']")
+    with pytest.raises(seqzoo.UsageError, match=r"mine\.py"):
+        outcomes(run)
 
 
 def test_a_run_that_is_in_use_is_not_judged(run: Path) -> None:

@@ -16,7 +16,7 @@ from made_states import RUN_STATE, TRAINING_STATE
 from seqzoo.errors import CheckpointError
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.checkpoint_files import stored_state
+from seqzoo.training.checkpoint_files import keep_only_weights, stored_state
 
 
 def save(folder: Path, step: int, *, run: str = "", keep: int = 9, best: Any = None) -> Path:
@@ -117,6 +117,18 @@ def test_no_file_of_a_checkpoint_makes_a_command_wait_or_fills_the_memory(
     for read in (checkpoints.load, stored_state):
         with pytest.raises(CheckpointError, match=f"{name}|step-1"):
             read(tmp_path, 1)
+
+
+def test_a_linked_checkpoint_is_none_of_the_run_and_is_never_pruned(tmp_path: Path) -> None:
+    mine = save(tmp_path / "mine", 2)
+    stranger = tmp_path / "stranger"
+    save(stranger, 1)
+    (stranger / "step-2").symlink_to(mine)
+    before = {path.name: path.read_bytes() for path in mine.iterdir()}
+    assert checkpoints.checkpoint_steps(stranger) == [1]
+    assert checkpoints.load_newest(stranger, warn=pytest.fail).step == 1
+    keep_only_weights(stranger, [1])
+    assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
 
 
 def test_a_checkpoint_larger_than_the_memory_is_refused_before_it_is_read(
