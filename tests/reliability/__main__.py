@@ -1,6 +1,6 @@
 """python tests/reliability: tries every promise of docs/reliability.md, and prints what was found.
 
-Needs a clone with `pip install -e '.[dev]'` on Linux. All figures take about 40 minutes on two slow
+Needs a clone with `pip install -e '.[dev]'` on Linux. All figures take 15 to 30 minutes on two slow
 cores; `--share 0.1` tries a tenth, and TMPDIR=/dev/shm saves the time of a slow disk. Every process
 that is started ends with the command.
 """
