@@ -198,6 +198,10 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
             if not numbered:
                 require_free(path)
             number += 1
+        except KeyboardInterrupt:
+            with contextlib.suppress(OSError):
+                path.rmdir()  # which removes nothing but an empty folder
+            raise
         except OSError as error:
             remedy = "choose another folder for runs"
             if is_full(error):

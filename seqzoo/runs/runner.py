@@ -61,8 +61,8 @@ def run_recipe(
     training = make_training(experiment)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with (
-        directory.locked(),
         _removed_without_checkpoint(directory),
+        directory.locked(),
         room_for(directory, is_new=True),
     ):
         write_origin(directory, experiment)

@@ -9,12 +9,13 @@ loaded, because neither torch.load nor safetensors detects a changed bit.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,26 +146,31 @@ def load_newest(folder: Path, *, run: str = "", warn: Callable[[str], None]) -> 
         steps = checkpoint_steps(folder)
         if not steps:
             raise CheckpointError(f"{folder} has no checkpoint; start the run again.")
-        failures = []
-        for step in reversed(steps):
-            try:
-                checkpoint = load(folder, step, run=run)
-            except CheckpointError as error:
-                if not (folder / f"step-{step}").is_dir():
-                    break  # the run trains at this moment, and has a newer one
-                failures.append(str(error))
-                continue
-            for failure in failures:
-                warn(f"{failure} Using step {step} instead.")
-            return checkpoint
-        else:
+        found, failures = _newest_of(folder, steps, run)
+        if failures and checkpoint_steps(folder) != steps:
+            continue  # the run trains at this moment: it has a newer one, and removed this one
+        if found is None:
             raise CheckpointError(
                 " ".join(failures) + " No undamaged checkpoint is left; start the run again."
             )
+        for failure in failures:
+            warn(f"{failure} Using step {found.step} instead.")
+        return found
     raise CheckpointError(
         f"the checkpoints in {folder} are replaced faster than they can be read, because the run "
         f"trains at this moment; nothing is damaged: wait, or stop the run, and try again."
     )
+
+
+def _newest_of(folder: Path, steps: Sequence[int], run: str) -> tuple[Checkpoint | None, list[str]]:
+    """The newest of these that is not damaged, and what is wrong with those after it."""
+    failures: list[str] = []
+    for step in reversed(steps):
+        try:
+            return load(folder, step, run=run), failures
+        except CheckpointError as error:
+            failures.append(str(error))
+    return None, failures
 
 
 def load_best(
@@ -291,4 +297,8 @@ def _prune(folder: Path, *, newest: int, keep: int, best: int | None) -> None:
     kept = {*[step for step in steps if step <= newest][-keep:], best}
     for step in steps:
         if step not in kept:
-            shutil.rmtree(folder / f"step-{step}", ignore_errors=True)
+            old, leaving = folder / f"step-{step}", folder / f"step-{step}.tmp"
+            # Renamed first: a reader, and what a kill leaves, never has a half of it.
+            with contextlib.suppress(OSError):
+                os.rename(old, leaving)
+            shutil.rmtree(leaving if leaving.exists() else old, ignore_errors=True)

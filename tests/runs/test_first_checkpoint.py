@@ -49,7 +49,15 @@ def test_a_run_that_is_resumed_before_its_first_update_does_not_replace_its_only
     assert saved == [0, 2, 4]
 
 
-@pytest.mark.parametrize("place", ["seqzoo.runs.runner.write_origin", "seqzoo.runs.train.Log"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "seqzoo.runs.runner.write_origin",
+        "seqzoo.runs.train.Log",
+        "seqzoo.storage.sync_directory",
+        "seqzoo.runs.directory.open_to_change",
+    ],
+)
 def test_a_run_that_is_stopped_before_its_first_checkpoint_leaves_no_folder(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

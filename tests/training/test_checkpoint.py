@@ -185,10 +185,10 @@ def test_a_failing_save_does_not_damage_the_previous_checkpoint(
             else:
                 failed = False
         newest = checkpoints.load_newest(tmp_path, warn=no_warning)
-        if not failed:
-            assert calls < failing
+        if not failed:  # an old one that cannot be removed is no failure
             assert newest.step == 2
-            return
+            if calls < failing:
+                return
         # After the rename, the new one exists and is complete.
         assert newest.step in (1, 2)
         assert not list(tmp_path.glob("*.tmp"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -163,6 +164,23 @@ def test_a_run_that_trains_at_this_moment_is_not_called_damaged(
     assert not said
 
 
+def test_an_old_checkpoint_is_never_seen_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, 1)
+    seen: list[list[str]] = []
+    rmtree = shutil.rmtree
+
+    def removing(path: Path, **options: Any) -> None:
+        seen.append(sorted(each.name for each in tmp_path.iterdir()))
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    save(tmp_path, 2, keep=1)
+    assert seen == [["step-1.tmp", "step-2"]]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-2"]
+
+
 def test_a_best_that_was_replaced_by_a_better_one_is_not_called_damaged(tmp_path: Path) -> None:
     save(tmp_path, 1)
     save(tmp_path, 2, best=[1, 2.5])
@@ -176,6 +194,7 @@ def test_a_best_that_was_replaced_by_a_better_one_is_not_called_damaged(tmp_path
 def test_a_run_whose_checkpoints_are_always_replaced_is_said_to_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "checkpoint_steps", lambda folder: [1, 2])
+    counted = itertools.count()
+    monkeypatch.setattr(checkpoints, "checkpoint_steps", lambda folder: [next(counted)])
     with pytest.raises(CheckpointError, match=r"trains at this moment; nothing is damaged"):
         checkpoints.load_newest(tmp_path, warn=pytest.fail)
