@@ -14,11 +14,11 @@ import errno
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any, BinaryIO
 
 import safetensors.torch
@@ -109,7 +109,7 @@ def save(
             if wait is None:
                 raise fault from error
             warn(f"{fault.problem}; trying again in {wait:g} seconds.")
-            time.sleep(wait)
+            sleep(wait)
     _prune(folder, newest=checkpoint.step, keep=keep, best=best)
     return final
 

@@ -52,7 +52,7 @@ def trial(count: int, seed: int, folder: Path) -> Outcome:
 def _fail(found: Outcome, folder: Path, at: int, kind: str, *, stays: bool) -> None:
     _saves(folder, 2)
     is_saved = True
-    with failing(at, kind, stays=stays), mock.patch("time.sleep"):
+    with failing(at, kind, stays=stays), mock.patch("seqzoo.training.checkpoint.sleep"):
         try:
             save(folder, 3)
         except DiskFault:

@@ -107,7 +107,11 @@ def _with_quota(size: int | None, written: Path, then: Callable[[], int]) -> Cal
             return SimpleNamespace(**fields)
 
         try:
-            with watching(watch), mock.patch("os.statvfs", statvfs), mock.patch("time.sleep"):
+            with (
+                watching(watch),
+                mock.patch("os.statvfs", statvfs),
+                mock.patch("seqzoo.training.checkpoint.sleep"),
+            ):
                 return then()
         finally:
             if size is None:
@@ -122,7 +126,7 @@ def _with_limit(size: int, then: Callable[[], int]) -> Callable[[], int]:
     def run() -> int:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-        with mock.patch("time.sleep"):
+        with mock.patch("seqzoo.training.checkpoint.sleep"):
             return then()
 
     return run

@@ -34,7 +34,7 @@ def save(folder: Path, step: int, **options: Any) -> Path:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits before further attempts, which take no time here."""
     found: list[float] = []
-    monkeypatch.setattr("time.sleep", found.append)
+    monkeypatch.setattr(checkpoints, "sleep", found.append)
     return found
 
 
