@@ -20,9 +20,10 @@ from seqzoo.runs.changed_recipe import require_as_trained
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.origin import read_origin, stored_recipe
+from seqzoo.runs.own_checkpoints import load_best, load_newest, load_step
 from seqzoo.terminal.display import Display
-from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
+from seqzoo.training.checkpoint_files import checkpoint_steps
 from seqzoo.training.loop import Effort
 
 __all__ = ["Trained", "load_trained", "recorded_runtime", "reopened_experiment"]
@@ -55,19 +56,17 @@ def load_trained(
     directory = open_run_directory(path)
     recipe = stored_recipe(directory, registry)
     runtime = make_runtime(recipe.runtime, device=device)
-    folder = directory.checkpoints
-    run = read_origin(directory).id
-    newest = checkpoints.load_newest(folder, run=run, warn=display.warn)
+    newest = load_newest(directory, warn=display.warn)
     require_as_trained(directory, recipe, newest.state)
     if step is None:
-        weights = checkpoints.load_best(folder, newest, run=run, warn=display.warn)
+        weights = load_best(directory, newest, warn=display.warn)
     else:
-        known = checkpoints.checkpoint_steps(folder)
+        known = checkpoint_steps(directory.checkpoints)
         if step not in known:
             raise UsageError(
                 f"{path} has no checkpoint of step {step}; it has {', '.join(map(str, known))}."
             )
-        weights = checkpoints.load(folder, step, run=run)
+        weights = load_step(directory, step)
     experiment = reopened_experiment(
         directory, recipe, runtime, display, tokenizer_of=weights, weights=weights
     )

@@ -18,7 +18,8 @@ from seqzoo.runs.changes import Setting, affects_scores, read_changes, write_cha
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment
-from seqzoo.runs.origin import read_origin, stored_recipe
+from seqzoo.runs.origin import stored_recipe
+from seqzoo.runs.own_checkpoints import load_best, load_newest
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
 from seqzoo.runs.samples import write_samples
@@ -50,8 +51,7 @@ def resume_run(
     directory = open_run_directory(path)
     with directory.locked(), room_for(directory):
         checkpoints.clear_unfinished(directory.checkpoints)
-        run = read_origin(directory).id
-        newest = checkpoints.load_newest(directory.checkpoints, run=run, warn=display.warn)
+        newest = load_newest(directory, warn=display.warn)
         recipe, settings = changed_recipe(directory, registry, overrides, state=newest.state)
         if directory.diverged.exists():
             display.warn(
@@ -106,8 +106,7 @@ def _only_score(
     runtime: Runtime,
     display: Display,
 ) -> Result:
-    run = read_origin(directory).id
-    best = checkpoints.load_best(directory.checkpoints, newest, run=run, warn=display.warn)
+    best = load_best(directory, newest, warn=display.warn)
     experiment = reopened_experiment(
         directory, recipe, runtime, display, tokenizer_of=best, weights=best
     )

@@ -18,7 +18,8 @@ from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
 from seqzoo.runs.interruption import Interrupted, stopping
 from seqzoo.runs.memory import enough_memory_in
-from seqzoo.runs.origin import read_origin, write_origin
+from seqzoo.runs.origin import write_origin
+from seqzoo.runs.own_checkpoints import load_best, load_step
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.score import finish_run
 from seqzoo.runs.start import load_start, warn_of_other_text
@@ -132,10 +133,8 @@ def train_and_score(
             train_run(directory, experiment, training, lengths, trackers, is_scored=score)
         if not score:
             return None
-        folder = directory.checkpoints
-        run = read_origin(directory).id
-        newest = checkpoints.load(folder, training.step, run=run)
-        best = checkpoints.load_best(folder, newest, run=run, warn=experiment.display.warn)
+        newest = load_step(directory, training.step)
+        best = load_best(directory, newest, warn=experiment.display.warn)
         load_weights(training.model, best)
         training.model.eval()
         trackers.result = score_and_sample(

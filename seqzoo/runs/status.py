@@ -28,7 +28,7 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.origin import read_origin, recipe_content
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
-from seqzoo.training.checkpoint_files import checkpoint_steps, has_only_weights, stored_state
+from seqzoo.training.checkpoint_files import checkpoint_steps, stored_checkpoint
 
 __all__ = [
     "RunState",
@@ -283,11 +283,11 @@ def _newest(folder: Path, *, run: str) -> tuple[int, dict[str, Any], bool]:
     failures = []
     for step in reversed(checkpoint_steps(folder)):
         try:
-            state, is_pruned = stored_state(folder, step, run=run), has_only_weights(folder, step)
+            manifest, state = stored_checkpoint(folder, step, run=run)
         except CheckpointError as error:
             failures.append(error)
         else:
-            return step, state, is_pruned
+            return step, state, not manifest.is_whole
     raise failures[0] if failures else CheckpointError(f"{folder} has no checkpoint.")
 
 

@@ -16,11 +16,11 @@ from seqzoo.runs.changed_recipe import edited_settings, require_as_trained
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.metrics import read_metrics
-from seqzoo.runs.origin import read_origin
+from seqzoo.runs.own_checkpoints import load_newest, load_step
 from seqzoo.runs.run import Run
 from seqzoo.runs.verdict import Broken, Skipped, Verdict, verdict_of
 from seqzoo.runs.verify_result import verify_result
-from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.checkpoint_files import checkpoint_steps
 from seqzoo.training.finite import require_finite
 
 __all__ = ["verify"]
@@ -46,8 +46,7 @@ def verify(run: Run) -> Iterator[Verdict]:
 
 def _recipe(run: Run) -> str:
     directory = RunDirectory(run.path)
-    recipe, origin = run.recipe, read_origin(directory)
-    newest = checkpoints.load_newest(directory.checkpoints, run=origin.id, warn=_ignore)
+    recipe, newest = run.recipe, load_newest(directory, warn=_ignore)
     require_as_trained(directory, recipe, newest.state)
     if not newest.state.get("recipe"):
         raise Skipped("the run is of an older version, whose checkpoints do not have the recipe.")
@@ -61,14 +60,14 @@ def _recipe(run: Run) -> str:
 
 def _checkpoints(run: Run) -> str:
     directory = RunDirectory(run.path)
-    folder, origin = directory.checkpoints, read_origin(directory)
-    steps = checkpoints.checkpoint_steps(folder)
+    folder = directory.checkpoints
+    steps = checkpoint_steps(folder)
     if not steps:
         raise Broken(f"{folder} has no checkpoint.")
     faults, size = [], 0
     for step in steps:
         try:
-            checkpoints.load(folder, step, run=origin.id)
+            load_step(directory, step)
         except SeqzooError as fault:
             faults.append(str(fault))
         size += sum(path.stat().st_size for path in (folder / f"step-{step}").glob("*"))
@@ -79,13 +78,12 @@ def _checkpoints(run: Run) -> str:
 
 def _weights(run: Run) -> str:
     directory = RunDirectory(run.path)
-    folder, origin = directory.checkpoints, read_origin(directory)
     # Only parameters: a buffer may be a mask of minus infinity.
     names = {name for name, _ in run.model.named_parameters()}
     steps = []
-    for step in checkpoints.checkpoint_steps(folder):
+    for step in checkpoint_steps(directory.checkpoints):
         with suppress(CheckpointError):  # a damaged one is the subject of another check
-            stored = checkpoints.load(folder, step, run=origin.id)
+            stored = load_step(directory, step)
             weights = {name: value for name, value in stored.model.items() if name in names}
             require_finite(weights, stored.optimizer, step=step)
             steps.append(step)
@@ -96,8 +94,7 @@ def _weights(run: Run) -> str:
 
 def _metrics(run: Run) -> str:
     directory = RunDirectory(run.path)
-    lines, origin = read_metrics(directory.metrics), read_origin(directory)
-    newest = checkpoints.load_newest(directory.checkpoints, run=origin.id, warn=_ignore)
+    lines, newest = read_metrics(directory.metrics), load_newest(directory, warn=_ignore)
     logged = [line.step for line in lines]
     missing = sorted(set(_expected_steps(run, last=newest.step)) - set(logged))
     if missing:

@@ -20,6 +20,7 @@ from seqzoo.training.manifest import (
     PARTS,
     STATE,
     WEIGHTS,
+    Manifest,
     parse_state,
     read_manifest,
     reason_of,
@@ -27,10 +28,10 @@ from seqzoo.training.manifest import (
 
 __all__ = [
     "checkpoint_steps",
-    "has_only_weights",
     "keep_only_weights",
     "removable_bytes",
     "require_size",
+    "stored_checkpoint",
     "stored_state",
     "weights_sha256",
 ]
@@ -56,8 +57,14 @@ def stored_state(folder: Path, step: int, *, run: str = "") -> dict[str, Any]:
     run: the id of the run. Raises CheckpointError if a file is missing or has another size, or if
     the checkpoint is of another run, NewerFormatError if a newer seqzoo has written it.
     """
+    return stored_checkpoint(folder, step, run=run)[1]
+
+
+def stored_checkpoint(folder: Path, step: int, *, run: str = "") -> tuple[Manifest, dict[str, Any]]:
+    """The manifest and the state of a checkpoint; see `stored_state`."""
     directory = folder / f"step-{step}"
-    files = read_manifest(directory, step, run=run).files
+    manifest = read_manifest(directory, step, run=run)
+    files = manifest.files
     try:
         for name, recorded in files.items():
             with open_to_read(directory / name) as file:
@@ -67,7 +74,7 @@ def stored_state(folder: Path, step: int, *, run: str = "") -> dict[str, Any]:
         raise CheckpointError(
             f"{directory} is incomplete or damaged: {error.filename}: {reason_of(error)}."
         ) from error
-    return parse_state(content, directory / STATE, step=step)
+    return manifest, parse_state(content, directory / STATE, step=step)
 
 
 def require_size(path: Path, size: int, expected: int) -> None:
@@ -99,11 +106,6 @@ def keep_only_weights(folder: Path, steps: Collection[int]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def has_only_weights(folder: Path, step: int) -> bool:
-    """Whether `keep_only_weights` was used on a checkpoint. Raises CheckpointError for damage."""
-    return not read_manifest(folder / f"step-{step}", step).is_whole
 
 
 def removable_bytes(folder: Path, steps: Collection[int]) -> int:

@@ -6,11 +6,11 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from commands import environment
+from stopped_imports import stop_while_importing
 
 _SLOW = "import pathlib, time; pathlib.Path('importing').touch(); time.sleep(60)\n"
 _MODULES = "import json, sys; {imports}; print(json.dumps(sorted(sys.modules)))"
@@ -29,28 +29,14 @@ def test_a_stop_in_the_first_imports_is_no_traceback(
     slow = tmp_path / "slow" / f"{module}.py"
     slow.parent.mkdir(parents=True)
     slow.write_text(_SLOW)
-    paths = ":".join([str(tmp_path / "slow"), *filter(None, sys.path)])
-    process = subprocess.Popen(
-        [sys.executable, *start, "list"],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    out, messages, code = stop_while_importing(
+        [*start, "list"], number, folder=tmp_path, modules=tmp_path / "slow"
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "importing").exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    out, messages = process.communicate(timeout=30)
     assert out == ""
     assert messages in ("", "Stopped.\n")
     # Before there is a handler, SIGTERM and SIGHUP end the process; shells say 128 + N for both.
-    assert process.returncode in (128 + number, -number)
-    assert process.returncode == 130 or number != signal.SIGINT
+    assert code in (128 + number, -number)
+    assert code == 130 or number != signal.SIGINT
 
 
 def modules(imports: str, folder: Path) -> set[str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import SMALL, environment
+from commands import SMALL
+from stopped_imports import stop_while_importing
 
 from seqzoo import cli
 from seqzoo.plugin.registry import Registry
@@ -38,27 +36,13 @@ def test_a_stop_while_torch_is_imported_is_one_line(
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text(_SLOW_TORCH)
     (tmp_path / "small.yaml").write_text(SMALL)
-    paths = ":".join([str(tmp_path), *filter(None, sys.path)])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqzoo", *command.split()],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup ignores SIGHUP
+    out, messages, code = stop_while_importing(
+        ["-m", "seqzoo", *command.split()], number, folder=tmp_path, modules=tmp_path
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "importing").exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    out, messages = process.communicate(timeout=30)
     assert out == ""
     assert messages.endswith("Stopped.\n")
     assert "checkpoint" not in messages
-    assert process.returncode == 128 + number
+    assert code == 128 + number
 
 
 def test_a_stage_says_what_is_saved_and_how_to_continue() -> None:
