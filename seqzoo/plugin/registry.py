@@ -7,7 +7,9 @@ broken. A name that two other plugins declare cannot be used; the error names bo
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, overload
@@ -87,6 +89,19 @@ class Registry:
     _claims: dict[str, dict[str, list[Registered[Any]]]] = field(
         default_factory=lambda: {kind: {} for kind in PLUGIN_KINDS}
     )
+    _files: dict[Owner, tuple[Path, PluginFile]] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Callable[..., Registry], tuple[Any, ...]]:
+        """A copy in another process loads what is installed there, and the same plugin files."""
+        known = {each.owner for each in self.found} | self._files.keys()
+        for by_name in self._claims.values():
+            for claim in itertools.chain.from_iterable(by_name.values()):
+                if claim.owner not in known:
+                    raise TypeError(
+                        f"plugin {claim.owner} was added in this process, so a registry with it "
+                        f"cannot be pickled; install the plugin, or name its file in the recipe."
+                    )
+        return _loaded_again, (self.trust, list(self._files.values()))
 
     def copy(self) -> Registry:
         """An independent copy: what is added to one is not in the other."""
@@ -102,6 +117,7 @@ class Registry:
             found=list(self.found),
             _plugins=list(self._plugins),
             _claims=claims,
+            _files=dict(self._files),
         )
 
     def trusting(self, trust: Trust | None = None) -> Registry:
@@ -224,6 +240,7 @@ class Registry:
                 module = import_file(file)
                 self._remove(owner)
                 self.add(module, owner)
+                self._files[owner] = (path, file)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -333,6 +350,15 @@ def load_registry(*, trust: bool = False) -> Registry:
                 if is_strict:
                     raise PluginError(str(clash))
                 registry.broken.append(clash)
+    return registry
+
+
+def _loaded_again(trust: Trust, files: Iterable[tuple[Path, PluginFile]]) -> Registry:
+    """What a pickled registry becomes."""
+    registry = load_registry()
+    registry.trust = trust
+    for path, file in files:
+        registry.add_file(path, file)
     return registry
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import textwrap
 from importlib import metadata
@@ -325,3 +326,23 @@ def test_a_plugin_file_cannot_declare_a_name_that_is_in_use(
     with pytest.raises(PluginError) as caught:
         registry.add_file(path)
     assert f"'healthy' (seqzoo-healthy 1.2) and 'pretender.py' ({path})" in str(caught.value)
+
+
+def test_a_copy_in_another_process_has_the_installed_plugins_and_the_files(
+    tmp_path: Path, install: Install
+) -> None:
+    install(declares("healthy"), plugin="healthy", version="1.2")
+    registry = load_registry()
+    path = tmp_path / "mine.py"
+    path.write_text(declares("mine"))
+    registry.add_file(path)
+    copied = pickle.loads(pickle.dumps(registry))
+    assert everything(copied) == everything(registry)
+    assert {"healthy", "mine"} <= set(copied.names("architecture"))
+
+
+def test_a_plugin_that_is_only_in_this_process_is_not_lost_in_a_copy(install: Install) -> None:
+    install(declares("healthy"), plugin="healthy", version="1.2")
+    (registry := Registry()).add(load_registry()._plugins[0], Owner("mine", "by hand"))
+    with pytest.raises(TypeError, match=r"'mine'.*was added in this process.*cannot be pickled"):
+        pickle.dumps(registry)
