@@ -51,3 +51,25 @@ def test_little_is_imported_before_there_is_a_handler(tmp_path: Path) -> None:
     without = modules("pass", tmp_path)
     found = modules("from seqzoo.__main__ import main", tmp_path) - without
     assert {name for name in found if not name.startswith("seqzoo")} <= {"__future__", "math"}
+
+
+_READ_A_TOKEN = """
+import sys; sys.path.insert(0, {support!r})
+import torch
+from installed_architectures import build, random_tokens
+from seqzoo.plugin.registry import load_registry
+for each in load_registry().registered("architecture"):
+    with torch.inference_mode():
+        build(each.spec).eval()(random_tokens(1, 1))
+print(*sys.modules)
+"""
+
+
+def test_a_model_that_is_not_compiled_does_not_load_the_compiler() -> None:
+    # Loading it takes about as long as loading torch, at every start of `seqzoo sample`.
+    code = _READ_A_TOKEN.format(support=str(Path(__file__).parents[1] / "support"))
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, check=True, text=True
+    ).stdout.split()
+    assert "seqzoo_plugins.recurrent.autocast" in loaded
+    assert "torch._dynamo" not in loaded

@@ -94,3 +94,11 @@ def test_the_probe_draws_no_random_number_and_works_without_a_graph(mode: str, g
     assert torch.equal(torch.get_rng_state(), before)
     fused_layer_runs.cache_clear()
     assert fused_layer_runs(mode, torch.bfloat16) is found
+
+
+def test_the_mark_for_the_compiler_is_the_one_that_torch_sets() -> None:
+    def answer() -> None: ...
+
+    torch.compiler.assume_constant_result(answer)
+    assert vars(answer).items() <= vars(fused_layer_runs).items()
+    assert vars(answer)
