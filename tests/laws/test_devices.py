@@ -26,8 +26,8 @@ CHANGES: Mapping[str, Any] = {
     "train.budget.steps": 4,
     "train.validation.every_steps": 2,
     "train.checkpoint.every_steps": 2,
-    "corpus.options.size_bytes": 6000,
-    "evaluate.adaptive": {"segment_length": 100},
+    "corpus.options.size_bytes": 3000,
+    "evaluate.adaptive": {"segment_length": 150},
 }
 
 
