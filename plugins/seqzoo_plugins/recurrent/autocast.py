@@ -46,5 +46,5 @@ def fused_layer_runs(mode: str, dtype: torch.dtype) -> bool:
 
 
 # torch.compile then takes the answer and does not trace the attempt. This is all that
-# torch.compiler.assume_constant_result does, but that imports the compiler: as long as torch itself.
+# torch.compiler.assume_constant_result does, but that loads the compiler: as long as torch itself.
 fused_layer_runs._dynamo_marked_constant = True  # type: ignore[attr-defined]
