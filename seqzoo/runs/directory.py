@@ -214,7 +214,7 @@ def create_run_directory(root: Path, name: str, *, numbered: bool) -> RunDirecto
 def open_run_directory(path: Path) -> RunDirectory:
     """The directory of a run. Raises UsageError, with a similar name, if there is none."""
     directory = RunDirectory(path)
-    if directory.recipe.is_file():
+    if os.path.lexists(directory.recipe):  # something else than a file is refused by who reads it
         return directory
     if inside := _runs_in(path):
         raise UsageError(

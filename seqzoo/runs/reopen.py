@@ -43,6 +43,14 @@ class Trained:
     effort: Effort
     record: Mapping[str, Any]
 
+    @classmethod
+    def up_to(
+        cls, newest: Checkpoint, directory: RunDirectory, experiment: Experiment, *, step: int
+    ) -> Trained:
+        """A run whose newest checkpoint says what its training took."""
+        effort = Effort(**newest.state["spent"])
+        return cls(directory, experiment, step, effort, newest.state["runtime"])
+
 
 def load_trained(
     path: Path,
@@ -70,13 +78,7 @@ def load_trained(
     experiment = reopened_experiment(
         directory, recipe, runtime, display, tokenizer_of=weights, weights=weights
     )
-    return Trained(
-        directory,
-        experiment,
-        weights.step,
-        Effort(**newest.state["spent"]),
-        newest.state["runtime"],
-    )
+    return Trained.up_to(newest, directory, experiment, step=weights.step)
 
 
 def reopened_experiment(
@@ -102,13 +104,13 @@ def reopened_experiment(
 def reopen_data(directory: RunDirectory, recipe: Recipe, *, display: Display) -> Data:
     """The data that a run was started on: its corpus or, if that was used, the fallback.
 
-    Raises UsageError if the bytes have changed.
+    Raises CorpusUnavailable if it is not there now, UsageError if the bytes have changed.
     """
-    origin = read_origin(directory)
-    if origin.fell_back and recipe.corpus.fallback is not None:
-        fallback = recipe.corpus.fallback
-        changed = {"name": fallback.name, "options": fallback.options, "fallback": None}
-        recipe = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update=changed)})
+    origin, fallback = read_origin(directory), recipe.corpus.fallback
+    changed: dict[str, Any] = {"fallback": None}  # never the other text of the two
+    if origin.fell_back and fallback is not None:
+        changed |= {"name": fallback.name, "options": fallback.options}
+    recipe = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update=changed)})
     try:
         data = open_data(recipe, announce=display.warn)
     except UsageError as error:

@@ -29,7 +29,7 @@ from seqzoo.terminal.display import Display
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.loop import Effort, Training
+from seqzoo.training.loop import Training
 
 __all__ = ["resume_run"]
 
@@ -140,10 +140,7 @@ def _scored(
             write_samples(experiment, directory, step=best.step)
         return result
     display.note(f"{finished}; scoring it")
-    effort = Effort(**newest.state["spent"])
-    return score_and_sample(
-        Trained(directory, experiment, best.step, effort, newest.state["runtime"])
-    )
+    return score_and_sample(Trained.up_to(newest, directory, experiment, step=best.step))
 
 
 def _store_change(

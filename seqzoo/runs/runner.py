@@ -138,7 +138,7 @@ def train_and_score(
         load_weights(training.model, best)
         training.model.eval()
         trackers.result = score_and_sample(
-            Trained(directory, experiment, best.step, training.effort(), training.runtime.record())
+            Trained.up_to(newest, directory, experiment, step=best.step)
         )
         return trackers.result
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.plugin.span import Span
 from seqzoo.recipes.sections import AdaptiveSection, BaselinesSection
+from seqzoo.results.ladder import Ladder
 from seqzoo.results.result import (
     AdaptiveRecord,
     CorpusRecord,
@@ -31,7 +32,7 @@ from seqzoo.scoring.static import Protocol
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
 
-__all__ = ["finish_run", "score_adaptively", "score_run"]
+__all__ = ["finish_run", "result_of", "score_adaptively", "score_run"]
 
 
 def finish_run(
@@ -63,8 +64,8 @@ def score_run(
     """
     # What cannot be used is reported before minutes of scoring.
     require_replaceable(trained.directory.result)
-    origin = read_origin(trained.directory)
-    changes = deciding_changes(trained.directory)
+    read_origin(trained.directory)
+    deciding_changes(trained.directory)
     experiment = trained.experiment
     recipe, data, protocol = experiment.recipe, experiment.data, experiment.protocol
     section = adaptive or recipe.evaluate.adaptive
@@ -90,9 +91,29 @@ def score_run(
         training_seconds=trained.effort.seconds,
         path=trained.directory.path,
     )
-    record = trained.record
-    result = Result(
-        run=trained.directory.path.resolve().name,
+    result = result_of(trained, scores=scores, protocol=protocol, ladder=ladder).model_copy(
+        update={"adaptive": _stored_adaptive(trained.directory, weights, scores, protocol)}
+    )
+    if section is not None:
+        try:
+            adaptive_record = score_adaptively(experiment, section)
+        except DivergedError:
+            _write(trained, result)  # keeps the static scores
+            raise
+        result = result.model_copy(update={"adaptive": adaptive_record})
+    _write(trained, result)
+    return result
+
+
+def result_of(
+    trained: Trained, *, scores: Mapping[str, SplitScore], protocol: Protocol, ladder: Ladder
+) -> Result:
+    """What result.json says of a run with these scores and baselines, without adaptive scores."""
+    directory, experiment, record = trained.directory, trained.experiment, trained.record
+    recipe, data, test = experiment.recipe, experiment.data, scores["test"]
+    origin, changes = read_origin(directory), deciding_changes(directory)
+    return Result(
+        run=directory.path.resolve().name,
         recipe=recipe.name,
         fingerprint=changed_fingerprint(recipe.fingerprint, changes),
         created=datetime.now(UTC),
@@ -104,14 +125,11 @@ def score_run(
         ),
         split=data.splits.identity,
         protocol=protocol.record(),
-        scores=scores,
-        adaptive=_stored_adaptive(trained.directory, weights, scores, protocol),
+        scores=dict(scores),
         rungs=ladder.rungs,
         left_out=ladder.left_out,
         floor=dict(ladder.floor),
-        placement=ladder.sentence(
-            scores["test"].bits_per_byte, "test", num_bytes=scores["test"].bytes
-        ),
+        placement=ladder.sentence(test.bits_per_byte, "test", num_bytes=test.bytes),
         started_from=origin.started_from,
         changes=changes,
         plugins=dict(origin.plugins) or plugins_of(recipe),
@@ -120,22 +138,13 @@ def score_run(
         parameters=sum(parameter.numel() for parameter in experiment.model.parameters()),
         steps=trained.effort.steps,
         step=trained.step,
-        weights_sha256=weights,
+        weights_sha256=checkpoints.weights_sha256(directory.checkpoints, trained.step),
         training_bytes=trained.effort.bytes,
         training_seconds=trained.effort.seconds,
         peak_memory_bytes=trained.effort.peak_memory_bytes,
         seed=recipe.train.seed,
         **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
     )
-    if section is not None:
-        try:
-            adaptive_record = score_adaptively(experiment, section)
-        except DivergedError:
-            _write(trained, result)  # keeps the static scores
-            raise
-        result = result.model_copy(update={"adaptive": adaptive_record})
-    _write(trained, result)
-    return result
 
 
 def _write(trained: Trained, result: Result) -> None:

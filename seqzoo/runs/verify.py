@@ -1,4 +1,4 @@
-"""Checks a run as it lies on the disk: its recipe, its checkpoints, its log, and its result.
+"""Checks a run as it lies on the disk: its recipe, checkpoints, log, result, baselines.
 
 Nothing in the run's folder is changed. `seqzoo/runs/verify_resume.py` proves that training can
 stop and continue.
@@ -19,6 +19,7 @@ from seqzoo.runs.metrics import read_metrics
 from seqzoo.runs.own_checkpoints import load_newest, load_step
 from seqzoo.runs.run import Run
 from seqzoo.runs.verdict import Broken, Skipped, Verdict, verdict_of
+from seqzoo.runs.verify_baselines import verify_baselines
 from seqzoo.runs.verify_result import verify_result
 from seqzoo.training.checkpoint_files import checkpoint_steps
 from seqzoo.training.finite import require_finite
@@ -39,6 +40,7 @@ def verify(run: Run) -> Iterator[Verdict]:
         "weights": _weights,
         "metrics": _metrics,
         "result": verify_result,
+        "baselines": verify_baselines,
     }
     for name, check in checks.items():
         yield verdict_of(name, partial(check, run))

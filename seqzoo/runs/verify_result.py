@@ -1,105 +1,175 @@
-"""Compares the result of a run with a fresh evaluation of its weights."""
+"""Compares the result of a run with what its files and a fresh evaluation of its weights give."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from pydantic import ValidationError
+
+from seqzoo.plugin.specs import SPLITS
 from seqzoo.recipes.sections import AdaptiveSection
-from seqzoo.results.result import AdaptiveSettings, Result, SplitScore, read_result
+from seqzoo.results.result import AdaptiveRecord, Result, read_result
+from seqzoo.runs.changed_recipe import edited_settings
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.own_checkpoints import load_newest
 from seqzoo.runs.run import Run
+from seqzoo.runs.score import result_of
 from seqzoo.runs.verdict import Broken, Skipped
 from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
 from seqzoo.scoring.static import Protocol
 from seqzoo.terminal.format import quoted
-from seqzoo.training import checkpoint as checkpoints
+from seqzoo.version import __version__
 
-__all__ = ["verify_result"]
+__all__ = ["differences", "stored_result", "verify_result"]
 
 _TOLERANCE = 1e-6
 """Relative: another processor or number of threads adds the same numbers in another order."""
 
+_PARTS_TOLERANCE_BITS = 1e-3
+"""Absolute, for the parts of a score: their errors do not average out."""
+
+_PARTS = ("blocks", "by_class", "by_distance")
+
+# The folder and the text may have another name or place now, and the clock is another.
+_FREE = frozenset({"created", "run", "corpus.origin"})
+_SENTENCES = frozenset({"placement", "protocol.name", "adaptive.protocol.name", "adaptive.method"})
+_SHOWN = 4
+
 
 def verify_result(run: Run) -> str:
     """What is equal. Raises Broken with what differs, Skipped if the run has no result."""
-    directory = RunDirectory(run.path)
-    path = directory.result
+    stored = stored_result(run)
+    differing = list(differences(*_compared(stored, run)))
+    if differing:
+        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        raise Broken(
+            f"result.json is not what the run's files and a fresh evaluation give: "
+            f"{'; '.join(differing[:_SHOWN])}{more}; to score it again: "
+            f"seqzoo eval {quoted(run.path)}"
+        )
+    kinds = "static and adaptive scores" if stored.adaptive is not None else "scores"
+    return (
+        f"the {kinds} of {', '.join(stored.scores)} are equal to those of a fresh evaluation, and "
+        f"all else in it is what the run's files say."
+    )
+
+
+def stored_result(run: Run) -> Result:
+    """What result.json has. Raises Skipped if there is none, Broken if it lacks a split."""
+    path = RunDirectory(run.path).result
     if not path.exists():
         raise Skipped(f"the run is not scored; score it with: seqzoo resume {quoted(run.path)}")
-    result, trained = read_result(path), run.trained
+    result = read_result(path)
+    if set(result.scores) != set(SPLITS):
+        raise Broken(
+            f"result.json has scores of {', '.join(sorted(result.scores)) or 'nothing'}, expected "
+            f"{', '.join(SPLITS)}; to score it again: seqzoo eval {quoted(run.path)}"
+        )
+    return result
+
+
+def _compared(stored: Result, run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What can be compared of a result, and of one that is made now. Baselines are not scored."""
+    trained, record = run.trained, stored.protocol
     experiment = trained.experiment
-    weights = checkpoints.weights_sha256(directory.checkpoints, trained.step)
-    for what, stored, found in (
-        ("sha256 of the weights", result.weights_sha256, weights),
-        ("step", result.step, trained.step),
-        ("number of updates", result.steps, trained.effort.steps),
-        ("sha256 of the corpus", result.corpus.sha256, experiment.data.sha256),
-        ("split", result.split, experiment.data.splits.identity),
-        ("seed", result.seed, experiment.recipe.train.seed),
-        ("architecture", result.architecture, experiment.recipe.architecture.name),
-    ):
-        if stored != found:
-            raise Broken(f"result.json has the {what} {stored}, and the run has {found}.")
-    differing = list(_differing(result, run))
-    if differing:
-        again = f"to score it again: seqzoo eval {quoted(run.path)}"
-        raise Broken(f"{'; '.join(differing)}; {again}")
-    kinds = "static and adaptive scores" if result.adaptive is not None else "scores"
-    names = ", ".join(result.scores)
-    return f"the {kinds} of {names} are equal to those of a fresh evaluation."
-
-
-def _differing(result: Result, run: Run) -> Iterator[str]:
-    experiment = run.trained.experiment
-    record = result.protocol
     protocol = Protocol(
-        lanes=record.lanes,
+        lanes=max(1, record.lanes),
         warmup_tokens=record.warmup_tokens,
         chunk_length=experiment.recipe.evaluate.chunk_length,
         max_bytes=record.max_bytes,
     )
-    splits = named_splits(experiment.data.splits, result.scores)
-    runtime, display = experiment.runtime, experiment.display
-    fresh = static_scores(
+    scores = static_scores(
         experiment.model,
         experiment.tokenizer,
-        splits,
-        runtime=runtime,
+        named_splits(experiment.data.splits, stored.scores),
+        runtime=experiment.runtime,
         protocol=protocol,
-        display=display,
+        display=experiment.display,
     )
-    yield from _differences(result.scores, fresh, "")
-    if result.adaptive is None or result.adaptive.settings is None:
-        return
-    again = adaptive_scores(
+    fresh = result_of(trained, scores=scores, protocol=protocol, ladder=stored.ladder)
+    fresh = fresh.model_copy(update={"adaptive": _adaptive(stored.adaptive, run)})
+    left_out = _FREE
+    if stored.versions.get("seqzoo") != __version__:  # which may say the same in other words
+        left_out |= _SENTENCES
+    newest = load_newest(trained.directory, warn=lambda _: None)
+    if edited_settings(trained.directory, experiment.recipe, newest.state):
+        left_out |= {"fingerprint"}
+    # An older version may have written fewer fields.
+    found = dict(_flat(stored.model_dump(mode="json", exclude_unset=True)))
+    made = dict(_flat(fresh.model_dump(mode="json")))
+    return (
+        {name: value for name, value in found.items() if name not in left_out},
+        {name: value for name, value in made.items() if name in found},
+    )
+
+
+def _adaptive(stored: AdaptiveRecord | None, run: Run) -> AdaptiveRecord | None:
+    """The adaptive scores, made again with the settings that they were made with."""
+    if stored is None or stored.settings is None:
+        return stored
+    experiment = run.trained.experiment
+    # A method has no value for the settings that it does not use.
+    given = stored.settings.model_dump(exclude={"method"}, exclude_none=True)
+    try:
+        section = AdaptiveSection(**({"learning_rate": 0.0} | given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Broken(
+            f"result.json has a wrong adaptive.settings.{where}: {first['msg']}."
+        ) from None
+    return adaptive_scores(
         experiment.model,
         experiment.tokenizer,
-        named_splits(experiment.data.splits, result.adaptive.scores),
+        named_splits(experiment.data.splits, stored.scores),
         training=lambda: experiment.training,
-        runtime=runtime,
-        section=_section(result.adaptive.settings),
-        display=display,
-        max_bytes=result.adaptive.protocol.max_bytes,
+        runtime=experiment.runtime,
+        section=section,
+        display=experiment.display,
+        max_bytes=stored.protocol.max_bytes,
     )
-    yield from _differences(result.adaptive.scores, again.scores, "adaptive ")
 
 
-def _section(settings: AdaptiveSettings) -> AdaptiveSection:
-    """The settings that adaptive scores were made with; the rest are not used by their method."""
-    given = settings.model_dump(exclude={"method"}, exclude_none=True)
-    return AdaptiveSection(**({"learning_rate": 0.0} | given))
+def differences(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
+    """In words, what one mapping of dotted names has otherwise than another, within rounding."""
+    for name, value in stored.items():
+        if name not in fresh:
+            yield f"{name} is {_shown(value)}, and nothing is expected"
+        elif not _is_equal(name, value, fresh[name], stored):
+            yield f"{name} is {_shown(value)}, expected {_shown(fresh[name])}"
 
 
-def _differences(
-    stored: Mapping[str, SplitScore], fresh: Mapping[str, SplitScore], kind: str
-) -> Iterator[str]:
-    for name, score in stored.items():
-        found = fresh[name]
-        is_equal = math.isclose(score.bits_per_byte, found.bits_per_byte, rel_tol=_TOLERANCE)
-        if score.bytes != found.bytes or not is_equal:
-            yield (
-                f"result.json has {kind}{score.bits_per_byte:.9f} bits per byte for {name} "
-                f"({score.bytes:,} bytes), and a fresh evaluation has {found.bits_per_byte:.9f} "
-                f"({found.bytes:,} bytes)"
-            )
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values in nested data, by their dotted names; lists also have their length."""
+    if isinstance(value, list):
+        yield f"{name}.length", len(value)
+    items: Iterable[tuple[Any, Any]]
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        yield name, value
+        return
+    for key, inner in items:
+        yield from _flat(inner, f"{name}.{key}" if name else str(key))
+
+
+def _is_equal(name: str, one: Any, other: Any, stored: Mapping[str, Any]) -> bool:
+    if isinstance(one, bool | int | str | None) and isinstance(other, bool | int | str | None):
+        return type(one) is type(other) and one == other
+    if not isinstance(one, float | int) or not isinstance(other, float | int):
+        return False
+    tolerance = 0.0
+    if any(part in _PARTS for part in name.split(".")):
+        tolerance = _PARTS_TOLERANCE_BITS
+    if name.endswith(".accuracy"):  # two tokens may be equally probable but for rounding
+        tolerance = 1.5 / stored.get(name.replace(".accuracy", ".bytes"), math.inf)
+    return math.isclose(one, other, rel_tol=_TOLERANCE, abs_tol=tolerance)
+
+
+def _shown(value: Any) -> str:
+    words = f"{value:.9g}" if isinstance(value, float) else repr(value)
+    return words if len(words) <= 60 else f"{words[:57]}..."

@@ -168,8 +168,9 @@ class Training:
             what = "loss" if not math.isfinite(total_nats) else "gradient norm"
             raise DivergedError(
                 f"the {what} stopped being finite at step {self.step + 1}; the update was not "
-                f"applied. Lower train.optimizer.learning_rate ({self.learning_rate:.2g} here), "
-                f"set train.clip_norm, or lengthen train.schedule.warmup_steps."
+                f"applied. In a new run, lower train.optimizer.learning_rate "
+                f"({self.learning_rate:.2g} here), set train.clip_norm, or lengthen "
+                f"train.schedule.warmup_steps."
             )
         self.optimizer.step(self._factor())
         self.step += 1
@@ -341,7 +342,8 @@ def train(training: Training, hooks: Hooks) -> bool:
             if not math.isfinite(bits_per_byte):
                 raise DivergedError(
                     f"the validation score is not finite at step {training.step}; nothing of this "
-                    f"step is saved. Lower train.optimizer.learning_rate, or set train.clip_norm."
+                    f"step is saved. In a new run, lower train.optimizer.learning_rate, or set "
+                    f"train.clip_norm."
                 )
             if training.best is None or bits_per_byte < training.best.bits_per_byte:
                 training.best = Best(training.step, bits_per_byte)

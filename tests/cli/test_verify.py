@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from commands import SMALL, seqzoo
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verify")
     (folder / "small.yaml").write_text(SMALL)
-    settings = ("train.budget.steps=10", "evaluate.max_bytes=300", "baselines.include=[]")
+    settings = ("train.budget.steps=10", "evaluate.max_bytes=300", "baselines.include=[gzip]")
     assert seqzoo("run", "small.yaml", *settings, folder=folder).returncode == 0
     return folder
 
@@ -23,7 +24,7 @@ def test_a_whole_run_is_said_to_hold_and_a_flipped_bit_is_named(folder: Path) ->
     whole = seqzoo("verify", "small", "--resume", "--steps", "2", folder=folder)
     assert whole.returncode == 0
     words = [line.split()[:2] for line in whole.stdout.splitlines() if line[:1].strip()]
-    checks = ["recipe", "checkpoints", "weights", "metrics", "result", "resume"]
+    checks = ["recipe", "checkpoints", "weights", "metrics", "result", "baselines", "resume"]
     assert words == [["holds", check] for check in checks]
     assert max(map(len, whole.stdout.splitlines())) <= 80
     shutil.copytree(folder / "runs" / "small", folder / "runs" / "flipped")
@@ -42,4 +43,15 @@ def test_what_is_no_run_is_one_sentence(folder: Path) -> None:
         done = seqzoo("verify", name, folder=folder)
         assert done.returncode == code
         assert len(done.stderr.splitlines()) <= 3
+        assert "Traceback" not in done.stderr
+
+
+def test_a_recipe_that_is_no_file_is_a_damaged_one(folder: Path) -> None:
+    run = Path(shutil.copytree(folder / "runs" / "small", folder / "runs" / "piped"))
+    (run / "recipe.yaml").unlink()
+    os.mkfifo(run / "recipe.yaml")
+    for command in ("verify", "resume", "eval"):
+        done = seqzoo(command, "piped", folder=folder)
+        assert done.returncode in (3, 4, 6)
+        assert "recipe.yaml cannot be read" in " ".join((done.stderr + done.stdout).split())
         assert "Traceback" not in done.stderr

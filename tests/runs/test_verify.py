@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ import yaml
 from commands import SMALL
 
 import seqzoo
+import seqzoo.runs.verify_result as verify_result_module
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.run import Run
 from seqzoo.runs.verdict import Outcome, verdict_of
 from seqzoo.runs.verify import verify
+from seqzoo.runs.verify_baselines import verify_baselines
+from seqzoo.runs.verify_result import verify_result
 from seqzoo.runs.verify_resume import verify_resume
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Training
@@ -30,7 +33,7 @@ SHORT: Mapping[str, Any] = {
     "train.checkpoint.every_steps": 4,
     "train.validation.every_steps": 4,
     "train.log_every_steps": 3,
-    "baselines.include": [],
+    "baselines.include": ["ngrams", "gzip"],
     "evaluate.adaptive": {},
     "evaluate.max_bytes": 500,
 }
@@ -134,6 +137,72 @@ def test_every_broken_promise_is_named(run: Path, what: str) -> None:
     damage, check = BREAKS[what]
     damage(run)
     assert check in broken(run)
+
+
+FREE = {
+    "format_version",  # another one is another kind of file
+    "created", "run", "corpus.origin",  # of a copy of a run in another place
+    "rungs.*.seconds", "rungs.*.title", "rungs.*.meaning", "rungs.*.package",
+    "rungs.*.name", "rungs.*.failure",  # it is then said that this one was not scored again
+    "left_out.*.name", "left_out.*.expected_seconds",
+}  # fmt: skip
+"""What nothing in the run's folder decides."""
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """One value of each kind in nested data: its name, what holds it, and its key there."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[-1:], len(value) - 1)
+    for key, inner in items:
+        where = f"{name}.{key}".lstrip(".") if isinstance(value, dict) else f"{name}.*"
+        if isinstance(inner, dict | list):
+            yield from leaves(inner, where)
+        else:
+            yield where, value, key
+
+
+def altered(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value * 1.001 + 0.003 if isinstance(value, float) else value + 1
+    return "x" if value is None else f"{value}x"
+
+
+def once(score: Callable[..., Any]) -> Callable[..., Any]:
+    """Scores each protocol once: the model and the text are the same."""
+    found: dict[str, Any] = {}
+
+    def scored(model: Any, tokenizer: Any, splits: Any, **options: Any) -> Any:
+        deciding = {key: options.get(key) for key in ("protocol", "section", "max_bytes")}
+        key = f"{sorted(splits)} {deciding}"
+        if key not in found:
+            found[key] = score(model, tokenizer, splits, **options)
+        return found[key]
+
+    return scored
+
+
+def test_no_value_of_the_result_can_be_altered_unnoticed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = seqzoo.open_run(run)
+    for name in ("static_scores", "adaptive_scores"):
+        monkeypatch.setattr(verify_result_module, name, once(getattr(verify_result_module, name)))
+    path = run / "result.json"
+    whole = path.read_text()
+    names = [name for name, _, _ in leaves(json.loads(whole))]
+    assert len(names) > 60
+    unnoticed = []
+    for name in names:
+        result = json.loads(whole)
+        holder, key = next((holder, key) for at, holder, key in leaves(result) if at == name)
+        holder[key] = altered(holder[key])
+        path.write_text(json.dumps(result))
+        found = [verdict_of("result", lambda: verify_result(opened))]
+        found.append(verdict_of("baselines", lambda: verify_baselines(opened)))
+        if not any(each.outcome is Outcome.BROKEN for each in found):
+            unnoticed.append(name)
+    assert set(unnoticed) <= FREE
 
 
 def test_weights_that_are_not_finite_are_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
