@@ -40,9 +40,9 @@ def verify(
     """Prove that a run is whole: every promise of the files is checked again.
 
     The recipe is that of the training, every file of every checkpoint has the
-    recorded sha256, all weights are finite, the log has no gaps, and every number of the
-    result is what a fresh evaluation and the checkpoint say. The run is not
-    changed. A broken promise gives exit code 6.
+    recorded sha256, all weights are finite, the log has no gaps, and every
+    number of the result is what a fresh evaluation and the checkpoint say. The
+    run is not changed. A broken promise gives exit code 6.
     """
     from seqzoo.errors import FindingsError
     from seqzoo.terminal.streams import write_data

@@ -84,16 +84,15 @@ def score_run(
         protocol=protocol,
         display=experiment.display,
     )
-    weights = checkpoints.weights_sha256(trained.directory.checkpoints, trained.step)
     ladder = final_ladder(
         experiment,
         baselines or recipe.baselines,
         training_seconds=trained.effort.seconds,
         path=trained.directory.path,
     )
-    result = result_of(trained, scores=scores, protocol=protocol, ladder=ladder).model_copy(
-        update={"adaptive": _stored_adaptive(trained.directory, weights, scores, protocol)}
-    )
+    result = result_of(trained, scores=scores, protocol=protocol, ladder=ladder)
+    kept = _stored_adaptive(trained.directory, result.weights_sha256, scores, protocol)
+    result = result.model_copy(update={"adaptive": kept})
     if section is not None:
         try:
             adaptive_record = score_adaptively(experiment, section)

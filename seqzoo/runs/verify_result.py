@@ -13,16 +13,16 @@ from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.result import AdaptiveRecord, Result, read_result
 from seqzoo.runs.changed_recipe import edited_settings
 from seqzoo.runs.directory import RunDirectory
-from seqzoo.runs.own_checkpoints import load_newest
 from seqzoo.runs.run import Run
 from seqzoo.runs.score import result_of
+from seqzoo.runs.status import newest_state
 from seqzoo.runs.verdict import Broken, Skipped
 from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
 from seqzoo.scoring.static import Protocol
 from seqzoo.terminal.format import quoted
 from seqzoo.version import __version__
 
-__all__ = ["differences", "stored_result", "verify_result"]
+__all__ = ["stored_result", "verify_result"]
 
 _TOLERANCE = 1e-6
 """Relative: another processor or number of threads adds the same numbers in another order."""
@@ -41,7 +41,7 @@ _SHOWN = 4
 def verify_result(run: Run) -> str:
     """What is equal. Raises Broken with what differs, Skipped if the run has no result."""
     stored = stored_result(run)
-    differing = list(differences(*_compared(stored, run)))
+    differing = list(_differences(*_compared(stored, run)))
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         raise Broken(
@@ -75,7 +75,7 @@ def _compared(stored: Result, run: Run) -> tuple[dict[str, Any], dict[str, Any]]
     trained, record = run.trained, stored.protocol
     experiment = trained.experiment
     protocol = Protocol(
-        lanes=max(1, record.lanes),
+        lanes=max(1, record.lanes),  # 0 lanes then differ, and are not read
         warmup_tokens=record.warmup_tokens,
         chunk_length=experiment.recipe.evaluate.chunk_length,
         max_bytes=record.max_bytes,
@@ -93,16 +93,13 @@ def _compared(stored: Result, run: Run) -> tuple[dict[str, Any], dict[str, Any]]
     left_out = _FREE
     if stored.versions.get("seqzoo") != __version__:  # which may say the same in other words
         left_out |= _SENTENCES
-    newest = load_newest(trained.directory, warn=lambda _: None)
-    if edited_settings(trained.directory, experiment.recipe, newest.state):
+    state = newest_state(trained.directory)
+    if edited_settings(trained.directory, experiment.recipe, state):
         left_out |= {"fingerprint"}
     # An older version may have written fewer fields.
     found = dict(_flat(stored.model_dump(mode="json", exclude_unset=True)))
-    made = dict(_flat(fresh.model_dump(mode="json")))
-    return (
-        {name: value for name, value in found.items() if name not in left_out},
-        {name: value for name, value in made.items() if name in found},
-    )
+    compared = {name: value for name, value in found.items() if name not in left_out}
+    return compared, dict(_flat(fresh.model_dump(mode="json")))
 
 
 def _adaptive(stored: AdaptiveRecord | None, run: Run) -> AdaptiveRecord | None:
@@ -132,7 +129,7 @@ def _adaptive(stored: AdaptiveRecord | None, run: Run) -> AdaptiveRecord | None:
     )
 
 
-def differences(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
+def _differences(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
     """In words, what one mapping of dotted names has otherwise than another, within rounding."""
     for name, value in stored.items():
         if name not in fresh:
