@@ -25,6 +25,7 @@ from broken_plugins import (
     install_plugin,
 )
 from commands import environment, seqzoo
+from waiting import WAIT
 
 GRU = """\
 name: small
@@ -260,7 +261,7 @@ def test_no_module_prints_without_saying_where() -> None:
 def test_ctrl_c_while_a_plugin_loads_names_it(tmp_path: Path) -> None:
     install_plugin(
         tmp_path,
-        "import pathlib, time\npathlib.Path('loading').touch()\ntime.sleep(60)",
+        f"import pathlib, time\npathlib.Path('loading').touch()\n{WAIT}",
         plugin="slow",
         module="module_of_slow",
     )

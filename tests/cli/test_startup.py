@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from commands import environment
 from stopped_imports import stop_while_importing
+from waiting import WAIT
 
-_SLOW = "import pathlib, time; pathlib.Path('importing').touch(); time.sleep(60)\n"
+_SLOW = f"import pathlib, time; pathlib.Path('importing').touch()\n{WAIT}\n"
 _MODULES = "import json, sys; {imports}; print(json.dumps(sorted(sys.modules)))"
 
 

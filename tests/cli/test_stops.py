@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from commands import SMALL
 from stopped_imports import stop_while_importing
+from waiting import WAIT
 
 from seqzoo import cli
 from seqzoo.plugin.registry import Registry
@@ -18,11 +19,11 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.interruption import Interrupted, stopping
 from seqzoo.terminal.display import Display
 
-_SLOW_TORCH = """\
+_SLOW_TORCH = f"""\
 import os, pathlib, time
 try:
     pathlib.Path("importing").touch()
-    time.sleep(60)
+    {WAIT}
 except BaseException:
     os.abort()  # as compiled code does that does not expect an exception
 """

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from commands import environment
+from waiting import WAIT
 
 _NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -49,10 +50,10 @@ def start(command: Sequence[str], *, stdout: int) -> subprocess.Popen[str]:
 def test_a_signal_raises_keyboard_interrupt_so_that_everything_is_closed(
     number: signal.Signals,
 ) -> None:
-    program = """
+    program = f"""
 try:
     print("ready", flush=True)
-    time.sleep(60)
+    {WAIT}
 except KeyboardInterrupt:
     print("closed", signals.received())
     sys.exit(5)
@@ -62,24 +63,24 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("number", _NUMBERS)
 def test_a_second_signal_ends_the_process_at_once(number: signal.Signals) -> None:
-    program = """
+    program = f"""
 with signals.stage("The run is saved."):
     try:
         print("ready", flush=True)
-        time.sleep(60)
+        {WAIT}
     finally:
         print("ready", flush=True)
-        time.sleep(60)
+        {WAIT}
 """
     assert stopped(program, number, times=2) == (128 + number, "", "The run is saved.\n")
 
 
 def test_after_a_reset_the_next_signal_is_the_first() -> None:
-    program = """
+    program = f"""
 for _ in range(3):
     try:
         print("ready", flush=True)
-        time.sleep(60)
+        {WAIT}
     except KeyboardInterrupt:
         signals.reset()
 """
@@ -92,7 +93,7 @@ def test_nothing_is_raised_inside_an_import(number: signal.Signals, tmp_path: Pa
         "import os, time\n"
         "try:\n"
         "    print('ready', flush=True)\n"
-        "    time.sleep(60)\n"
+        f"    {WAIT}\n"
         "except BaseException:\n"
         "    os.abort()\n"  # as compiled code does that does not expect an exception
     )
