@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from broken_plugins import (
     install_plugin,
 )
 from commands import environment, seqzoo
+from stopped_imports import stop_while_importing
 from waiting import WAIT
 
 GRU = """\
@@ -261,27 +261,15 @@ def test_no_module_prints_without_saying_where() -> None:
 def test_ctrl_c_while_a_plugin_loads_names_it(tmp_path: Path) -> None:
     install_plugin(
         tmp_path,
-        f"import pathlib, time\npathlib.Path('loading').touch()\n{WAIT}",
+        f"import pathlib, time\npathlib.Path('importing').touch()\n{WAIT}",
         plugin="slow",
         module="module_of_slow",
     )
-    paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqzoo", "list"],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    out, messages, code = stop_while_importing(
+        ["-m", "seqzoo", "list"], signal.SIGINT, folder=tmp_path, modules=tmp_path
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "loading").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err == "Stopped while plugin 'slow' (seqzoo-slow 1.2) was loading.\n"
+    assert (code, out) == (130, "")
+    assert messages == "Stopped while plugin 'slow' (seqzoo-slow 1.2) was loading.\n"
 
 
 def test_ctrl_c_in_a_hook_names_the_plugin_too(tmp_path: Path) -> None:
