@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -145,9 +144,6 @@ def small_registry() -> Registry:
     registry.add(plugin, Owner("small"))
     return registry
 
-
-# Processor time for a hostile recipe. Where coverage traces every line, reading takes longer.
-TIME_LIMIT_S = 1.0 if sys.gettrace() is None else 5.0
 
 GOOD = """\
 # Like a recipe that is part of seqzoo.
