@@ -43,7 +43,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    plugin, _, _, stream, sampler, _, tracker, _ = blocks("plugins.md", "python")
+    plugin, _, _, _, stream, sampler, _, tracker, _ = blocks("plugins.md", "python")
     (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
     (tmp_path / "passages.py").write_text(stream)

@@ -1,0 +1,47 @@
+"""minGRU: a GRU whose gates do not read the state, trained with a parallel scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from seqzoo import ArchitectureSpec, Benchmark, hookimpl
+from seqzoo_plugins.residual.options import MinimalOptions
+
+if TYPE_CHECKING:
+    from seqzoo import ArchitectureContext
+    from seqzoo_plugins.residual.minimal import MinimalStack
+
+
+def build(options: MinimalOptions, context: ArchitectureContext) -> MinimalStack:
+    """An initialised model on the CPU."""
+    from seqzoo_plugins.mingru.model import MinGRULayer
+    from seqzoo_plugins.residual.minimal import MinimalStack
+
+    return MinimalStack(MinGRULayer, options, vocab_size=context.vocab_size)
+
+
+def step_by_step(options: MinimalOptions, context: ArchitectureContext) -> MinimalStack:
+    """The same network, one token after the other."""
+    model = build(options, context)
+    model.token_by_token = True
+    return model
+
+
+@hookimpl
+def register_architectures() -> Iterable[ArchitectureSpec]:
+    return [
+        ArchitectureSpec(
+            name="mingru",
+            summary="minGRU: gates without the state, trained in parallel",
+            options=MinimalOptions,
+            build=build,
+            step_by_step=step_by_step,
+            benchmarks=(
+                Benchmark(
+                    options={"hidden_size": 256, "num_layers": 1}, bptt_length=256, training=3.0
+                ),
+            ),
+            source="Feng et al. 2024, arXiv:2410.01201, section 3.1",
+        )
+    ]

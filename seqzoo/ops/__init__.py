@@ -1,0 +1,18 @@
+"""Fast recurrences for architectures, public: `from seqzoo.ops import linear_scan`.
+
+Each has a naive form, `..._by_step`, which computes the same from the equation. This package
+imports torch.
+"""
+
+from seqzoo.ops.convolution import causal_convolution
+from seqzoo.ops.matrix_state import Removal, matrix_scan, matrix_scan_by_step
+from seqzoo.ops.vector_state import linear_scan, linear_scan_by_step
+
+__all__ = [
+    "Removal",
+    "causal_convolution",
+    "linear_scan",
+    "linear_scan_by_step",
+    "matrix_scan",
+    "matrix_scan_by_step",
+]

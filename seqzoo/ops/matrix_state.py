@@ -1,0 +1,270 @@
+"""The linear recurrence of a matrix state: decay, removal, and the outer product of key and value.
+
+For each head, with a state S of keys by values (K x E), q, k, a, b of K and v of E elements:
+
+    S[t] = diag(d[t]) S[t-1] + b[t] (a[t]' S[t-1]) + k[t] v[t]'        o[t] = S[t]' q[t]
+
+Mamba-2 and mLSTM have one decay for each head and no removal. The delta rule removes what is read
+at the key: a = k, b = -(decay * strength) k. RWKV-7 has a decay for each key element, and removal.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqzoo.ops.precision import at_least_float32, without_autocast
+
+__all__ = ["Removal", "matrix_scan", "matrix_scan_by_step"]
+
+_CHUNK = 32
+"""Tokens at a time: more is more arithmetic, fewer is more calls."""
+
+
+class Removal(NamedTuple):
+    """What is added to the state is also b (a' S): read at a, written at b. (B, heads, T, K)."""
+
+    read: Tensor
+    write: Tensor
+
+
+def matrix_scan(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    log_decay: Tensor,
+    state: Tensor | None = None,
+    removal: Removal | None = None,
+    *,
+    chunk: int = _CHUNK,
+) -> tuple[Tensor, Tensor]:
+    """Outputs (B, heads, T, E), and the state (B, heads, K, E) after the last token.
+
+    queries, keys: (B, heads, T, K). values: (B, heads, T, E).
+    log_decay: (B, heads, T), one for each head, or (B, heads, T, K), one for each key element; 0 or
+    less. One for each key element must not sum up to less than -80 over half a chunk, because its
+    exponential is a divisor.
+    state: before the first token; None for zeros.
+    chunk: tokens at a time. It changes the time and the rounding, not the result.
+
+    Half precision is computed, and returned, in float32.
+    Source: the chunked forms of Yang et al. 2024, arXiv:2406.06484, section 3, for removal, and of
+    Dao and Gu 2024, arXiv:2405.21060, section 6, for the decay.
+    """
+    queries, keys, values, log_decay = map(at_least_float32, (queries, keys, values, log_decay))
+    if removal is not None:
+        removal = Removal(*map(at_least_float32, removal))
+    if state is None:
+        state = _empty(keys, values)
+    T = queries.shape[2]
+    with without_autocast(queries):
+        if T == 1:
+            return _one_token(queries, keys, values, log_decay, state, removal)
+        chunk = min(chunk, T)
+        # Tokens with keys of zero and no decay fill up the last chunk: they change no state.
+        queries, keys, values, log_decay, *rest = (
+            _in_chunks(each, chunk) for each in (queries, keys, values, log_decay, *(removal or ()))
+        )
+        decay = _KeyDecay(log_decay) if log_decay.ndim == 5 else _HeadDecay(log_decay)
+        if removal is None:
+            outputs, state = _kept(queries, keys, values, decay, state)
+        else:
+            outputs, state = _removed(queries, keys, values, decay, state, Removal(*rest))
+        return outputs.flatten(2, 3)[:, :, :T], state
+
+
+def matrix_scan_by_step(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    log_decay: Tensor,
+    state: Tensor | None = None,
+    removal: Removal | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The same, token by token, as the equation says; slow, `matrix_scan` is compared with it.
+
+    See `matrix_scan` for the shapes.
+    """
+    if state is None:
+        state = _empty(keys, values)
+    outputs = []
+    for time in range(queries.shape[2]):
+        now = slice(time, time + 1)
+        output, state = _one_token(
+            queries[:, :, now],
+            keys[:, :, now],
+            values[:, :, now],
+            log_decay[:, :, now],
+            state,
+            Removal(removal.read[:, :, now], removal.write[:, :, now]) if removal else None,
+        )
+        outputs.append(output)
+    return torch.cat(outputs, dim=2), state
+
+
+def _one_token(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    log_decay: Tensor,
+    state: Tensor,
+    removal: Removal | None,
+) -> tuple[Tensor, Tensor]:
+    """The equation of this module, with T = 1."""
+    decay = log_decay.exp()
+    after = state * (decay.transpose(2, 3) if decay.ndim == 4 else decay.unsqueeze(3))
+    if removal is not None:
+        after = after + removal.write.transpose(2, 3) * (removal.read @ state)
+    after = after + key.transpose(2, 3) * value
+    return query @ after, after
+
+
+class _HeadDecay:
+    """One decay for each head and token: (B, heads, chunks, C).
+
+    The logarithms between two tokens are summed up from the first of them. As differences of sums
+    from the start of the chunk they would be rounded like the largest sum.
+    """
+
+    def __init__(self, log_decay: Tensor) -> None:
+        C = log_decay.shape[-1]
+        is_later = torch.ones(C, C, dtype=torch.bool, device=log_decay.device).triu(1)
+        logs = log_decay.unsqueeze(-1).expand(*log_decay.shape, C)
+        logs = logs.masked_fill(is_later.mT.logical_not(), 0.0).cumsum(-2)
+        # (..., C, C): from after token j to token i; none to an earlier one.
+        self._pairs = logs.masked_fill(is_later, -math.inf).exp()
+        self._from_start = log_decay.cumsum(-1).exp().unsqueeze(-1)
+        self.of_chunk = self._from_start[..., -1:, :]
+        """(B, heads, chunks, 1, 1)."""
+
+    def pairs(self, reads: Tensor, writes: Tensor) -> Tensor:
+        """reads[i] . writes[j], decayed from token j to token i, for j <= i: (..., C, C)."""
+        return (reads @ writes.mT) * self._pairs
+
+    def pairs_before(self, reads: Tensor, writes: Tensor) -> Tensor:
+        """The same for j < i, decayed from token j to before token i."""
+        return (reads @ writes.mT) * F.pad(self._pairs[..., :-1, :], (0, 0, 1, 0))
+
+    def from_start(self, reads: Tensor) -> Tensor:
+        """Decayed from the start of the chunk to each token."""
+        return reads * self._from_start
+
+    def from_start_before(self, reads: Tensor) -> Tensor:
+        """Decayed from the start of the chunk to before each token."""
+        return reads * F.pad(self._from_start[..., :-1, :], (0, 0, 1, 0), value=1.0)
+
+    def to_end(self, writes: Tensor) -> Tensor:
+        """Decayed from each token to the end of the chunk."""
+        return writes * self._pairs[..., -1, :].unsqueeze(-1)
+
+
+class _KeyDecay:
+    """One decay for each key element and token: (B, heads, chunks, C, K).
+
+    The decay of a pair is then part of the sum over key elements, so it is divided in two: reads
+    are decayed from the middle of the chunk, writes to it.
+    """
+
+    def __init__(self, log_decay: Tensor) -> None:
+        C = log_decay.shape[-2]
+        after = log_decay.cumsum(-2)
+        before = after - log_decay
+        last = after[..., -1:, :]
+        middle = after[..., C // 2 : C // 2 + 1, :]
+        self._after_middle, self._before_middle = (after - middle).exp(), (before - middle).exp()
+        self._to_middle = (middle - after).exp()
+        self._after, self._before = after.exp(), before.exp()
+        self._to_end = (last - after).exp()
+        self.of_chunk = last.exp().mT
+        """(B, heads, chunks, K, 1)."""
+
+    def pairs(self, reads: Tensor, writes: Tensor) -> Tensor:
+        return ((reads * self._after_middle) @ (writes * self._to_middle).mT).tril()
+
+    def pairs_before(self, reads: Tensor, writes: Tensor) -> Tensor:
+        return ((reads * self._before_middle) @ (writes * self._to_middle).mT).tril(-1)
+
+    def from_start(self, reads: Tensor) -> Tensor:
+        return reads * self._after
+
+    def from_start_before(self, reads: Tensor) -> Tensor:
+        return reads * self._before
+
+    def to_end(self, writes: Tensor) -> Tensor:
+        return writes * self._to_end
+
+
+def _kept(
+    queries: Tensor, keys: Tensor, values: Tensor, decay: _HeadDecay | _KeyDecay, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(B, heads, chunks, C, E) outputs, and the state: without removal.
+
+    With S before the chunk, o[i] = q[i]' d[i] S + sum over j <= i of (q[i]' d[i, j] k[j]) v[j].
+    """
+    written = decay.to_end(keys).mT @ values
+    starts = []
+    for kept, new in zip(decay.of_chunk.unbind(2), written.unbind(2), strict=True):
+        starts.append(state)
+        state = kept * state + new
+    outputs = decay.pairs(queries, keys) @ values
+    return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
+
+
+def _removed(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    decay: _HeadDecay | _KeyDecay,
+    state: Tensor,
+    removal: Removal,
+) -> tuple[Tensor, Tensor]:
+    """(B, heads, chunks, C, E) outputs, and the state: with removal.
+
+    u[i] = a[i]' S[i-1] is what the removal reads at token i. It is a sum over earlier tokens j:
+
+        u[i] = a[i]' d[i-1] S + sum over j < i of (a[i]' d[i-1, j] b[j]) u[j]
+                              + sum over j < i of (a[i]' d[i-1, j] k[j]) v[j]
+
+    These are C equations with a triangular matrix. They are solved for the factor of S and for the
+    constant at once, so that only two products wait for the chunk before.
+    """
+    read, write = removal
+    C, K = keys.shape[-2:]
+    own = torch.eye(C, dtype=keys.dtype, device=keys.device)
+    solved = torch.linalg.solve_triangular(
+        own - decay.pairs_before(read, write),
+        torch.cat([decay.from_start_before(read), decay.pairs_before(read, keys) @ values], dim=-1),
+        upper=False,
+        unitriangular=True,
+    )
+    factors, constants = solved.split([K, values.shape[-1]], dim=-1)
+    new = decay.to_end(keys).mT @ values
+    write_to_end = decay.to_end(write).mT
+    starts, reads = [], []
+    for kept, factor, constant, removed, added in zip(
+        *(each.unbind(2) for each in (decay.of_chunk, factors, constants, write_to_end, new)),
+        strict=True,
+    ):
+        starts.append(state)
+        reads.append(constant + factor @ state)
+        state = kept * state + removed @ reads[-1] + added
+    outputs = decay.pairs(queries, keys) @ values
+    outputs = outputs + decay.pairs(queries, write) @ torch.stack(reads, dim=2)
+    return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
+
+
+def _empty(keys: Tensor, values: Tensor) -> Tensor:
+    return values.new_zeros(*keys.shape[:2], keys.shape[-1], values.shape[-1])
+
+
+def _in_chunks(x: Tensor, chunk: int) -> Tensor:
+    """(B, heads, T, ...) to (B, heads, chunks, C, ...), filled up with zeros."""
+    missing = -x.shape[2] % chunk
+    if missing:
+        x = F.pad(x, (0, 0) * (x.ndim - 3) + (0, missing))
+    chunks: Tensor = x.unflatten(2, (-1, chunk))
+    return chunks
