@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from reference_vectors import reference
+from torch import Tensor
 from torch.nn import functional as F
 
 from seqzoo import ArchitectureContext
+from seqzoo.ops import window_masks
 from seqzoo_plugins.transformer import build
 from seqzoo_plugins.transformer.model import Transformer
 from seqzoo_plugins.transformer.options import TransformerOptions
@@ -28,8 +32,8 @@ def randomised(options: TransformerOptions) -> Transformer:
     return model.double().eval()
 
 
-def normalised(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    centred = x - x.mean(-1, keepdims=True)
+def normalised(x: np.ndarray, gain: np.ndarray, *, norm: str = "layer") -> np.ndarray:
+    centred = x if norm == "rms" else x - x.mean(-1, keepdims=True)
     result: np.ndarray = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * gain
     return result
 
@@ -49,6 +53,8 @@ def naive_logits(
     """(T,) to (T, V): each query and each key in a loop, the window as an explicit condition."""
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
     heads, size = options.num_heads, options.hidden_size // options.num_heads
+    group = heads // options.key_heads
+    first_values: np.ndarray | None = None
     x = weights["embed.weight"][tokens]
     for layer in range(options.num_layers):
         w = {
@@ -56,21 +62,37 @@ def naive_logits(
             for name, value in weights.items()
             if name.startswith(f"blocks.{layer}.")
         }
-        projected = normalised(x, w["attention_norm.weight"]) @ w["attention_in.weight"].T
-        queries, keys, values = projected.reshape(len(x), 3, heads, size).transpose(1, 0, 2, 3)
+        inner = normalised(x, w["attention_norm.weight"], norm=options.norm)
+        projected = (inner @ w["attention_in.weight"].T).reshape(len(x), -1, size)
+        queries, keys, values = np.split(projected, [heads, heads + options.key_heads], axis=1)
+        if options.qk_norm:
+            queries, keys = (
+                each / np.sqrt((each**2).mean(-1, keepdims=True)) for each in (queries, keys)
+            )
+        if options.value_residual and first_values is not None:
+            share = w["first_value_share"]
+            values = (1 - share) * values + share * first_values
+        first_values = values if first_values is None else first_values
         attended = np.zeros((len(x), heads, size))
         for head in range(heads):
             for i in range(len(x)):
                 seen = [j for j in range(len(x)) if 0 <= i - j < options.window]
                 query = rotated(queries[i, head], offset + i)
-                scores = np.array([query @ rotated(keys[j, head], offset + j) for j in seen])
+                near = keys[:, head // group]
+                scores = np.array([query @ rotated(near[j], offset + j) for j in seen])
                 scores = np.exp((scores - scores.max()) / math.sqrt(size))
-                attended[i, head] = scores / scores.sum() @ values[seen, head]
+                attended[i, head] = scores / scores.sum() @ values[seen, head // group]
         x = x + attended.reshape(len(x), -1) @ w["attention_out.weight"].T
-        inner = normalised(x, w["mlp_norm.weight"]) @ w["mlp_in.weight"].T
-        inner = inner * 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
-        x = x + inner @ w["mlp_out.weight"].T
-    logits: np.ndarray = normalised(x, weights["norm.weight"]) @ weights["head.weight"].T
+        inner = normalised(x, w["mlp_norm.weight"], norm=options.norm)
+        units = inner @ w["mlp_in.weight"].T
+        if options.feed_forward == "swiglu":
+            gate = inner @ w["mlp_gate.weight"].T
+            units = gate / (1 + np.exp(-gate)) * units
+        else:
+            units = units * 0.5 * (1 + np.vectorize(math.erf)(units / math.sqrt(2)))
+        x = x + units @ w["mlp_out.weight"].T
+    last = normalised(x, weights["norm.weight"], norm=options.norm)
+    logits: np.ndarray = last @ weights["head.weight"].T
     return logits
 
 
@@ -89,6 +111,106 @@ def test_logits_equal_full_attention_under_a_window_mask(window: int, chunk: int
     for row in range(2):
         expected = naive_logits(model, tokens[row].numpy(), options)
         np.testing.assert_allclose(logits[row], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"norm": "rms"},
+        {"feed_forward": "swiglu"},
+        {"num_key_heads": 1},
+        {"num_key_heads": 2},
+        {"qk_norm": True},
+        {"value_residual": True},
+        {
+            "norm": "rms",
+            "feed_forward": "swiglu",
+            "num_key_heads": 2,
+            "qk_norm": True,
+            "value_residual": True,
+        },
+    ],
+    ids=lambda each: "-".join(each),
+)
+def test_options_compute_what_their_papers_say(changes: dict[str, Any]) -> None:
+    options = TransformerOptions(
+        hidden_size=16, num_layers=3, num_heads=4, window=5, mlp_ratio=1, **changes
+    )
+    model = randomised(options)
+    tokens = torch.randint(V, (1, 17), generator=torch.Generator().manual_seed(1))
+    expected = naive_logits(model, tokens[0].numpy(), options)
+    state, pieces = None, []
+    with torch.no_grad():
+        for piece in tokens.split([6, 1, 10], dim=1):
+            logits, state = model(piece, state)
+            pieces.append(logits)
+    np.testing.assert_allclose(torch.cat(pieces, dim=1)[0].numpy(), expected, atol=1e-10)
+
+
+def causal(options: TransformerOptions, length: int) -> tuple[Any, ...]:
+    """An empty cache for one layer, and the masks of a first piece."""
+    cache = Transformer(options, vocab_size=V).double().initial_state(2)
+    return cache.keys[0], cache.values[0], window_masks(length, cache.length, options.window)
+
+
+def in_halves(weight: Tensor, size: int) -> Tensor:
+    """Rows of heads with pairs (2 i, 2 i + 1), with pairs (i, i + size / 2)."""
+    return weight.unflatten(0, (-1, size // 2, 2)).transpose(1, 2).flatten(0, 2)
+
+
+def test_shared_key_heads_equal_a_public_implementation() -> None:
+    vectors = reference("gqa_attention")
+    options = TransformerOptions(hidden_size=16, num_heads=4, num_key_heads=2, num_layers=1)
+    block = Transformer(options, vocab_size=V).double().eval().blocks[0]
+    block.attention_norm = torch.nn.Identity()
+    with torch.no_grad():
+        block.mlp_out.weight.zero_()
+        block.attention_out.weight.copy_(vectors["weight.wo.weight"])
+        block.attention_in.weight.copy_(
+            torch.cat(
+                [
+                    in_halves(vectors["weight.wq.weight"], 4),
+                    in_halves(vectors["weight.wk.weight"], 4),
+                    vectors["weight.wv.weight"],
+                ]
+            )
+        )
+    x = vectors["input.x"]
+    found = block(x, *causal(options, x.shape[1]), None)[0] - x
+    torch.testing.assert_close(found, vectors["output.y"])
+
+
+def test_normed_keys_and_mixed_values_equal_a_public_implementation() -> None:
+    vectors = reference("value_residual_qknorm")
+    options = TransformerOptions(
+        hidden_size=8, num_heads=2, num_layers=2, qk_norm=True, value_residual=True
+    )
+    blocks = Transformer(options, vocab_size=V).double().eval().blocks
+    x = start = vectors["input.x"]
+    first_values = None
+    for number, block in enumerate(blocks):
+        weights = {
+            name.removeprefix(f"weight.{number}."): value
+            for name, value in vectors.items()
+            if name.startswith(f"weight.{number}.")
+        }
+        block.attention_norm = torch.nn.RMSNorm(8, elementwise_affine=False)
+        with torch.no_grad():
+            block.mlp_out.weight.zero_()
+            block.attention_out.weight.copy_(weights["attn.c_proj.weight"])
+            # It rotates by minus the angle, which is ours with the elements of a pair exchanged.
+            rows = [weights[f"attn.c_{part}.weight"] for part in "qkv"]
+            rows[:2] = [each.unflatten(0, (2, 2, 2)).flip(1).flatten(0, 2) for each in rows[:2]]
+            block.attention_in.weight.copy_(torch.cat(rows))
+            if number:
+                block.first_value_share.copy_(weights["attn.lamb"])
+        x = weights["lambdas"][0] * x + weights["lambdas"][1] * start
+        x, _, values = block(x, *causal(options, x.shape[1]), first_values)
+        first_values = values[:, :, options.window - 1 :] if number == 0 else first_values
+        # Its feed-forward part, relu², is none of ours.
+        units = F.rms_norm(x, (8,)) @ weights["mlp.c_fc.weight"].T
+        x = x + units.relu() ** 2 @ weights["mlp.c_proj.weight"].T
+        torch.testing.assert_close(x, vectors[f"output.block{number}"])
 
 
 def test_untied_head_is_its_own_matrix() -> None:

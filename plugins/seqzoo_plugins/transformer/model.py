@@ -5,46 +5,48 @@ B batch, T time, D width, W window, C = W - 1 cached tokens, V vocabulary.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqzoo import SequenceModel
+from seqzoo.ops import window_attention, window_masks
 from seqzoo_plugins.transformer.options import TransformerOptions
 
 __all__ = ["Cache", "Transformer"]
-
-_ROTARY_BASE = 10_000.0
 
 
 class Cache(NamedTuple):
     """The last W - 1 tokens, as the next token sees them; the newest is last.
 
     length: (B,) number of tokens in the cache; the other places are empty and masked.
-    keys, values: for each layer (B, heads, C, D / heads); keys are not yet rotated.
+    keys, values: for each layer (B, key_heads, C, D / heads); keys are not yet rotated.
     """
 
     length: Int[Tensor, " B"]
-    keys: tuple[Float[Tensor, "B heads C head_size"], ...]
-    values: tuple[Float[Tensor, "B heads C head_size"], ...]
+    keys: tuple[Float[Tensor, "B key_heads C head_size"], ...]
+    values: tuple[Float[Tensor, "B key_heads C head_size"], ...]
 
 
 class Transformer(SequenceModel):
     """Pre-norm transformer (Vaswani et al. 2017, arXiv:1706.03762) over a sliding window:
 
         x = x + attention(norm(x))
-        x = x + W2 gelu(W1 norm(x))
+        x = x + W2 gelu(W1 norm(x))          or W2 (silu(W3 norm(x)) * W1 norm(x))
 
     Each token attends to itself and the W - 1 before it, in training too, so that a cache of W - 1
     keys and values continues a stream exactly. Positions are rotary (Su et al. 2021,
-    arXiv:2104.09864): logits depend on distances only. Keys are cached before rotation and
-    rotated by their distance from the start of the chunk, so positions do not grow and no precision
-    is lost.
+    arXiv:2104.09864): logits depend on distances only.
+
+    Options, all off at first: RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467, eq. 4); SwiGLU
+    (Shazeer 2020, arXiv:2002.05202, eq. 6); key and value heads that several query heads share
+    (Ainslie et al. 2023, arXiv:2305.13245); queries and keys of root mean square 1 (Henry et al.
+    2020, arXiv:2010.04245, with the root mean square); and values mixed with those of the first
+    layer, v = (1 - a) v + a v1 (Zhou et al. 2024, arXiv:2410.17897, eq. 4, a learnt from 1/2).
 
     Initialisation: GPT-2's (Radford et al. 2019, section 2.3): N(0, 0.02²), with
     matrices that add to the residual stream divided by sqrt(2 L), because L layers add twice each.
@@ -54,11 +56,14 @@ class Transformer(SequenceModel):
         super().__init__()
         D = options.hidden_size
         self.window = options.window
-        self.num_heads = options.num_heads
         self.embed = nn.Embedding(vocab_size, D)
         self.dropout = nn.Dropout(options.dropout)
-        self.blocks = nn.ModuleList(_Block(options) for _ in range(options.num_layers))
-        self.norm = nn.LayerNorm(D, bias=False)
+        self.blocks = nn.ModuleList(
+            _Block(options, mixes_values=options.value_residual and layer > 0)
+            for layer in range(options.num_layers)
+        )
+        self.cache_shape = (options.key_heads, options.window - 1, D // options.num_heads)
+        self.norm = _norm(options)
         self.head = nn.Linear(D, vocab_size, bias=False)
         self._initialise(options.num_layers)
         if options.tied_embeddings:
@@ -72,8 +77,7 @@ class Transformer(SequenceModel):
 
     def initial_state(self, batch_size: int) -> Cache:
         """An empty cache."""
-        D = self.head.in_features
-        shape = (batch_size, self.num_heads, self.window - 1, D // self.num_heads)
+        shape = (batch_size, *self.cache_shape)
         empty = tuple(self.head.weight.new_zeros(shape) for _ in self.blocks)
         length = torch.zeros(batch_size, dtype=torch.int64, device=self.head.weight.device)
         return Cache(length, empty, empty)
@@ -84,17 +88,14 @@ class Transformer(SequenceModel):
         B, T = tokens.shape
         if state is None:
             state = self.initial_state(B)
-        masks = _masks(T, state.length, self.window)
-        rotation = _rotation(
-            2 * self.window - 1,
-            self.head.in_features // self.num_heads,
-            self.head.weight.device,
-            self.head.weight.dtype,
-        )
+        masks = window_masks(T, state.length, self.window)
         x = self.dropout(self.embed(tokens))  # (B, T, D)
         cached = []
+        first_values = None
         for block, keys, values in zip(self.blocks, state.keys, state.values, strict=True):
-            x, *seen = block(x, keys, values, masks, rotation)
+            x, *seen = block(x, keys, values, masks, first_values)
+            if first_values is None:
+                first_values = seen[1][:, :, self.window - 1 :]
             # A view of the last W - 1: a copy would take more time than the memory is worth.
             cached.append([leaf[:, :, T:] for leaf in seen])
         length = (state.length + T).clamp(max=self.window - 1)
@@ -108,16 +109,21 @@ class _Block(nn.Module):
     scaled_dot_product_attention do not store.
     """
 
-    def __init__(self, options: TransformerOptions) -> None:
+    def __init__(self, options: TransformerOptions, *, mixes_values: bool) -> None:
         super().__init__()
         D = options.hidden_size
-        self.num_heads = options.num_heads
+        self.heads = (options.num_heads, options.key_heads, options.key_heads)
         self.window = options.window
-        self.attention_norm = nn.LayerNorm(D, bias=False)
-        self.attention_in = nn.Linear(D, 3 * D, bias=False)
+        self.norms_keys = options.qk_norm
+        self.attention_norm = _norm(options)
+        self.attention_in = nn.Linear(D, sum(self.heads) * D // options.num_heads, bias=False)
         self.attention_out = nn.Linear(D, D, bias=False)
-        self.mlp_norm = nn.LayerNorm(D, bias=False)
+        self.first_value_share = nn.Parameter(torch.tensor(0.5)) if mixes_values else None
+        self.mlp_norm = _norm(options)
         self.mlp_in = nn.Linear(D, options.mlp_ratio * D, bias=False)
+        self.mlp_gate = None
+        if options.feed_forward == "swiglu":
+            self.mlp_gate = nn.Linear(D, options.mlp_ratio * D, bias=False)
         self.mlp_out = nn.Linear(options.mlp_ratio * D, D, bias=False)
         self.dropout = nn.Dropout(options.dropout)
 
@@ -127,81 +133,34 @@ class _Block(nn.Module):
         keys: Tensor,
         values: Tensor,
         masks: list[Tensor],
-        rotation: Tensor,
+        first_values: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The residual stream after this block, and the cached keys and values with T new ones."""
-        projected = self.attention_in(self.attention_norm(x))
-        queries, new_keys, new_values = (
-            projected.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
-        )  # (B, heads, T, head_size) each
-        keys = torch.cat([keys, new_keys], dim=2)  # (B, heads, C + T, head_size)
+        """The residual stream after this block, and the cached keys and values with T new ones.
+
+        first_values: of the T tokens in the first block; None in the first block.
+        """
+        projected = self.attention_in(self.attention_norm(x)).unflatten(2, (sum(self.heads), -1))
+        # (B, heads, T, head_size) each
+        queries, new_keys, new_values = projected.transpose(1, 2).split(self.heads, dim=1)
+        if self.norms_keys:
+            queries, new_keys = (F.rms_norm(each, each.shape[-1:]) for each in (queries, new_keys))
+        if self.first_value_share is not None and first_values is not None:
+            new_values = new_values.lerp(first_values, self.first_value_share)
+        keys = torch.cat([keys, new_keys], dim=2)  # (B, key_heads, C + T, head_size)
         values = torch.cat([values, new_values], dim=2)
-        attended = self._attend(queries, keys, values, masks, rotation)
+        attended = window_attention(queries, keys, values, masks, window=self.window)
         attended = attended.transpose(1, 2).flatten(2)  # (B, T, D)
         x = x + self.dropout(self.attention_out(attended))
-        x = x + self.dropout(self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x)))))
-        return x, keys, values
+        return x + self.dropout(self.mlp_out(self._units(self.mlp_norm(x)))), keys, values
 
-    def _attend(
-        self, queries: Tensor, keys: Tensor, values: Tensor, masks: list[Tensor], rotation: Tensor
-    ) -> Tensor:
-        """W queries at a time, each piece with the 2 W - 1 keys that it can attend to, so that time
-        and memory grow with T W and not with T².
-        """
-        pieces = []
-        for start, mask in zip(range(0, queries.shape[2], self.window), masks, strict=True):
-            near = slice(start, start + mask.shape[-1])
-            pieces.append(
-                F.scaled_dot_product_attention(
-                    _rotate(queries[:, :, start : start + self.window], rotation, self.window - 1),
-                    _rotate(keys[:, :, near], rotation, 0),
-                    values[:, :, near],
-                    attn_mask=mask,
-                )
-            )
-        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+    def _units(self, x: Tensor) -> Tensor:
+        """The hidden units of the feed-forward part."""
+        if self.mlp_gate is None:
+            return F.gelu(self.mlp_in(x))
+        return F.silu(self.mlp_gate(x)) * self.mlp_in(x)
 
 
-def _masks(num_tokens: int, length: Int[Tensor, " B"], window: int) -> list[Bool[Tensor, "*shape"]]:
-    """The keys of each query, one mask for each W queries: (n, n + C), the first (B, 1, n, n + C).
-
-    Query i is at key i + C and attends to keys i ... i + C, except empty places of the cache.
-    """
-    size = min(num_tokens, window)
-    key = torch.arange(size + window - 1, device=length.device)
-    query = torch.arange(size, device=length.device).unsqueeze(1)
-    band = (key >= query) & (key < query + window)
-    filled = key >= window - 1 - length.view(-1, 1, 1, 1)
-    masks = [band & filled]
-    # Only the first piece attends to the cache.
-    for start in range(window, num_tokens, window):
-        size = min(num_tokens - start, window)
-        masks.append(band[:size, : size + window - 1])
-    return masks
-
-
-@functools.lru_cache(maxsize=8)
-def _rotation(
-    num_positions: int, head_size: int, device: torch.device, dtype: torch.dtype
-) -> Float[Tensor, "2 positions head_size"]:
-    """Cosines, and sines signed for `_rotate`, of position times base^(-2 i / head_size).
-
-    Computed in float64 and then rounded: in float32 the angles would have errors of 1e-4.
-    """
-    with torch.inference_mode(False):  # training also uses what evaluation creates first
-        frequencies = _ROTARY_BASE ** -torch.arange(0, 1, 2 / head_size, dtype=torch.float64)
-        angles = torch.outer(torch.arange(num_positions, dtype=torch.float64), frequencies)
-        cosines, sines = angles.cos(), angles.sin()
-        table = torch.stack([torch.cat([cosines, cosines], 1), torch.cat([-sines, sines], 1)])
-        return table.to(dtype).to(device)  # in this order: mps has no float64
-
-
-def _rotate(
-    x: Float[Tensor, "B heads n head_size"], rotation: Tensor, first: int
-) -> Float[Tensor, "B heads n head_size"]:
-    """Rotate each pair of x by its angle at positions first, first + 1, ... (Su et al., eq. 34).
-
-    A pair is (i, i + head_size / 2), so that a roll swaps the two.
-    """
-    cosines, sines = rotation[:, first : first + x.shape[2]]
-    return torch.addcmul(x * cosines, x.roll(x.shape[3] // 2, dims=3), sines)
+def _norm(options: TransformerOptions) -> nn.Module:
+    if options.norm == "rms":
+        return nn.RMSNorm(options.hidden_size, eps=1e-5)
+    return nn.LayerNorm(options.hidden_size, bias=False)
