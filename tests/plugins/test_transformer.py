@@ -161,7 +161,7 @@ def in_halves(weight: Tensor, size: int) -> Tensor:
 def test_shared_key_heads_equal_a_public_implementation() -> None:
     vectors = reference("gqa_attention")
     options = TransformerOptions(hidden_size=16, num_heads=4, num_key_heads=2, num_layers=1)
-    block = Transformer(options, vocab_size=V).double().eval().blocks[0]
+    block: Any = Transformer(options, vocab_size=V).double().eval().blocks[0]
     block.attention_norm = torch.nn.Identity()
     with torch.no_grad():
         block.mlp_out.weight.zero_()
@@ -185,7 +185,7 @@ def test_normed_keys_and_mixed_values_equal_a_public_implementation() -> None:
     options = TransformerOptions(
         hidden_size=8, num_heads=2, num_layers=2, qk_norm=True, value_residual=True
     )
-    blocks = Transformer(options, vocab_size=V).double().eval().blocks
+    blocks: Any = Transformer(options, vocab_size=V).double().eval().blocks
     x = start = vectors["input.x"]
     first_values = None
     for number, block in enumerate(blocks):

@@ -155,9 +155,8 @@ class _Block(nn.Module):
 
     def _units(self, x: Tensor) -> Tensor:
         """The hidden units of the feed-forward part."""
-        if self.mlp_gate is None:
-            return F.gelu(self.mlp_in(x))
-        return F.silu(self.mlp_gate(x)) * self.mlp_in(x)
+        units: Tensor = self.mlp_in(x)
+        return F.gelu(units) if self.mlp_gate is None else F.silu(self.mlp_gate(x)) * units
 
 
 def _norm(options: TransformerOptions) -> nn.Module:
