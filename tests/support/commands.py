@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from prepared_process import is_possible, run_prepared
+
 REPOSITORY = Path(__file__).parents[2]
 
 SMALL = """\
@@ -46,11 +48,20 @@ def environment(**changes: str) -> dict[str, str]:
 def seqzoo(
     *arguments: str, folder: Path, timeout_s: float = 120, **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m seqzoo` in a folder."""
+    """Run `python -m seqzoo` in a folder.
+
+    In a process that has torch already, unless a variable is set that Python or torch read when
+    they start.
+    """
+    prepared = environment(**changes)
+    if is_possible(prepared):
+        return run_prepared(
+            ["seqzoo", *arguments], folder=folder, environment=prepared, timeout_s=timeout_s
+        )
     return subprocess.run(
         [sys.executable, "-m", "seqzoo", *arguments],
         cwd=folder,
-        env=environment(**changes),
+        env=prepared,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
