@@ -1,4 +1,4 @@
-"""Ratios of seqzoo to plain torch, from alternating runs in one process.
+"""Ratios of seqzoo to simple forms, from alternating runs in one process.
 
 Absolute times depend on the machine and on other processes. Two loops that alternate have the same
 disturbances, so their ratio is reliable.
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from seqzoo.bench.loops import CONTEXT, VOCAB_SIZE, OwnTraining, PlainTraining, random_text
+from seqzoo.bench.plain_lstm import PlainLSTM, lstm_of_size, number_of_parameters
 from seqzoo.model.generate import generate, generate_batch
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
@@ -25,7 +26,14 @@ from seqzoo.plugin.specs import ArchitectureSpec, Options
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.scoring.static import Protocol, score
 
-__all__ = ["Ratio", "evaluation_share", "sampling_growth", "sampling_ratio", "training_ratio"]
+__all__ = [
+    "Ratio",
+    "evaluation_share",
+    "plain_lstm",
+    "sampling_growth",
+    "sampling_ratio",
+    "training_ratio",
+]
 
 
 @dataclass(frozen=True)
@@ -61,22 +69,24 @@ def training_ratio(
     runtime: Runtime,
     rounds: int = 7,
     updates: int = 12,
+    other: PlainLSTM | None = None,
 ) -> Ratio:
     """Bytes per second of seqzoo's training loop over those of a plain torch loop.
 
     seqzoo's loop logs, clips and shows progress; the plain one clips. Both use AdamW, carry the
     state and read the same lanes.
+    other: what the plain loop trains; None for the simple form of the same network.
     """
     data = random_text(section.batch_size * section.bptt_length_at(0.0) * updates * 2 + 1)
     ours = OwnTraining(spec, options, section, runtime, data)
-    plain = PlainTraining(_reference(spec, options), section, data)
+    plain = PlainTraining(other or _simple_form(spec, options), section, data)
     plain_seconds, our_seconds = _alternate(
         lambda: plain.run(updates), lambda: ours.run(updates), rounds
     )
     ours.close()
     num_bytes = section.batch_size * section.bptt_length_at(0.0) * updates
     return Ratio(
-        "training, bytes/s, over plain torch",
+        f"training, bytes/s, over {_name_of(spec, other)}",
         plain_seconds / our_seconds,
         num_bytes / our_seconds,
         num_bytes / plain_seconds,
@@ -123,17 +133,22 @@ def sampling_ratio(
     rounds: int = 9,
     length: int = 400,
     streams: int = 1,
+    other: PlainLSTM | None = None,
 ) -> Ratio:
-    """Bytes per second of seqzoo's sampling over those of plain torch; streams: texts at once."""
+    """Bytes per second of seqzoo's sampling over those of plain torch; streams: texts at once.
+
+    other: what the plain loop samples from; None for the simple form of the same network.
+    """
     model = spec.build(options, CONTEXT).eval()
-    plain = _reference(spec, options).eval()
+    plain = (other or _simple_form(spec, options)).eval()
     plain_seconds, our_seconds = _alternate(
         lambda: _plain_sampling(plain, length, streams),
         lambda: _our_sampling(model, length, streams),
         rounds,
     )
     return Ratio(
-        "sampling, bytes/s, over plain torch" + (f", {streams} streams" if streams > 1 else ""),
+        f"sampling, bytes/s, over {_name_of(spec, other)}"
+        + (f", {streams} streams" if streams > 1 else ""),
         plain_seconds / our_seconds,
         streams * length / our_seconds,
         streams * length / plain_seconds,
@@ -183,11 +198,24 @@ def _our_sampling(model: SequenceModel, length: int, streams: int) -> None:
         pass
 
 
-def _reference(spec: ArchitectureSpec, options: Options) -> nn.Module:
-    """The plain form that a plugin declares for comparison, else the model itself."""
+def plain_lstm(spec: ArchitectureSpec, options: Options) -> PlainLSTM:
+    """torch's LSTM with as many parameters."""
     torch.manual_seed(0)
-    build = spec.plain_torch or spec.build
+    model = spec.build(options, CONTEXT)
+    return lstm_of_size(number_of_parameters(model), vocab_size=VOCAB_SIZE)
+
+
+def _simple_form(spec: ArchitectureSpec, options: Options) -> nn.Module:
+    """The form that a plugin declares for comparison, else the model itself."""
+    torch.manual_seed(0)
+    build = spec.plain_torch or spec.step_by_step or spec.build
     return build(options, CONTEXT)
+
+
+def _name_of(spec: ArchitectureSpec, other: PlainLSTM | None) -> str:
+    if other is not None:
+        return "torch's LSTM with as many parameters"
+    return "plain torch" if spec.plain_torch or not spec.step_by_step else "its step-by-step form"
 
 
 def _alternate(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqzoo.bench.plain_lstm import lstm_of_size, number_of_parameters
 from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext
 from seqzoo.testing.architectures.given import Architecture
@@ -21,21 +21,6 @@ _ROUNDS, _LONGEST_S = 5, 3.0
 _MOST_PARAMETERS = 5_000_000
 
 
-class _LSTM(nn.Module):
-    """Embedding, one layer and head of one width."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(_VOCAB_SIZE, size)
-        self.layer = nn.LSTM(size, size, batch_first=True)
-        self.head = nn.Linear(size, _VOCAB_SIZE)
-
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, T, V) and the state."""
-        outputs, state = self.layer(self.embed(tokens))
-        return self.head(outputs), state
-
-
 def speed_beside_lstm(given: Architecture) -> str:
     """Updates in a second as a ratio to torch's LSTM with about as many parameters, in words.
 
@@ -45,14 +30,13 @@ def speed_beside_lstm(given: Architecture) -> str:
     model = given.spec.build(
         given.options, ArchitectureContext(vocab_size=_VOCAB_SIZE, builder=build_installed)
     )
-    count = _count(model)
+    count = number_of_parameters(model)
     if count > _MOST_PARAMETERS:
         return ""
-    size = next(size for size in range(1, 4000) if _count_of_lstm(size) >= count)
     generator = torch.Generator().manual_seed(0)
     text = torch.randint(_VOCAB_SIZE, (_ROWS, _LENGTH + 1), generator=generator)
     model.before_training(text[0].numpy().astype("uint8"))
-    ours, theirs = _update(model, text), _update(_LSTM(size), text)
+    ours, theirs = _update(model, text), _update(lstm_of_size(count, vocab_size=_VOCAB_SIZE), text)
     for update in (ours, theirs):  # the first call prepares kernels and memory
         update()
     ends = time.monotonic() + _LONGEST_S
@@ -78,11 +62,3 @@ def _update(model: nn.Module, text: Tensor) -> Callable[[], None]:
         model.zero_grad()
 
     return update
-
-
-def _count(model: nn.Module) -> int:
-    return sum(each.numel() for each in model.parameters())
-
-
-def _count_of_lstm(size: int) -> int:
-    return size * (_VOCAB_SIZE + 4 * 2 * size + 8 + _VOCAB_SIZE) + _VOCAB_SIZE
