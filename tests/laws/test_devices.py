@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,15 @@ import torch
 import yaml
 from commands import SMALL
 from installed_architectures import SMALL as SIZES
-from installed_architectures import every_architecture, options_of
+from installed_architectures import build, every_architecture, options_of, random_tokens
 from pretended_mps import pretended_mps
+from torch.nn import functional as F
 
 import seqzoo
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
+from seqzoo.model.state import leaves
 from seqzoo.plugin.registry import Registry
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
@@ -31,8 +34,8 @@ CHANGES: Mapping[str, Any] = {
 }
 
 
-@every_architecture
-def test_float64_is_never_made_on_a_device_that_lacks_it(
+@pytest.mark.parametrize("name", ["lstm", "ngram_lstm"])
+def test_a_run_makes_no_float64_on_a_device_that_lacks_it(
     name: str, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = options_of(registry.get("architecture", name), **SIZES).model_dump()
@@ -60,6 +63,28 @@ def test_float64_is_never_made_on_a_device_that_lacks_it(
     assert again.result.weights_sha256 == run.result.weights_sha256
     # The same arithmetic: only the layers' form may differ between devices.
     assert bits(run.result) == pytest.approx(bits(expected.result), rel=1e-3)
+
+
+@every_architecture
+def test_no_architecture_makes_float64_on_a_device_that_lacks_it(
+    name: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(registry.get("architecture", name)).eval()
+    tokens = random_tokens(2, 40)
+    expected, _ = model(tokens)
+    with pretended_mps(monkeypatch):
+        there = copy.deepcopy(model).to("mps").train()
+        logits, state = there.forward_in_training(tokens[:, :-1].to("mps"))
+        targets = tokens[:, 1:].to("mps")
+        F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+        assert {each.device.type for _, each in leaves(state)} == {"mps"}
+        there.eval()
+        state, steps = None, []
+        with torch.no_grad():
+            for token in tokens.split([35, 1, 4], dim=1):
+                logits, state = there(token.to("mps"), state)
+                steps.append(logits.cpu())
+    torch.testing.assert_close(torch.cat(steps, dim=1), expected, atol=1e-4, rtol=1e-4)
 
 
 def bits(result: seqzoo.Result) -> list[float]:
