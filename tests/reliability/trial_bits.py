@@ -20,6 +20,7 @@ from tiny import RUNTIME
 from tiny_runs import architectures, installed, text_of
 from torch import Tensor
 
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext, TokenizerContext
 from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
 from seqzoo.plugin.span import Span
@@ -117,7 +118,8 @@ def _code(found: Outcome, architecture: str, tokenizer: Tokenizer, seed: int) ->
     spec = installed().get("architecture", architecture)
     torch.manual_seed(seed)
     options = options_of(spec, **{**SMALL, "num_layers": 1})
-    model = spec.build(options, ArchitectureContext(vocab_size=tokenizer.vocab_size)).eval()
+    context = ArchitectureContext(vocab_size=tokenizer.vocab_size, builder=build_installed)
+    model = spec.build(options, context).eval()
     model.before_training(tokenizer.encode(data[:CODED_BYTES]))
     span = Span(data, CODED_BYTES, 2 * CODED_BYTES)
     with torch.no_grad():
