@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from arithmetic_coder import decode, encode
 from installed_architectures import SMALL, options_of
+from installed_tokenizers import tokenizers_in
 from outcome import Outcome
 from tiny import RUNTIME
 from tiny_runs import architectures, installed, text_of
@@ -50,9 +51,9 @@ class _Uniform(SequenceModel):
 def trial(count: int, seed: int, folder: Path) -> Outcome:
     """`count` texts with every tokenizer in turn; one in 25 is coded. folder: unused."""
     found, draw, worst = Outcome(), random.Random(seed), 0.0
-    tokenizers = installed().names("tokenizer")
+    names = tokenizers_in(installed())
     for number in range(count):
-        name, case_seed = tokenizers[number % len(tokenizers)], draw.randrange(2**32)
+        name, case_seed = names[number % len(names)], draw.randrange(2**32)
         if number % EVERY == EVERY - 1:
             model = architectures()[number // EVERY % len(architectures())]
             with found.case(f"{model} with {name}, coded, draw {case_seed}"):
