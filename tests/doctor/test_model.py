@@ -33,6 +33,7 @@ from torch import nn
 
 from seqzoo import ArchitectureContext
 from seqzoo.doctor.examine import examine
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry
 
@@ -43,9 +44,8 @@ def test_every_architecture_is_healthy(registry: Registry, name: str, seed: int)
     spec = registry.get("architecture", name)
 
     def build() -> nn.Module:
-        model: SequenceModel = spec.build(
-            options_of(spec, **SMALL, dropout=0.2), ArchitectureContext(vocab_size=V)
-        )
+        context = ArchitectureContext(vocab_size=V, builder=build_installed)
+        model: SequenceModel = spec.build(options_of(spec, **SMALL, dropout=0.2), context)
         model.before_training(np.frombuffer(TEXT, np.uint8))
         return model
 

@@ -22,14 +22,14 @@ from seqzoo.data.lanes import Lanes
 from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.training import checkpoint
 from seqzoo.training.loop import Training
-from seqzoo_plugins.ngram_lstm import learned as learned_module
-from seqzoo_plugins.ngram_lstm.contexts import ABSENT, context_keys
-from seqzoo_plugins.ngram_lstm.experts import witten_bell
-from seqzoo_plugins.ngram_lstm.learned import BLOCK, Learned
-from seqzoo_plugins.ngram_lstm.model import NgramLSTM
-from seqzoo_plugins.ngram_lstm.options import NgramLSTMOptions
-from seqzoo_plugins.ngram_lstm.table import FOLDS, NgramTable
-from seqzoo_plugins.ngram_lstm.window import add_window_counts
+from seqzoo_plugins.ngram_gate import learned as learned_module
+from seqzoo_plugins.ngram_gate.contexts import ABSENT, context_keys
+from seqzoo_plugins.ngram_gate.experts import witten_bell
+from seqzoo_plugins.ngram_gate.learned import BLOCK, Learned
+from seqzoo_plugins.ngram_gate.models import NgramLSTM
+from seqzoo_plugins.ngram_gate.options import NgramLSTMOptions
+from seqzoo_plugins.ngram_gate.table import FOLDS, NgramTable
+from seqzoo_plugins.ngram_gate.window import add_window_counts
 
 V = 7
 texts = st.lists(st.integers(0, V - 1), min_size=1, max_size=120)

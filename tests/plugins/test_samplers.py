@@ -94,6 +94,16 @@ def typical(p: float) -> Reference:
     return probabilities
 
 
+def eta(epsilon: float) -> Reference:
+    def probabilities(logits: np.ndarray, recent: Sequence[int]) -> np.ndarray:
+        full = softmax(logits)
+        entropy = -sum(p * np.log(p) for p in full if p > 0)
+        cutoff = min(epsilon, np.sqrt(epsilon) * np.exp(-entropy))
+        return renormalised(full, [t for t in range(len(full)) if full[t] > cutoff])
+
+    return probabilities
+
+
 def repetition_penalty(penalty: float, window: int) -> Reference:
     def probabilities(logits: np.ndarray, recent: Sequence[int]) -> np.ndarray:
         out = logits.copy()
@@ -117,6 +127,8 @@ CASES: list[tuple[str, Reference]] = [
     ("top_p=1", top_p(1.0)),
     ("min_p=0.1", min_p(0.1)),
     ("min_p=0.5", min_p(0.5)),
+    ("eta=0.01", eta(0.01)),
+    ("eta=0.9", eta(0.9)),
     ("typical=0.2", typical(0.2)),
     ("typical=0.8", typical(0.8)),
     ("repetition_penalty={penalty: 1.5, window: 1}", repetition_penalty(1.5, 1)),

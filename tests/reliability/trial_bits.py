@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from arithmetic_coder import decode, encode
 from installed_architectures import SMALL, options_of
+from installed_tokenizers import tokenizers_in
 from outcome import Outcome
 from tiny import RUNTIME
 from tiny_runs import architectures, installed, text_of
 from torch import Tensor
 
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import ArchitectureContext, TokenizerContext
 from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
 from seqzoo.plugin.span import Span
@@ -49,9 +51,9 @@ class _Uniform(SequenceModel):
 def trial(count: int, seed: int, folder: Path) -> Outcome:
     """`count` texts with every tokenizer in turn; one in 25 is coded. folder: unused."""
     found, draw, worst = Outcome(), random.Random(seed), 0.0
-    tokenizers = installed().names("tokenizer")
+    names = tokenizers_in(installed())
     for number in range(count):
-        name, case_seed = tokenizers[number % len(tokenizers)], draw.randrange(2**32)
+        name, case_seed = names[number % len(names)], draw.randrange(2**32)
         if number % EVERY == EVERY - 1:
             model = architectures()[number // EVERY % len(architectures())]
             with found.case(f"{model} with {name}, coded, draw {case_seed}"):
@@ -117,7 +119,8 @@ def _code(found: Outcome, architecture: str, tokenizer: Tokenizer, seed: int) ->
     spec = installed().get("architecture", architecture)
     torch.manual_seed(seed)
     options = options_of(spec, **{**SMALL, "num_layers": 1})
-    model = spec.build(options, ArchitectureContext(vocab_size=tokenizer.vocab_size)).eval()
+    context = ArchitectureContext(vocab_size=tokenizer.vocab_size, builder=build_installed)
+    model = spec.build(options, context).eval()
     model.before_training(tokenizer.encode(data[:CODED_BYTES]))
     span = Span(data, CODED_BYTES, 2 * CODED_BYTES)
     with torch.no_grad():

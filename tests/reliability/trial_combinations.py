@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from children import command, run_command, start
+from installed_tokenizers import tokenizers_in
 from outcome import Outcome
 from tiny_runs import architectures, different, digest, installed, recipe, text_of
 
@@ -34,7 +35,7 @@ def trial(count: int, seed: int, folder: Path) -> Outcome:
             architectures(),
             registry.names("optimizer"),
             [None, *registry.names("stream")],
-            registry.names("tokenizer"),
+            tokenizers_in(registry),
         )
     )
     draw.shuffle(combinations)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from seqzoo import ArchitectureContext
+from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import load_registry
 from seqzoo.plugin.specs import ArchitectureSpec, Options
@@ -41,9 +42,8 @@ def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
 def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceModel:
     """A small model that was prepared with a training part, as in a run."""
     torch.manual_seed(seed)
-    model = spec.build(
-        options_of(spec, **(SMALL | wanted)), ArchitectureContext(vocab_size=VOCAB_SIZE)
-    )
+    context = ArchitectureContext(vocab_size=VOCAB_SIZE, builder=build_installed)
+    model = spec.build(options_of(spec, **(SMALL | wanted)), context)
     model.before_training(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
     return model
 

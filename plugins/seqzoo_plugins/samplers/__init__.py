@@ -40,6 +40,16 @@ class MinPOptions(Options):
     )
 
 
+class EtaOptions(Options):
+    shorthand: ClassVar[str | None] = "epsilon"
+    epsilon: float = Field(
+        default=0.002,
+        gt=0,
+        lt=1,
+        description="excludes below this probability, or below less where the entropy is high",
+    )
+
+
 class TypicalOptions(Options):
     shorthand: ClassVar[str | None] = "p"
     p: float = Field(default=0.95, gt=0, le=1, description="total probability of the kept tokens")
@@ -49,6 +59,30 @@ class RepetitionPenaltyOptions(Options):
     shorthand: ClassVar[str | None] = "penalty"
     penalty: float = Field(default=1.2, ge=1, le=100, description="strength; 1 changes nothing")
     window: int = Field(default=64, ge=1, description="number of latest tokens that are penalised")
+
+
+class NoRepeatNgramOptions(Options):
+    shorthand: ClassVar[str | None] = "n"
+    n: int = Field(default=24, ge=1, le=1000, description="tokens that may not occur twice")
+
+
+class DryOptions(Options):
+    shorthand: ClassVar[str | None] = "multiplier"
+    multiplier: float = Field(
+        default=0.8, gt=0, le=100, description="nats that the shortest penalised repetition costs"
+    )
+    base: float = Field(
+        default=1.2, ge=1, le=100, description="factor of the penalty for each further token"
+    )
+    allowed_length: int = Field(
+        default=12, ge=1, le=1000, description="a repetition of fewer tokens costs nothing"
+    )
+    breakers: str = Field(
+        default='\n:"*',
+        pattern=r"^[\x00-\x7f]*$",
+        description="ASCII characters; no repetition extends over a token that contains one",
+    )
+    window: int = Field(default=4096, ge=1, description="number of latest tokens that are searched")
 
 
 class MirostatOptions(Options):
@@ -101,6 +135,13 @@ def register_samplers() -> Iterable[SamplerSpec]:
         build=_build_min_p,
     )
     yield SamplerSpec(
+        name="eta",
+        summary="excludes tokens below a probability that is lower where the entropy is high",
+        source="Hewitt et al. 2022, arXiv:2210.15191, section 4",
+        options=EtaOptions,
+        build=_build_eta,
+    )
+    yield SamplerSpec(
         name="typical",
         summary="keeps the tokens whose information is nearest to the entropy, up to probability p",
         source="Meister et al. 2022, arXiv:2202.00666",
@@ -113,6 +154,20 @@ def register_samplers() -> Iterable[SamplerSpec]:
         source="Keskar et al. 2019, CTRL, arXiv:1909.05858, section 4.1",
         options=RepetitionPenaltyOptions,
         build=_build_repetition_penalty,
+    )
+    yield SamplerSpec(
+        name="no_repeat_ngram",
+        summary="excludes tokens that would complete n tokens which occur already",
+        source="Paulus et al. 2017, arXiv:1705.04304, section 2.5",
+        options=NoRepeatNgramOptions,
+        build=_build_no_repeat_ngram,
+    )
+    yield SamplerSpec(
+        name="dry",
+        summary="makes a token less probable the longer the repetition that it would continue",
+        source="p-e-w 2024, https://github.com/oobabooga/textgen/pull/5677",
+        options=DryOptions,
+        build=_build_dry,
     )
     yield SamplerSpec(
         name="mirostat",
@@ -159,6 +214,12 @@ def _build_min_p(options: MinPOptions, context: SamplerContext) -> Sampler:
     return MinP(options.p)
 
 
+def _build_eta(options: EtaOptions, context: SamplerContext) -> Sampler:
+    from seqzoo_plugins.samplers.truncation import Eta
+
+    return Eta(options.epsilon)
+
+
 def _build_typical(options: TypicalOptions, context: SamplerContext) -> Sampler:
     from seqzoo_plugins.samplers.truncation import Typical
 
@@ -171,6 +232,29 @@ def _build_repetition_penalty(
     from seqzoo_plugins.samplers.repetition import RepetitionPenalty
 
     return RepetitionPenalty(options.penalty, options.window)
+
+
+def _build_no_repeat_ngram(options: NoRepeatNgramOptions, context: SamplerContext) -> Sampler:
+    from seqzoo_plugins.samplers.repetition import NoRepeatNgram
+
+    return NoRepeatNgram(options.n)
+
+
+def _build_dry(options: DryOptions, context: SamplerContext) -> Sampler:
+    import numpy as np
+    import torch
+
+    from seqzoo_plugins.samplers.repetition import Dry
+
+    breakers = set(options.breakers.encode())
+    texts = (context.tokenizer.decode(np.array([token])) for token in range(context.vocab_size))
+    return Dry(
+        multiplier=options.multiplier,
+        base=options.base,
+        allowed_length=options.allowed_length,
+        window=options.window,
+        is_breaker=torch.tensor([not breakers.isdisjoint(text) for text in texts]),
+    )
 
 
 def _build_mirostat(options: MirostatOptions, context: SamplerContext) -> Sampler:

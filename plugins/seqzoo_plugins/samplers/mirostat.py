@@ -26,20 +26,21 @@ class Mirostat(Sampler):
     def begin(self, prompt: Int[Tensor, " N"], count: int) -> None:
         """Every row starts with mu at twice the wanted surprise."""
         self._mu = torch.full((count, 1), 2 * self._surprise_bits, dtype=torch.float64)
-        self._kept: Tensor | None = None
+        self._surprise_of: Tensor | None = None
 
     def __call__(
         self, logits: Float[Tensor, "B V"], history: Int[Tensor, "B N"]
     ) -> Float[Tensor, "B V"]:
         surprise = -logits.double().log_softmax(-1) / math.log(2)
         limit = torch.maximum(self._mu.expand(len(logits), 1), surprise.amin(-1, keepdim=True))
-        logits = logits.masked_fill(surprise > limit, -math.inf)
-        self._kept = logits
+        logits = logits.masked_fill_(surprise > limit, -math.inf)
+        # Now, as later links may write into the logits.
+        self._surprise_of = -logits.double().log_softmax(-1) / math.log(2)
         return logits
 
     def drawn(self, tokens: Int[Tensor, " B"]) -> None:
         """Adjust mu by the surprise of the drawn tokens, among those that were kept."""
-        if self._kept is None:
+        if self._surprise_of is None:
             return
-        nats = -self._kept.double().log_softmax(-1).gather(-1, tokens[:, None])
-        self._mu = self._mu - self._rate * (nats / math.log(2) - self._surprise_bits)
+        found = self._surprise_of.gather(-1, tokens[:, None])
+        self._mu = self._mu - self._rate * (found - self._surprise_bits)

@@ -58,6 +58,25 @@ class TopP(Sampler):
         return logits.masked_fill_(_beyond_mass(probabilities, order, self._p), -math.inf)
 
 
+class Eta(Sampler):
+    """Eta sampling, Hewitt et al. 2022, arXiv:2210.15191, section 4.
+
+    Kept are tokens with a probability above min(epsilon, sqrt(epsilon) * exp(-entropy)). The most
+    probable token has at least exp(-entropy), so it is always among them.
+    """
+
+    def __init__(self, epsilon: float) -> None:
+        self._epsilon = epsilon
+
+    def __call__(
+        self, logits: Float[Tensor, "B V"], history: Int[Tensor, "B N"]
+    ) -> Float[Tensor, "B V"]:
+        probabilities = logits.softmax(-1, dtype=torch.float64)
+        entropy_nats = torch.special.entr(probabilities).sum(-1, keepdim=True)
+        cutoff = math.sqrt(self._epsilon) * (-entropy_nats).exp()
+        return logits.masked_fill_(probabilities <= cutoff.clamp_(max=self._epsilon), -math.inf)
+
+
 class Typical(Sampler):
     """Locally typical sampling, Meister et al. 2022, arXiv:2202.00666, section 4.
 

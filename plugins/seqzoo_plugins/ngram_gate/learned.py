@@ -10,7 +10,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqzoo_plugins.ngram_lstm.table import NgramTable
+from seqzoo_plugins.ngram_gate.table import NgramTable
 
 __all__ = ["BLOCK", "Learned"]
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqzoo_plugins.ngram_lstm.contexts import ABSENT
-from seqzoo_plugins.ngram_lstm.ranges import places_of
+from seqzoo_plugins.ngram_gate.contexts import ABSENT
+from seqzoo_plugins.ngram_gate.ranges import places_of
 
 __all__ = ["add_window_counts"]
 

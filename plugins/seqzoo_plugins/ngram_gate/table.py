@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqzoo_plugins.ngram_lstm.contexts import context_keys
-from seqzoo_plugins.ngram_lstm.ranges import places_of
+from seqzoo_plugins.ngram_gate.contexts import context_keys
+from seqzoo_plugins.ngram_gate.ranges import places_of
 
 __all__ = ["FOLDS", "NgramTable"]
 

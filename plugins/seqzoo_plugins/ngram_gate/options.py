@@ -1,4 +1,4 @@
-"""The options of the counts and of the gate."""
+"""The options of the counts, and of the two architectures that use them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from seqzoo import Choice, Kind, Options
 from seqzoo_plugins.recurrent.options import StackOptions
 
-__all__ = ["NgramLSTMOptions", "Order"]
+__all__ = ["CountOptions", "NgramGateOptions", "NgramLSTMOptions", "Order"]
 
 Order = Annotated[int, Field(ge=1, le=16)]
 
 
-class NgramLSTMOptions(StackOptions):
-    """The options of the stack, the counts and the gate."""
+class CountOptions(Options):
+    """The options of the counts and the gate."""
 
     orders: tuple[Order, ...] = Field(
         default=(2, 3, 4, 5, 6),
@@ -46,3 +47,15 @@ class NgramLSTMOptions(StackOptions):
             if list(orders) != sorted(set(orders)):
                 raise ValueError(f"{name} must be ascending, found {list(orders)}; sort it")
         return self
+
+
+class NgramLSTMOptions(CountOptions, StackOptions):
+    """The options of the stack, the counts and the gate."""
+
+
+class NgramGateOptions(CountOptions):
+    """The architecture whose logits are corrected, and the options of the counts and the gate."""
+
+    inner: Annotated[Choice, Kind("architecture")] = Field(
+        default=Choice(name="lstm"), description="the architecture whose logits are corrected"
+    )
