@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from seqzoo import ArchitectureContext
 from seqzoo_plugins.griffin import build
-from seqzoo_plugins.griffin.attention import LocalAttention
 from seqzoo_plugins.griffin.options import GriffinOptions
 from seqzoo_plugins.griffin.recurrence import RGLRU, Recurrent, RecurrentBlock
+from seqzoo_plugins.residual.window_attention import WindowAttention
 
 
 def public_gates(vectors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -84,8 +84,8 @@ def test_the_recurrent_block_equals_the_public_one(piece: int) -> None:
 @pytest.mark.parametrize("piece", [1, 4, 13])
 def test_local_attention_equals_the_public_one(piece: int) -> None:
     vectors = reference("griffin_attention")
-    options = GriffinOptions(hidden_size=16, num_heads=2, window=5)
-    layer = LocalAttention(options)
+    options = GriffinOptions(hidden_size=16, num_heads=2, window=5, attention_every=1)
+    layer = build(options, ArchitectureContext(vocab_size=11)).blocks[0].mixer
     # It rotates the first half of a head in pairs (i, i + 2); here pairs are (i, i + 4).
     order = torch.tensor([0, 1, 4, 5, 2, 3, 6, 7])
     queries = vectors["weight.proj_q.weight"].unflatten(0, (2, 8))[:, order].flatten(0, 1)
@@ -93,8 +93,8 @@ def test_local_attention_equals_the_public_one(piece: int) -> None:
         layer,
         {
             "queries.weight": queries,
-            "key.weight": vectors["weight.proj_k.weight"][order],
-            "value.weight": vectors["weight.proj_v.weight"],
+            "keys.weight": vectors["weight.proj_k.weight"][order],
+            "values.weight": vectors["weight.proj_v.weight"],
             "outputs.weight": vectors["weight.proj_final.weight"],
             "outputs.bias": vectors["weight.proj_final.bias"],
         },
@@ -134,7 +134,7 @@ def test_every_nth_block_has_attention(every: int, attention: list[int]) -> None
     options = GriffinOptions(hidden_size=8, num_heads=2, num_layers=5, attention_every=every)
     model = build(options, ArchitectureContext(vocab_size=11))
     mixers = [block.mixer for block in model.blocks]
-    found = [i for i, mixer in enumerate(mixers) if isinstance(mixer, LocalAttention)]
+    found = [i for i, mixer in enumerate(mixers) if isinstance(mixer, WindowAttention)]
     assert found == attention
 
 
@@ -144,4 +144,4 @@ def test_the_blocks_of_the_gates_are_matrices_and_biases_do_not_decay() -> None:
     assert roles["blocks.0.mixer.recurrence.blocks"].use == "matrix"
     assert not roles["blocks.0.mixer.recurrence.rate"].decay
     assert not roles["blocks.0.mixer.recurrence.gate_bias"].decay
-    assert roles["blocks.2.mixer.key.weight"].use == "matrix"
+    assert roles["blocks.2.mixer.keys.weight"].use == "matrix"

@@ -8,12 +8,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from seqzoo import ParameterRole
-from seqzoo_plugins.griffin.attention import LocalAttention
 from seqzoo_plugins.griffin.options import GriffinOptions
 from seqzoo_plugins.griffin.recurrence import RecurrentBlock
 from seqzoo_plugins.residual.feed_forward import GatedFeedForward
 from seqzoo_plugins.residual.short_convolution import ShortConvolution
 from seqzoo_plugins.residual.stack import ResidualStack
+from seqzoo_plugins.residual.window_attention import WindowAttention
 
 __all__ = ["Griffin"]
 
@@ -31,7 +31,7 @@ class Griffin(ResidualStack):
         every = options.attention_every
         super().__init__(
             [
-                LocalAttention(options)
+                _local_attention(options)
                 if every and (layer + 1) % every == 0
                 else RecurrentBlock(options)
                 for layer in range(options.num_layers)
@@ -63,3 +63,17 @@ class Griffin(ResidualStack):
             elif name.endswith("gate_bias"):
                 roles[name] = ParameterRole(use="other", decay=False)
         return roles
+
+
+def _local_attention(options: GriffinOptions) -> WindowAttention:
+    """Multi-query attention (Shazeer 2019, arXiv:1911.02150) to the last W tokens, section 2.3. As
+    in the published code, half of each head is rotated by its position.
+    """
+    return WindowAttention(
+        options.hidden_size,
+        num_heads=options.num_heads,
+        window=options.window,
+        key_heads=1,
+        rotary_size=max(2, options.hidden_size // options.num_heads // 4 * 2),
+        output_bias=True,
+    )
