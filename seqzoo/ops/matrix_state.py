@@ -44,7 +44,8 @@ def matrix_scan(
 ) -> tuple[Tensor, Tensor]:
     """Outputs (B, heads, T, E), and the state (B, heads, K, E) after the last token.
 
-    queries, keys: (B, heads, T, K). values: (B, heads, T, E).
+    queries, keys: (B, heads, T, K), or (B, 1, T, K) if all heads share them.
+    values: (B, heads, T, E).
     log_decay: (B, heads, T), one for each head, or (B, heads, T, K), one for each key element; 0 or
     less. One for each key element must not sum up to less than -80 over half a chunk, because its
     exponential is a divisor.
@@ -209,7 +210,7 @@ def _kept(
     starts = []
     for kept, new in zip(decay.of_chunk.unbind(2), written.unbind(2), strict=True):
         starts.append(state)
-        state = kept * state + new
+        state = torch.addcmul(new, kept, state)
     outputs = decay.pairs(queries, keys) @ values
     return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
 
@@ -251,14 +252,14 @@ def _removed(
     ):
         starts.append(state)
         reads.append(constant + factor @ state)
-        state = kept * state + removed @ reads[-1] + added
+        state = torch.addcmul(added, kept, state) + removed @ reads[-1]
     outputs = decay.pairs(queries, keys) @ values
     outputs = outputs + decay.pairs(queries, write) @ torch.stack(reads, dim=2)
     return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
 
 
 def _empty(keys: Tensor, values: Tensor) -> Tensor:
-    return values.new_zeros(*keys.shape[:2], keys.shape[-1], values.shape[-1])
+    return values.new_zeros(*values.shape[:2], keys.shape[-1], values.shape[-1])
 
 
 def _in_chunks(x: Tensor, chunk: int) -> Tensor:

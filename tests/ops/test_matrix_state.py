@@ -155,3 +155,23 @@ def test_a_decay_of_each_key_may_sum_up_to_80_over_half_a_chunk(removes: bool) -
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     gradients = torch.autograd.grad(found.sum() + last.sum(), parts)
     assert all(bool(each.isfinite().all()) for each in gradients)
+
+
+@every_case
+@pytest.mark.parametrize("T", [1, 40])
+def test_keys_and_queries_may_be_shared_by_the_heads(case: Case, T: int) -> None:
+    parts = drawn(case, T)
+    shared = [part[:, :1] if place < 2 else part for place, part in enumerate(parts)]
+    copied = [part.expand(2, 2, T, K) if place < 2 else part for place, part in enumerate(shared)]
+    for one, other in zip(
+        scanned(matrix_scan, shared), scanned(matrix_scan_by_step, copied), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
+
+
+def test_no_state_is_a_state_of_zeros_also_where_the_heads_share_their_keys() -> None:
+    q, k, v, logs, state = drawn(Case(False, False), 7)
+    found = matrix_scan(q[:, :1], k[:, :1], v, logs)
+    expected = matrix_scan(q[:, :1], k[:, :1], v, logs, torch.zeros_like(state))
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
