@@ -175,3 +175,22 @@ def test_no_state_is_a_state_of_zeros_also_where_the_heads_share_their_keys() ->
     expected = matrix_scan(q[:, :1], k[:, :1], v, logs, torch.zeros_like(state))
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("each_key", [False, True])
+@pytest.mark.parametrize("T", [1, 40])
+def test_a_removal_is_written_at_the_keys_unless_another_place_is_given(
+    each_key: bool, T: int
+) -> None:
+    parts = drawn(Case(each_key, True), T)[:6]
+    q, k, v, logs, state, read = parts
+
+    def results(scan: Any, removal: Removal) -> tuple[Tensor, ...]:
+        outputs, last = scan(q, k, v, logs, state, removal)
+        gradients = torch.autograd.grad((outputs * v).sum() + last.square().sum(), parts)
+        return (outputs, last, *gradients)
+
+    expected = results(matrix_scan_by_step, Removal(read, k))
+    for scan in (matrix_scan, matrix_scan_by_step):
+        for one, other in zip(results(scan, Removal(read)), expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
