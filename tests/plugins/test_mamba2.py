@@ -68,10 +68,10 @@ def test_rates_and_steps_start_in_the_ranges_of_the_authors() -> None:
     torch.manual_seed(0)
     layer = Mamba2Layer(Mamba2Options(hidden_size=64, num_heads=64, state_size=2))
     rates, steps = layer.decay.A_log.exp(), F.softplus(layer.decay.dt_bias)
-    assert 1.0 <= float(rates.min()) < 4.0
-    assert 13.0 < float(rates.max()) <= 16.0
-    assert 0.001 <= float(steps.min()) < 0.002
-    assert 0.05 < float(steps.max()) <= 0.1
+    assert 1.0 <= rates.min().item() < 4.0
+    assert 13.0 < rates.max().item() <= 16.0
+    assert 0.001 <= steps.min().item() < 0.002
+    assert 0.05 < steps.max().item() <= 0.1
     assert torch.equal(layer.skip, torch.ones(64))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seqzoo_plugins.residual.rms_norm import RMSNorm
+from seqzoo_plugins.residual.rms_norm import RMSNorm, unit_length
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 8), (2, 3, 4, 8), (1, 1, 8)])
@@ -26,6 +26,16 @@ def test_the_norm_and_its_gradients_equal_those_of_torch(shape: tuple[int, ...])
         strict=True,
     ):
         torch.testing.assert_close(one, other)
+
+
+def test_unit_length_and_its_gradient_are_those_of_the_equation() -> None:
+    torch.manual_seed(0)
+    x, d = torch.randn(2, 3, 4, 8).double()
+    x.requires_grad_()
+    expected = x / (x.square().sum(-1, keepdim=True) + 0.1).sqrt()
+    torch.testing.assert_close(unit_length(x, eps=0.1), expected)
+    (found,) = torch.autograd.grad(unit_length(x, eps=0.1), x, d)
+    torch.testing.assert_close(found, *torch.autograd.grad(expected, x, d))
 
 
 def test_a_row_of_zeros_is_normed_to_zeros_with_finite_gradients() -> None:
