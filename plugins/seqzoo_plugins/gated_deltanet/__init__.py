@@ -38,7 +38,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             step_by_step=step_by_step,
             benchmarks=(
                 Benchmark(
-                    options={"hidden_size": 128, "num_layers": 2}, bptt_length=256, training=5.0
+                    options={"hidden_size": 64, "num_layers": 2}, bptt_length=256, training=3.5
                 ),
             ),
             source="Yang et al. 2024, arXiv:2412.06464, section 3",
