@@ -5,12 +5,14 @@ For each head, with a state S of keys by values (K x E), q, k, a, b of K and v o
     S[t] = diag(d[t]) S[t-1] + b[t] (a[t]' S[t-1]) + k[t] v[t]'        o[t] = S[t]' q[t]
 
 Mamba-2 and mLSTM have one decay for each head and no removal. The delta rule removes what is read
-at the key: a = k, b = -(decay * strength) k. RWKV-7 has a decay for each key element, and removal.
+at the key: a = -(decay * strength) k, b = k. RWKV-7 has a decay for each key element, and removal.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 import torch
@@ -26,10 +28,18 @@ _CHUNK = 32
 
 
 class Removal(NamedTuple):
-    """What is added to the state is also b (a' S): read at a, written at b. (B, heads, T, K)."""
+    """What is added to the state is also b (a' S): read at a, written at b. (B, heads, T, K).
+
+    write: None for the keys, which takes about half of the arithmetic. The delta rule has this
+    form: a = -(decay * strength) k, b = k.
+    """
 
     read: Tensor
-    write: Tensor
+    write: Tensor | None = None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Removal:
+        """The function of both."""
+        return Removal(function(self.read), None if self.write is None else function(self.write))
 
 
 def matrix_scan(
@@ -44,7 +54,8 @@ def matrix_scan(
 ) -> tuple[Tensor, Tensor]:
     """Outputs (B, heads, T, E), and the state (B, heads, K, E) after the last token.
 
-    queries, keys: (B, heads, T, K). values: (B, heads, T, E).
+    queries, keys: (B, heads, T, K), or (B, 1, T, K) if all heads share them.
+    values: (B, heads, T, E).
     log_decay: (B, heads, T), one for each head, or (B, heads, T, K), one for each key element; 0 or
     less. One for each key element must not sum up to less than -80 over half a chunk, because its
     exponential is a divisor.
@@ -57,7 +68,7 @@ def matrix_scan(
     """
     queries, keys, values, log_decay = map(at_least_float32, (queries, keys, values, log_decay))
     if removal is not None:
-        removal = Removal(*map(at_least_float32, removal))
+        removal = removal.map(at_least_float32)
     if state is None:
         state = _empty(keys, values)
     T = queries.shape[2]
@@ -66,14 +77,16 @@ def matrix_scan(
             return _one_token(queries, keys, values, log_decay, state, removal)
         chunk = min(chunk, T)
         # Tokens with keys of zero and no decay fill up the last chunk: they change no state.
-        queries, keys, values, log_decay, *rest = (
-            _in_chunks(each, chunk) for each in (queries, keys, values, log_decay, *(removal or ()))
+        queries, keys, values, log_decay = (
+            _in_chunks(each, chunk) for each in (queries, keys, values, log_decay)
         )
         decay = _KeyDecay(log_decay) if log_decay.ndim == 5 else _HeadDecay(log_decay)
         if removal is None:
             outputs, state = _kept(queries, keys, values, decay, state)
         else:
-            outputs, state = _removed(queries, keys, values, decay, state, Removal(*rest))
+            removal = removal.map(lambda each: _in_chunks(each, chunk))
+            form = _replaced if removal.write is None else _removed
+            outputs, state = form(queries, keys, values, decay, state, removal)
         return outputs.flatten(2, 3)[:, :, :T], state
 
 
@@ -93,15 +106,9 @@ def matrix_scan_by_step(
         state = _empty(keys, values)
     outputs = []
     for time in range(queries.shape[2]):
-        now = slice(time, time + 1)
-        output, state = _one_token(
-            queries[:, :, now],
-            keys[:, :, now],
-            values[:, :, now],
-            log_decay[:, :, now],
-            state,
-            Removal(removal.read[:, :, now], removal.write[:, :, now]) if removal else None,
-        )
+        now = itemgetter((slice(None), slice(None), slice(time, time + 1)))
+        query, key, value, log = map(now, (queries, keys, values, log_decay))
+        output, state = _one_token(query, key, value, log, state, removal and removal.map(now))
         outputs.append(output)
     return torch.cat(outputs, dim=2), state
 
@@ -118,7 +125,11 @@ def _one_token(
     decay = log_decay.exp()
     after = state * (decay.transpose(2, 3) if decay.ndim == 4 else decay.unsqueeze(3))
     if removal is not None:
-        after = after + removal.write.transpose(2, 3) * (removal.read @ state)
+        read = removal.read @ state
+        if removal.write is None:
+            value = value + read
+        else:
+            after = after + removal.write.transpose(2, 3) * read
     after = after + key.transpose(2, 3) * value
     return query @ after, after
 
@@ -209,8 +220,45 @@ def _kept(
     starts = []
     for kept, new in zip(decay.of_chunk.unbind(2), written.unbind(2), strict=True):
         starts.append(state)
-        state = kept * state + new
+        state = torch.addcmul(new, kept, state)
     outputs = decay.pairs(queries, keys) @ values
+    return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
+
+
+def _replaced(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    decay: _HeadDecay | _KeyDecay,
+    state: Tensor,
+    removal: Removal,
+) -> tuple[Tensor, Tensor]:
+    """(B, heads, chunks, C, E) outputs, and the state: with removal that is written at the keys.
+
+    w[i] = v[i] + a[i]' S[i-1] is all that is written at token i. It is a sum over earlier tokens j:
+
+        w[i] = v[i] + a[i]' d[i-1] S + sum over j < i of (a[i]' d[i-1, j] k[j]) w[j]
+
+    These are C equations with a triangular matrix. They are solved for the factor of S and for the
+    constant at once, so that only two products wait for the chunk before.
+    """
+    (read, _), C = removal, keys.shape[-2]
+    solved = torch.linalg.solve_triangular(
+        torch.eye(C, dtype=keys.dtype, device=keys.device) - decay.pairs_before(read, keys),
+        torch.cat([decay.from_start_before(read), values], dim=-1),
+        upper=False,
+        unitriangular=True,
+    )
+    factors, constants = solved.split([read.shape[-1], values.shape[-1]], dim=-1)
+    starts, writes = [], []
+    for kept, factor, constant, to_end in zip(
+        *(each.unbind(2) for each in (decay.of_chunk, factors, constants, decay.to_end(keys).mT)),
+        strict=True,
+    ):
+        starts.append(state)
+        writes.append(constant + factor @ state)
+        state = torch.addcmul(to_end @ writes[-1], kept, state)
+    outputs = decay.pairs(queries, keys) @ torch.stack(writes, dim=2)
     return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
 
 
@@ -222,17 +270,15 @@ def _removed(
     state: Tensor,
     removal: Removal,
 ) -> tuple[Tensor, Tensor]:
-    """(B, heads, chunks, C, E) outputs, and the state: with removal.
+    """The same with removal that is written elsewhere.
 
-    u[i] = a[i]' S[i-1] is what the removal reads at token i. It is a sum over earlier tokens j:
+    u[i] = a[i]' S[i-1] is what the removal reads at token i:
 
         u[i] = a[i]' d[i-1] S + sum over j < i of (a[i]' d[i-1, j] b[j]) u[j]
                               + sum over j < i of (a[i]' d[i-1, j] k[j]) v[j]
-
-    These are C equations with a triangular matrix. They are solved for the factor of S and for the
-    constant at once, so that only two products wait for the chunk before.
     """
     read, write = removal
+    assert write is not None
     C, K = keys.shape[-2:]
     own = torch.eye(C, dtype=keys.dtype, device=keys.device)
     solved = torch.linalg.solve_triangular(
@@ -251,14 +297,14 @@ def _removed(
     ):
         starts.append(state)
         reads.append(constant + factor @ state)
-        state = kept * state + removed @ reads[-1] + added
+        state = torch.addcmul(added, kept, state) + removed @ reads[-1]
     outputs = decay.pairs(queries, keys) @ values
     outputs = outputs + decay.pairs(queries, write) @ torch.stack(reads, dim=2)
     return outputs + decay.from_start(queries) @ torch.stack(starts, dim=2), state
 
 
 def _empty(keys: Tensor, values: Tensor) -> Tensor:
-    return values.new_zeros(*keys.shape[:2], keys.shape[-1], values.shape[-1])
+    return values.new_zeros(*values.shape[:2], keys.shape[-1], values.shape[-1])
 
 
 def _in_chunks(x: Tensor, chunk: int) -> Tensor:

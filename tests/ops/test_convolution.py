@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from seqzoo.ops import causal_convolution
@@ -35,3 +36,18 @@ def test_any_cut_with_the_state_carried_gives_the_same() -> None:
             pieces.append(outputs)
         torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
         assert torch.equal(state, last)
+
+
+@pytest.mark.parametrize("W", [1, 3])
+@pytest.mark.parametrize("T", [1, 4])
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_both_derivatives_equal_finite_differences(W: int, T: int, has_bias: bool) -> None:
+    torch.manual_seed(0)
+    shapes = [(2, T, 3), (W, 3), (2, W - 1, 3)] + [(3,)] * has_bias
+    given = [torch.randn(shape).double().requires_grad_() for shape in shapes]
+
+    def function(x: Tensor, weight: Tensor, before: Tensor, *bias: Tensor) -> tuple[Tensor, Tensor]:
+        return causal_convolution(x, weight, bias[0] if bias else None, before)
+
+    assert torch.autograd.gradcheck(function, given)
+    assert torch.autograd.gradgradcheck(function, given)

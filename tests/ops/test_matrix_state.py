@@ -155,3 +155,42 @@ def test_a_decay_of_each_key_may_sum_up_to_80_over_half_a_chunk(removes: bool) -
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     gradients = torch.autograd.grad(found.sum() + last.sum(), parts)
     assert all(bool(each.isfinite().all()) for each in gradients)
+
+
+@every_case
+@pytest.mark.parametrize("T", [1, 40])
+def test_keys_and_queries_may_be_shared_by_the_heads(case: Case, T: int) -> None:
+    parts = drawn(case, T)
+    shared = [part[:, :1] if place < 2 else part for place, part in enumerate(parts)]
+    copied = [part.expand(2, 2, T, K) if place < 2 else part for place, part in enumerate(shared)]
+    for one, other in zip(
+        scanned(matrix_scan, shared), scanned(matrix_scan_by_step, copied), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
+
+
+def test_no_state_is_a_state_of_zeros_also_where_the_heads_share_their_keys() -> None:
+    q, k, v, logs, state = drawn(Case(False, False), 7)
+    found = matrix_scan(q[:, :1], k[:, :1], v, logs)
+    expected = matrix_scan(q[:, :1], k[:, :1], v, logs, torch.zeros_like(state))
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("each_key", [False, True])
+@pytest.mark.parametrize("T", [1, 40])
+def test_a_removal_is_written_at_the_keys_unless_another_place_is_given(
+    each_key: bool, T: int
+) -> None:
+    parts = drawn(Case(each_key, True), T)[:6]
+    q, k, v, logs, state, read = parts
+
+    def results(scan: Any, removal: Removal) -> tuple[Tensor, ...]:
+        outputs, last = scan(q, k, v, logs, state, removal)
+        gradients = torch.autograd.grad((outputs * v).sum() + last.square().sum(), parts)
+        return (outputs, last, *gradients)
+
+    expected = results(matrix_scan_by_step, Removal(read, k))
+    for scan in (matrix_scan, matrix_scan_by_step):
+        for one, other in zip(results(scan, Removal(read)), expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)

@@ -90,7 +90,8 @@ def in_pieces(
 def difference(found: Tensor, expected: Tensor) -> float:
     """The largest difference of (B, T, V) logits, as a share of how much logits vary.
 
-    Rounding grows with the size of the logits, so the unit is at least a thousandth of that.
+    Rounding grows with the size of the logits, so the unit is at least a thousandth of that. A
+    single number does not vary; its unit is its size.
     """
     require(
         found.shape == expected.shape,
@@ -99,7 +100,9 @@ def difference(found: Tensor, expected: Tensor) -> float:
     if not found.numel():
         return 0.0
     found, expected = found.detach().double(), expected.detach().double()
-    unit = max(float(expected.std(correction=0)), 1e-3 * float(expected.abs().max()), 1e-30)
+    size = float(expected.abs().max())
+    spread = float(expected.std(correction=0)) if expected.numel() > 1 else size
+    unit = max(spread, 1e-3 * size, 1e-30)
     largest = float((found - expected).abs().max()) / unit
     return math.inf if math.isnan(largest) else largest
 
