@@ -177,7 +177,7 @@ def test_the_maximum_changes_no_output_and_needs_no_gradient() -> None:
     weights = torch.randn(1, 2, 9, 4, dtype=torch.float64)
 
     def naive(input_gate: Tensor, forget_gate: Tensor) -> Tensor:
-        """eq. 19 to 23 with no maximum at all."""
+        """The equation with no maximum at all."""
         C = empty
         outputs = []
         for t in range(9):

@@ -1,4 +1,4 @@
-"""The equations of RWKV-7, Peng et al. 2025, arXiv:2503.14456, section 4."""
+"""The equations of RWKV-7, Peng et al. 2025, arXiv:2503.14456."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _FEW_TOKENS = 4
 
 
 def small_std(hidden_size: int) -> float:
-    """Standard deviation of most weights (Nguyen and Salazar 2019, arXiv:1910.05895, eq. 6)."""
+    """Standard deviation of most weights (Nguyen and Salazar 2019, arXiv:1910.05895)."""
     return math.sqrt(2 / (5 * hidden_size))
 
 

@@ -1,4 +1,4 @@
-"""The mLSTM layer, Beck et al. 2024, arXiv:2405.04517, eq. 19-27 and figure 11."""
+"""The mLSTM layer, Beck et al. 2024, arXiv:2405.04517."""
 
 from __future__ import annotations
 

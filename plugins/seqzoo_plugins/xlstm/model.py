@@ -1,4 +1,4 @@
-"""xLSTM as a whole, Beck et al. 2024, arXiv:2405.04517, section 2.4."""
+"""xLSTM as a whole, Beck et al. 2024, arXiv:2405.04517."""
 
 from __future__ import annotations
 

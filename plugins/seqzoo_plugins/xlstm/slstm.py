@@ -1,4 +1,4 @@
-"""The sLSTM layer, Beck et al. 2024, arXiv:2405.04517, eq. 8-18 and figure 10."""
+"""The sLSTM layer, Beck et al. 2024, arXiv:2405.04517."""
 
 from __future__ import annotations
 
