@@ -84,12 +84,13 @@ def test_the_matrix_scan(each_key: bool, removes: bool) -> None:
     B, N, T, K, E = 32, 4, 256, 64, 64
     keys = F.normalize(torch.randn(B, N, T, K), dim=-1)
     logs = -0.2 * torch.rand((B, N, T, K) if each_key else (B, N, T))
-    parts = [torch.randn(B, N, T, K), keys, torch.randn(B, N, T, E), logs]
-    parts = [part.requires_grad_() for part in parts]
+    queries, values = torch.randn(B, N, T, K), torch.randn(B, N, T, E)
+    parts = [part.requires_grad_() for part in (queries, keys, values, logs)]
     removal = Removal(keys, -0.5 * keys.detach()) if removes else None
-    forms: dict[str, Callable[[], Any]] = {
-        f"chunk {chunk}": lambda chunk=chunk: matrix_scan(*parts, None, removal, chunk=chunk)
-        for chunk in (32, 16, 64)
-    }
-    forms["by step"] = lambda: matrix_scan_by_step(*parts, None, removal)
+
+    def scanned(scan: Callable[..., Any], **options: int) -> Callable[[], Any]:
+        return lambda: scan(*parts, None, removal, **options)
+
+    forms = {f"chunk {chunk}": scanned(matrix_scan, chunk=chunk) for chunk in (32, 16, 64)}
+    forms["by step"] = scanned(matrix_scan_by_step)
     printed(f"matrix_scan, B{B} T{T}, {N} heads of {K}, time over chunks of 32", forms)

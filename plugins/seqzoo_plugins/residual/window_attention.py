@@ -85,7 +85,8 @@ class WindowAttention(Mixer):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, T, heads * head_size) to (B, heads, T, head_size)."""
-        return x.unflatten(2, (-1, self.head_size)).transpose(1, 2)
+        heads: Tensor = x.unflatten(2, (-1, self.head_size))
+        return heads.transpose(1, 2)
 
     def _last(self, seen: Tensor, counts: Tensor) -> Tensor:
         """The W - 1 that end at the last real token of each row, of (B, heads, W - 1 + T, ...)."""
