@@ -30,6 +30,7 @@ PROVISIONAL: Mapping[str, str] = {
     "DecoderSpec": "as `Decoder`",
     "DecodingTask": "as `Decoder`",
     "Stepper": "as `Decoder`",
+    "ArchitectureContext.tokenizer": "new, used by one architecture",
     "Batch.mask": "new, used by one stream",
     "Corpus.documents": "new, used by one stream",
     "Corpus.division": "new",

@@ -116,8 +116,11 @@ class PlainTraining:
 
 
 def random_text(num_bytes: int) -> np.ndarray:
-    """Random letters; the content does not change any speed."""
-    return np.random.default_rng(0).integers(97, 123, num_bytes).astype(np.uint8)
+    """Random words. What they are changes no speed; how long they are may."""
+    draw = np.random.default_rng(0)
+    text = draw.integers(97, 123, num_bytes).astype(np.uint8)
+    text[draw.random(num_bytes) < 1 / 6] = ord(" ")
+    return text
 
 
 def _adamw(model: nn.Module, section: TrainSection, *, fused: bool = False) -> torch.optim.AdamW:

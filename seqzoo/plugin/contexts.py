@@ -77,10 +77,15 @@ class Context(Generic[Built]):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureContext(Context["SequenceModel"]):
-    """For a `SequenceModel`. vocab_size: V, the number of token ids."""
+    """For a `SequenceModel`. vocab_size: V, the number of token ids.
+
+    tokenizer: it has learnt, and says which bytes an id is; None where ids have no meaning, as in
+    `seqzoo bench`.
+    """
 
     kind: ClassVar[str] = "architecture"
     vocab_size: int
+    tokenizer: Tokenizer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

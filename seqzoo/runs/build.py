@@ -49,10 +49,12 @@ def build_tokenizer(recipe: Recipe) -> Tokenizer:
     return build(recipe.registry, "tokenizer", recipe.tokenizer, context)
 
 
-def build_model(recipe: Recipe, *, vocab_size: int) -> SequenceModel:
-    """The recipe's architecture, initialised from the recipe's seed."""
+def build_model(recipe: Recipe, tokenizer: Tokenizer) -> SequenceModel:
+    """The recipe's architecture, initialised from the recipe's seed. The tokenizer has learnt."""
     torch.manual_seed(recipe.train.seed)
-    context = ArchitectureContext(base=recipe.base, vocab_size=vocab_size)
+    context = ArchitectureContext(
+        base=recipe.base, vocab_size=tokenizer.vocab_size, tokenizer=tokenizer
+    )
     return build(recipe.registry, "architecture", recipe.architecture, context)
 
 

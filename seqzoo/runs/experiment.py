@@ -122,7 +122,7 @@ class Experiment:
             if self.weights is None:
                 model = new_model(self.recipe, self.tokenizer, self.training, start=self.start)
                 return model.to(self.runtime.device)
-            model = build_model(self.recipe, vocab_size=self.tokenizer.vocab_size)
+            model = build_model(self.recipe, self.tokenizer)
             load_weights(model, self.weights)
             return model.to(self.runtime.device).eval()
 
@@ -225,7 +225,7 @@ def new_model(
 
     start: its weights replace the initialisation from the recipe's seed.
     """
-    model = build_model(recipe, vocab_size=tokenizer.vocab_size)
+    model = build_model(recipe, tokenizer)
     if start is not None:
         load_weights(model, start.checkpoint)
     # After the weights: counts of the training part must be those of this run's own text.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from seqzoo.plugin.contracts import Tokenizer
 
-__all__ = ["ByteIds", "as_array", "noise", "words"]
+__all__ = ["ByteIds", "SpelledIds", "as_array", "noise", "words"]
 
 
 def as_array(data: bytes) -> npt.NDArray[np.uint8]:
@@ -48,3 +48,19 @@ class ByteIds(Tokenizer):
     def byte_lengths(self, tokens: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """One byte each."""
         return np.ones(len(tokens), dtype=np.int64)
+
+
+class SpelledIds(ByteIds):
+    """Each id is the byte at its place in `spelling`, in which no byte occurs twice."""
+
+    def __init__(self, spelling: bytes) -> None:
+        super().__init__(len(spelling))
+        self.spelling = spelling
+
+    def encode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """The place of each byte; bytes that are not in the spelling have none."""
+        return np.array([self.spelling.index(byte) for byte in data], dtype=np.uint8)
+
+    def decode(self, tokens: npt.NDArray[Any]) -> bytes:
+        """The bytes at these places."""
+        return bytes(self.spelling[int(token)] for token in tokens)

@@ -19,6 +19,7 @@ from seqzoo.plugin.specs import ArchitectureSpec, Options, SamplerSpec, Tokenize
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice
 from seqzoo.runs.build import build_chain, build_model, build_tokenizer, try_model
+from seqzoo.testing.materials import ByteIds
 
 
 class Narrow(Recurrent):
@@ -129,7 +130,7 @@ def test_a_model_that_breaks_the_contract_is_reported_with_its_plugin(
     kind: type[Recurrent], message: str
 ) -> None:
     recipe = recipe_with(lambda _, context: kind(vocab_size=context.vocab_size))
-    model = build_model(recipe, vocab_size=256)
+    model = build_model(recipe, ByteIds())
     with pytest.raises(PluginError, match=message) as caught:
         try_model(recipe, model, vocab_size=256)
     assert "architecture 'mine' of plugin 'theirs' (seqzoo-theirs 0.3) failed" in str(caught.value)
@@ -137,7 +138,7 @@ def test_a_model_that_breaks_the_contract_is_reported_with_its_plugin(
 
 def test_a_good_model_passes_and_the_generator_does_not_change() -> None:
     recipe = recipe_with(lambda _, context: Recurrent(vocab_size=context.vocab_size, dropout=0.5))
-    model = build_model(recipe, vocab_size=256)
+    model = build_model(recipe, ByteIds())
     before = torch.get_rng_state()
     try_model(recipe, model, vocab_size=256)
     assert torch.equal(before, torch.get_rng_state())
@@ -147,7 +148,7 @@ def test_a_good_model_passes_and_the_generator_does_not_change() -> None:
 def test_the_type_of_a_built_object_is_checked() -> None:
     recipe = recipe_with(lambda *_: 3)
     with pytest.raises(PluginError, match=r"expected a SequenceModel from build, found int"):
-        build_model(recipe, vocab_size=256)
+        build_model(recipe, ByteIds())
     with pytest.raises(PluginError, match=r"expected a Tokenizer from build, found int"):
         build_tokenizer(recipe)
 

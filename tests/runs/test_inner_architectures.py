@@ -19,6 +19,7 @@ from seqzoo.plugin.registry import Owner, Registry, load_registry
 from seqzoo.plugin.roles import fault_in_roles
 from seqzoo.recipes.load import recipe_from
 from seqzoo.runs.build import build_model
+from seqzoo.testing.materials import ByteIds
 from seqzoo.training import checkpoint as checkpoints
 
 CHANGES: Mapping[str, Any] = {
@@ -82,7 +83,7 @@ def model_of(plugins: Registry, *overrides: str) -> seqzoo.SequenceModel:
         recipe = recipe_from(
             yaml.safe_load(recipe.to_yaml()), plugins, base=Path(), overrides=overrides
         )
-    return build_model(recipe, vocab_size=256)
+    return build_model(recipe, ByteIds())
 
 
 def test_the_logits_are_the_mean_of_those_of_the_members(plugins: Registry) -> None:
@@ -131,7 +132,7 @@ def test_a_wrong_role_names_the_plugin_before_training(plugins: Registry) -> Non
 
     changes = {k: v for k, v in CHANGES.items() if k != "plugins"}
     recipe = recipe_from(yaml.safe_load(SMALL), plugins, base=Path(), overrides=changes)
-    model = build_model(recipe, vocab_size=256)
+    model = build_model(recipe, ByteIds())
     model.parameter_roles = dict  # type: ignore[method-assign]
     with pytest.raises(seqzoo.PluginError, match=r"architecture 'average' .* found no role for"):
         build_optimizer(recipe, model)

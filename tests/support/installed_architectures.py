@@ -16,6 +16,7 @@ from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import load_registry
 from seqzoo.plugin.specs import ArchitectureSpec, Options
+from seqzoo.testing.materials import SpelledIds
 
 VOCAB_SIZE = 13
 
@@ -42,7 +43,9 @@ def options_of(spec: ArchitectureSpec, **wanted: Any) -> Options:
 def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceModel:
     """A small model that was prepared with a training part, as in a run."""
     torch.manual_seed(seed)
-    context = ArchitectureContext(vocab_size=VOCAB_SIZE, builder=build_installed)
+    context = ArchitectureContext(
+        vocab_size=VOCAB_SIZE, tokenizer=SpelledIds(b"etaoin shrdlu"), builder=build_installed
+    )
     model = spec.build(options_of(spec, **(SMALL | wanted)), context)
     model.before_training(random_tokens(1, 200, seed=9)[0].numpy().astype(np.uint8))
     return model

@@ -17,6 +17,7 @@ from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.specs import ArchitectureSpec
 from seqzoo.testing.given import Given
 from seqzoo.testing.law import require
+from seqzoo.testing.materials import SpelledIds
 
 __all__ = ["VOCAB_SIZE", "Architecture", "changed", "difference", "in_pieces", "leaves", "tokens"]
 
@@ -29,7 +30,11 @@ _MOST_PARAMETERS = 3_000_000
 class Architecture(Given[ArchitectureSpec]):
     """An architecture with one choice of options, and a vocabulary of 13 ids."""
 
-    context = ArchitectureContext(vocab_size=VOCAB_SIZE, builder=build_installed)
+    context = ArchitectureContext(
+        vocab_size=VOCAB_SIZE,
+        tokenizer=SpelledIds(b"etaoin shrdlu"),  # so that there are words
+        builder=build_installed,
+    )
 
     def build(self, *, seed: int = 0) -> SequenceModel:
         """A new model in training mode, which has seen a training part as in a run."""
