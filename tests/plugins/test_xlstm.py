@@ -49,7 +49,7 @@ def test_an_mlstm_block_equals_the_public_one(piece: int) -> None:
         if name.startswith("weight.xlstm.")
     }
     gates = ("mlstm_cell.igate", "mlstm_cell.fgate")
-    block = Block(MLSTMLayer(OPTIONS), None, OPTIONS)
+    block = Block(MLSTMLayer(OPTIONS), OPTIONS, None)
     weights = convolution(vectors) | {
         "mixer.inputs.weight": public["proj_up.weight"],
         "mixer.query.weight": public["q_proj.weight"],
@@ -85,7 +85,9 @@ def test_an_slstm_block_equals_the_public_one(piece: int) -> None:
         for name, tensor in vectors.items()
         if name.startswith("weight.")
     }
-    block = Block(SLSTMLayer(OPTIONS, layer=1), GatedFeedForward(8, 12, F.gelu), OPTIONS)
+    block = Block(
+        SLSTMLayer(OPTIONS, layer=1), OPTIONS, lambda D, _: GatedFeedForward(D, 12, F.gelu)
+    )
     gates, inputs = public["ffn.proj_up.weight"].chunk(2)
     weights = convolution(vectors) | {
         # The public code has the names of these two exchanged.

@@ -11,15 +11,18 @@ __all__ = ["FeedForward", "GatedFeedForward"]
 
 
 class FeedForward(nn.Module):
-    """W2 gelu(W1 x) (Vaswani et al. 2017, arXiv:1706.03762, eq. 2, with gelu)."""
+    """W2 f(W1 x) (Vaswani et al. 2017, arXiv:1706.03762, eq. 2), with gelu unless f is given."""
 
-    def __init__(self, hidden_size: int, mlp_size: int) -> None:
+    def __init__(
+        self, hidden_size: int, mlp_size: int, activation: Callable[[Tensor], Tensor] = F.gelu
+    ) -> None:
         super().__init__()
+        self.activation = activation
         self.inputs = nn.Linear(hidden_size, mlp_size, bias=False)
         self.outputs = nn.Linear(mlp_size, hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs: Tensor = self.outputs(F.gelu(self.inputs(x)))
+        outputs: Tensor = self.outputs(self.activation(self.inputs(x)))
         return outputs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seqzoo import SequenceModel, State
 from seqzoo_plugins.residual.options import ResidualOptions
 
-__all__ = ["Block", "Mixer", "ResidualStack", "scale_residual_outputs"]
+__all__ = ["Block", "Mixer", "ResidualStack", "read_with", "scale_residual_outputs"]
 
 
 class Mixer(nn.Module):
@@ -29,26 +29,33 @@ class Mixer(nn.Module):
         """What is added to the residual stream, and the state after the last token."""
 
 
+FeedForwardOfSize: TypeAlias = Callable[[int, int], nn.Module]
+"""Makes the feed-forward part of a block from hidden_size and mlp_size."""
+
+
 class Block(nn.Module):
     """A mixer and a feed-forward part, each on the normed stream and added to it."""
 
     def __init__(
-        self, mixer: Mixer, feed_forward: nn.Module | None, options: ResidualOptions
+        self, mixer: Mixer, options: ResidualOptions, feed_forward: FeedForwardOfSize | None
     ) -> None:
+        """feed_forward: used for an mlp_size above 0; None for none."""
         super().__init__()
-        D = options.hidden_size
+        D, mlp_size = options.hidden_size, options.mlp_size
+        has_mlp = feed_forward is not None and mlp_size > 0
         self.mixer_norm = nn.LayerNorm(D, bias=False)
         self.mixer = mixer
-        self.mlp_norm = nn.LayerNorm(D, bias=False) if feed_forward else None
-        self.mlp = feed_forward
+        self.mlp_norm = nn.LayerNorm(D, bias=False) if has_mlp else None
+        self.mlp = feed_forward(D, mlp_size) if feed_forward and has_mlp else None
         self.dropout = nn.Dropout(options.dropout)
 
     def initial_state(self, batch_size: int) -> State:
         """That of the mixer."""
         return self.mixer.initial_state(batch_size)
 
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        mixed, state = self.mixer(self.mixer_norm(x), state)
+    def forward(self, x: Tensor, state: State, *further: Any) -> tuple[Tensor, State]:
+        """further: what the mixer takes beside them."""
+        mixed, state = self.mixer(self.mixer_norm(x), state, *further)
         x = x + self.dropout(mixed)
         if self.mlp is not None and self.mlp_norm is not None:
             x = x + self.dropout(self.mlp(self.mlp_norm(x)))
@@ -80,23 +87,14 @@ class ResidualStack(SequenceModel):
         options: ResidualOptions,
         *,
         vocab_size: int,
-        feed_forward: Callable[[int, int], nn.Module] | None = None,
+        feed_forward: FeedForwardOfSize | None = None,
     ) -> None:
-        """feed_forward: makes that part of one block from hidden_size and mlp_size, for an mlp_size
-        above 0; None: the blocks have none.
-        """
+        """mixers: one for each block, in order."""
         super().__init__()
         D = options.hidden_size
         self.embed = nn.Embedding(vocab_size, D)
         self.dropout = nn.Dropout(options.dropout)
-        self.blocks: Any = nn.ModuleList(
-            Block(
-                mixer,
-                feed_forward(D, options.mlp_size) if feed_forward and options.mlp_size else None,
-                options,
-            )
-            for mixer in mixers
-        )
+        self.blocks: Any = nn.ModuleList(Block(mixer, options, feed_forward) for mixer in mixers)
         self.norm = nn.LayerNorm(D, bias=False)
         self.head = nn.Linear(D, vocab_size, bias=False)
         nn.init.normal_(self.embed.weight, std=0.02)
@@ -119,12 +117,28 @@ class ResidualStack(SequenceModel):
                 logits, state = self(token, state)
                 pieces.append(logits)
             return torch.cat(pieces, dim=1), state
-        x = self.dropout(self.embed(tokens))
-        after = []
-        for block, before in zip(self.blocks, state, strict=True):
-            x, mixed = block(x, before)
-            after.append(mixed)
-        return self.head(self.norm(x)), tuple(after)
+        x, state = self.through_blocks(self.dropout(self.embed(tokens)), tokens, state)
+        return self.head(self.norm(x)), state
+
+    def through_blocks(
+        self, x: Float[Tensor, "B T D"], tokens: Int[Tensor, "B T"], state: State
+    ) -> tuple[Float[Tensor, "B T D"], State]:
+        """The residual stream after all blocks, and the state. A subclass may have other ways."""
+        return read_with(self.blocks, x, state)
+
+
+def read_with(
+    blocks: Iterable[Block], x: Tensor, state: Iterable[State], *further: Any
+) -> tuple[Tensor, tuple[State, ...]]:
+    """x after the blocks, one after the other, and their states.
+
+    further: what their mixers take beside them.
+    """
+    after = []
+    for block, before in zip(blocks, state, strict=True):
+        x, mixed = block(x, before, *further)
+        after.append(mixed)
+    return x, tuple(after)
 
 
 @torch.no_grad()

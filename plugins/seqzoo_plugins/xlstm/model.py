@@ -30,12 +30,16 @@ class XLSTM(ResidualStack):
             vocab_size=vocab_size,
         )
         D = options.hidden_size
-        for layer in filter(options.is_slstm, layers if options.mlp_size else ()):
-            mlp = GatedFeedForward(D, options.mlp_size, F.gelu)
+
+        def feed_forward(hidden_size: int, mlp_size: int) -> GatedFeedForward:
+            mlp = GatedFeedForward(hidden_size, mlp_size, F.gelu)
             nn.init.normal_(mlp.gates.weight, std=small_std(D))
             nn.init.normal_(mlp.inputs.weight, std=small_std(D))
             nn.init.normal_(mlp.outputs.weight, std=2 / (options.num_layers * D**0.5))
-            self.blocks[layer] = Block(self.blocks[layer].mixer, mlp, options)
+            return mlp
+
+        for layer in filter(options.is_slstm, layers):
+            self.blocks[layer] = Block(self.blocks[layer].mixer, options, feed_forward)
         nn.init.normal_(self.embed.weight, std=small_std(D))
         nn.init.normal_(self.head.weight, std=small_std(D))
 
