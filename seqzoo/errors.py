@@ -218,7 +218,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:
         return f" Did you mean '{folded[close[0]]}'?"
-    if 0 < len(choices) <= 12:
+    if 0 < len(choices) <= 24:
         return f" Choose from: {', '.join(choices)}."
     return ""
 

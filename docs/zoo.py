@@ -1,0 +1,137 @@
+"""Writes the tables and the pictures of docs/zoo.md, from the runs of two sweeps.
+
+    seqzoo sweep recipes/sweeps/zoo.yaml --jobs 2
+    seqzoo sweep recipes/sweeps/zoo_parameters.yaml --jobs 2
+    python docs/zoo.py [RUNS]
+
+RUNS is the folder with the folders of the sweeps, runs/ if it is left out. The speed of sampling is
+measured here: every model writes in turn, several rounds, and the medians are compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import seqzoo
+from seqzoo.comparison.finished import read_finished_runs
+from seqzoo.comparison.picture import draw_picture
+from seqzoo.model.state import leaves
+from seqzoo.storage import write_whole
+
+PAGE = Path(__file__).parent / "zoo.md"
+PICTURE = Path(__file__).parent / "pictures" / "zoo.svg"
+ROUNDS, SAMPLED = 5, 300
+
+
+@dataclass(frozen=True)
+class Line:
+    """One architecture: its runs, which differ in the seed alone, and how fast it samples."""
+
+    runs: Sequence[seqzoo.Run]
+    sampling: float
+
+    @property
+    def results(self) -> list[seqzoo.Result]:
+        """Of its runs."""
+        return [run.result for run in self.runs if run.result is not None]
+
+    @property
+    def bits(self) -> float:
+        """Held-out bits per byte, the mean of the seeds."""
+        return statistics.mean(each.scores["held_out"].bits_per_byte for each in self.results)
+
+    def cells(self) -> Iterable[str]:
+        """Of its row, in the order of `HEAD`."""
+        first = self.results[0]
+        scores = [each.scores["held_out"].bits_per_byte for each in self.results]
+        spread = f" ±{statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        seconds = statistics.mean(each.training_seconds for each in self.results)
+        read = statistics.mean(each.training_bytes for each in self.results)
+        memory = max(each.peak_memory_bytes for each in self.results)
+        state = sum(
+            leaf.numel() * leaf.element_size()
+            for _, leaf in leaves(self.runs[0].model.initial_state(1))
+        )
+        yield f"`{first.architecture}`"
+        yield f"{self.bits:.3f}{spread}"
+        yield f"{first.parameters:,}"
+        yield f"{read / 1e6:.1f}"
+        yield f"{read / seconds / 1000:.1f}"
+        yield f"{self.sampling / 1000:.2f}"
+        yield f"{memory / 1e6:.0f}"
+        yield f"{state:,}"
+
+
+HEAD = (
+    "architecture",
+    "held-out bits per byte",
+    "parameters",
+    "MB read",
+    "training, kB/s",
+    "sampling, kB/s",
+    "memory, MB",
+    "state, bytes",
+)
+
+
+def measured(folder: Path) -> list[Line]:
+    """The architectures of a sweep, the best first."""
+    groups: dict[str, list[seqzoo.Run]] = {}
+    for path in sorted(folder.iterdir()):
+        if (path / "result.json").is_file():
+            run = seqzoo.open_run(path)
+            groups.setdefault(run.recipe.architecture.name, []).append(run)
+    if not groups:
+        raise SystemExit(f"{folder} has no finished run; run the two sweeps first")
+    seconds: dict[str, list[float]] = {name: [] for name in groups}
+    torch.set_num_threads(1)
+    for number in range(ROUNDS + 1):
+        for name, (run, *_) in groups.items():
+            started = time.perf_counter()
+            for _ in run.generate_bytes(b"ROMEO:", length=SAMPLED, chain=[], seed=1):
+                pass
+            if number:  # the first round loads the model
+                seconds[name].append(time.perf_counter() - started)
+    lines = [
+        Line(runs, SAMPLED / statistics.median(seconds[name])) for name, runs in groups.items()
+    ]
+    return sorted(lines, key=lambda line: line.bits)
+
+
+def table(lines: Iterable[Line]) -> str:
+    """In Markdown."""
+    rows = [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *(tuple(line.cells()) for line in lines)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def replaced(page: str, name: str, content: str) -> str:
+    """The page with the text between the two comments of that name replaced."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, found, rest = page.partition(begin)
+    _, also_found, after = rest.partition(end)
+    if not (found and also_found):
+        raise SystemExit(f"{PAGE} has no place for the {name}")
+    return f"{before}{begin}\n{content}\n\n{end}{after}"
+
+
+def main(runs: Path) -> None:
+    """Write the page and the picture."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, sweep in (("equal time", "zoo"), ("equal parameters", "zoo_parameters")):
+        lines = measured(runs / sweep)
+        page = replaced(page, name, table(lines))
+        if sweep == "zoo":
+            drawn = read_finished_runs([line.runs[0].path for line in lines])
+            draw_picture(drawn, PICTURE, axis="seconds")
+    write_whole(PAGE, page)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs"))
