@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from commands import REPOSITORY
+from installed_architectures import options_of
 
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
@@ -76,9 +78,9 @@ def test_a_small_recipe_of_every_architecture_has_no_quick_finding(
     name: str, registry: Registry
 ) -> None:
     path = RECIPES / "clinic" / "healthy.yaml"
-    recipe = load_recipe(
-        path, registry, overrides=["runtime.threads=1", f"architecture.name={name}"]
-    )
+    options = options_of(registry.get("architecture", name), hidden_size=64)
+    chosen = json.dumps({"name": name, "options": options.model_dump(mode="json")})
+    recipe = load_recipe(path, registry, overrides=["runtime.threads=1", f"architecture={chosen}"])
     subject = subject_of_recipe(recipe, title=name, settings=Settings(quick=True))
     found = diagnose(subject, select_checks(registry))
     assert found.is_healthy, [(each.check.name, each.outcome.seen) for each in found.findings]
