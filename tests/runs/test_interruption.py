@@ -11,6 +11,7 @@ import typer
 
 from seqzoo import cli
 from seqzoo.runs.interruption import Interruption
+from seqzoo.terminal import signals
 from seqzoo.terminal.display import TerminalDisplay
 
 
@@ -51,6 +52,7 @@ def test_a_command_that_is_stopped_at_once_prints_a_message(
 
     monkeypatch.setattr(cli, "app", interrupted)
     monkeypatch.setattr("sys.argv", ["seqzoo"])
+    signals.reset()  # a test before this one may have ended in a stage
     assert cli._exit_code() == 130
     assert capsys.readouterr().err == "Stopped.\n"
 
