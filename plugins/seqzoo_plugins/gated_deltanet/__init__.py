@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.gated_deltanet.options import GatedDeltaNetOptions
+from seqzoo_plugins.residual.single_tokens import token_by_token
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -20,13 +21,6 @@ def build(options: GatedDeltaNetOptions, context: ArchitectureContext) -> GatedD
     return GatedDeltaNet(options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: GatedDeltaNetOptions, context: ArchitectureContext) -> GatedDeltaNet:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="Gated DeltaNet: a matrix state with decay and the delta rule",
             options=GatedDeltaNetOptions,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(
                 Benchmark(
                     options={"hidden_size": 64, "num_layers": 2}, bptt_length=256, training=3.5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.griffin.options import GriffinOptions
+from seqzoo_plugins.residual.single_tokens import token_by_token
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -20,13 +21,6 @@ def build(options: GriffinOptions, context: ArchitectureContext) -> Griffin:
     return Griffin(options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: GriffinOptions, context: ArchitectureContext) -> Griffin:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="gated linear recurrences (RG-LRU) and local attention",
             options=GriffinOptions,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(
                 Benchmark(
                     options={"hidden_size": 256, "num_layers": 1}, bptt_length=256, training=3.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.mamba2.options import Mamba2Options
+from seqzoo_plugins.residual.single_tokens import token_by_token
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -20,13 +21,6 @@ def build(options: Mamba2Options, context: ArchitectureContext) -> Mamba2:
     return Mamba2(options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: Mamba2Options, context: ArchitectureContext) -> Mamba2:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="Mamba-2: a selective state space, one decay for each head",
             options=Mamba2Options,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(
                 Benchmark(
                     options={"hidden_size": 64, "num_layers": 2}, bptt_length=256, training=5.0

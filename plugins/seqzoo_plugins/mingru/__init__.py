@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
 from seqzoo_plugins.residual.options import MinimalOptions
+from seqzoo_plugins.residual.single_tokens import token_by_token
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -21,13 +22,6 @@ def build(options: MinimalOptions, context: ArchitectureContext) -> MinimalStack
     return MinimalStack(MinGRULayer, options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: MinimalOptions, context: ArchitectureContext) -> MinimalStack:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -36,7 +30,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="minGRU: gates without the state, trained in parallel",
             options=MinimalOptions,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(
                 Benchmark(
                     options={"hidden_size": 256, "num_layers": 1}, bptt_length=256, training=3.0

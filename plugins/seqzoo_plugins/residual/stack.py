@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from seqzoo import SequenceModel, State
 from seqzoo_plugins.residual.options import ResidualOptions
+from seqzoo_plugins.residual.single_tokens import read_single_tokens
 
 __all__ = ["Block", "Mixer", "ResidualStack", "read_with", "scale_residual_outputs"]
 
@@ -112,11 +113,7 @@ class ResidualStack(SequenceModel):
         if state is None:
             state = self.initial_state(len(tokens))
         if self.token_by_token and tokens.shape[1] > 1:
-            pieces = []
-            for token in tokens.split(1, dim=1):
-                logits, state = self(token, state)
-                pieces.append(logits)
-            return torch.cat(pieces, dim=1), state
+            return read_single_tokens(self, tokens, state)
         x, state = self.through_blocks(self.dropout(self.embed(tokens)), tokens, state)
         return self.head(self.norm(x)), state
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
+from seqzoo_plugins.residual.single_tokens import token_by_token
 from seqzoo_plugins.rwkv7.options import RWKV7Options
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ def build(options: RWKV7Options, context: ArchitectureContext) -> RWKV7:
     return RWKV7(options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: RWKV7Options, context: ArchitectureContext) -> RWKV7:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="RWKV-7: a matrix state, a delta rule with decay for each channel",
             options=RWKV7Options,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(Benchmark(bptt_length=256, training=2.0),),
             source="Peng et al. 2025, arXiv:2503.14456",
         )

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo import ParameterRole, SequenceModel
+from seqzoo_plugins.residual.single_tokens import read_single_tokens
 from seqzoo_plugins.rwkv7.initialisation import initialise_channel_mix, initialise_time_mix
 from seqzoo_plugins.rwkv7.layers import ChannelMix, TimeMemory, TimeMix
 from seqzoo_plugins.rwkv7.options import RWKV7Options
@@ -101,11 +101,7 @@ class RWKV7(SequenceModel):
         if state is None:
             state = self.initial_state(len(tokens))
         if self.token_by_token and tokens.shape[1] > 1:
-            pieces = []
-            for token in tokens.split(1, dim=1):
-                logits, state = self(token, state)
-                pieces.append(logits)
-            return torch.cat(pieces, dim=1), state
+            return read_single_tokens(self, tokens, state)
         x = self.dropout(self.embed_norm(self.embed(tokens)))
         first_value, after = None, []
         for block, before in zip(self.blocks, state, strict=True):

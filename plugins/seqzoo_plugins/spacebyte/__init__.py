@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, hookimpl
+from seqzoo_plugins.residual.single_tokens import token_by_token
 from seqzoo_plugins.spacebyte.options import SpaceByteOptions
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ def build(options: SpaceByteOptions, context: ArchitectureContext) -> SpaceByte:
     return SpaceByte(options, vocab_size=context.vocab_size, tokenizer=context.tokenizer)
 
 
-def step_by_step(options: SpaceByteOptions, context: ArchitectureContext) -> SpaceByte:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="attention to every byte, and larger blocks where words end",
             options=SpaceByteOptions,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             source="Slagle 2024, arXiv:2404.14408, section 3",
         )
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
+from seqzoo_plugins.residual.single_tokens import token_by_token
 from seqzoo_plugins.wavenet.options import WaveNetOptions
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ def build(options: WaveNetOptions, context: ArchitectureContext) -> WaveNet:
     return WaveNet(options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: WaveNetOptions, context: ArchitectureContext) -> WaveNet:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="WaveNet: dilated causal convolutions with gates",
             options=WaveNetOptions,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(Benchmark(bptt_length=256, training=3.0),),
             source="van den Oord et al. 2016, arXiv:1609.03499, section 2",
         )

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqzoo import SequenceModel, State
+from seqzoo_plugins.residual.single_tokens import read_single_tokens
 from seqzoo_plugins.wavenet.options import WaveNetOptions
 
 __all__ = ["WaveNet", "WaveNetLayer", "WaveNetMemory"]
@@ -100,11 +101,7 @@ class WaveNet(SequenceModel):
         if state is None:
             state = self.initial_state(len(tokens))
         if self.token_by_token and tokens.shape[1] > 1:
-            pieces = []
-            for token in tokens.split(1, dim=1):
-                logits, state = self(token, state)
-                pieces.append(logits)
-            return torch.cat(pieces, dim=1), state
+            return read_single_tokens(self, tokens, state)
         x = self.embed(tokens)
         all_gated, after = [], []
         for layer, before in zip(self.layers, state, strict=True):

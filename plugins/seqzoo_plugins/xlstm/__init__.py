@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
+from seqzoo_plugins.residual.single_tokens import token_by_token
 from seqzoo_plugins.xlstm.options import XLSTMOptions
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ def build(options: XLSTMOptions, context: ArchitectureContext) -> XLSTM:
     return XLSTM(options, vocab_size=context.vocab_size)
 
 
-def step_by_step(options: XLSTMOptions, context: ArchitectureContext) -> XLSTM:
-    """The same network, one token after the other."""
-    model = build(options, context)
-    model.token_by_token = True
-    return model
-
-
 @hookimpl
 def register_architectures() -> Iterable[ArchitectureSpec]:
     return [
@@ -35,7 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="xLSTM: blocks of mLSTM, a matrix memory, and of sLSTM, a scalar memory",
             options=XLSTMOptions,
             build=build,
-            step_by_step=step_by_step,
+            step_by_step=token_by_token(build),
             benchmarks=(Benchmark(options={"slstm_every": 0}, bptt_length=256, training=4.0),),
             source="Beck et al. 2024, arXiv:2405.04517",
         )
