@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from seqzoo_plugins.residual.options import ResidualOptions
+from seqzoo_plugins.residual.options import ResidualOptions, require_even_heads
 
 __all__ = ["GriffinOptions"]
 
@@ -57,10 +57,5 @@ class GriffinOptions(ResidualOptions):
 
     @model_validator(mode="after")
     def _heads_are_even_sized(self) -> Self:
-        if self.hidden_size % (2 * self.num_heads):
-            raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of {2 * self.num_heads}, twice "
-                f"num_heads (rotary positions turn pairs); "
-                f"use {-(-self.hidden_size // (2 * self.num_heads)) * 2 * self.num_heads}"
-            )
+        require_even_heads("hidden_size", self.hidden_size, self.num_heads)
         return self

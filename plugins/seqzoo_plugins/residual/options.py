@@ -8,7 +8,7 @@ from pydantic import Field
 
 from seqzoo import Options
 
-__all__ = ["MinimalOptions", "ResidualOptions"]
+__all__ = ["MinimalOptions", "ResidualOptions", "require_even_heads"]
 
 
 class ResidualOptions(Options):
@@ -58,3 +58,13 @@ class MinimalOptions(ResidualOptions):
     def num_units(self) -> int:
         """Recurrent units of each layer."""
         return max(1, round(self.expansion * self.hidden_size))
+
+
+def require_even_heads(name: str, size: int, num_heads: int) -> None:
+    """Raises ValueError, with the next size that fits, unless every head has an even size."""
+    multiple = 2 * num_heads
+    if size % multiple:
+        raise ValueError(
+            f"{name} {size} is not a multiple of {multiple}, twice num_heads (rotary positions "
+            f"turn pairs); use {-(-size // multiple) * multiple}"
+        )

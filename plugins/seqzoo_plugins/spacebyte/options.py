@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from seqzoo_plugins.residual.options import ResidualOptions
+from seqzoo_plugins.residual.options import ResidualOptions, require_even_heads
 
 __all__ = ["SpaceByteOptions"]
 
@@ -42,14 +42,8 @@ class SpaceByteOptions(ResidualOptions):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        multiple = 2 * self.num_heads
         for name in ("hidden_size", "global_size"):
-            size = getattr(self, name)
-            if size % multiple:
-                raise ValueError(
-                    f"{name} {size} is not a multiple of {multiple}, twice num_heads (rotary "
-                    f"positions turn pairs); use {-(-size // multiple) * multiple}"
-                )
+            require_even_heads(name, getattr(self, name), self.num_heads)
         if self.global_size < self.hidden_size:
             raise ValueError(
                 f"global_size {self.global_size} is less than hidden_size {self.hidden_size}; "
