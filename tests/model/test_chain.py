@@ -132,7 +132,24 @@ def test_mirostat_follows_its_algorithm() -> None:
         assert found.isfinite().nonzero().flatten().tolist() == kept
         token = kept[step % len(kept)]
         sampler.drawn(torch.tensor([token]))
-        mu -= rate * (-math.log2(weights[token] / math.fsum(weights[i] for i in kept)) - wanted)
+        mu -= rate * (surprise[token] - wanted)
+
+
+@pytest.mark.parametrize(("wanted", "spread"), [(1.2, 4), (2.0, 2), (3.0, 2)])
+def test_the_mean_surprise_of_mirostat_is_the_one_asked_for(wanted: float, spread: float) -> None:
+    """Of the model's own distribution, without truncation, over many different ones."""
+    sampler = Mirostat(wanted, 0.1)
+    sampler.begin(torch.tensor([0]), 1)
+    generator = torch.Generator().manual_seed(0)
+    bits = []
+    for _ in range(3000):
+        logits = spread * torch.randn(1, 64, generator=generator, dtype=torch.float64)
+        surprise = -logits.log_softmax(-1)[0] / math.log(2)
+        kept = sampler(logits.clone(), torch.zeros(1, 0, dtype=torch.int64))
+        token = torch.multinomial(kept.softmax(-1), 1, generator=generator)[0]
+        sampler.drawn(token)
+        bits.append(float(surprise[token]))
+    assert np.mean(bits[500:]) == pytest.approx(wanted, abs=0.05)
 
 
 def test_two_texts_of_one_chain_are_equal_if_their_seeds_are() -> None:

@@ -46,7 +46,7 @@ class EtaOptions(Options):
         default=0.002,
         gt=0,
         lt=1,
-        description="excludes below this probability, or below less where the entropy is high",
+        description="tokens below this probability are excluded; less where the entropy is high",
     )
 
 

@@ -15,7 +15,8 @@ class Mirostat(Sampler):
     """Mirostat 2.0, Basu et al. 2020, arXiv:2007.14966, algorithm 2.
 
     Tokens whose surprise is above mu bits are excluded, except the most probable one. After each
-    draw, mu moves by `rate` times the difference of the wanted and the found surprise.
+    draw, mu moves by `rate` times the difference of the wanted and the found surprise. Surprise is
+    that of the distribution which comes in, before tokens are excluded.
     """
 
     def __init__(self, surprise_bits: float, rate: float) -> None:
@@ -33,13 +34,11 @@ class Mirostat(Sampler):
     ) -> Float[Tensor, "B V"]:
         surprise = -logits.double().log_softmax(-1) / math.log(2)
         limit = torch.maximum(self._mu.expand(len(logits), 1), surprise.amin(-1, keepdim=True))
-        logits = logits.masked_fill_(surprise > limit, -math.inf)
-        # Now, as later links may write into the logits.
-        self._surprise_of = -logits.double().log_softmax(-1) / math.log(2)
-        return logits
+        self._surprise_of = surprise
+        return logits.masked_fill_(surprise > limit, -math.inf)
 
     def drawn(self, tokens: Int[Tensor, " B"]) -> None:
-        """Adjust mu by the surprise of the drawn tokens, among those that were kept."""
+        """Adjust mu by the surprise of the drawn tokens."""
         if self._surprise_of is None:
             return
         found = self._surprise_of.gather(-1, tokens[:, None])

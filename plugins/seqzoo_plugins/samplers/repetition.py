@@ -81,7 +81,7 @@ class Dry(Sampler):
         # From this length on, the penalty is the same.
         self._most = allowed_length
         if self._log_base:
-            steps = math.log(_MOST_NATS / multiplier) / self._log_base
+            steps = (math.log(_MOST_NATS) - math.log(multiplier)) / self._log_base
             self._most += min(window, max(0, math.ceil(steps)))
 
     def __call__(
