@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqzoo.ops.shapes import expect_shapes
+
 __all__ = ["window_attention", "window_masks"]
 
 _ROTARY_BASE = 10_000.0
@@ -38,18 +40,23 @@ def window_attention(
     are (i, i + head_size / 2), of which the first rotary_size / 2 are rotated.
 
     W queries at a time, each piece with the 2 W - 1 keys that it can attend to, so that time and
-    memory grow with T W and not with T².
+    memory grow with T W and not with T². Positions are rotated in float32 at least. Raises
+    ValueError for a wrong shape or an odd size.
     """
-    head_size = queries.shape[-1]
+    rotary_size = queries.shape[-1] if rotary_size is None else rotary_size
+    _check_sizes(queries, keys, values, window=window, rotary_size=rotary_size)
+    T, head_size = queries.shape[2:]
+    if T == 0:
+        return queries
     rotation = _rotation(
         2 * window - 1,
         head_size,
-        head_size if rotary_size is None else rotary_size,
+        rotary_size,
         queries.device,
         torch.promote_types(queries.dtype, torch.float32),
     )
     pieces = []
-    for start, mask in zip(range(0, queries.shape[2], window), masks, strict=True):
+    for start, mask in zip(range(0, T, window), masks, strict=True):
         near = slice(start, start + mask.shape[-1])
         pieces.append(
             F.scaled_dot_product_attention(
@@ -82,6 +89,28 @@ def window_masks(num_tokens: int, length: Tensor, window: int) -> list[Tensor]:
     return masks
 
 
+def _check_sizes(
+    queries: Tensor, keys: Tensor, values: Tensor, *, window: int, rotary_size: int
+) -> None:
+    expect_shapes(
+        "window_attention",
+        queries=(queries, "B G T D"),
+        keys=(keys, "B H K D"),
+        values=(values, "B H K D"),
+    )
+    T, head_size = queries.shape[2:]
+    if keys.shape[2] != window - 1 + T:
+        raise ValueError(
+            f"window_attention: {keys.shape[2]} keys, expected {window - 1 + T}: "
+            f"window - 1 = {window - 1} cached ones and {T} of the queries."
+        )
+    if head_size % 2 or rotary_size % 2 or not 2 <= rotary_size <= head_size:
+        raise ValueError(
+            f"window_attention: head_size is {head_size} and rotary_size {rotary_size}, expected "
+            f"even numbers with rotary_size from 2 to head_size."
+        )
+
+
 @functools.lru_cache(maxsize=8)
 def _rotation(
     num_positions: int,
@@ -112,4 +141,4 @@ def _rotate(x: Tensor, rotation: Tensor, first: int) -> Tensor:
     A pair is (i, i + head_size / 2), so that a roll swaps the two.
     """
     cosines, sines = rotation[:, first : first + x.shape[2]]
-    return torch.addcmul(x * cosines, x.roll(x.shape[3] // 2, dims=3), sines)
+    return torch.addcmul(x * cosines, x.roll(x.shape[3] // 2, dims=3), sines).to(x.dtype)

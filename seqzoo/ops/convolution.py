@@ -7,19 +7,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqzoo.ops.shapes import expect_shapes
+
 __all__ = ["causal_convolution"]
 
 
 def causal_convolution(
-    inputs: Tensor, weight: Tensor, bias: Tensor | None, before: Tensor
+    inputs: Tensor, weight: Tensor, bias: Tensor | None, before: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """y[t] = bias + sum over i < W of weight[i] * x[t - W + 1 + i], channel by channel.
 
     inputs: (B, T, D). weight: (W, D), the newest input last. bias: (D,).
-    before: (B, W - 1, D), the inputs before the first one, zeros at the start of a text.
-    Returns (B, T, D), and the last W - 1 inputs.
+    before: (B, W - 1, D), the inputs before the first one; None for zeros, as before a text.
+    Returns (B, T, D), and the last W - 1 inputs. Raises ValueError for a wrong shape.
     """
-    T = inputs.shape[1]
+    expect_shapes(
+        "causal_convolution", inputs=(inputs, "B T D"), weight=(weight, "W D"), bias=(bias, "D")
+    )
+    (B, T, D), W = inputs.shape, len(weight)
+    if before is None:
+        before = inputs.new_zeros(B, W - 1, D)
+    elif before.shape != (B, W - 1, D):
+        raise ValueError(
+            f"causal_convolution: before has the shape {tuple(before.shape)}, expected "
+            f"{(B, W - 1, D)}: the W - 1 inputs before the first one."
+        )
     read = torch.cat([before.to(inputs.dtype), inputs], dim=1)
     if T == 1:
         outputs = (read * weight).sum(1, keepdim=True)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from seqzoo.ops.decay import HeadDecay, KeyDecay
 from seqzoo.ops.precision import at_least_float32, without_autocast
+from seqzoo.ops.shapes import expect_shapes
 
 __all__ = ["Removal", "matrix_scan", "matrix_scan_by_step"]
 
@@ -62,16 +63,21 @@ def matrix_scan(
     state: before the first token; None for zeros.
     chunk: tokens at a time. It changes the time and the rounding, not the result.
 
-    Half precision is computed, and returned, in float32.
+    Half precision is computed, and returned, in float32. Raises ValueError for a wrong shape.
     Source: the chunked forms of Yang et al. 2024, arXiv:2406.06484, section 3, for removal, and of
     Dao and Gu 2024, arXiv:2405.21060, section 6, for the decay.
     """
+    if chunk < 1:
+        raise ValueError(f"matrix_scan: chunk is {chunk}, expected 1 or more.")
+    _expect_shapes(queries, keys, values, log_decay, state, removal)
     queries, keys, values, log_decay = map(at_least_float32, (queries, keys, values, log_decay))
     if removal is not None:
         removal = removal.map(at_least_float32)
     if state is None:
         state = _empty(keys, values)
-    T = queries.shape[2]
+    T = values.shape[2]
+    if T == 0:
+        return values, state
     with without_autocast(queries):
         if T == 1:
             return _one_token(queries, keys, values, log_decay, state, removal)
@@ -102,15 +108,40 @@ def matrix_scan_by_step(
 
     See `matrix_scan` for the shapes.
     """
+    _expect_shapes(queries, keys, values, log_decay, state, removal)
     if state is None:
         state = _empty(keys, values)
+    if values.shape[2] == 0:
+        return values, state
     outputs = []
-    for time in range(queries.shape[2]):
+    for time in range(values.shape[2]):
         now = itemgetter((slice(None), slice(None), slice(time, time + 1)))
         query, key, value, log = map(now, (queries, keys, values, log_decay))
         output, state = _one_token(query, key, value, log, state, removal and removal.map(now))
         outputs.append(output)
     return torch.cat(outputs, dim=2), state
+
+
+def _expect_shapes(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    log_decay: Tensor,
+    state: Tensor | None,
+    removal: Removal | None,
+) -> None:
+    shared, each_head = "B 1 T K", "B H T K"
+    read, write = removal or (None, None)
+    expect_shapes(
+        "matrix_scan",
+        values=(values, "B H T E"),
+        keys=(keys, shared if keys.ndim == 4 and keys.shape[1] == 1 else each_head),
+        queries=(queries, shared if queries.ndim == 4 and queries.shape[1] == 1 else each_head),
+        log_decay=(log_decay, each_head if log_decay.ndim == 4 else "B H T"),
+        state=(state, "B H K E"),
+        removal_read=(read, each_head),
+        removal_write=(write, each_head),
+    )
 
 
 def _one_token(

@@ -26,16 +26,17 @@ def linear_scan(factors: Tensor, inputs: Tensor, before: Tensor | None = None) -
     Returns (B, T, ...): h after each step. The state to carry is [:, -1].
 
     Plain products are used, no logarithms: inputs can have any sign, and factors up to 1 in size
-    cannot overflow. Half precision is computed, and returned, in float32.
+    cannot overflow. Half precision is computed, and returned, in float32. Raises ValueError for a
+    `before` of another shape. `torch.func` has no rule for it; the form by step has.
     Source: the scan over blocks of Blelloch 1990, "Prefix sums and their applications", 1.2.
     """
-    factors, inputs = torch.broadcast_tensors(at_least_float32(factors), at_least_float32(inputs))
-    if before is None:
-        before = inputs.new_zeros(inputs.shape[:1] + inputs.shape[2:])
+    factors, inputs, before = _of_one_kind(
+        at_least_float32(factors), at_least_float32(inputs), before
+    )
     if inputs.shape[1] <= 1:
         return torch.addcmul(inputs, factors, before.unsqueeze(1))
     result: Tensor = _LinearScan.apply(  # type: ignore[no-untyped-call]
-        factors, inputs, before.expand_as(inputs[:, 0])
+        factors, inputs, before
     )
     return result
 
@@ -45,13 +46,32 @@ def linear_scan_by_step(factors: Tensor, inputs: Tensor, before: Tensor | None =
 
     See `linear_scan` for the shapes.
     """
-    factors, inputs = torch.broadcast_tensors(factors, inputs)
-    state = torch.zeros_like(inputs[:, 0]) if before is None else before
+    factors, inputs, state = _of_one_kind(factors, inputs, before)
+    if inputs.shape[1] == 0:
+        return inputs
     states = []
     for factor, value in zip(factors.unbind(1), inputs.unbind(1), strict=True):
         state = factor * state + value
         states.append(state)
     return torch.stack(states, dim=1)
+
+
+def _of_one_kind(
+    factors: Tensor, inputs: Tensor, before: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All of one dtype, (B, T, ...), (B, T, ...) and (B, ...)."""
+    factors, inputs = torch.broadcast_tensors(factors, inputs)
+    shape = inputs.shape[:1] + inputs.shape[2:]
+    dtype = torch.promote_types(factors.dtype, inputs.dtype)
+    if before is None:
+        before = inputs.new_zeros(shape)
+    elif before.shape != shape:
+        raise ValueError(
+            f"linear_scan: before has the shape {tuple(before.shape)}, expected {tuple(shape)}: "
+            f"that of inputs without its second dimension."
+        )
+    dtype = torch.promote_types(dtype, before.dtype)
+    return factors.to(dtype), inputs.to(dtype), before.to(dtype)
 
 
 class _LinearScan(torch.autograd.Function):
