@@ -24,6 +24,7 @@ __all__ = [
     "named_link",
     "named_plugins",
     "unknown_baselines",
+    "with_names_as_mappings",
 ]
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -96,7 +97,26 @@ def check_with_choices(
     instance, mistakes = check(model, plain, prefix=prefix, implied=implied)
     if instance is not None:
         instance = _with_options(instance, options, prefix)
+    by_name = {
+        (*prefix, *field.path) for field in choice_fields(model) if field.form == "mapping or name"
+    }
+    mistakes = [
+        replace(each, message=each.message.replace("expected a m", "expected a name or a m"))
+        if each.path in by_name
+        else each
+        for each in mistakes
+    ]
     return instance, mistakes + further
+
+
+def with_names_as_mappings(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a plugin in which each choice that is a name alone is a mapping."""
+    changed = dict(data)
+    for field in choice_fields(model):
+        first, *inner = field.path
+        if field.form == "mapping or name" and not inner and isinstance(data.get(first), str):
+            changed[first] = {"name": data[first]}
+    return changed
 
 
 def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | None, list[Mistake]]:

@@ -144,6 +144,12 @@ def _of_value(path: DataPath, value: Any, mark: Mark, registry: Registry) -> str
     elif model is not None and (
         field := _accepting(model, value) or _accepting_beside(path, value, registry)
     ):
+        choice = LAYOUT.choices.get(path)
+        if choice is not None and field == choice.name_key:
+            names = registry.names(choice.kind)
+            text = next(iter(get_close_matches(text, names, n=1)), "")
+        if not text:
+            return ""
         setting, written = (*path, field), f"{{{field}: {text}}}"
     else:
         return ""

@@ -19,6 +19,7 @@ from seqzoo.errors import RecipeError, UsageError, require_type
 from seqzoo.plugin.registry import Registry, installed_or
 from seqzoo.plugin.specs import Spec
 from seqzoo.recipes.checking import Checked, check_recipe, problems_at
+from seqzoo.recipes.choices import with_names_as_mappings
 from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
 from seqzoo.recipes.own_text import Texts, texts_of
 from seqzoo.recipes.paths import locate, option_paths
@@ -267,7 +268,7 @@ def options_from(
     def checked() -> tuple[Model | None, list[Mistake]]:
         places = option_paths(data, model)
         empty = locate(data, places, here=Path.cwd(), is_override=lambda _: True)
-        options, mistakes = check(model, data)
+        options, mistakes = check(model, with_names_as_mappings(model, data))
         return options, mistakes + empty
 
     options, mistakes = checked()

@@ -210,7 +210,7 @@ def _limits(schema: Mapping[str, Any], what: str, unit: str) -> str:
     """The limits in keywords such as minimum and maximum (what: imum), minLength or maxItems."""
     low, high = schema.get(f"min{what}"), schema.get(f"max{what}")
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}{unit}"
+        return f" from {_number(low)} to {_number(high)}{unit}"
     words = {
         f"min{what}": "of at least",
         "exclusiveMinimum": "above",
@@ -218,8 +218,16 @@ def _limits(schema: Mapping[str, Any], what: str, unit: str) -> str:
         "exclusiveMaximum": "below",
         "multipleOf": "divisible by",
     }
-    parts = [f"{word} {schema[key]:g}{unit}" for key, word in words.items() if key in schema]
+    parts = [
+        f"{word} {_number(schema[key])}{unit.removesuffix('s') if schema[key] == 1 else unit}"
+        for key, word in words.items()
+        if key in schema
+    ]
     return " " + " and ".join(parts) if parts else ""
+
+
+def _number(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
 
 
 def _either(choices: list[str]) -> str:

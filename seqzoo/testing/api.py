@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.recipes.choices import with_names_as_mappings
 from seqzoo.testing.kinds import laws_of_kind
 from seqzoo.testing.law import Finding, LawBroken
 from seqzoo.testing.plugins import PluginSpec
@@ -111,6 +112,7 @@ def _declared(
     for spec in [*specs, *plugin.specs]:
         given, _ = laws_of_kind(spec.kind)
         own = {name: value for name, value in options.items() if name in spec.options.model_fields}
+        own = with_names_as_mappings(spec.options, own)
         # The given options are replaced by those that are drawn.
         yield Declared(
             given(spec, spec.options.model_construct(), plugin.home), plugin.owner, own, thorough

@@ -76,6 +76,10 @@ def test_a_wrong_name_in_a_file_is_answered_with_its_path() -> None:
     assert problem.message == "unknown option 'lr'. Did you mean 'train.optimizer.learning_rate'?"
     (problem,) = problems_of(GOOD.replace("{name: bytes}", "bytes"), [])
     assert problem.message.endswith("expected a mapping. Did you mean '{name: bytes}'?")
+    (problem,) = problems_of(GOOD.replace("{name: bytes}", "byte"), [])
+    assert problem.message.endswith("expected a mapping. Did you mean '{name: bytes}'?")
+    (problem,) = problems_of(GOOD.replace("{name: bytes}", "quite_another"), [])
+    assert problem.message == "tokenizer has parts: write '{name: NAME}'."
 
 
 @pytest.mark.parametrize("override", ["nonsense=3", "options=3", "train=5", "train.budget=soon"])

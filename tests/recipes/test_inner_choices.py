@@ -13,9 +13,10 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from seqzoo.errors import RecipeError
 from seqzoo.plugin.registry import Owner, Registry, load_registry
 from seqzoo.recipes.layout import settings_of
-from seqzoo.recipes.load import Recipe, parse_recipe
+from seqzoo.recipes.load import Recipe, parse_recipe, plugin_options
 from seqzoo.recipes.schema import recipe_schema
 from seqzoo.recipes.yaml_reader import load_yaml
+from seqzoo.testing import laws
 
 TEXT = """\
 name: nested
@@ -95,7 +96,7 @@ INNER = "architecture.options.second.options"
             "11:16",
             "architecture 'gro' is not installed. Did you mean 'gru'?",
         ),
-        ("first: gru", "first: 3", "11:16", f"{INNER}.first is 3, expected a mapping."),
+        ("first: gru", "first: 3", "11:16", f"{INNER}.first is 3, expected a name or a mapping."),
         (
             "first: gru",
             "first: {options: {}}",
@@ -220,3 +221,17 @@ def test_a_path_in_inner_options_is_made_absolute_in_an_override(
     )
     assert recipe.train.stream is not None
     assert recipe.train.stream.options.stream.options.path == tmp_path / "order.txt"
+
+
+def test_an_inner_name_alone_is_a_choice_wherever_options_are_given() -> None:
+    spec = load_registry().get("architecture", "ngram_gate")
+    options = plugin_options(spec, ["inner=gru"])
+    assert options == plugin_options(spec, ["inner={name: gru}"])
+    law = next(iter(laws("ngram_gate", options={"inner": "gru"})))
+    law.declared.require_options()
+    assert law.declared.default().options == options
+
+
+def test_a_large_limit_is_written_with_all_its_digits() -> None:
+    with pytest.raises(RecipeError, match="expected a whole number from 16 to 1048576"):
+        plugin_options(load_registry().get("architecture", "ngram_gate"), ["window=1"])
