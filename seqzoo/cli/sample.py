@@ -105,15 +105,17 @@ def sample(
     first_seed = section.seed if seed is None else seed
 
     def continue_(text: bytes, number: int) -> None:
-        write = _writer(raw=raw)
-        write(text)
-        for piece in experiment.generate(
+        # This loads the model: a message that it cannot be loaded then follows no prompt.
+        pieces = experiment.generate(
             text,
             length=length or section.length,
             chain=chain,
             decoder=chosen,
             seed=first_seed + number,
-        ):
+        )
+        write = _writer(raw=raw)
+        write(text)
+        for piece in pieces:
             write(piece)
         write(b"\n")
 

@@ -38,7 +38,8 @@ class GriffinOptions(ResidualOptions):
         default=4,
         ge=1,
         le=256,
-        description="attention heads, and blocks of the gates' matrices; must divide hidden_size",
+        description="attention heads of an even size, and blocks of the gates' matrices; "
+        "hidden_size must be a multiple of twice this",
     )
     expansion: float = Field(
         default=1.0,
@@ -57,5 +58,6 @@ class GriffinOptions(ResidualOptions):
 
     @model_validator(mode="after")
     def _heads_are_even_sized(self) -> Self:
-        require_even_heads("hidden_size", self.hidden_size, self.num_heads)
+        if self.attention_every:
+            require_even_heads("hidden_size", self.hidden_size, self.num_heads)
         return self

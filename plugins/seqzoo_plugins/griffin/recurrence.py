@@ -17,7 +17,7 @@ from seqzoo_plugins.residual.stack import Mixer
 __all__ = ["RGLRU", "Recurrent", "RecurrentBlock"]
 
 _SHARPNESS = 8.0
-"""The paper's c, in eq. 6."""
+"""The paper's c, in eq. 3."""
 
 
 class Recurrent(NamedTuple):

@@ -37,7 +37,7 @@ class ResidualOptions(Options):
     @property
     def mlp_size(self) -> int:
         """Units of the feed-forward part; 0 for none."""
-        return round(self.mlp_ratio * self.hidden_size)
+        return max(1, round(self.mlp_ratio * self.hidden_size)) if self.mlp_ratio else 0
 
 
 class MinimalOptions(ResidualOptions):

@@ -21,7 +21,9 @@ def _rank(description: str) -> int | None:
 class RWKV7Options(ResidualOptions):
     """The options of a stack, its heads, and the ranks of the small networks of the gates."""
 
-    num_heads: int = Field(default=4, ge=1, le=256, description="matrix states of each layer")
+    num_heads: int = Field(
+        default=4, ge=1, le=256, description="matrix states of each layer; must divide hidden_size"
+    )
     mlp_ratio: float = Field(
         default=4.0, ge=0.25, le=16.0, description="feed-forward units per hidden unit"
     )

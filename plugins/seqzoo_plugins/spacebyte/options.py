@@ -21,7 +21,7 @@ class SpaceByteOptions(ResidualOptions):
         default=4,
         ge=1,
         le=256,
-        description="attention heads of each block; must divide both sizes",
+        description="attention heads of each block; both sizes must be multiples of twice this",
     )
     window: int = Field(
         default=64,

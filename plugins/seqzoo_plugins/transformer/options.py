@@ -25,7 +25,7 @@ class TransformerOptions(Options):
         default=4,
         ge=1,
         le=256,
-        description="attention heads; must divide hidden_size",
+        description="attention heads; hidden_size must be a multiple of twice this",
     )
     window: int = Field(
         default=128,

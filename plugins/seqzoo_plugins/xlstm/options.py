@@ -14,7 +14,12 @@ __all__ = ["XLSTMOptions"]
 class XLSTMOptions(ResidualOptions):
     """The options of a stack, its heads, and which of its blocks are sLSTM blocks."""
 
-    num_heads: int = Field(default=4, ge=1, le=256, description="memories of each layer")
+    num_heads: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="memories of each layer; hidden_size must be a multiple of 4 times this",
+    )
     slstm_every: int = Field(
         default=2,
         ge=0,
