@@ -156,8 +156,9 @@ class Benchmark:
     """A size at which `seqzoo bench --targets` measures an architecture, and what it should reach.
 
     options: of the architecture. training, sampling, sampling_16: the required ratio of seqzoo's
-    speed to the speed of plain torch, for training, for generating one text, and for generating 16
-    texts in parallel; None if the ratio is only shown.
+    speed to the speed of plain torch, or of `step_by_step` where there is no `plain_torch`, for
+    training, for generating one text, and for generating 16 texts in parallel; None if the ratio is
+    only shown.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
