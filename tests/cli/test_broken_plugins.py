@@ -234,6 +234,50 @@ def test_what_plugins_print_while_they_work_is_no_part_of_the_results(tmp_path: 
     assert "plugin" not in sample.stdout
 
 
+FAILS_LATER = """
+import os
+
+import seqzoo
+
+
+def build(options, context):
+    from torch import nn
+
+    if "NOT_ANY_MORE" in os.environ:
+        raise RuntimeError("the package of the model is missing")
+
+    class Bigram(seqzoo.SequenceModel):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(context.vocab_size, context.vocab_size)
+
+        def initial_state(self, batch_size):
+            return ()
+
+        def forward(self, tokens, state=None):
+            return self.table(tokens), ()
+
+    return Bigram()
+
+
+@seqzoo.hookimpl
+def register_architectures():
+    return [seqzoo.ArchitectureSpec(name="later", summary="fails later", build=build)]
+"""
+
+
+def test_a_model_that_cannot_be_loaded_writes_no_prompt(tmp_path: Path) -> None:
+    (tmp_path / "later.py").write_text(FAILS_LATER)
+    recipe = GRU.replace("{name: gru, options: {hidden_size: 8}}", "{name: later}")
+    (tmp_path / "small.yaml").write_text(recipe + "plugins: [later.py]\n")
+    run = seqzoo("run", "small.yaml", "--trust", folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    sample = seqzoo("sample", "small", "--prompt", "AB", folder=tmp_path, NOT_ANY_MORE="1")
+    assert sample.returncode != 0
+    assert sample.stdout == ""
+    assert "the package of the model is missing" in sample.stderr
+
+
 def test_a_command_that_asks_for_the_plugins_twice_loads_and_reports_them_once(
     alone: Path, tmp_path: Path
 ) -> None:

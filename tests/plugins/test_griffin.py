@@ -145,3 +145,14 @@ def test_the_blocks_of_the_gates_are_matrices_and_biases_do_not_decay() -> None:
     assert not roles["blocks.0.mixer.recurrence.rate"].decay
     assert not roles["blocks.0.mixer.recurrence.gate_bias"].decay
     assert roles["blocks.2.mixer.keys.weight"].use == "matrix"
+
+
+def test_without_attention_heads_need_no_even_size() -> None:
+    GriffinOptions(hidden_size=12, num_heads=4, attention_every=0)
+    with pytest.raises(ValueError, match="twice num_heads"):
+        GriffinOptions(hidden_size=12, num_heads=4)
+
+
+def test_the_feed_forward_part_is_left_out_for_a_ratio_of_0_alone() -> None:
+    assert GriffinOptions(mlp_ratio=0.0).mlp_size == 0
+    assert GriffinOptions(hidden_size=8, mlp_ratio=0.05).mlp_size == 1
