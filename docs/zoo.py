@@ -10,6 +10,7 @@ measured here: every model writes in turn, several rounds, and the medians are c
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -20,14 +21,16 @@ from pathlib import Path
 import torch
 
 import seqzoo
-from seqzoo.comparison.finished import read_finished_runs
-from seqzoo.comparison.picture import draw_picture
+from seqzoo.comparison.finished import FinishedRun, read_finished_runs
+from seqzoo.comparison.loss_curve import loss_curve
 from seqzoo.model.state import leaves
 from seqzoo.storage import write_whole
 
 PAGE = Path(__file__).parent / "zoo.md"
 PICTURE = Path(__file__).parent / "pictures" / "zoo.svg"
 ROUNDS, SAMPLED = 5, 300
+# For every kind of colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,56 @@ def main(runs: Path) -> None:
         lines = measured(runs / sweep)
         page = replaced(page, name, table(lines))
         if sweep == "zoo":
-            drawn = read_finished_runs([line.runs[0].path for line in lines])
-            draw_picture(drawn, PICTURE, axis="seconds")
+            draw(lines)
     write_whole(PAGE, page)
+
+
+def draw(lines: Sequence[Line]) -> None:
+    """The picture: validation against seconds of training, the first seed of each architecture."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    runs = read_finished_runs([line.runs[0].path for line in lines])
+    curves = [loss_curve(run, "seconds").validation for run in runs]
+    ends = [curve[-1] for curve in curves]
+    low, high = min(y for _, y in ends) - 0.05, max(y for _, y in ends) + 0.35
+    right = max(x for x, _ in ends)
+    with matplotlib.rc_context({"svg.hashsalt": "seqzoo", "font.size": 9}):
+        figure = Figure(figsize=(8, 5.5))
+        axes = figure.subplots(gridspec_kw={"left": 0.08, "right": 0.8, "bottom": 0.1, "top": 0.97})
+        place = -math.inf
+        ordered = sorted(zip(lines, curves, ends, strict=True), key=lambda each: each[2][1])
+        for number, (line, curve, (x, y)) in enumerate(ordered):
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(*zip(*curve, strict=True), color=colour, marker="o", markersize=3)
+            place = max(y, place + 0.035 * (high - low))
+            axes.annotate(
+                line.results[0].architecture,
+                (x, y),
+                xytext=(1.03 * right, place),
+                color=colour,
+                va="center",
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5},
+            )
+        for number, (name, bits) in enumerate(baselines(runs[0], low, high)):
+            axes.axhline(bits, color="#999999", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+            x = right * (0.01 if number % 2 else 0.09)  # neighbours may be close
+            axes.text(x, bits + 0.005, name, color="#555555", fontsize=7.5)
+        axes.set(xlim=(0, 1.02 * right), ylim=(low, high))
+        axes.set(xlabel="seconds of training, one thread", ylabel="bits per byte on validation")
+        axes.spines[["top", "right"]].set_visible(False)
+        FigureCanvasSVG(figure)
+        figure.savefig(PICTURE, metadata={"Date": None})
+
+
+def baselines(run: FinishedRun, low: float, high: float) -> Iterable[tuple[str, float]]:
+    """The names and bits per byte on validation of those that the picture has room for."""
+    for rung in run.result.rungs:
+        bits = rung.bits_per_byte.get("validation", math.inf)
+        if not rung.adaptive and low < bits < high:
+            yield rung.name, bits
 
 
 if __name__ == "__main__":

@@ -77,9 +77,11 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None =
         panels.append(_accuracies(runs, curves))
     # Ids in an SVG are drawn from the salt; with a fixed one and no date the file is the same.
     with matplotlib.rc_context({"svg.hashsalt": "seqzoo", "font.size": 9}):
-        rows = math.ceil(len(runs) / 3)
-        size = (5.2 * len(panels), 4.2 + 0.2 * rows)
-        figure = Figure(figsize=size, layout="constrained")
+        handles = dict(_legend(panels[0]))
+        width = 5.2 * len(panels)
+        columns = max(1, min(3, round(width * 14) // (max(map(len, handles)) + 8)))
+        rows = math.ceil(len(handles) / columns)
+        figure = Figure(figsize=(width, 4.0 + 0.2 * rows), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(_title(runs), fontsize=11)
         right = max(x for panel in panels for line in panel.lines for x, _ in line.points)
@@ -87,13 +89,12 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None =
         for axes, panel in zip(places, panels, strict=True):
             _draw(axes, panel, right or 1.0)
             axes.set_xlabel(_AXES[axis])
-        handles = dict(_legend(panels[0]))
         figure.legend(
             handles.values(),
             handles.keys(),
             frameon=False,
             loc="outside lower center",
-            ncols=max(1, min(3, round(size[0] * 14) // (max(map(len, handles)) + 8))),
+            ncols=columns,
         )
         dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         kind, drawn = path.suffix.lower(), io.BytesIO()
