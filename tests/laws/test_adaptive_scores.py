@@ -85,7 +85,8 @@ def test_what_a_model_learns_by_itself_does_not_depend_on_the_segments(
 @every_architecture
 def test_learning_repeated_text_lowers_the_score(spec: ArchitectureSpec) -> None:
     model = build(spec)
-    assert adapted(model, 0.01).bits_per_byte < adapted(model, 0.0).bits_per_byte - 0.1
+    # At 0.01 some are near divergence, where the score depends on the processor.
+    assert adapted(model, 0.003).bits_per_byte < adapted(model, 0.0).bits_per_byte - 0.1
 
 
 @every_architecture
