@@ -24,14 +24,13 @@ import torch
 import seqzoo
 from seqzoo.comparison.finished import FinishedRun, read_finished_runs
 from seqzoo.comparison.loss_curve import loss_curve
+from seqzoo.comparison.picture import COLOURS, placed_apart
 from seqzoo.model.state import leaves
 from seqzoo.storage import write_whole
 
 PAGE = Path(__file__).parent / "zoo.md"
 PICTURE = Path(__file__).parent / "pictures" / "zoo.svg"
 ROUNDS, SAMPLED = 5, 300
-# For every kind of colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 @dataclass(frozen=True)
@@ -142,26 +141,25 @@ def main(runs: Path) -> None:
 def draw(lines: Sequence[Line]) -> None:
     """The picture: validation against seconds of training, the first seed of each architecture."""
     import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     runs = read_finished_runs([line.runs[0].path for line in lines])
-    curves = [loss_curve(run, "seconds").validation for run in runs]
-    ends = [curve[-1] for curve in curves]
+    curves = {
+        line.results[0].architecture: loss_curve(run, "seconds").validation
+        for line, run in zip(lines, runs, strict=True)
+    }
+    ends = [(name, curve[-1][1]) for name, curve in curves.items()]
     low, high = min(y for _, y in ends) - 0.05, max(y for _, y in ends) + 0.35
-    right = max(x for x, _ in ends)
+    right = max(curve[-1][0] for curve in curves.values())
     with matplotlib.rc_context({"svg.hashsalt": "seqzoo", "font.size": 9}):
         figure = Figure(figsize=(8, 5.5))
         axes = figure.subplots(gridspec_kw={"left": 0.08, "right": 0.8, "bottom": 0.1, "top": 0.97})
-        place = -math.inf
-        ordered = sorted(zip(lines, curves, ends, strict=True), key=lambda each: each[2][1])
-        for number, (line, curve, (x, y)) in enumerate(ordered):
-            colour = COLOURS[number % len(COLOURS)]
+        for number, (name, _, place) in enumerate(placed_apart(ends, low, high - low)):
+            colour, curve = COLOURS[number % len(COLOURS)], curves[name]
             axes.plot(*zip(*curve, strict=True), color=colour, marker="o", markersize=3)
-            place = max(y, place + 0.035 * (high - low))
             axes.annotate(
-                line.results[0].architecture,
-                (x, y),
+                name,
+                curve[-1],
                 xytext=(1.03 * right, place),
                 color=colour,
                 va="center",
@@ -175,7 +173,6 @@ def draw(lines: Sequence[Line]) -> None:
         axes.set(xlim=(0, 1.02 * right), ylim=(low, high))
         axes.set(xlabel="seconds of training, one thread", ylabel="bits per byte on validation")
         axes.spines[["top", "right"]].set_visible(False)
-        FigureCanvasSVG(figure)
         figure.savefig(PICTURE, metadata={"Date": None})
 
 

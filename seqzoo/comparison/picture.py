@@ -15,10 +15,10 @@ from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import pip_install, quoted
 
-__all__ = ["draw_picture", "require_drawable"]
+__all__ = ["COLOURS", "draw_picture", "placed_apart", "require_drawable"]
 
 # Colours for every kind of colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _SUFFIXES = (".svg", ".png", ".pdf")
 _AXES = {"steps": "updates", "bytes": "bytes read", "seconds": "seconds of training"}
@@ -128,8 +128,8 @@ def _lines(runs: Sequence[FinishedRun], points: Sequence[Any], **more: Any) -> l
         _Line(
             run.label,
             each,
-            _COLOURS[number % len(_COLOURS)],
-            _STYLES[number // len(_COLOURS) % len(_STYLES)],
+            COLOURS[number % len(COLOURS)],
+            _STYLES[number // len(COLOURS) % len(_STYLES)],
             **more,
         )
         for number, (run, each) in enumerate(zip(runs, points, strict=True))
@@ -215,7 +215,7 @@ def _draw(axes: Any, panel: _Panel, right: float) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     shown = [rung for rung in panel.rungs if panel.low <= rung[1] <= panel.high]
     height = panel.high - panel.low
-    for name, value, place in _placed(shown, panel.low, height):
+    for name, value, place in placed_apart(shown, panel.low, height):
         axes.axhline(value, color="#999999", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
         axes.annotate(
             name,
@@ -231,12 +231,12 @@ def _draw(axes: Any, panel: _Panel, right: float) -> None:
         )
 
 
-def _placed(
-    rungs: Sequence[tuple[str, float]], low: float, height: float
+def placed_apart(
+    values: Sequence[tuple[str, float]], low: float, height: float
 ) -> Iterator[tuple[str, float, float]]:
-    """Each baseline with the place of its label, moved apart so that no two overlap."""
+    """Each name and value, the lowest first, with a place for its label that overlaps no other."""
     gap = _LABEL_GAP * height
-    ordered = sorted(rungs, key=lambda rung: rung[1])
+    ordered = sorted(values, key=lambda each: each[1])
     places: list[float] = []
     for _, value in ordered:
         places.append(max(value, places[-1] + gap) if places else value)

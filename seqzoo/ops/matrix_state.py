@@ -130,17 +130,19 @@ def _expect_shapes(
     state: Tensor | None,
     removal: Removal | None,
 ) -> None:
-    shared, each_head = "B 1 T K", "B H T K"
+    def heads(x: Tensor) -> str:
+        return "B 1 T K" if x.shape[1:2] == (1,) else "B H T K"
+
     read, write = removal or (None, None)
     expect_shapes(
         "matrix_scan",
         values=(values, "B H T E"),
-        keys=(keys, shared if keys.ndim == 4 and keys.shape[1] == 1 else each_head),
-        queries=(queries, shared if queries.ndim == 4 and queries.shape[1] == 1 else each_head),
-        log_decay=(log_decay, each_head if log_decay.ndim == 4 else "B H T"),
+        keys=(keys, heads(keys)),
+        queries=(queries, heads(queries)),
+        log_decay=(log_decay, "B H T K" if log_decay.ndim == 4 else "B H T"),
         state=(state, "B H K E"),
-        removal_read=(read, each_head),
-        removal_write=(write, each_head),
+        removal_read=(read, "B H T K"),
+        removal_write=(write, "B H T K"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 import torch
@@ -62,7 +63,6 @@ def _of_one_kind(
     """All of one dtype, (B, T, ...), (B, T, ...) and (B, ...)."""
     factors, inputs = torch.broadcast_tensors(factors, inputs)
     shape = inputs.shape[:1] + inputs.shape[2:]
-    dtype = torch.promote_types(factors.dtype, inputs.dtype)
     if before is None:
         before = inputs.new_zeros(shape)
     elif before.shape != shape:
@@ -70,7 +70,7 @@ def _of_one_kind(
             f"linear_scan: before has the shape {tuple(before.shape)}, expected {tuple(shape)}: "
             f"that of inputs without its second dimension."
         )
-    dtype = torch.promote_types(dtype, before.dtype)
+    dtype = reduce(torch.promote_types, (factors.dtype, inputs.dtype, before.dtype))
     return factors.to(dtype), inputs.to(dtype), before.to(dtype)
 
 

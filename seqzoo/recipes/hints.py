@@ -147,9 +147,10 @@ def _of_value(path: DataPath, value: Any, mark: Mark, registry: Registry) -> str
         choice = LAYOUT.choices.get(path)
         if choice is not None and field == choice.name_key:
             names = registry.names(choice.kind)
-            text = next(iter(get_close_matches(text, names, n=1)), "")
-        if not text:
-            return ""
+            close = get_close_matches(text, names, n=1)
+            if not close:
+                return ""
+            text = close[0]
         setting, written = (*path, field), f"{{{field}: {text}}}"
     else:
         return ""

@@ -16,7 +16,7 @@ from small_result import make_result
 from seqzoo.cli.compare import compare
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.loss_curve import Axis, loss_curve
-from seqzoo.comparison.picture import _placed, draw_picture, require_drawable
+from seqzoo.comparison.picture import draw_picture, placed_apart, require_drawable
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.results.ladder import Rung
 from seqzoo.runs.metrics import MetricsLine
@@ -94,7 +94,7 @@ def test_a_run_with_one_validation_or_none_is_seen(tmp_path: Path) -> None:
 
 def test_labels_of_baselines_do_not_overlap_and_keep_their_order() -> None:
     rungs = [(f"order-{n}", 2.0 + 0.001 * n) for n in range(12)] + [("far", 9.0), ("top", 9.99)]
-    placed = list(_placed(rungs, 2.0, 8.0))
+    placed = list(placed_apart(rungs, 2.0, 8.0))
     assert [name for name, _, _ in placed] == [name for name, _ in rungs]
     places = [place for _, _, place in placed]
     assert all(after - before > 0.3 for before, after in itertools.pairwise(places))
