@@ -102,7 +102,7 @@ def evaluate(
     and the samples of a run that has none. With --adaptive, the model is scored on each segment
     before it learns from it. The weights of the run do not change.
     """
-    from seqzoo.cli.report import printed_if_unsaved, report
+    from seqzoo.cli.result import print_result, printed_if_unsaved
     from seqzoo.errors import UsageError
     from seqzoo.runs.directory import open_run_directory
 
@@ -128,7 +128,7 @@ def evaluate(
         with open_run_directory(run).locked(), printed_if_unsaved(as_json=as_json):
             learns = _section(trained.recipe, adapt) if learning else None
             result = finish_run(trained.trained, adaptive=learns, baselines=chosen)
-        report(trained.path, result, as_json=as_json)
+        print_result(trained.path, result, as_json=as_json)
         return
     evaluate = trained.recipe.evaluate
     if file:
@@ -152,7 +152,7 @@ def _score(
     as_json: bool,
 ) -> None:
     """Print the scores of splits or files; nothing is written."""
-    from seqzoo.cli.report import print_scores
+    from seqzoo.cli.result import print_scores
     from seqzoo.runs.score import score_adaptively
     from seqzoo.runs.scoring_cost import announce_cost
     from seqzoo.scoring.splits import static_scores

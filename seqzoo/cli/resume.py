@@ -35,11 +35,11 @@ def resume(
     checkpoints, logging, scoring and samples. The run records the change.
     """
     from seqzoo.cli.plugins import installed
-    from seqzoo.cli.report import printed_if_unsaved, report_run
+    from seqzoo.cli.result import print_run, printed_if_unsaved
     from seqzoo.runs.api import resume as resume_run
 
     registry = with_trust(installed(), trust, trusted_files)
     given = [*trackers_override(tracker, registry), *(overrides or [])]
     with printed_if_unsaved(as_json=as_json):
         done = resume_run(run, given, device=device, registry=registry, show_progress=True)
-    report_run(done, as_json=as_json)
+    print_run(done, as_json=as_json)

@@ -60,7 +60,7 @@ def run(
 
     note(f"seqzoo {__version__}: reading the recipe {recipe}")  # at once: imports take seconds
     from seqzoo.cli.plugins import installed
-    from seqzoo.cli.report import printed_if_unsaved, report_run
+    from seqzoo.cli.result import print_run, printed_if_unsaved
     from seqzoo.recipes.load import load_recipe
     from seqzoo.runs.api import run as run_recipe
 
@@ -78,4 +78,4 @@ def run(
             show_progress=True,
             skip_scoring=skip_scoring,
         )
-    report_run(done, as_json=as_json)
+    print_run(done, as_json=as_json)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
-from seqzoo.cli.report import print_scores
+from seqzoo.cli.result import print_scores
 from seqzoo.cli.runs_table import age, plain, runs_as_json
 from seqzoo.errors import SeqzooError
 from seqzoo.recipes.yaml_reader import MAX_BYTES, load_yaml

@@ -13,7 +13,7 @@ import pytest
 from made_runs import make_run
 
 from seqzoo.cli import app
-from seqzoo.cli.report import report
+from seqzoo.cli.result import print_result
 from seqzoo.errors import SeqzooError
 from seqzoo.leaderboards.page import read_page
 from seqzoo.plugin.registry import Registry
@@ -107,7 +107,7 @@ def test_a_hostile_sample_is_left_out(
     path = runs / "one" / "samples" / "step-90-1.txt"
     path.unlink()
     HOSTILE[kind](path)
-    report(runs / "one", read_result(runs / "other" / "result.json"), as_json=False)
+    print_result(runs / "one", read_result(runs / "other" / "result.json"), as_json=False)
     assert "bits per byte" in capsys.readouterr().out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_result import SPLITS, make_result
 
-from seqzoo.cli.report import report
+from seqzoo.cli.result import print_result
 from seqzoo.results.ladder import Rung
 
 RUNGS = (
@@ -27,7 +27,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLUMNS", "80")
 
     def of(path: Path = Path("runs/quick"), **changes: Any) -> str:
-        report(path, make_result(**({"rungs": RUNGS} | changes)), as_json=False)
+        print_result(path, make_result(**({"rungs": RUNGS} | changes)), as_json=False)
         return capsys.readouterr().out
 
     return of

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from seqzoo.results.result import Result, SplitScore
     from seqzoo.runs.run import Run
 
-__all__ = ["print_scores", "printed_if_unsaved", "report", "report_run"]
+__all__ = ["print_result", "print_run", "print_scores", "printed_if_unsaved"]
 
 
-def report_run(run: Run, *, as_json: bool) -> None:
+def print_run(run: Run, *, as_json: bool) -> None:
     """Print the result of a run that has ended; without one, how to get it."""
     from seqzoo.terminal.console import write
     from seqzoo.terminal.streams import write_data
 
     result = run.result
     if result is not None:
-        report(run.path, result, as_json=as_json)
+        print_result(run.path, result, as_json=as_json)
     elif as_json:
         write_data("null")
     else:
@@ -34,7 +34,7 @@ def report_run(run: Run, *, as_json: bool) -> None:
         write(f"Score it with: {_command('eval', run.path)}\n")
 
 
-def report(path: Path, result: Result, *, as_json: bool) -> None:
+def print_result(path: Path, result: Result, *, as_json: bool) -> None:
     """Print a result, for people or as JSON."""
     from rich.text import Text
 
@@ -69,7 +69,7 @@ def printed_if_unsaved(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except UnsavedResult as unsaved:
-        report(unsaved.path.parent, unsaved.result, as_json=as_json)
+        print_result(unsaved.path.parent, unsaved.result, as_json=as_json)
         raise
 
 
