@@ -60,6 +60,13 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    per_byte: Annotated[
+        bool,
+        typer.Option(
+            "--per-byte",
+            help="Print the cost of every byte as CSV: name, offset, byte, character and bits.",
+        ),
+    ] = False,
     adaptive: Annotated[
         bool,
         typer.Option(
@@ -112,8 +119,13 @@ def evaluate(
     learning = adaptive or bool(adapt)
     if learning and (lanes or 1, warmup or 0) != (1, 0):
         raise UsageError("--adaptive uses one lane; leave out --lanes and --warmup.")
+    if per_byte and (learning or as_json or not (file or asked)):
+        raise UsageError(
+            "--per-byte is for the frozen model, prints CSV, and needs --file or --split; leave "
+            "out --adaptive, --adapt and --json."
+        )
     chosen = baselines_section(baselines)
-    is_of_run = asked in (None, "all") and not file
+    is_of_run = asked in (None, "all") and not file and not per_byte
     is_result = is_of_run and (max_bytes, lanes, warmup, step) == (None, None, None, None)
     if chosen is not None and not is_result:
         raise UsageError(
@@ -138,6 +150,11 @@ def evaluate(
     else:
         splits = _splits(trained, asked)
         protocol = _protocol(evaluate, lanes, warmup, max_bytes or evaluate.max_bytes)
+    if per_byte:
+        from seqzoo.cli.per_byte import print_costs
+
+        print_costs(trained.trained.experiment, splits, protocol, is_corpus=not file)
+        return
     learns = _section(trained.recipe, adapt) if learning else None
     _score(trained, splits, protocol, learns, is_corpus=not file, as_json=as_json)
 

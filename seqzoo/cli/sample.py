@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from seqzoo.cli.opened import opened
 from seqzoo.cli.options import DEFAULT_RUNS, Device, Run, RunsFolder, Step, whole_number
 from seqzoo.cli.sampler_options import given_links
 from seqzoo.cli.trust import TrustOption
+
+if TYPE_CHECKING:
+    from seqzoo.runs.experiment import Experiment
 
 
 def sample(
@@ -71,6 +74,13 @@ def sample(
         bool,
         typer.Option("--raw", help="Write the bytes as they are, in a terminal too."),
     ] = False,
+    show_probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--show-probabilities",
+            help="Colour every character by how surprising it was to the model, in bits.",
+        ),
+    ] = False,
     step: Step = None,
     runs: RunsFolder = DEFAULT_RUNS,
     device: Device = None,
@@ -89,6 +99,8 @@ def sample(
         raise UsageError(
             "--interactive reads the prompts itself; leave out --prompt, --prompt-file and --count."
         )
+    if show_probabilities:
+        _require_colours(raw=raw)
     trained = opened(run, device=device, step=step, trust=trust)
     start = _prompt(prompt, prompt_file)
     experiment = trained.trained.experiment
@@ -113,6 +125,9 @@ def sample(
             decoder=chosen,
             seed=first_seed + number,
         )
+        if show_probabilities:
+            _print_coloured(experiment, text + b"".join(pieces))
+            return
         write = _writer(raw=raw)
         write(text)
         for piece in pieces:
@@ -129,6 +144,35 @@ def sample(
         if samples > 1:
             note(f"sample {number + 1} of {samples}, seed {first_seed + number}")
         continue_(start, number)
+
+
+def _require_colours(*, raw: bool) -> None:
+    """Raises UsageError where colours cannot be shown."""
+    from seqzoo.errors import UsageError
+    from seqzoo.terminal.console import results
+
+    if raw:
+        raise UsageError("--raw writes the bytes alone; leave out --show-probabilities.")
+    console = results()
+    if console.color_system is None or console.no_color:
+        raise UsageError(
+            "--show-probabilities needs a terminal with colours; for numbers, save the text and "
+            "use: seqzoo eval RUN --file TEXT --per-byte"
+        )
+
+
+def _print_coloured(experiment: Experiment, data: bytes) -> None:
+    """The text when it is whole, and the scale."""
+    from seqzoo.runs.arguments import bytes_of
+    from seqzoo.runs.text import score_text
+    from seqzoo.terminal.console import results
+    from seqzoo.terminal.costs import coloured_by_cost, cost_legend
+
+    bits, bits_per_byte, _ = score_text(experiment, bytes_of(data))
+    console = results()
+    console.print(coloured_by_cost(data, bits), soft_wrap=True)
+    console.print(cost_legend())
+    console.print(f"mean: {bits_per_byte:.2f} bits per byte, without the samplers")
 
 
 def _writer(*, raw: bool) -> Callable[[bytes], None]:

@@ -21,6 +21,7 @@ from seqzoo.leaderboards.columns import (
     shown_columns,
 )
 from seqzoo.leaderboards.rows import SCORE_KINDS, Row
+from seqzoo.terminal.cells import csv_cell, markdown_cell
 from seqzoo.terminal.characters import one_line
 
 __all__ = [
@@ -60,25 +61,18 @@ def board_to_markdown(board: Board, columns: ChosenColumns) -> str:
     for group in board.groups:
         shown = shown_columns(group, columns, kind)
         lines = [
-            f"### {_escaped(group.title)}",
+            f"### {markdown_cell(group.title)}",
             "",
             "| " + " | ".join(column.title for column in shown) + " |",
             "|" + "|".join(" --- " if column.is_text else " ---: " for column in shown) + "|",
         ]
         for row in group.rows:
-            cells = [_escaped(column.show(Cell(group, row, kind))) for column in shown]
+            cells = [markdown_cell(column.show(Cell(group, row, kind))) for column in shown]
             if row.kind != "run":
                 cells = [f"*{cell}*" if cell else "" for cell in cells]
             lines.append("| " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{each}" if each in _MARKUP else each for each in text)
-
-
-_MARKUP = frozenset("\\|*_`~$&!<>[]")
 
 
 def board_to_csv(board: Board, columns: ChosenColumns) -> str:
@@ -98,20 +92,8 @@ def board_to_csv(board: Board, columns: ChosenColumns) -> str:
         for row in group.rows:
             cell = Cell(group, row, board.sorted_by)
             values = [*group_cells, *(value(cell) for _, value in data)]
-            writer.writerow(map(_csv_cell, values))
+            writer.writerow(map(csv_cell, values))
     return text.getvalue()
-
-
-def _csv_cell(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = one_line(value)
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
-
-
-_FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
-            "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
-"""What formulas begin with in the spreadsheets of any language."""
 
 
 def board_to_html(board: Board, columns: ChosenColumns) -> str:

@@ -19,7 +19,7 @@ from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
-from seqzoo.scoring.tally import Tally
+from seqzoo.scoring.tally import CostOfEachByte
 
 __all__ = ["next_byte", "score_text", "states_after"]
 
@@ -28,29 +28,17 @@ _MAX_SYMBOL_TOKENS = 3
 """Tokens that one symbol may have, such as an escape token and two digits."""
 
 
-class _CostOfEachByte(Tally):
-    """A tally that keeps the cost of every byte."""
-
-    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
-        super().__init__(data)
-        self.bits = np.zeros(len(data))
-
-    def add_bytes(self, bits: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
-        np.add.at(self.bits, positions, bits)
-
-
 def score_text(
     experiment: Experiment, data: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.float64], float, float]:
     """Bits of each of the (N,) bytes, bits per byte, and accuracy; read in one lane.
 
-    The cost of a token is divided equally among its bytes; a token of 0 bytes, which is part of a
-    symbol, is counted at the symbol's first byte. Raises UsageError if the text is empty.
+    Raises UsageError if the text is empty.
     """
     if not len(data):
         raise UsageError("the text is empty; a score needs at least one byte.")
     split = SplitReader(encode_span(experiment.tokenizer, Span(data, 0, len(data))))
-    tally = _CostOfEachByte(data)
+    tally = CostOfEachByte(data)
     with enough_memory("scoring", experiment.runtime.device, dict):
         score_split(
             experiment.model,

@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BYTE_CLASSES", "Part", "Tally", "block_size", "byte_class_table"]
+__all__ = [
+    "BYTE_CLASSES",
+    "CostOfEachByte",
+    "Part",
+    "Tally",
+    "block_size",
+    "byte_class_table",
+]
 
 _BLOCK_BYTES = 1000
 _FEWEST_BLOCKS = 50
@@ -115,6 +122,22 @@ class Tally:
             if size:
                 first = 1 << doubling - 1 if doubling else 0
                 yield Part(str(first), float(self._distance_bits[doubling]), int(size))
+
+
+class CostOfEachByte(Tally):
+    """A tally that keeps the cost of every byte. bits: (N,) float64.
+
+    The cost of a token is divided equally among its bytes; a token of 0 bytes, which is part of a
+    symbol, is counted at the symbol's first byte.
+    """
+
+    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
+        super().__init__(data)
+        self.bits = np.zeros(len(data))
+
+    def add_bytes(self, bits: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> None:
+        """Called with the costs of single bytes."""
+        np.add.at(self.bits, positions, bits)
 
 
 def block_size(num_bytes: int) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import sys
+from collections.abc import Iterator
 
-__all__ = ["LOOKALIKES", "can_be_shown", "one_line", "visible"]
+__all__ = ["LOOKALIKES", "can_be_shown", "characters_of", "one_line", "visible"]
 
 LOOKALIKES = "seqzoo.lookalikes"
 """The name of the error handler of streams that cannot encode every character."""
@@ -42,6 +43,27 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """As `visible`, for a name or a cell of a table: newlines and tabs are shown too."""
     return visible(text).translate(_BREAKS)
+
+
+def characters_of(data: bytes) -> Iterator[tuple[str, int]]:
+    """The characters of a text in UTF-8, each with its number of bytes.
+
+    A byte that belongs to none is U+FFFD, alone.
+    """
+    start = 0
+    while start < len(data):
+        size = _size_in_utf8(data[start])
+        try:
+            character = data[start : start + size].decode()
+        except UnicodeDecodeError:
+            character, size = _REPLACEMENT, 1
+        yield character, size
+        start += size
+
+
+def _size_in_utf8(first: int) -> int:
+    """Bytes of a character that begins with this byte."""
+    return 1 if first < 0xC0 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
 
 
 def can_be_shown(text: str) -> bool:

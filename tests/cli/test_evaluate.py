@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import SMALL, result_of, seqzoo
 
@@ -127,3 +131,41 @@ def test_baselines_that_were_left_out_are_scored_by_eval(run: Path) -> None:
     assert result["left_out"] == []
     assert {"uniform", "order-3", "primed gzip"} <= {rung["name"] for rung in result["rungs"]}
     assert "Better than" in everything.stdout
+
+
+def test_per_byte_prints_the_costs_of_the_python_api(run: Path) -> None:
+    folder = run.parents[1]
+    texts = {"a.txt": b'=1+1, "quoted"\n\ttabs\r\n' * 20, "b.bin": bytes(range(256))}
+    for name, data in texts.items():
+        (folder / name).write_bytes(data)
+    done = seqzoo(
+        "eval", "runs/small", "--file", "a.txt", "--file", "b.bin", "--per-byte", folder=folder
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    opened = api.open_run(run)
+    for name, data in texts.items():
+        own = [row for row in rows if row["name"] == name]
+        assert bytes(int(row["byte"]) for row in own) == data
+        assert [int(row["offset"]) for row in own] == list(range(len(data)))
+        np.testing.assert_allclose(
+            [float(row["bits"]) for row in own], opened.score(data).bits, rtol=1e-9
+        )
+    assert not [row for row in rows if row["character"].startswith(("=", "+", "-", "@"))]
+
+
+def test_per_byte_of_a_split_adds_up_to_its_score(run: Path) -> None:
+    done = seqzoo("eval", "runs/small", "--split", "test", "--per-byte", folder=run.parents[1])
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    score = result_of(run)["scores"]["test"]
+    assert len(rows) == score["bytes"]
+    bits = math.fsum(float(row["bits"]) for row in rows)
+    assert bits == pytest.approx(score["bits_per_byte"] * score["bytes"], rel=1e-9)
+
+
+@pytest.mark.parametrize("more", [(), ("--file", "a", "--json"), ("--split", "test", "--adaptive")])
+def test_per_byte_needs_a_text_and_the_frozen_model(run: Path, more: tuple[str, ...]) -> None:
+    done = seqzoo("eval", "runs/small", "--per-byte", *more, folder=run.parents[1])
+    assert done.returncode == 2
+    assert "--per-byte is for the frozen model" in done.stderr

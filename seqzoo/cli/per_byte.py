@@ -1,0 +1,75 @@
+"""The cost of every byte of splits or files, as CSV on stdout."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+from seqzoo.data.tokens import encode_span
+from seqzoo.model.memory import enough_memory
+from seqzoo.plugin.span import Span
+from seqzoo.runs.experiment import Experiment
+from seqzoo.scoring.chunks import SplitReader
+from seqzoo.scoring.static import Protocol, require_lanes, score_split
+from seqzoo.scoring.tally import CostOfEachByte
+from seqzoo.terminal.cells import csv_cell
+from seqzoo.terminal.console import note
+from seqzoo.terminal.streams import write_data
+
+__all__ = ["print_costs"]
+
+_LINES_AT_ONCE = 10_000
+
+
+def print_costs(
+    experiment: Experiment, splits: Mapping[str, Span], protocol: Protocol, *, is_corpus: bool
+) -> None:
+    """A line for each byte that is scored; the score of each split is a message.
+
+    is_corpus: whether the splits are those of the corpus, which must not have changed.
+    """
+    write_data("name,offset,byte,character,bits")
+    for name, span in splits.items():
+        tally = _costs(experiment, protocol.part(span), protocol)
+        if is_corpus:
+            experiment.data.require_unchanged()
+        for start in range(0, tally.num_bytes, _LINES_AT_ONCE):
+            write_data(_lines(name, span, tally, start))
+        note(f"{name}: {tally.bits_per_byte:.4f} bits per byte, {tally.num_bytes:,} bytes")
+
+
+def _costs(experiment: Experiment, span: Span, protocol: Protocol) -> CostOfEachByte:
+    require_lanes(len(span), protocol.lanes)
+    split = SplitReader(
+        encode_span(experiment.tokenizer, span),
+        lanes=protocol.lanes,
+        warmup_tokens=protocol.warmup_tokens,
+    )
+    tally = CostOfEachByte(span.bytes)
+    with enough_memory("scoring", experiment.runtime.device, dict):
+        score_split(
+            experiment.model,
+            split,
+            runtime=experiment.runtime,
+            chunk_length=protocol.chunk_length,
+            tally=tally,
+        )
+    return tally
+
+
+def _lines(name: str, span: Span, tally: CostOfEachByte, start: int) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    bits = tally.bits[start : start + _LINES_AT_ONCE].tolist()
+    data = span.bytes[start : start + len(bits)].tolist()
+    label = csv_cell(name)
+    writer.writerows(
+        (label, offset, byte, _SHOWN[byte], cost)
+        for offset, (byte, cost) in enumerate(zip(data, bits, strict=True), start)
+    )
+    return text.getvalue()
+
+
+_SHOWN = tuple(csv_cell(chr(byte)) if byte < 128 else "" for byte in range(256))
+"""Each byte as a cell; a byte above 127 is only a part of a character."""
