@@ -24,8 +24,9 @@ import torch
 import seqzoo
 from seqzoo.comparison.finished import FinishedRun, read_finished_runs
 from seqzoo.comparison.loss_curve import loss_curve
-from seqzoo.comparison.picture import COLOURS, placed_apart
+from seqzoo.comparison.picture import COLOURS
 from seqzoo.model.state import leaves
+from seqzoo.pages.axes import placed_apart
 from seqzoo.storage import write_whole
 
 PAGE = Path(__file__).parent / "zoo.md"

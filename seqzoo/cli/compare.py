@@ -44,7 +44,7 @@ def compare(
             parser=_axis,
             metavar="AXIS",
             help="The x axis of the curves: steps, bytes or seconds; default: steps, and seconds "
-            "in a picture.",
+            "in a picture or a page.",
             show_default=False,
         ),
     ] = None,
@@ -56,6 +56,9 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="Print a page of HTML in one file.")
+    ] = False,
     runs: RunsFolder = DEFAULT_RUNS,
     as_json: AsJson = False,
 ) -> None:
@@ -71,18 +74,27 @@ def compare(
     from seqzoo.comparison.picture import draw_picture, require_drawable
     from seqzoo.comparison.to_json import comparison_to_json
     from seqzoo.comparison.views import print_comparison
+    from seqzoo.errors import UsageError
     from seqzoo.terminal.console import note, results
     from seqzoo.terminal.streams import write_data
 
+    if as_html and as_json:
+        raise UsageError("--html and --json cannot be used together; give one.")
     if picture is not None:
         require_drawable(picture)
     axis = cast("Axis | None", over)
     finished = read_finished_runs(paths)
+    if as_html and axis is None:
+        axis = "seconds" if all(run.seconds_at for run in finished) else "steps"
     comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
     if picture is not None:
         draw_picture(finished, picture, axis=axis)
         note(f"the picture is in {picture}")
     if as_json:
         write_data(comparison_to_json(comparison))
+    elif as_html:
+        from seqzoo.comparison.page import comparison_to_html
+
+        write_data(comparison_to_html(comparison))
     else:
         print_comparison(comparison, results())

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from seqzoo.pages.axes import short_number, ticks
+
 __all__ = ["SEVERAL", "Series", "draw_curves"]
 
 
@@ -59,7 +61,7 @@ def draw_curves(
         return _cut(f"{title}: no points", width)
     right = max(curve[-1].x for curve in curves if curve) or 1.0
     low, high, is_cut = _range(curves)
-    numbers = dict(_ticks(low, high, at_most=max(3, height // 2)))
+    numbers = dict(ticks(low, high, at_most=max(3, height // 2)))
     margin = max(map(len, numbers.values()))
     columns = width - margin - 2 - len(series)
     if columns < _LEAST_COLUMNS:
@@ -210,36 +212,17 @@ def _range(curves: Sequence[Sequence[PlotPoint]]) -> tuple[float, float, bool]:
     return low, high, is_cut
 
 
-def _ticks(low: float, high: float, *, at_most: int) -> list[tuple[float, str]]:
-    """Round numbers between two, and how they are written: steps of 1, 2 or 5 times 10**k."""
-    decade = 10.0 ** math.floor(math.log10((high - low) / at_most))
-    step = next(
-        decade * factor for factor in (1, 2, 5, 10, 20) if decade * factor * at_most >= high - low
-    )
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    numbers = [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return [(number, f"{number:.{decimals}f}") for number in numbers]
-
-
 def _x_axis(scale: _Scale, *, columns: int, margin: int) -> list[Text]:
     line, numbers = ["─"] * columns, " " * (margin + 1)
-    for tick, _ in _ticks(0.0, scale.right, at_most=max(2, columns // 10)):
+    for tick, _ in ticks(0.0, scale.right, at_most=max(2, columns // 10)):
         cell = scale.column(tick) // scale.across
-        number = _short(tick)
+        number = short_number(tick)
         # Centred below its mark, but inside the width.
         start = min(margin + 2 + cell - len(number) // 2, margin + 2 + columns - len(number))
         if start > len(numbers):
             numbers = f"{numbers:<{start}}{number}"
             line[cell] = "┴"
     return [Text(f"{' ' * (margin + 1)}└{''.join(line)}"), Text(numbers)]
-
-
-def _short(number: float) -> str:
-    """1500000 to 1.5M."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:g}{unit}"
-    return f"{number:g}"
 
 
 def _cut(text: str, width: int) -> Text:

@@ -11,12 +11,13 @@ from typing import Any
 from seqzoo.errors import UsageError
 from seqzoo.recipes.yaml_reader import MAX_BYTES, load_yaml
 from seqzoo.regular_files import read_bytes
+from seqzoo.results.ladder import Rung
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.metrics import MetricsLine, read_metrics, read_timing
 from seqzoo.terminal.format import quoted
 
-__all__ = ["FinishedRun", "read_finished_runs"]
+__all__ = ["FinishedRun", "read_finished_runs", "static_rungs"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
             )
         )
     return runs
+
+
+def static_rungs(runs: Sequence[FinishedRun]) -> list[Rung]:
+    """The static baselines of the corpus; none where the runs have different ones."""
+    if len({run.result.corpus.sha256 for run in runs}) > 1:
+        return []
+    return [rung for rung in runs[0].result.rungs if not rung.adaptive]
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

@@ -12,10 +12,15 @@ import numpy as np
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.errors import UsageError
 
-__all__ = ["AXES", "Axis", "LossCurve", "Points", "loss_curve"]
+__all__ = ["AXES", "AXIS_NAMES", "Axis", "LossCurve", "Points", "loss_curve"]
 
 Axis: TypeAlias = Literal["steps", "bytes", "seconds"]
 AXES: tuple[Axis, ...] = get_args(Axis)
+AXIS_NAMES: dict[Axis, str] = {
+    "steps": "updates",
+    "bytes": "bytes read",
+    "seconds": "seconds of training",
+}
 Points: TypeAlias = tuple[tuple[float, float], ...]
 
 

@@ -9,22 +9,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqzoo.comparison.finished import FinishedRun
-from seqzoo.comparison.loss_curve import Axis, LossCurve, loss_curve
+from seqzoo.comparison.finished import FinishedRun, static_rungs
+from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve, loss_curve
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.pages.axes import placed_apart, range_shown
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import pip_install, quoted
 
-__all__ = ["COLOURS", "draw_picture", "placed_apart", "require_drawable"]
+__all__ = ["COLOURS", "draw_picture", "require_drawable"]
 
 # Colours for every kind of colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _SUFFIXES = (".svg", ".png", ".pdf")
-_AXES = {"steps": "updates", "bytes": "bytes read", "seconds": "seconds of training"}
 _MARKER = {"marker": "o", "markersize": 4}
 _LABEL_SIZE = 7.5
-_LABEL_GAP = 0.04  # of the height of a panel
 _LONGEST_TITLE = 70
 
 
@@ -88,7 +87,7 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None =
         places = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(places, panels, strict=True):
             _draw(axes, panel, right or 1.0)
-            axes.set_xlabel(_AXES[axis])
+            axes.set_xlabel(AXIS_NAMES[axis])
         figure.legend(
             handles.values(),
             handles.keys(),
@@ -141,27 +140,14 @@ def _losses(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Panel:
     lines += _lines(runs, [curve.validation for curve in curves])
     rungs = [
         (rung.name, rung.bits_per_byte["validation"])
-        for rung in _baselines(runs)
+        for rung in static_rungs(runs)
         if "validation" in rung.bits_per_byte
     ]
-    low = min(y for line in lines for _, y in line.points)
-    high = max(_highest(line) for line in lines if line.points)
-    near = [value for _, value in rungs if value < low][-1:]
-    low = min([low, *near])
-    margin = 0.06 * max(high - low, 0.1)
-    return _Panel(
-        "loss (lower is better)", "bits per byte", lines, rungs, low - margin, high + margin
-    )
-
-
-def _highest(line: _Line) -> float:
-    """What has to be visible of a line.
-
-    The first losses of a run are several times the later ones: one in ten may be left out.
-    """
-    values = sorted(y for _, y in line.points)
-    left_out = math.ceil(len(values) / 10) if line.is_training else 0
-    return values[max(0, len(values) - 1 - left_out)]
+    values = [[y for _, y in line.points] for line in lines]
+    noisy = [each for each, line in zip(values, lines, strict=True) if line.is_training]
+    exact = [each for each, line in zip(values, lines, strict=True) if not line.is_training]
+    low, high = range_shown(exact, noisy, [value for _, value in rungs])
+    return _Panel("loss (lower is better)", "bits per byte", lines, rungs, low, high)
 
 
 def _accuracies(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Panel:
@@ -169,20 +155,13 @@ def _accuracies(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Pa
     lines = _lines(runs, points)
     rungs = [
         (rung.name, 100 * rung.accuracy["validation"])
-        for rung in _baselines(runs)
+        for rung in static_rungs(runs)
         if "validation" in rung.accuracy
     ]
     values = [y for line in lines for _, y in line.points]
     high = max([*values, *(value for _, value in rungs)])
     title, unit = "accuracy on validation (higher is better)", "next byte guessed right, %"
     return _Panel(title, unit, lines, rungs, 0.0, 1.06 * high)
-
-
-def _baselines(runs: Sequence[FinishedRun]) -> list[Any]:
-    """The static baselines of the corpus; none where the runs have different ones."""
-    if len({run.result.corpus.sha256 for run in runs}) > 1:
-        return []
-    return [rung for rung in runs[0].result.rungs if not rung.adaptive]
 
 
 def _title(runs: Sequence[FinishedRun]) -> str:
@@ -229,23 +208,6 @@ def _draw(axes: Any, panel: _Panel, right: float) -> None:
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5, "shrinkB": 0},
         )
-
-
-def placed_apart(
-    values: Sequence[tuple[str, float]], low: float, height: float
-) -> Iterator[tuple[str, float, float]]:
-    """Each name and value, the lowest first, with a place for its label that overlaps no other."""
-    gap = _LABEL_GAP * height
-    ordered = sorted(values, key=lambda each: each[1])
-    places: list[float] = []
-    for _, value in ordered:
-        places.append(max(value, places[-1] + gap) if places else value)
-    most = low + height
-    for index in reversed(range(len(places))):
-        places[index] = min(places[index], most)
-        most = places[index] - gap
-    for (name, value), place in zip(ordered, places, strict=True):
-        yield name, value, place
 
 
 def _legend(panel: _Panel) -> Iterator[tuple[str, Any]]:

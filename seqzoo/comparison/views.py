@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,16 +9,23 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqzoo.comparison.compare import Comparison, MetricRow
+from seqzoo.comparison.compare import Comparison
 from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.loss_curve import LossCurve
 from seqzoo.comparison.parts import PartRow
+from seqzoo.comparison.shown import (
+    ABSENT,
+    change_shown,
+    metric_shown,
+    number_shown,
+    setting_shown,
+    signed,
+)
 
 __all__ = ["print_comparison"]
 
 _STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
-_ABSENT = "–"
 _CURVE_ROWS = 10
 _AXES = {"steps": "steps", "bytes": "bytes", "seconds": "seconds"}
 _TWO_CHARTS = 110  # from this width on, training and validation are side by side
@@ -104,29 +110,9 @@ def _metrics(comparison: Comparison, width: int) -> Iterator[Table]:
         table.columns[0].no_wrap = True
         for row in comparison.metrics:
             values = [row.values[index] for index in indices]
-            texts = [_ABSENT if value is None else _formatted(row, value) for value in values]
+            texts = [metric_shown(row, value) for value in values]
             table.add_row(Text(row.title), *map(Text, texts))
         yield table
-
-
-_FORMATS: dict[str, Callable[[Any], str]] = {
-    "bits": lambda value: f"{value:.4f}",
-    "share": lambda value: f"{value:.1%}",
-    "count": lambda value: f"{value:,}",
-    "seconds": lambda value: f"{value:,.0f} s",
-    "memory": lambda value: f"{value / 1e6:,.0f} MB",
-    "text": str,
-    "hash": lambda value: value[:12],
-}
-
-
-def _formatted(row: MetricRow, value: Any) -> str:
-    return _FORMATS[row.kind](value)
-
-
-def _signed(value: float, decimals: int) -> str:
-    sign = "+" if round(value, decimals) else ""
-    return f"{value:{sign}z.{decimals}f}".replace("-", "−")
 
 
 def _differences(comparison: Comparison) -> Iterator[RenderableType]:
@@ -141,7 +127,7 @@ def _differences(comparison: Comparison) -> Iterator[RenderableType]:
             table.add_row(
                 f"{each.second} − {each.first}",
                 kind,
-                _signed(each.bits_per_byte, 4),
+                signed(each.bits_per_byte, 4),
                 Text(each.verdict, style="dim" if each.is_tie else ""),
             )
         else:
@@ -170,18 +156,11 @@ def _settings(comparison: Comparison, width: int) -> Iterator[RenderableType]:
         for setting in comparison.settings:
             letters = [comparison.letters[index] for index in indices]
             texts = [
-                _plain(setting.values[letter]) if letter in setting.values else _ABSENT
+                setting_shown(setting.values[letter]) if letter in setting.values else ABSENT
                 for letter in letters
             ]
             table.add_row(Text(setting.path), *map(Text, texts))
         yield table
-
-
-def _plain(value: Any) -> str:
-    """A value as a recipe shows it; text in quotes only where it is not visible without them."""
-    if isinstance(value, str) and value and value.isprintable() and value == value.strip():
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _curves(comparison: Comparison, console: Console) -> Iterator[RenderableType]:
@@ -251,25 +230,17 @@ def _parts(comparison: Comparison, rows: Sequence[PartRow], width: int) -> Itera
             share = shares[0] if are_equal and shares else row.shares[0]
             table.add_row(
                 Text(row.name),
-                _ABSENT if share is None else f"{share:.1%}",
-                *(_number(row.bits_per_byte[index], "{:.3f}") for index in indices),
-                *(_change(row.contributions[index]) for index in compared),
+                ABSENT if share is None else f"{share:.1%}",
+                *(number_shown(row.bits_per_byte[index], "{:.3f}") for index in indices),
+                *(change_shown(row.contributions[index]) for index in compared),
             )
         totals = [scores[index] for index in indices]
         sums = [sum(row.contributions[index] or 0.0 for row in rows) for index in compared]
         table.add_row(
             "all",
             "100.0%",
-            *(_number(score.bits_per_byte if score else None, "{:.3f}") for score in totals),
-            *map(_change, sums),
+            *(number_shown(score.bits_per_byte if score else None, "{:.3f}") for score in totals),
+            *map(change_shown, sums),
             style="bold",
         )
         yield table
-
-
-def _number(value: float | None, form: str) -> str:
-    return _ABSENT if value is None else form.format(value)
-
-
-def _change(value: float | None) -> str:
-    return _ABSENT if value is None else _signed(value, 4)

@@ -98,14 +98,8 @@ def board_to_csv(board: Board, columns: ChosenColumns) -> str:
 
 def board_to_html(board: Board, columns: ChosenColumns) -> str:
     """A page in one file: it loads no script, style or font."""
-    from jinja2 import Environment, PackageLoader
+    from seqzoo.pages.render import render  # imports jinja2, which the other forms do not need
 
-    environment = Environment(
-        loader=PackageLoader("seqzoo.leaderboards", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     kind = board.sorted_by
     groups = []
     for group in board.groups:
@@ -116,8 +110,13 @@ def board_to_html(board: Board, columns: ChosenColumns) -> str:
             for row, cell in cells
         ]
         groups.append({"title": group.title, "columns": shown, "rows": rows})
-    return environment.get_template("standalone.html.j2").render(
-        groups=groups, notes=notes(board, columns)
+    return render(
+        ("seqzoo.leaderboards",),
+        "leaderboard.html.j2",
+        title="seqzoo leaderboard",
+        scripts=("tables.js",),
+        groups=groups,
+        notes=notes(board, columns),
     )
 
 

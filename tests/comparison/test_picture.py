@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import re
 import xml.etree.ElementTree as ElementTree
@@ -16,7 +15,7 @@ from small_result import make_result
 from seqzoo.cli.compare import compare
 from seqzoo.comparison.finished import FinishedRun
 from seqzoo.comparison.loss_curve import Axis, loss_curve
-from seqzoo.comparison.picture import draw_picture, placed_apart, require_drawable
+from seqzoo.comparison.picture import draw_picture, require_drawable
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.results.ladder import Rung
 from seqzoo.runs.metrics import MetricsLine
@@ -90,16 +89,6 @@ def test_a_run_with_one_validation_or_none_is_seen(tmp_path: Path) -> None:
         markers.append(sum(line.count("<use ") for line in blue))
     # The training loss has one point; bits per byte and accuracy have one for each validation.
     assert markers == [1, 1 + 2 * 1, 1 + 2 * 2]
-
-
-def test_labels_of_baselines_do_not_overlap_and_keep_their_order() -> None:
-    rungs = [(f"order-{n}", 2.0 + 0.001 * n) for n in range(12)] + [("far", 9.0), ("top", 9.99)]
-    placed = list(placed_apart(rungs, 2.0, 8.0))
-    assert [name for name, _, _ in placed] == [name for name, _ in rungs]
-    places = [place for _, _, place in placed]
-    assert all(after - before > 0.3 for before, after in itertools.pairwise(places))
-    assert places[-1] <= 10.0
-    assert placed[-2][2] == 9.0  # one with room stays at its value
 
 
 def test_runs_of_different_corpora_have_no_baselines(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_pages import PageReader
 from rich.console import Console
 from small_result import leave
 
@@ -177,36 +177,13 @@ def test_every_csv_cell_of_a_column_of_numbers_is_one_number_or_empty(runs: Path
     assert float(mean["spread"]) == pytest.approx(0.01 / math.sqrt(2))
 
 
-class Tables(HTMLParser):
-    """Cells of every row, and what refers to somewhere else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.elsewhere: list[str] = []
-        self.is_cell = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elsewhere += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag == "tr":
-            self.rows.append([])
-        self.is_cell = tag in ("td", "th", "button")
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.is_cell:
-            self.rows[-1][-1] += data.strip()
-
-
 def test_html_loads_nothing_and_escapes_text(tmp_path: Path) -> None:
     leave(tmp_path, "run", corpus_name="<script>alert(1)</script>")
     leave(tmp_path, "b&b")
     board = read_board(tmp_path)
     page = board_to_html(board, None)
-    tables = Tables()
-    tables.feed(page)
-    assert not tables.elsewhere
+    tables = PageReader(page)
+    assert tables.dangers == []
     assert "alert(1)</script>" not in page
     assert len(tables.rows) == 1 + len(board.groups[0].rows)
     assert len({len(row) for row in tables.rows}) == 1
