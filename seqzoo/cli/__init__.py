@@ -27,6 +27,7 @@ from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.mistyped import as_setting
 from seqzoo.cli.new import new
+from seqzoo.cli.report import report
 from seqzoo.cli.resume import resume
 from seqzoo.cli.run import run
 from seqzoo.cli.runs import runs
@@ -63,6 +64,7 @@ app.command("eval")(evaluate)
 app.command("sample", cls=SampleCommand)(sample)
 app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
+app.command("report")(report)
 app.command("verify")(verify)
 app.command("doctor")(doctor)
 app.command("check")(check)

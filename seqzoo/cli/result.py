@@ -38,6 +38,7 @@ def print_result(path: Path, result: Result, *, as_json: bool) -> None:
     """Print a result, for people or as JSON."""
     from rich.text import Text
 
+    from seqzoo.results.explained import explained
     from seqzoo.terminal.characters import visible
     from seqzoo.terminal.console import results, write
     from seqzoo.terminal.streams import write_data
@@ -54,7 +55,7 @@ def print_result(path: Path, result: Result, *, as_json: bool) -> None:
         _print_wrapped(f"\nwhile learning ({result.adaptive.method}):")
         print_scores(result.adaptive.scores)
     write("\n")
-    for paragraph in _sentences(result):
+    for paragraph in explained(result):
         _print_wrapped(paragraph)
     write("\n")
     for line in _next_steps(path, result):
@@ -78,32 +79,6 @@ def print_scores(scores: Mapping[str, SplitScore]) -> None:
     from seqzoo.terminal.console import results
 
     results().print(_score_table(scores))
-
-
-def _sentences(result: Result) -> Iterator[str]:
-    """What the scores mean, a paragraph each."""
-    ladder, test = result.ladder, result.scores["test"]
-    score = test.bits_per_byte
-    first, *further = ladder.sentences(score, "test", num_bytes=test.bytes)
-    yield f"Test: {first}"
-    places = [ladder.place(score, "test", adaptive=kind) for kind in (False, True)]
-    if meaning := next((place.meaning for place in places if place.meaning), ""):
-        yield f"{meaning} All baselines are described by: seqzoo list baseline"
-    yield from further
-    if result.adaptive is not None:
-        learnt = result.adaptive.scores["test"]
-        words = ladder.sentences(
-            learnt.bits_per_byte, "test", num_bytes=learnt.bytes, adaptive=True
-        )
-        yield f"Test, while learning: {words[0]}"
-        yield from words[1:]
-    effort = (
-        f"{result.parameters:,} parameters, {result.steps:,} updates, "
-        f"{result.training_seconds:.0f} s of training."
-    )
-    if result.step != result.steps:
-        effort += f" The weights are those of step {result.step:,}, the best on validation."
-    yield effort
 
 
 def _next_steps(path: Path, result: Result) -> Iterator[str]:

@@ -170,7 +170,7 @@ def _print_coloured(experiment: Experiment, data: bytes) -> None:
 
     bits, bits_per_byte, _ = score_text(experiment, bytes_of(data))
     console = results()
-    console.print(coloured_by_cost(data, bits), soft_wrap=True)
+    console.print(coloured_by_cost(data, bits.tolist()), soft_wrap=True)
     console.print(cost_legend())
     console.print(f"mean: {bits_per_byte:.2f} bits per byte, without the samplers")
 

@@ -1,10 +1,10 @@
-"""A finished run, read from its own files: recipe, metrics and result; no plugin, no corpus."""
+"""A run, read from its own files: recipe, metrics and result; no plugin and no corpus."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,41 @@ from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.metrics import MetricsLine, read_metrics, read_timing
 from seqzoo.terminal.format import quoted
 
-__all__ = ["FinishedRun", "read_finished_runs", "static_rungs"]
+__all__ = [
+    "FinishedRun",
+    "LoggedRun",
+    "read_finished_runs",
+    "read_logged_run",
+    "static_rungs",
+]
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """One run. label: the end of its path, as short as makes it different from the others.
+class LoggedRun:
+    """A run that may still be trained.
 
-    recipe: plain data, as resolved when the run began. metrics: empty where there are none.
-    seconds_at: seconds of training by step.
+    label: the end of its path, as short as makes it different from the others. recipe: plain data,
+    as resolved when the run began. metrics: empty where there are none. seconds_at: seconds of
+    training by step.
     """
 
     label: str
     path: Path
-    result: Result
     recipe: dict[str, Any]
     metrics: tuple[MetricsLine, ...]
-    seconds_at: Mapping[int, float] = field(default_factory=dict)
+    seconds_at: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class FinishedRun(LoggedRun):
+    """One with a result."""
+
+    result: Result
+
+
+def read_logged_run(path: Path) -> LoggedRun:
+    """Raises UsageError, in one sentence, where there is no run, or a file cannot be read."""
+    return LoggedRun(path.resolve().name, **_logged(open_run_directory(path)))
 
 
 def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
@@ -49,17 +67,17 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
             raise UsageError(
                 f"{path} has no result.json; finish it with: seqzoo resume {quoted(path)}"
             )
-        runs.append(
-            FinishedRun(
-                label,
-                path,
-                read_result(directory.result),
-                _recipe(directory),
-                read_metrics(directory.metrics),
-                {line.step: line.seconds for line in read_timing(directory.timing)},
-            )
-        )
+        runs.append(FinishedRun(label, **_logged(directory), result=read_result(directory.result)))
     return runs
+
+
+def _logged(directory: RunDirectory) -> dict[str, Any]:
+    return {
+        "path": directory.path,
+        "recipe": _recipe(directory),
+        "metrics": read_metrics(directory.metrics),
+        "seconds_at": {line.step: line.seconds for line in read_timing(directory.timing)},
+    }
 
 
 def static_rungs(runs: Sequence[FinishedRun]) -> list[Rung]:

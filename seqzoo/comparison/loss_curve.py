@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from seqzoo.comparison.finished import FinishedRun
+from seqzoo.comparison.finished import LoggedRun
 from seqzoo.errors import UsageError
 
 __all__ = ["AXES", "AXIS_NAMES", "Axis", "LossCurve", "Points", "loss_curve"]
@@ -36,7 +36,7 @@ class LossCurve:
     accuracy: Points = ()
 
 
-def loss_curve(run: FinishedRun, axis: Axis) -> LossCurve:
+def loss_curve(run: LoggedRun, axis: Axis) -> LossCurve:
     """Every logged value at its place. Raises UsageError for a run whose seconds are not known."""
     lines = run.metrics
     steps = [float(line.step) for line in lines]

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from seqzoo.comparison.compare import Comparison
 from seqzoo.comparison.differences import Difference
-from seqzoo.comparison.finished import FinishedRun, static_rungs
-from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve, loss_curve
+from seqzoo.comparison.finished import static_rungs
+from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve
 from seqzoo.comparison.parts import PartRow
 from seqzoo.comparison.shown import (
     ABSENT,
@@ -22,6 +22,7 @@ from seqzoo.comparison.shown import (
 )
 from seqzoo.pages.chart import Curve, chart, legend
 from seqzoo.pages.render import render
+from seqzoo.results.ladder import Rung
 
 __all__ = ["Table", "comparison_to_html", "curve_charts", "part_tables", "sections"]
 
@@ -53,58 +54,53 @@ def comparison_to_html(comparison: Comparison) -> str:
 
 def sections(comparison: Comparison) -> dict[str, Any]:
     """What `sections.html.j2` shows."""
-    runs = [
-        (letter, run, number % _COLOURS)
-        for number, (letter, run) in enumerate(
-            zip(comparison.letters, comparison.runs, strict=True)
-        )
-    ]
     return {
         "comparison": comparison,
         "split": comparison.split.replace("_", "-"),
-        "runs": runs,
+        "runs": list(zip(comparison.letters, comparison.runs, strict=True)),
         "differences": list(_differences(comparison)),
         "metrics": _metrics(comparison),
         "settings": _settings(comparison),
-        "charts": curve_charts(comparison.runs, comparison.axis, names=comparison.letters),
+        "charts": curve_charts(
+            comparison.curves,
+            comparison.axis,
+            names=comparison.letters,
+            rungs=static_rungs(comparison.runs),
+        ),
         "parts": list(part_tables(comparison)),
     }
 
 
-_COLOURS = 6
-
-
 def curve_charts(
-    runs: Sequence[FinishedRun], axis: Axis, *, names: Sequence[str]
+    curves: Sequence[LossCurve], axis: Axis, *, names: Sequence[str], rungs: Sequence[Rung] = ()
 ) -> list[tuple[str, Markup]]:
     """Loss and accuracy of runs, each with its title; without those that have no point."""
-    curves = [loss_curve(run, axis) for run in runs]
-    rungs = [
+    losses_of_rungs = [
         (rung.name, rung.bits_per_byte["validation"])
-        for rung in static_rungs(runs)
+        for rung in rungs
         if "validation" in rung.bits_per_byte
+    ]
+    shares_of_rungs = [
+        (rung.name, 100 * rung.accuracy["validation"])
+        for rung in rungs
+        if "validation" in rung.accuracy
     ]
     losses = [*_lines(names, curves, "training"), *_lines(names, curves, "validation")]
     accuracies = [
         Curve(each.label, [(x, 100 * y) for x, y in each.points], each.number)
         for each in _lines(names, curves, "accuracy")
     ]
-    shares = [
-        (rung.name, 100 * rung.accuracy["validation"])
-        for rung in static_rungs(runs)
-        if "validation" in rung.accuracy
-    ]
     x_name = AXIS_NAMES[axis]
     drawn = [
         (
             "Bits per byte (lower is better)",
             chart(losses, title="bits per byte", x_name=x_name, y_name="bits per byte",
-                  rungs=rungs),
+                  rungs=losses_of_rungs),
             legend(losses),
         ),
         (
             "Next byte of validation guessed right (higher is better)",
-            chart(accuracies, title="accuracy", x_name=x_name, y_name="%", rungs=shares,
+            chart(accuracies, title="accuracy", x_name=x_name, y_name="%", rungs=shares_of_rungs,
                   decimals=1),
             legend(accuracies),
         ),
@@ -162,8 +158,8 @@ def _settings(comparison: Comparison) -> Table:
 def part_tables(comparison: Comparison) -> Iterator[Table]:
     """Where the loss is: by class of byte, and by the bytes that were read before."""
     for caption, rows in (
-        ("Loss by class of byte, in bits per byte", comparison.by_class),
-        ("Loss by bytes read before, in bits per byte", comparison.by_distance),
+        ("Loss by class of byte", comparison.by_class),
+        ("Loss by bytes read before", comparison.by_distance),
     ):
         if rows:
             yield _parts(comparison, caption, rows)
@@ -195,5 +191,6 @@ def _parts(comparison: Comparison, caption: str, rows: Sequence[PartRow]) -> Tab
             *map(change_shown, sums),
         ]
     )
-    heads = ["bytes", "share", *letters, *(f"{letters[index]} − {first}" for index in compared)]
+    names = letters if len(letters) > 1 else ["bits per byte"]
+    heads = ["bytes", "share", *names, *(f"{letters[index]} − {first}" for index in compared)]
     return Table(caption, heads, body, has_total=True)

@@ -176,7 +176,7 @@ def _thinned(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, flo
     yield points[0]
     for start in range(1, len(points) - 1, size):
         near = points[start : min(start + size, len(points) - 1)]
-        yield tuple(sum(values) / len(near) for values in zip(*near, strict=True))  # type: ignore[misc]
+        yield tuple(sum(values) / len(near) for values in zip(*near, strict=True))
     yield points[-1]
 
 

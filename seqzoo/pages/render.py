@@ -18,6 +18,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from seqzoo.terminal.characters import visible
+from seqzoo.version import __version__
 
 __all__ = ["page_policy", "render"]
 
@@ -45,6 +46,7 @@ def render(
             style=Markup(_file("style.css")),
             script=Markup(_script(tuple(scripts))),
             policy=page_policy(scripts),
+            version=__version__,
             **values,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,20 @@ from commands import seqzoo
 
 import seqzoo as api
 
-COLOURS = {"FORCE_COLOR": "1", "NO_COLOR": "", "COLORTERM": "truecolor", "TERM": "xterm-256color"}
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
+
+
+def in_colours(
+    *arguments: str, folder: Path, force: str = "1", without: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return seqzoo(
+        *arguments,
+        folder=folder,
+        FORCE_COLOR=force,
+        NO_COLOR=without,
+        COLORTERM="truecolor",
+        TERM="xterm-256color",
+    )
 
 
 def test_the_text_is_that_of_sample_and_the_mean_is_its_score(finished: Path) -> None:
@@ -19,7 +32,7 @@ def test_the_text_is_that_of_sample_and_the_mean_is_its_score(finished: Path) ->
     plain = seqzoo(*arguments, folder=finished)
     assert plain.returncode == 0, plain.stderr
     text = plain.stdout.removesuffix("\n")
-    done = seqzoo(*arguments, "--show-probabilities", folder=finished, **COLOURS)
+    done = in_colours(*arguments, "--show-probabilities", folder=finished)
     assert done.returncode == 0, done.stderr
     assert ESCAPE.search(done.stdout)
     *lines, legend, mean = ESCAPE.sub("", done.stdout).rstrip("\n").split("\n")
@@ -31,15 +44,15 @@ def test_the_text_is_that_of_sample_and_the_mean_is_its_score(finished: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("more", "environment"),
-    [((), {}), ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}), (("--raw",), COLOURS)],
+    ("more", "force", "without"), [((), "", ""), ((), "1", "1"), (("--raw",), "1", "")]
 )
 def test_without_colours_it_is_refused_before_the_model_is_loaded(
-    finished: Path, more: tuple[str, ...], environment: dict[str, str]
+    finished: Path, more: tuple[str, ...], force: str, without: str
 ) -> None:
-    done = seqzoo(
-        "sample", "runs/small", "--show-probabilities", *more, folder=finished, **environment
-    )
+    done = in_colours(
+        "sample", "runs/small", "--show-probabilities", *more, folder=finished, force=force,
+        without=without,
+    )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""
     assert "loading the model" not in done.stderr

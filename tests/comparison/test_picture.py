@@ -41,10 +41,10 @@ def run(label: str, *accuracies: float) -> FinishedRun:
     return FinishedRun(
         label,
         Path(label),
-        make_result(rungs=RUNGS),
         {},
         (MetricsLine(step=4, bits_per_byte=3.0), *metrics),
         {step: step / 2 for step in range(4, 100, 4)},
+        make_result(rungs=RUNGS),
     )
 
 

@@ -26,13 +26,13 @@ from seqzoo.recipes.sections import BudgetSection
 from seqzoo.runs.build import build_optimizer, open_stream
 from seqzoo.runs.experiment import Experiment, new_experiment, new_model
 from seqzoo.runs.metrics import read_metrics
-from seqzoo.runs.reopen import load_trained
+from seqzoo.runs.reopen import Trained, load_trained
 from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.terminal.display import Display
 from seqzoo.training.loop import Training
 from seqzoo.training.schedule import Constant
 
-__all__ = ["subject_of_recipe", "subject_of_run"]
+__all__ = ["subject_of_recipe", "subject_of_run", "subject_of_trained"]
 
 
 def subject_of_recipe(
@@ -62,10 +62,14 @@ def subject_of_run(
     display: Display | None = None,
 ) -> Subject:
     """During or after training: the weights are the best so far."""
-    display = display or Display()
-    run = load_trained(path, registry, device=device, display=display)
+    run = load_trained(path, registry, device=device, display=display or Display())
+    return subject_of_trained(run, title=f"run {path}", settings=settings)
+
+
+def subject_of_trained(run: Trained, *, title: str, settings: Settings | None = None) -> Subject:
+    """The same of a run that is loaded already."""
     metrics = [line.values() for line in read_metrics(run.directory.metrics)]
-    return _subject(run.experiment, f"run {path}", settings=settings, run=RunSoFar(run, metrics))
+    return _subject(run.experiment, title, settings=settings, run=RunSoFar(run, metrics))
 
 
 def _subject(

@@ -1,0 +1,1 @@
+"""`seqzoo report`: a page about runs, written to a file or served while a run trains."""

@@ -1,0 +1,107 @@
+"""What a run does at this moment, for the page that is served while it trains; reads files only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from seqzoo.comparison.finished import LoggedRun, read_finished_runs, read_logged_run
+from seqzoo.errors import SeqzooError
+from seqzoo.pages.render import render
+from seqzoo.report.logged import charts_of, samples_of
+from seqzoo.results.explained import explained
+from seqzoo.runs.directory import RunDirectory, open_run_directory
+from seqzoo.runs.status import RunState, Status, finished_sentence, status_of
+from seqzoo.terminal.format import quoted
+
+__all__ = ["Now", "live_page"]
+
+_NUM_SAMPLES = 6
+
+
+class Now:
+    """The changing part of the page of one run; made again only if a file of the run changed."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UsageError if there is no run at `path`."""
+        self._directory = open_run_directory(path)
+        self._seen: tuple[object, ...] = ()
+        self._text = ""
+
+    def text(self) -> str:
+        """A piece of HTML. A file that cannot be read is a sentence in it."""
+        if (stamps := _stamps(self._directory)) != self._seen or not self._text:
+            self._text = self._made()
+            self._seen = stamps
+        return self._text
+
+    def _made(self) -> str:
+        try:
+            status = status_of(self._directory)
+            if status.result is None:
+                run: LoggedRun = read_logged_run(self._directory.path)
+            else:
+                (run,) = read_finished_runs([self._directory.path])
+            values: dict[str, Any] = {
+                "state": _state(status, run),
+                "charts": charts_of(run),
+                "samples": samples_of(run, at_most=_NUM_SAMPLES)[::-1],
+            }
+        except (SeqzooError, OSError) as error:
+            values = {"state": str(error), "charts": [], "samples": []}
+        return render(_PACKAGES, "now.html.j2", title="", **values)
+
+
+_PACKAGES = ("seqzoo.report",)
+
+
+def live_page(run: Path, now: Now) -> str:
+    """The whole page, which asks for the changing part again and again."""
+    return render(
+        _PACKAGES,
+        "live.html.j2",
+        title=f"seqzoo report: {run.resolve().name}",
+        scripts=LIVE_SCRIPTS,
+        now=Markup(now.text()),
+    )
+
+
+LIVE_SCRIPTS = ("charts.js", "live.js")
+
+
+def etag(text: str) -> str:
+    """A short name of a text, as HTTP writes it."""
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
+
+
+def _stamps(directory: RunDirectory) -> tuple[object, ...]:
+    """What changes when the run writes something that is shown, or starts or stops."""
+    found: list[object] = [directory.holder()]
+    for path in (directory.metrics, directory.timing, directory.samples, directory.result):
+        try:
+            status = os.stat(path)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _state(status: Status, run: LoggedRun) -> str:
+    """One sentence or two."""
+    path = quoted(status.directory.path)
+    if status.state is RunState.RUNNING:
+        bits = [line.bits_per_byte for line in run.metrics if line.bits_per_byte is not None]
+        loss = f" The last logged training loss is {bits[-1]:.3f} bits per byte." if bits else ""
+        return f"Training: update {status.progress or 0}.{loss}"
+    if status.state is RunState.FINISHED and status.result is not None:
+        first = next(explained(status.result))
+        return f"Finished. {first} The whole report: seqzoo report {path}"
+    if status.state is RunState.FINISHED:
+        return finished_sentence(status)
+    reason = f" {status.reason}" if status.reason else ""
+    return f"The run is {status.state}, at update {status.progress or 0}.{reason}"

@@ -1,0 +1,47 @@
+"""The pages of `seqzoo report`: one run in full, or several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqzoo.comparison.compare import compare
+from seqzoo.comparison.finished import read_finished_runs
+from seqzoo.comparison.loss_curve import Axis
+from seqzoo.comparison.page import sections
+from seqzoo.pages.render import render
+from seqzoo.report.logged import samples_of
+from seqzoo.runs.run import Run
+
+__all__ = ["report_on", "report_on_several"]
+
+
+def report_on(run: Run) -> str:
+    """A page in one file, which loads nothing. The model is loaded and reads some text."""
+    from seqzoo.report.one_run import about_run  # imports torch, which several runs do not need
+
+    return _page([run.path.resolve().name], about_run(run))
+
+
+def report_on_several(paths: Sequence[Path]) -> str:
+    """The same of runs side by side; raises UsageError for one without a result."""
+    runs = read_finished_runs(paths)
+    axis: Axis = "seconds" if all(run.seconds_at for run in runs) else "steps"
+    comparison = compare(runs, axis=axis)
+    written = [
+        (letter, heading, text)
+        for letter, run in zip(comparison.letters, runs, strict=True)
+        for heading, text in samples_of(run, at_most=1)
+    ]
+    return _page([run.label for run in runs], {**sections(comparison), "written": written})
+
+
+def _page(labels: Sequence[str], values: dict[str, Any]) -> str:
+    return render(
+        ("seqzoo.report", "seqzoo.comparison"),
+        "report.html.j2",
+        title=f"seqzoo report: {', '.join(labels)}",
+        scripts=("charts.js",),
+        **values,
+    )

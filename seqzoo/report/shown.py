@@ -1,0 +1,119 @@
+"""A passage and units of a run as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from seqzoo.comparison.page import Table
+from seqzoo.pages.text import coloured, token_label
+from seqzoo.report.passage import TokenRead, passage_of, read_passage
+from seqzoo.report.units import FollowingUnit, activations, following_units
+from seqzoo.runs.experiment import Experiment
+from seqzoo.terminal.costs import cost_level
+
+__all__ = ["ShownPassage", "ShownToken", "ShownUnit", "shown_passage", "shown_units"]
+
+_PASSAGE_BYTES, _UNIT_BYTES = 420, 500
+_NUM_GUESSES, _NUM_SURPRISES, _NUM_UNITS = 5, 10, 8
+
+
+@dataclass(frozen=True)
+class ShownToken:
+    """A token of the passage. about: what is shown beside it under the pointer."""
+
+    label: str
+    level: int
+    about: str
+    guesses: tuple[tuple[str, str], ...]
+    ends_line: bool
+
+
+@dataclass(frozen=True)
+class ShownPassage:
+    """A passage by tokens, and its tokens of the highest cost as a table."""
+
+    tokens: list[ShownToken]
+    bits_per_byte: float
+    surprises: Table
+
+
+def shown_passage(experiment: Experiment) -> ShownPassage:
+    """A passage of the test part, from the beginning of a line."""
+    passage = passage_of(experiment.data.splits.test, _PASSAGE_BYTES)
+    tokens = read_passage(experiment, passage, num_guesses=_NUM_GUESSES)
+    return ShownPassage(
+        [_shown(token, after) for token, after in zip(tokens, [*tokens[1:], None], strict=True)],
+        sum(token.bits for token in tokens) / max(1, sum(len(token.text) for token in tokens)),
+        _surprises(tokens),
+    )
+
+
+def _shown(token: TokenRead, after: TokenRead | None) -> ShownToken:
+    """A token, and the one after it: an empty line stays at the end of the line before."""
+    is_empty_next = after is not None and after.text == b"\n"
+    guesses = tuple(
+        (token_label(guess.text), _sureness(guess.probability)) for guess in token.guesses
+    )
+    return ShownToken(
+        token_label(token.text),
+        cost_level(token.bits),
+        f"{token_label(token.text)} cost {token.bits:.2f} bits; expected: {_expected(token)}",
+        guesses,
+        token.text.endswith(b"\n") and not is_empty_next,
+    )
+
+
+def _sureness(probability: float) -> str:
+    return "sure" if probability >= 0.5 else "likely" if probability >= 0.1 else ""
+
+
+def _expected(token: TokenRead) -> str:
+    return ", ".join(
+        f"{token_label(guess.text)} {guess.probability:.0%}" for guess in token.guesses
+    )
+
+
+def _surprises(tokens: Sequence[TokenRead]) -> Table:
+    order = sorted(range(len(tokens)), key=lambda index: -tokens[index].bits)[:_NUM_SURPRISES]
+    rows = []
+    for index in sorted(order):
+        before = b"".join(token.text for token in tokens[max(0, index - 24) : index])
+        token = tokens[index]
+        rows.append(
+            [
+                f"…{token_label(before.decode('utf-8', 'ignore')[-24:].encode())}",
+                token_label(token.text),
+                f"{token.bits:.1f}",
+                _expected(token),
+            ]
+        )
+    heads = ["after", "came", "bits", "expected was"]
+    return Table("The most surprising tokens of the passage", heads, rows, num_texts=2)
+
+
+@dataclass(frozen=True)
+class ShownUnit:
+    """A unit, and a text in the colours of its activation."""
+
+    unit: FollowingUnit
+    text: Markup
+
+
+def shown_units(experiment: Experiment) -> list[ShownUnit]:
+    """The units that follow a feature most closely, on a text of the test part."""
+    units = following_units(experiment)[:_NUM_UNITS]
+    passage = passage_of(experiment.data.splits.test, _UNIT_BYTES)
+    data = passage.bytes.tobytes()
+    return [
+        ShownUnit(unit, coloured(data, [_heat(value) for value in values]))
+        for unit, values in activations(experiment, passage, units).items()
+    ]
+
+
+def _heat(value: float) -> str:
+    """A class for standard deviations from the mean."""
+    level = min(3, int(abs(value) / 0.6))
+    return f"{'high' if value > 0 else 'low'}{level}" if level else ""

@@ -1,0 +1,144 @@
+"""The page that is served while a run trains: for this machine only, and nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from html_pages import PageReader
+
+import seqzoo
+from seqzoo.errors import UsageError
+from seqzoo.report.live import LiveServer
+
+pytestmark = pytest.mark.usefixtures("loopback")
+
+
+def contents(folder: Path) -> dict[str, tuple[str, int]]:
+    return {
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_mtime_ns,
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def run(small: seqzoo.Run, tmp_path: Path) -> Path:
+    shutil.copytree(small.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def server(run: Path) -> Iterator[LiveServer]:
+    with LiveServer(run, port=0) as made:
+        thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def ask(
+    server: LiveServer, path: str = "/", method: str = "GET", **headers: str
+) -> tuple[int, http.client.HTTPMessage, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, headers=named)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, answer.headers, body
+
+
+def test_the_page_is_whole_and_its_policy_allows_its_scripts_only(server: LiveServer) -> None:
+    status, headers, body = ask(server)
+    assert status == 200
+    page = PageReader(body)
+    assert page.dangers == []
+    assert "<polyline" in body
+    assert "Finished." in page.text
+    assert "sha256-" in headers["Content-Security-Policy"]
+    assert headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost:1"])
+@pytest.mark.parametrize("path", ["/", "/live"])
+def test_other_names_of_this_machine_get_nothing(server: LiveServer, host: str, path: str) -> None:
+    status, _, body = ask(server, path, Host=host)
+    assert status == 403
+    assert "run" not in body
+
+
+def test_it_listens_on_this_machine_only(server: LiveServer) -> None:
+    assert server.socket.getsockname()[0] == "127.0.0.1"
+    assert ask(server, Host=f"localhost:{server.server_port}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/../../etc/passwd", 404), ("GET", "/recipe.yaml", 404),
+        ("GET", "http://evil.example/", 403), ("POST", "/", 501), ("PUT", "/live", 501),
+        ("DELETE", "/", 501), ("HEAD", "/", 200), ("HEAD", "/nothing", 404),
+    ],
+)  # fmt: skip
+def test_there_is_nothing_else_to_ask_for(
+    server: LiveServer, method: str, path: str, expected: int
+) -> None:
+    status, _, body = ask(server, path, method)
+    assert status == expected
+    if method == "HEAD":
+        assert body == ""
+
+
+def test_new_points_and_samples_appear_and_nothing_new_is_not_sent_again(
+    server: LiveServer, run: Path
+) -> None:
+    _, headers, first = ask(server, "/live")
+    seen = headers["ETag"]
+    assert ask(server, "/live", If_None_Match=seen)[0] == 304
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 500, "bits_per_byte": 1.5}) + "\n")
+    (run / "samples" / "step-500.txt").write_text("a new <sample>")
+    status, headers, body = ask(server, "/live", If_None_Match=seen)
+    assert status == 200
+    assert headers["ETag"] != seen
+    assert "a new &lt;sample&gt;" in body
+    assert body.index("Update 500") < body.index("Update 25")
+    assert body != first
+
+
+def test_a_damaged_log_is_a_sentence_and_the_page_lives(server: LiveServer, run: Path) -> None:
+    before = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text("{}\n")
+    status, _, body = ask(server, "/live")
+    assert status == 200
+    assert "metrics.jsonl:1" in body
+    (run / "metrics.jsonl").write_text(before)
+    assert "<polyline" in ask(server, "/live")[2]
+
+
+def test_the_run_is_not_written_to(server: LiveServer, run: Path) -> None:
+    before = contents(run)
+    for path in ("/", "/live", "/nothing"):
+        ask(server, path)
+    assert contents(run) == before
+
+
+def test_a_port_in_use_is_one_sentence(server: LiveServer, run: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} cannot be used"):
+            LiveServer(run, port=port)

@@ -1,0 +1,155 @@
+"""The page of a report: whole, small, self-contained, and safe whatever a text contains."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from commands import SMALL, seqzoo
+from html_pages import PageReader
+
+import seqzoo as api
+from seqzoo.report.page import report_on, report_on_several
+
+SECTIONS = (
+    "How good is it?",
+    "How did it learn?",
+    "What did it write?",
+    "What did it expect?",
+    "What do its units follow?",
+    "Where is the loss?",
+    "What does the doctor say?",
+    "What is special about it?",
+    "What does it depend on?",
+    "How can it be repeated?",
+)
+HOSTILE = (
+    b"<script>alert(1)</script><img src=x onerror=alert(1)> </pre></section> {{ 7*7 }} {% raw %}"
+    b"\"' & &lt; <!-- \x1b]0;t\x07 \x00\x9b \xff\xfe \xe2\x80\xae\xe2\x81\xa6 \xd7\xa9\xd7\x9c\n"
+)
+
+
+@pytest.fixture
+def copied(small: api.Run, tmp_path: Path) -> Path:
+    shutil.copytree(small.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_page_answers_in_the_order_in_which_people_ask(small: api.Run) -> None:
+    text = report_on(small)
+    page = PageReader(text)
+    assert page.dangers == []
+    assert len(text.encode()) < 400_000
+    places = [page.headings.index(heading) for heading in SECTIONS]
+    assert places == sorted(places)
+    assert "This part could not be made" not in page.text
+    assert small.result is not None
+    assert f"{small.result.scores['test'].bits_per_byte:.3f} bits per byte" in page.text
+    samples = (small.path / "samples").glob("*.txt")
+    assert any(path.read_text()[:40] in page.text for path in samples)
+    assert text.count("<polyline") == 3  # training, validation, accuracy
+    assert text.count('class="token"') == 420
+    assert len(page.titles) >= 420
+
+
+def test_hostile_texts_show_as_themselves_and_execute_nothing(copied: Path) -> None:
+    for path in (copied / "samples").iterdir():
+        path.write_bytes(HOSTILE * 4)
+    (copied / "NOTE").write_bytes(HOSTILE)
+    recipe = copied / "recipe.yaml"
+    hostile = 'description: "</title><script>alert(2)</script>\\e[31m\\u202e"'
+    recipe.write_text(re.sub("(?m)^description: .*$", lambda _: hostile, recipe.read_text()))
+    assert "alert(2)" in recipe.read_text()
+    text = report_on(api.open_run(copied))
+    page = PageReader(text)
+    assert page.dangers == []
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7*7 }}" in page.text
+    assert not {character for character in text if ord(character) < 32} - {"\n", "\t"}
+    assert not set(text) & {"\x9b", "\u202e", "\u2066"}
+
+
+def test_a_hostile_corpus_shows_as_itself(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_bytes(HOSTILE * 300)
+    changes = {"train.budget.steps": 4, "baselines.include": []}
+    run = api.run(
+        yaml.safe_load(SMALL), changes, text=tmp_path / "corpus.txt", root=tmp_path, name="h"
+    )
+    text = report_on(run)
+    page = PageReader(text)
+    assert page.dangers == []
+    assert not {character for character in text if ord(character) < 32} - {"\n", "\t"}
+    assert not set(text) & {"\x9b", "\u202e", "\u2066"}
+
+
+def test_parts_that_cannot_be_made_are_sentences(copied: Path) -> None:
+    origin = copied / "origin.json"
+    origin.write_text(origin.read_text().replace('"sha256": "', '"sha256": "0'))
+    page = PageReader(report_on(api.open_run(copied)))
+    assert page.dangers == []
+    assert page.text.count("This part could not be made") == 3
+    assert "Test: " in page.text
+
+
+def test_a_run_that_is_not_scored_has_a_page(copied: Path) -> None:
+    (copied / "result.json").unlink()
+    text = report_on(api.open_run(copied))
+    page = PageReader(text)
+    assert page.dangers == []
+    assert "seqzoo resume" in page.text
+    assert text.count("<polyline") == 3
+    assert "What does it depend on?" not in page.headings
+
+
+def test_several_runs_are_side_by_side_with_their_differences(copied: Path, small: api.Run) -> None:
+    text = report_on_several([small.path, copied])
+    page = PageReader(text)
+    assert page.dangers == []
+    assert any(row[0] == "B − A" for row in page.rows)
+    assert text.count("<polyline") == 6
+    assert "What did they write?" in page.headings
+
+
+def test_the_command_writes_a_page_and_replaces_nothing_else(copied: Path) -> None:
+    folder = copied.parent
+    done = seqzoo("report", "run", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "report.html\n"
+    first = (folder / "report.html").read_text()
+    assert PageReader(first).dangers == []
+    assert seqzoo("report", "run", "run", folder=folder).returncode == 0
+    assert (folder / "report.html").read_text() != first
+    (folder / "mine.html").write_text("mine")
+    for output in ("mine.html", "run", "no/where.html"):
+        done = seqzoo("report", "run", "-o", output, folder=folder)
+        assert done.returncode == 2
+        assert output in done.stderr
+        assert "loading" not in done.stderr
+    assert (folder / "mine.html").read_text() == "mine"
+    done = seqzoo("report", "run", "-o", "-", folder=folder)
+    assert done.stdout.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing",), "nothing"),
+        (("run", "--port", "8000"), "--port is for --live"),
+        (("run", "run", "--live"), "--live serves one run"),
+        (("run", "--live", "-o", "x.html"), "--live serves one run"),
+        (("run", "--live", "--port", "70000"), "port 70000 cannot be used"),
+        (("nothing", "--live"), "nothing"),
+        (("run", "-o", "-", "--open"), "--open needs a file"),
+    ],
+)
+def test_what_cannot_be_reported_is_one_sentence(
+    copied: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = seqzoo("report", *arguments, folder=copied.parent)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (copied.parent / "report.html").exists()
