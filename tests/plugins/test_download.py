@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seqzoo.errors import CorpusUnavailable
-from seqzoo_plugins.tinyshakespeare import corpus
-from seqzoo_plugins.tinyshakespeare.download import download
+from seqzoo_plugins.published import checked
+from seqzoo_plugins.published.checked import open_checked
+from seqzoo_plugins.published.download import download
+from seqzoo_plugins.published.texts import ENWIK8, TEXT8, TINYSHAKESPEARE, PublishedText
 
 _CONNECT = socket.socket.connect  # before the fixture that refuses it
 TEXT = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 100
 SHA256 = hashlib.sha256(TEXT).hexdigest()
+SHORT = replace(TINYSHAKESPEARE, sha256=SHA256, size_bytes=len(TEXT), download_bytes=len(TEXT))
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 Answer = Callable[[socket.socket], None]
@@ -71,10 +77,8 @@ def _network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SEQZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(corpus, "SHA256", SHA256)
-    monkeypatch.setattr(corpus, "SIZE_BYTES", len(TEXT))
-    monkeypatch.setattr(corpus, "CONNECT_S", 5.0)
-    monkeypatch.setattr(corpus, "TOTAL_S", 5.0)
+    monkeypatch.setattr(checked, "CONNECT_S", 5.0)
+    monkeypatch.setattr(checked, "LEAST_TOTAL_S", 5.0)
     stopped.clear()
     yield
     stopped.set()
@@ -154,7 +158,7 @@ def test_a_wrong_answer_is_one_sentence_and_leaves_no_file(
     tmp_path: Path, served: Callable[[Answer], str], answer: Answer, says: str
 ) -> None:
     with pytest.raises(CorpusUnavailable) as caught:
-        corpus.open_tinyshakespeare(served(answer), download=True)
+        open_checked(replace(SHORT, url=served(answer)), download=True)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert kept(tmp_path) == []
@@ -170,10 +174,10 @@ def test_a_slow_server_is_not_waited_for(
     answer: Answer,
     says: str,
 ) -> None:
-    monkeypatch.setattr(corpus, "CONNECT_S", 0.5)
-    monkeypatch.setattr(corpus, "TOTAL_S", 0.5)
+    monkeypatch.setattr(checked, "CONNECT_S", 0.5)
+    monkeypatch.setattr(checked, "LEAST_TOTAL_S", 0.5)
     with pytest.raises(CorpusUnavailable, match=says):
-        corpus.open_tinyshakespeare(served(answer), download=True)
+        open_checked(replace(SHORT, url=served(answer)), download=True)
     assert kept(tmp_path) == []
 
 
@@ -189,11 +193,11 @@ def test_a_refused_connection_and_a_proxy_without_sense_are_one_sentence(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(CorpusUnavailable, match="Connection refused"):
-        corpus.open_tinyshakespeare(f"http://127.0.0.1:{port}/", download=True)
+        open_checked(replace(SHORT, url=f"http://127.0.0.1:{port}/"), download=True)
     for proxy in ("127.0.0.1:port", f"http://127.0.0.1:{port}", "socks5://127.0.0.1:x", "::"):
         monkeypatch.setenv("http_proxy", proxy)
         with pytest.raises(CorpusUnavailable, match="could not be downloaded") as caught:
-            corpus.open_tinyshakespeare(served(whole), download=True)
+            open_checked(replace(SHORT, url=served(whole)), download=True)
         assert "\n" not in str(caught.value)
     assert kept(tmp_path) == []
 
@@ -203,16 +207,21 @@ def test_a_whole_text_is_kept_once_also_after_a_redirect(
 ) -> None:
     url = served(whole)
     moved = served(sends(f"HTTP/1.1 301 Moved\r\nLocation: {url}\r\n\r\n".encode()))
-    assert corpus.open_tinyshakespeare(moved, download=True).data.tobytes() == TEXT
+    assert open_checked(replace(SHORT, url=moved), download=True).data.tobytes() == TEXT
     assert kept(tmp_path) == [TEXT]
-    assert corpus.open_tinyshakespeare(url, download=False).data.tobytes() == TEXT
+    assert open_checked(replace(SHORT, url=url), download=False).data.tobytes() == TEXT
 
 
 _PROGRAM = """
 import sys
-from seqzoo_plugins.tinyshakespeare import corpus
-corpus.SHA256, corpus.SIZE_BYTES = sys.argv[2], int(sys.argv[3])
-print(len(corpus.open_tinyshakespeare(sys.argv[1], download=True).data))
+from dataclasses import replace
+from seqzoo_plugins.published.checked import open_checked
+from seqzoo_plugins.published.texts import TINYSHAKESPEARE
+size = int(sys.argv[3])
+text = replace(
+    TINYSHAKESPEARE, url=sys.argv[1], sha256=sys.argv[2], size_bytes=size, download_bytes=size
+)
+print(len(open_checked(text, download=True).data))
 """
 
 
@@ -224,3 +233,58 @@ def test_processes_that_download_at_the_same_time_keep_one_whole_file(
     sizes = [process.communicate()[0].strip() for process in started]
     assert sizes == [str(len(TEXT))] * 4
     assert kept(tmp_path) == [TEXT]
+
+
+def zipped(*, name: str = "text8", data: bytes = TEXT, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        archive.writestr(name, data)
+    return content.getvalue()
+
+
+def packed(url: str, archive: bytes) -> PublishedText:
+    """The short text in an archive at an address."""
+    return replace(SHORT, url=url, member="text8", download_bytes=len(archive))
+
+
+def test_a_text_in_an_archive_is_unpacked_and_kept_once(
+    tmp_path: Path, served: Callable[[Answer], str]
+) -> None:
+    archive = zipped()
+    text = packed(served(sends(OK + b"\r\n" + archive)), archive)
+    assert open_checked(text, download=True).data.tobytes() == TEXT
+    assert open_checked(text, download=False).data.tobytes() == TEXT
+    assert kept(tmp_path) == [TEXT]
+
+
+DAMAGED = zipped()[:40] + b"????" + zipped()[44:]
+
+
+@pytest.mark.parametrize(
+    ("archive", "says"),
+    [
+        (b"PK nonsense", "no ZIP file with text8"),
+        (zipped(name="other"), "no ZIP file with text8"),
+        (zipped()[:-30], "no ZIP file with text8"),
+        (DAMAGED, "no ZIP file with text8"),
+        (zipped(data=bytes(1 << 24)), "wrong sha256 (more than "),
+        (zipped(data=TEXT[:-1]), "wrong sha256"),
+        (zipped(name="../text8"), "no ZIP file with text8"),
+    ],
+)
+def test_an_archive_of_something_else_is_one_sentence_and_leaves_no_file(
+    tmp_path: Path, served: Callable[[Answer], str], archive: bytes, says: str
+) -> None:
+    with pytest.raises(CorpusUnavailable) as caught:
+        open_checked(packed(served(sends(OK + b"\r\n" + archive)), archive), download=True)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert kept(tmp_path) == []
+
+
+def test_every_published_text_has_a_file_name_of_its_own_and_a_secure_address() -> None:
+    texts = (TINYSHAKESPEARE, ENWIK8, TEXT8)
+    assert len({text.file_name for text in texts}) == len({text.sha256 for text in texts}) == 3
+    for text in texts:
+        assert text.url.startswith("https://")
+        assert len(bytes.fromhex(text.sha256)) == 32

@@ -11,7 +11,9 @@ import pytest
 from seqzoo import Corpus, CorpusContext, CorpusUnavailable, UsageError
 from seqzoo.data.corpus import sha256_of
 from seqzoo.plugin.registry import Registry
-from seqzoo_plugins.tinyshakespeare.corpus import SHA256, SIZE_BYTES
+from seqzoo_plugins.published.texts import TINYSHAKESPEARE
+
+SHA256, SIZE_BYTES = TINYSHAKESPEARE.sha256, TINYSHAKESPEARE.size_bytes
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +38,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, data: bytes | OSError) -> list[str]:
             raise data
         return data
 
-    monkeypatch.setattr("seqzoo_plugins.tinyshakespeare.download.download", answer)
+    monkeypatch.setattr("seqzoo_plugins.published.download.download", answer)
     return asked
 
 

@@ -6,6 +6,7 @@ corpus `tinyshakespeare` are changed in the child, and nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import http.server
@@ -155,19 +156,17 @@ def _fetch(url: str, place: Path) -> Callable[[], int]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_TAKEN_BYTES, MAX_TAKEN_BYTES))
         if "connect" in vars(socket.socket):  # what keeps tests from the network
             del socket.socket.connect
-        plugin = importlib.import_module(f"seqzoo_plugins.{CORPUS}")
-        corpus = importlib.import_module(f"seqzoo_plugins.{CORPUS}.corpus")
-        _replace(plugin, URL=url)
-        _replace(corpus, SHA256=hashlib.sha256(TEXT).hexdigest(), SIZE_BYTES=len(TEXT))
+        plugin: Any = importlib.import_module("seqzoo_plugins.published")
+        plugin.TINYSHAKESPEARE = dataclasses.replace(
+            plugin.TINYSHAKESPEARE,
+            url=url,
+            sha256=hashlib.sha256(TEXT).hexdigest(),
+            size_bytes=len(TEXT),
+            download_bytes=len(TEXT),
+        )
         return go()
 
     return run
-
-
-def _replace(module: Any, **values: Any) -> None:
-    for name, value in values.items():
-        assert hasattr(module, name), f"{module.__name__} has no {name}"
-        setattr(module, name, value)
 
 
 @contextmanager
