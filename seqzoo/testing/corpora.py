@@ -38,14 +38,15 @@ class GIVEN(Given[CorpusSpec]):
 
     def opened(self) -> Corpus:
         """The opened corpus. Raises what `open` raises."""
-        return self.spec.open(self.options, CorpusContext(base=_folder(), builder=build_installed))
+        base = Path(_folder().name)
+        return self.spec.open(self.options, CorpusContext(base=base, builder=build_installed))
 
 
 @functools.cache
-def _folder() -> Path:
-    """A folder with a text, for corpora that ask for the user's own."""
-    folder = Path(tempfile.mkdtemp(prefix="seqzoo-laws-"))
-    (folder / "corpus.txt").write_bytes(words(5000))
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder with a text, for corpora that ask for the user's own; it is removed at exit."""
+    folder = tempfile.TemporaryDirectory(prefix="seqzoo-laws-")
+    (Path(folder.name) / "corpus.txt").write_bytes(words(5000))
     return folder
 
 
@@ -103,7 +104,7 @@ def _same_bytes(given: GIVEN) -> None:
             "is_file": given.home.is_file,
             "name": given.spec.name,
             "options": given.options.model_dump(mode="json"),
-            "folder": str(_folder()),
+            "folder": _folder().name,
         },
     )
     require(there == here, "another process with another hash seed has other bytes")

@@ -6,12 +6,18 @@ import hashlib
 import http.client
 import json
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from commands import SMALL, environment
 from html_pages import PageReader
 
 import seqzoo
@@ -142,3 +148,54 @@ def test_a_port_in_use_is_one_sentence(server: LiveServer, run: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} cannot be used"):
             LiveServer(run, port=port)
+
+
+def test_ctrl_c_ends_it_and_leaves_the_run_as_it_was(run: Path) -> None:
+    before = contents(run)
+    command = [sys.executable, "-m", "seqzoo", "report", "run", "--live"]
+    with subprocess.Popen(
+        command, cwd=run.parent, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        port = int(address.rsplit(":", 1)[1].strip("/"))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        process.send_signal(signal.SIGINT)
+        _, messages = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "no longer served" in messages
+    assert "Traceback" not in messages
+    assert contents(run) == before
+
+
+def test_a_run_that_is_watched_has_the_weights_of_one_that_is_not(
+    small: seqzoo.Run, tmp_path: Path
+) -> None:
+    watched = tmp_path / "small"
+    found = []
+
+    def watch() -> None:
+        while not (watched / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        with LiveServer(watched, port=0) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            while not (watched / "result.json").exists():
+                found.append(ask(server, "/live")[2])
+                time.sleep(0.02)
+            found.append(ask(server, "/live")[2])
+            server.shutdown()
+            thread.join()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    done = seqzoo.run(yaml.safe_load(SMALL), root=tmp_path, name="small")
+    watcher.join()
+    assert done.result is not None
+    assert small.result is not None
+    assert done.result.weights_sha256 == small.result.weights_sha256
+    assert len(set(found)) > 2
+    assert "Finished." in found[-1]
