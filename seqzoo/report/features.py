@@ -121,7 +121,7 @@ def _first_line(data: Bytes) -> Values:
 
 FEATURES = (
     Feature("position in the line", _column),
-    Feature("distance from the line end, logarithm", _distance),
+    Feature("distance from the last line end, logarithm", _distance),
     Feature("lines since an empty line", _rows_since_empty),
     Feature("first line after an empty line", _first_line),
     Feature("indentation of the line", _indentation),

@@ -47,9 +47,11 @@ def passage_of(span: Span, num_bytes: int) -> Span:
     if len(span) <= num_bytes:
         return span
     begin = min(_CONTEXT_BYTES, len(span) - num_bytes)
-    lines = np.flatnonzero(span.bytes[: len(span) - num_bytes] == ord("\n"))
-    after = lines[lines >= begin]
-    start = span.start + (int(after[0]) + 1 if len(after) else begin)
+    data = span.bytes[: len(span) - num_bytes + 1]
+    is_end = data == ord("\n")
+    starts = np.flatnonzero(is_end[:-1] & ~is_end[1:]) + 1  # of lines that are not empty
+    after = starts[starts >= begin]
+    start = span.start + (int(after[0]) if len(after) else begin)
     return Span(span.data, start, start + num_bytes)
 
 

@@ -86,12 +86,12 @@ def _surprises(tokens: Sequence[TokenRead]) -> Table:
             [
                 f"…{token_label(before.decode('utf-8', 'ignore')[-24:].encode())}",
                 token_label(token.text),
-                f"{token.bits:.1f}",
                 _expected(token),
+                f"{token.bits:.1f}",
             ]
         )
-    heads = ["after", "came", "bits", "expected was"]
-    return Table("The most surprising tokens of the passage", heads, rows, num_texts=2)
+    heads = ["after", "came", "expected was", "bits"]
+    return Table("The most surprising tokens of the passage", heads, rows, num_texts=3)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,9 @@ def is_upper(byte: int) -> bool:
 
 NAIVE: dict[str, Callable[[bytes, int], float]] = {
     "position in the line": column,
-    "distance from the line end, logarithm": lambda data, place: math.log2(1 + column(data, place)),
+    "distance from the last line end, logarithm": lambda data, place: math.log2(
+        1 + column(data, place)
+    ),
     "lines since an empty line": lines_since_empty,
     "first line after an empty line": lambda data, place: float(
         lines_since_empty(data, place) == 0 and data[place] != 10
