@@ -24,8 +24,10 @@ _MEANT = {
     "evaluate": "eval",
     "generate": "sample",
     "grid": "sweep",
+    "html": "report",
     "info": "show",
     "ls": "list",
+    "plot": "report",
     "plugin": "plugins",
     "predict": "sample",
     "note": "runs note",
@@ -43,6 +45,9 @@ _MEANT = {
     "test": "eval",
     "train": "run",
     "validate": "verify",
+    "view": "report",
+    "visualise": "report",
+    "visualize": "report",
     "write": "sample",
 }
 """Names that other programs have for our commands."""

@@ -90,6 +90,7 @@ def _next_steps(path: Path, result: Result) -> Iterator[str]:
         board = _command("leaderboard --runs", path.parent)
     steps = [
         (_command("sample", path), "writes more text"),
+        (_command("report", path), "makes a page about the run"),
         (board, "compares runs"),
         (_command("doctor", path), purpose),
     ]
