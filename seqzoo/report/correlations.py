@@ -11,15 +11,24 @@ import torch
 from torch import Tensor
 
 from seqzoo.data.tokens import encode_span
+from seqzoo.errors import UsageError
 from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, in_inference_mode
-from seqzoo.plugin.contracts import SequenceModel, Tokenizer
+from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
 from seqzoo.plugin.span import Span
 from seqzoo.report.features import FEATURES
 
 __all__ = ["Correlations", "Lanes", "correlations", "lanes_of", "states_while_reading"]
 
 _LANES, _LANE_BYTES, _WARMUP = 24, 512, 64
+_LONGEST_STRIDE = 8
+"""Tokens between two looks at the state: neighbours are similar, and a pass of eight tokens
+takes about as long as one of a single token."""
+
+_FEWEST_BYTES = 500
+_FEWEST_PLACES = 1000
+"""Of a text that is looked at, where it has so many: a correlation of few is uncertain."""
+
 _MAX_ELEMENTS = 32_768
 """Of a leaf; larger ones are windows of past inputs, or too large to be read one by one."""
 
@@ -27,11 +36,12 @@ _MAX_ELEMENTS = 32_768
 class Lanes(NamedTuple):
     """Stretches of several texts that are read side by side.
 
-    inputs: (B, T) tokens. rows: those of each text. features: (B, T, F), standardised over what is
-    used of a text. uses: (B, T) whether a place is used: not the warm-up, and not a token that
-    completes no byte.
+    inputs: (B, T) tokens. rows: those of each text. After each S-th of the T tokens, in order:
+    features: (B, T / S, F), standardised over what is used of a text. uses: (B, T / S) whether the
+    place is used: not the warm-up, and not a token that completes no byte.
     """
 
+    stride: int
     inputs: Tensor
     rows: tuple[slice, ...]
     features: npt.NDArray[np.float64]
@@ -46,9 +56,17 @@ class Correlations(NamedTuple):
 
 
 def lanes_of(tokenizer: Tokenizer, spans: Sequence[Span]) -> Lanes:
-    """Stretches of each span, evenly spaced; fewer where one is short."""
-    size = min(_LANE_BYTES + _WARMUP, *map(len, spans))
-    count = max(1, min(_LANES, min(map(len, spans)) // size))
+    """Stretches of each span, evenly spaced; fewer where one is short.
+
+    Raises UsageError if one is so short that a correlation would be chance.
+    """
+    if (shortest := min(map(len, spans))) < _FEWEST_BYTES:
+        raise UsageError(
+            f"a part of the held-out text has {shortest:,} bytes, and {_FEWEST_BYTES:,} are needed "
+            f"to tell what a unit follows; use a larger corpus."
+        )
+    size = min(_LANE_BYTES + _WARMUP, shortest)
+    count = max(1, min(_LANES, shortest // size))
     tokens, features, uses = [], [], []
     for span in spans:
         values = np.stack([feature.of(span.bytes) for feature in FEATURES], axis=-1)
@@ -61,13 +79,16 @@ def lanes_of(tokenizer: Tokenizer, spans: Sequence[Span]) -> Lanes:
             features.append(values[start + np.maximum(ends, 1) - 1])
             uses.append((text.lengths > 0) & (ends > min(_WARMUP, size // 4)))
     length = min(map(len, tokens))
-    used = np.stack([each[:length] for each in uses])
+    stride = max(1, min(_LONGEST_STRIDE, count * length // _FEWEST_PLACES))
+    length = length // stride * stride
+    seen = slice(stride - 1, length, stride)
+    used = np.stack([each[seen] for each in uses])
     rows = tuple(slice(count * text, count * (text + 1)) for text in range(len(spans)))
-    standard = np.stack([each[:length] for each in features])
+    standard = np.stack([each[seen] for each in features])
     for each in rows:
         standard[each] = _standardised(standard[each], used[each])
     return Lanes(
-        torch.from_numpy(np.stack([each[:length] for each in tokens])), rows, standard, used
+        stride, torch.from_numpy(np.stack([each[:length] for each in tokens])), rows, standard, used
     )
 
 
@@ -90,7 +111,9 @@ def correlations(model: SequenceModel, lanes: Lanes, runtime: Runtime) -> dict[s
     does not change has correlation 0.
     """
     sums: dict[str, list[_Sums]] = {}
-    for step, leaves in enumerate(states_while_reading(model, lanes.inputs, runtime)):
+    for step, leaves in enumerate(
+        states_while_reading(model, lanes.inputs, runtime, stride=lanes.stride)
+    ):
         for name, leaf in leaves.items():
             if name not in sums:
                 sums[name] = [_Sums(leaf.shape[1:]) for _ in lanes.rows]
@@ -138,20 +161,26 @@ class _Sums:
 
 
 def states_while_reading(
-    model: SequenceModel, inputs: Tensor, runtime: Runtime
+    model: SequenceModel, inputs: Tensor, runtime: Runtime, *, stride: int = 1, unseen: int = 0
 ) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
-    """The leaves of the state, as (B, ...) arrays, after each of the tokens (B, T)."""
+    """The leaves of the state, as (B, ...) arrays, after every `stride` of the tokens (B, T).
+
+    unseen: tokens at the beginning that are read in one pass, without a look at the state.
+    """
     with in_inference_mode(model):
         state = model.initial_state(len(inputs))
-        for token in inputs.to(runtime.device).split(1, dim=1):
+        inputs = inputs.to(runtime.device)
+        before = [inputs[:, :unseen]] if unseen else []
+        for number, tokens in enumerate([*before, *inputs[:, unseen:].split(stride, dim=1)]):
             with runtime.autocast():
-                _, state = model(token, state)
-            yield {
-                name: leaf.float().cpu().numpy()
-                for name, leaf in states.flatten(state).items()
-                if _is_readable(leaf)
-            }
+                _, state = model(tokens, state)
+            if number >= len(before):
+                yield _readable(state)
 
 
-def _is_readable(leaf: Tensor) -> bool:
-    return leaf.is_floating_point() and 0 < leaf[0].numel() <= _MAX_ELEMENTS
+def _readable(state: State) -> dict[str, npt.NDArray[Any]]:
+    return {
+        name: leaf.float().cpu().numpy()
+        for name, leaf in states.flatten(state).items()
+        if leaf.is_floating_point() and 0 < leaf[0].numel() <= _MAX_ELEMENTS
+    }

@@ -121,14 +121,16 @@ def activations(
     start = max(0, passage.start - _CONTEXT_BYTES)
     text = encode_span(experiment.tokenizer, Span(passage.data, start, passage.stop))
     tokens = torch.from_numpy(text.tokens.astype(np.int64)).unsqueeze(0)
+    ends = np.cumsum(text.lengths)
+    unseen = int(np.searchsorted(ends, passage.start - start, side="right"))
     found: dict[FollowingUnit, list[float]] = {unit: [] for unit in units}
-    for leaves in states_while_reading(experiment.model, tokens, experiment.runtime):
+    for leaves in states_while_reading(experiment.model, tokens, experiment.runtime, unseen=unseen):
         for unit, values in found.items():
             values.append(float(leaves[unit.leaf][(0, *unit.place)]))
     size = passage.stop - passage.start
     shown = {}
     for unit, values in found.items():
-        per_byte = np.repeat(np.array(values), text.lengths)[-size:]
+        per_byte = np.repeat(np.array(values), text.lengths[unseen:])[-size:]
         centred = (per_byte - per_byte.mean()) * np.sign(unit.correlation)
         shown[unit] = centred / (per_byte.std() or 1.0)
     return shown

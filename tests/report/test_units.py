@@ -14,6 +14,7 @@ from commands import SMALL
 from torch import Tensor, nn
 
 import seqzoo
+from seqzoo.errors import UsageError
 from seqzoo.report import units
 from seqzoo.report.correlations import correlations, lanes_of, states_while_reading
 from seqzoo.report.features import FEATURES
@@ -35,9 +36,8 @@ def experiment(small: seqzoo.Run) -> Iterator[Experiment]:
 class Counting(nn.Module):
     """A network whose unit 5 is the place in the line, among units of noise."""
 
-    def __init__(self, noise: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.noise = noise
         self.weight = nn.Parameter(torch.zeros(1))
         self.generator = torch.Generator().manual_seed(3)
 
@@ -45,15 +45,16 @@ class Counting(nn.Module):
         return {"memory": torch.zeros(batch_size, 3, 4), "still": torch.ones(batch_size, 2)}
 
     def forward(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        place = state["memory"][:, 1, 1].round()
+        for token in tokens.unbind(1):
+            place = torch.where(token == 10, 0.0, place + 1)
         memory = torch.randn(len(tokens), 3, 4, generator=self.generator)
-        place = torch.where(tokens[:, -1] == 10, 0.0, state["memory"][:, 1, 1].round() + 1)
         memory[:, 1, 1] = place
-        logits = torch.zeros(*tokens.shape, 256)
-        return logits, {"memory": memory, "still": state["still"]}
+        return torch.zeros(*tokens.shape, 256), {"memory": memory, "still": state["still"]}
 
 
 def test_a_planted_unit_is_found_with_its_correlation(experiment: Experiment) -> None:
-    experiment.model = Counting(0.0)  # type: ignore[assignment]
+    experiment.model = Counting()  # type: ignore[assignment]
     found = following_units(experiment)
     assert found[0].name == "memory[1, 1]"
     assert found[0].feature == "position in the line"
@@ -69,7 +70,9 @@ def test_correlations_are_those_of_numpy(experiment: Experiment) -> None:
         kept: dict[str, list[Any]] = {}
         features = []
         for step, leaves in enumerate(
-            states_while_reading(experiment.model, lanes.inputs, experiment.runtime)
+            states_while_reading(
+                experiment.model, lanes.inputs, experiment.runtime, stride=lanes.stride
+            )
         ):
             if not (used := lanes.uses[rows, step]).any():
                 continue
@@ -115,3 +118,16 @@ def test_activations_are_the_states_of_the_api_with_the_sign_of_the_feature(
     # `states` reads the input before the text too, which fades.
     np.testing.assert_allclose(values[50:], expected[50:], atol=0.05)
     assert values.shape == (300,)
+
+
+@pytest.mark.parametrize(("size", "is_enough"), [(499, False), (500, True), (700, True)])
+def test_a_text_that_is_too_short_is_one_sentence(
+    experiment: Experiment, size: int, is_enough: bool
+) -> None:
+    splits = experiment.data.splits
+    spans = (splits.validation.first(size), splits.test)
+    if is_enough:
+        assert lanes_of(experiment.tokenizer, spans).uses.any()
+    else:
+        with pytest.raises(UsageError, match="has 499 bytes, and 500 are needed"):
+            lanes_of(experiment.tokenizer, spans)
