@@ -6,12 +6,10 @@ import csv
 import io
 from collections.abc import Mapping
 
-from seqzoo.data.tokens import encode_span
-from seqzoo.model.memory import enough_memory
 from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
-from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import Protocol, require_lanes, score_split
+from seqzoo.runs.text import costs_of
+from seqzoo.scoring.static import Protocol
 from seqzoo.scoring.tally import CostOfEachByte
 from seqzoo.terminal.cells import csv_cell
 from seqzoo.terminal.console import note
@@ -31,31 +29,12 @@ def print_costs(
     """
     write_data("name,offset,byte,character,bits")
     for name, span in splits.items():
-        tally = _costs(experiment, protocol.part(span), protocol)
+        tally = costs_of(experiment, span, protocol)
         if is_corpus:
             experiment.data.require_unchanged()
         for start in range(0, tally.num_bytes, _LINES_AT_ONCE):
             write_data(_lines(name, span, tally, start))
         note(f"{name}: {tally.bits_per_byte:.4f} bits per byte, {tally.num_bytes:,} bytes")
-
-
-def _costs(experiment: Experiment, span: Span, protocol: Protocol) -> CostOfEachByte:
-    require_lanes(len(span), protocol.lanes)
-    split = SplitReader(
-        encode_span(experiment.tokenizer, span),
-        lanes=protocol.lanes,
-        warmup_tokens=protocol.warmup_tokens,
-    )
-    tally = CostOfEachByte(span.bytes)
-    with enough_memory("scoring", experiment.runtime.device, dict):
-        score_split(
-            experiment.model,
-            split,
-            runtime=experiment.runtime,
-            chunk_length=protocol.chunk_length,
-            tally=tally,
-        )
-    return tally
 
 
 def _lines(name: str, span: Span, tally: CostOfEachByte, start: int) -> str:

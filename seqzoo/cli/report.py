@@ -57,6 +57,11 @@ def report(
     """
     from seqzoo.errors import UsageError
 
+    if (device is not None or trust) and (live or len(paths) > 1):
+        raise UsageError(
+            "--device and --trust are for the model of one run, which --live and several runs do "
+            "not load; leave them out."
+        )
     if live:
         if len(paths) > 1 or output != _DEFAULT_FILE:
             raise UsageError("--live serves one run and writes no file; give one RUN and no -o.")
@@ -123,14 +128,16 @@ def _write(page: str, path: Path) -> None:
 
 
 def _serve(run: Path, port: int, *, open_browser: bool) -> None:
+    import threading
+
     from seqzoo.report.live import LiveServer
     from seqzoo.terminal.console import note, write
 
     with LiveServer(run, port=port) as server:
         write(f"{server.url}\n")
         note("The page follows the run; Ctrl-C ends it and does not touch the run.")
-        if open_browser:
-            _open(server.url)
+        if open_browser:  # a browser in the terminal returns when it is left
+            threading.Thread(target=_open, args=(server.url,), daemon=True).start()
         try:
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:

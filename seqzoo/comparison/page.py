@@ -99,7 +99,7 @@ def curve_charts(
             legend(losses),
         ),
         (
-            "Next byte of validation guessed right (higher is better)",
+            "Next token of validation guessed right (higher is better)",
             chart(accuracies, title="accuracy", x_name=x_name, y_name="%", rungs=shares_of_rungs,
                   decimals=1),
             legend(accuracies),

@@ -42,7 +42,7 @@ def range_shown(
     tops += [sorted(values)[_kept(len(values))] for values in noisy if values]
     high = max(tops)
     low = max((value for value in rungs if value < low), default=low)
-    margin = 0.06 * max(high - low, 0.1)
+    margin = 0.06 * max(high - low, 0.1, 1e-6 * abs(high))
     return low - margin, high + margin
 
 

@@ -38,7 +38,7 @@ class Curve:
         """Its classes in the style of the pages."""
         dash = self.number // _COLOURS
         looks = [f"c{self.number % _COLOURS}", "thin" if self.is_thin else ""]
-        looks.append(f"dash{min(dash, 2)}" if dash else "")
+        looks.append(f"dash{dash}" if dash else "")
         return " ".join(filter(None, looks))
 
 
@@ -148,8 +148,8 @@ def _rungs(frame: _Frame, rungs: Sequence[tuple[str, float]]) -> Iterator[str]:
 
 
 def _drawn(frame: _Frame, curve: Curve) -> Markup:
-    points = [(frame.x(x), max(frame.y(y), -_HEIGHT)) for x, y in _thinned(curve.points)]
-    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    points = [(frame.x(x), frame.y(y)) for x, y in _thinned(curve.points)]
+    text = " ".join(f"{x:.1f},{y:.3f}" for x, y in points)
     line = Markup('<polyline class="curve {}" data-label="{}" points="{}"/>').format(
         curve.look, one_line(curve.label), text
     )

@@ -59,7 +59,8 @@
   });
   document.addEventListener("keydown", event => {
     const svg = chart(event), step = {ArrowLeft: -6, ArrowRight: 6}[event.key];
-    if (!svg || !step) return;
+    if (svg && event.key === "Escape") hide(svg);
+    if (!svg || !step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     show(svg, +(svg.dataset.at || svg.dataset.right) + step);
   });

@@ -38,7 +38,7 @@ def render(
     packages: whose templates it may use, besides those of this one.
     scripts: names of scripts of this package; the page can be read without them.
     """
-    return (
+    page = (
         _environment(tuple(packages))
         .get_template(template)
         .render(
@@ -50,6 +50,11 @@ def render(
             **values,
         )
     )
+    return page.translate(_SURROGATES)
+
+
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
+"""Bytes of file names that are not UTF-8, which no page can contain."""
 
 
 def page_policy(scripts: Sequence[str]) -> str:

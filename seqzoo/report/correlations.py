@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +18,21 @@ from seqzoo.plugin.contracts import SequenceModel, State, Tokenizer
 from seqzoo.plugin.span import Span
 from seqzoo.report.features import FEATURES
 
-__all__ = ["Correlations", "Lanes", "correlations", "lanes_of", "states_while_reading"]
+__all__ = [
+    "Correlations",
+    "Lanes",
+    "correlations",
+    "lanes_of",
+    "states_while_reading",
+    "unread_leaves",
+]
 
 _LANES, _LANE_BYTES, _WARMUP = 24, 512, 64
 _LONGEST_STRIDE = 8
 """Tokens between two looks at the state: neighbours are similar, and a pass of eight tokens
 takes about as long as one of a single token."""
 
-_FEWEST_BYTES = 500
+_FEWEST_USED = 300
 _FEWEST_PLACES = 1000
 """Of a text that is looked at, where it has so many: a correlation of few is uncertain."""
 
@@ -58,38 +65,67 @@ class Correlations(NamedTuple):
 def lanes_of(tokenizer: Tokenizer, spans: Sequence[Span]) -> Lanes:
     """Stretches of each span, evenly spaced; fewer where one is short.
 
-    Raises UsageError if one is so short that a correlation would be chance.
+    Raises UsageError if a text is so short that a correlation would be chance.
     """
-    if (shortest := min(map(len, spans))) < _FEWEST_BYTES:
-        raise UsageError(
-            f"a part of the held-out text has {shortest:,} bytes, and {_FEWEST_BYTES:,} are needed "
-            f"to tell what a unit follows; use a larger corpus."
-        )
+    shortest = min(map(len, spans))
+    if shortest < _FEWEST_USED:
+        raise _too_short(shortest)
     size = min(_LANE_BYTES + _WARMUP, shortest)
     count = max(1, min(_LANES, shortest // size))
-    tokens, features, uses = [], [], []
-    for span in spans:
-        values = np.stack([feature.of(span.bytes) for feature in FEATURES], axis=-1)
-        for lane in range(count):
-            start = (len(span) - size) * lane // max(1, count - 1)
-            begin = span.start + start
-            text = encode_span(tokenizer, Span(span.data, begin, begin + size))
-            ends = np.cumsum(text.lengths)
-            tokens.append(text.tokens.astype(np.int64))
-            features.append(values[start + np.maximum(ends, 1) - 1])
-            uses.append((text.lengths > 0) & (ends > min(_WARMUP, size // 4)))
-    length = min(map(len, tokens))
+    stretches = [_stretch(tokenizer, span, size, count) for span in spans]
+    # A stretch of much fewer tokens than others, such as one of blanks, would cut them all.
+    usual = int(np.median([len(each.tokens) for text in stretches for each in text]))
+    kept = [[each for each in text if len(each.tokens) >= usual // 2] for text in stretches]
+    length = min((len(each.tokens) for text in kept for each in text), default=0)
     stride = max(1, min(_LONGEST_STRIDE, count * length // _FEWEST_PLACES))
     length = length // stride * stride
     seen = slice(stride - 1, length, stride)
-    used = np.stack([each[seen] for each in uses])
-    rows = tuple(slice(count * text, count * (text + 1)) for text in range(len(spans)))
-    standard = np.stack([each[seen] for each in features])
-    for each in rows:
-        standard[each] = _standardised(standard[each], used[each])
-    return Lanes(
-        stride, torch.from_numpy(np.stack([each[:length] for each in tokens])), rows, standard, used
+    rows: list[slice] = []
+    features: list[npt.NDArray[np.float64]] = []
+    uses: list[npt.NDArray[np.bool_]] = []
+    for text in kept:
+        used = np.array([each.uses[seen] for each in text])
+        if used.sum() < _FEWEST_USED:
+            raise _too_short(int(used.sum()))
+        rows.append(slice(len(features), len(features) + len(text)))
+        features += list(_standardised(np.array([each.features[seen] for each in text]), used))
+        uses += list(used)
+    tokens = np.stack([each.tokens[:length] for text in kept for each in text])
+    return Lanes(stride, torch.from_numpy(tokens), tuple(rows), np.stack(features), np.stack(uses))
+
+
+def _too_short(places: int) -> UsageError:
+    return UsageError(
+        f"a part of the held-out text has {places} places to look at, and {_FEWEST_USED} are "
+        f"needed to tell what a unit follows; use a larger corpus."
     )
+
+
+class _Stretch(NamedTuple):
+    """tokens: (T,). features: (T, F) at the last byte of each. uses: (T,)."""
+
+    tokens: npt.NDArray[np.int64]
+    features: npt.NDArray[np.float64]
+    uses: npt.NDArray[np.bool_]
+
+
+def _stretch(tokenizer: Tokenizer, span: Span, size: int, count: int) -> list[_Stretch]:
+    """So many stretches of `size` bytes."""
+    values = np.stack([feature.of(span.bytes) for feature in FEATURES], axis=-1)
+    found = []
+    for lane in range(count):
+        start = (len(span) - size) * lane // max(1, count - 1)
+        begin = span.start + start
+        text = encode_span(tokenizer, Span(span.data, begin, begin + size))
+        ends = np.cumsum(text.lengths)
+        found.append(
+            _Stretch(
+                text.tokens.astype(np.int64),
+                values[start + np.maximum(ends, 1) - 1],
+                (text.lengths > 0) & (ends > min(_WARMUP, size // 4)),
+            )
+        )
+    return found
 
 
 def _standardised(
@@ -161,11 +197,18 @@ class _Sums:
 
 
 def states_while_reading(
-    model: SequenceModel, inputs: Tensor, runtime: Runtime, *, stride: int = 1, unseen: int = 0
+    model: SequenceModel,
+    inputs: Tensor,
+    runtime: Runtime,
+    *,
+    stride: int = 1,
+    unseen: int = 0,
+    names: Collection[str] | None = None,
 ) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
     """The leaves of the state, as (B, ...) arrays, after every `stride` of the tokens (B, T).
 
     unseen: tokens at the beginning that are read in one pass, without a look at the state.
+    names: leaves that are wanted; None for all that are small enough.
     """
     with in_inference_mode(model):
         state = model.initial_state(len(inputs))
@@ -175,12 +218,25 @@ def states_while_reading(
             with runtime.autocast():
                 _, state = model(tokens, state)
             if number >= len(before):
-                yield _readable(state)
+                yield _readable(state, names)
 
 
-def _readable(state: State) -> dict[str, npt.NDArray[Any]]:
+def _readable(state: State, names: Collection[str] | None) -> dict[str, npt.NDArray[Any]]:
     return {
         name: leaf.float().cpu().numpy()
         for name, leaf in states.flatten(state).items()
-        if leaf.is_floating_point() and 0 < leaf[0].numel() <= _MAX_ELEMENTS
+        if (name in names if names is not None else _is_readable(leaf))
     }
+
+
+def _is_readable(leaf: Tensor) -> bool:
+    return leaf.is_floating_point() and 0 < leaf[0].numel() <= _MAX_ELEMENTS
+
+
+def unread_leaves(model: SequenceModel, runtime: Runtime) -> list[str]:
+    """The names of leaves of numbers that are too large to be looked at."""
+    token = torch.zeros(1, 1, dtype=torch.int64, device=runtime.device)
+    with in_inference_mode(model), runtime.autocast():
+        _, state = model(token, model.initial_state(1))
+    leaves = states.flatten(state).items()
+    return [name for name, leaf in leaves if leaf.is_floating_point() and not _is_readable(leaf)]

@@ -75,7 +75,7 @@ def environment_of(result: Result) -> Table:
         ["scored", f"{result.created:%Y-%m-%d %H:%M %Z}, {result.protocol.words}"],
         *([name, version] for name, version in result.versions.items()),
     ]  # fmt: skip
-    return Table("What the scores depend on", ["", ""], rows, num_texts=2)
+    return Table("What the scores depend on", ["what", "value"], rows, num_texts=2)
 
 
 def commands_for(run: LoggedRun) -> Iterator[tuple[str, str]]:

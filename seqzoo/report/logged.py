@@ -23,13 +23,15 @@ def charts_of(run: LoggedRun) -> list[tuple[str, Markup]]:
 def samples_of(run: LoggedRun, *, at_most: int) -> list[tuple[str, str]]:
     """Headings and texts of several moments, in the order of training."""
     found = moments(open_run_directory(run.path), run.metrics, at_most=at_most)
-    return [(_heading(each), each.text.decode("utf-8", "replace")) for each in found]
+    return [(_heading(each), each.text) for each in found]
 
 
 def _heading(moment: Moment) -> str:
     words = f"Update {moment.step:,}"
     if moment.is_last:
         words = f"After training, with the weights of update {moment.step:,}"
+    if moment.text.endswith("…"):
+        words += f" (the beginning of {moment.num_bytes:,} bytes)"
     if moment.bits_per_byte is not None:
         words += f": validation {moment.bits_per_byte:.3f} bits per byte"
     return words

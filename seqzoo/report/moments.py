@@ -10,6 +10,7 @@ from typing import NamedTuple
 from seqzoo.regular_files import read_bytes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.metrics import MetricsLine
+from seqzoo.terminal.characters import characters_of
 
 __all__ = ["Moment", "moments"]
 
@@ -21,12 +22,13 @@ _NAME = re.compile(r"step-(\d{1,15})(?:-(\d{1,6}))?\.txt")
 class Moment(NamedTuple):
     """A sample, and the step whose weights wrote it.
 
-    bits_per_byte: of the validation at that step; None where there was none. is_last: written
-    after the training, by the weights that were scored.
+    text: its beginning. num_bytes: of the whole. bits_per_byte: of the validation at that step;
+    None where there was none. is_last: written after the training, by the weights that were scored.
     """
 
     step: int
-    text: bytes
+    text: str
+    num_bytes: int
     bits_per_byte: float | None
     is_last: bool = False
 
@@ -37,11 +39,14 @@ def moments(
     """Samples in the order of training: the first, the last, and some between.
 
     The steps between are about evenly spaced in their logarithm, because most changes early. Files
-    that cannot be read are left out.
+    that cannot be read are left out, and so are links: a run of a stranger could point anywhere.
     """
     found: dict[tuple[bool, int], str] = {}
+    if directory.samples.is_symlink():
+        return []
     for path in sorted(directory.samples.glob("step-*.txt")):
-        if (name := _NAME.fullmatch(path.name)) is not None and name[2] in (None, "1"):
+        name = _NAME.fullmatch(path.name)
+        if name is not None and name[2] in (None, "1") and not path.is_symlink():
             found[name[2] is not None, int(name[1])] = path.name
     for is_last, step in list(found):
         if not is_last and (True, step) in found:  # the same weights and the same seed
@@ -50,11 +55,22 @@ def moments(
     shown = []
     for is_last, step in _spread(sorted(found), at_most):
         with suppress(OSError):
-            text = read_bytes(directory.samples / found[is_last, step], limit=_MAX_FILE_BYTES)[
-                :_MAX_SHOWN_BYTES
-            ]
-            shown.append(Moment(step, text, measured.get(step), is_last))
+            content = read_bytes(directory.samples / found[is_last, step], limit=_MAX_FILE_BYTES)
+            text = _beginning(content)
+            shown.append(Moment(step, text, len(content), measured.get(step), is_last))
     return shown
+
+
+def _beginning(content: bytes) -> str:
+    """As much as is shown, whole characters."""
+    text = ""
+    size = 0
+    for character, length in characters_of(content[: _MAX_SHOWN_BYTES + 4]):
+        if size + length > _MAX_SHOWN_BYTES:
+            return f"{text}…"
+        text += character
+        size += length
+    return text
 
 
 def _spread(keys: Sequence[tuple[bool, int]], at_most: int) -> Sequence[tuple[bool, int]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,16 @@ from seqzoo.pages.render import render
 from seqzoo.report.logged import charts_of, samples_of
 from seqzoo.results.explained import explained
 from seqzoo.runs.directory import RunDirectory, open_run_directory
-from seqzoo.runs.status import RunState, Status, finished_sentence, status_of
+from seqzoo.runs.status import RunState, Status, status_of
 from seqzoo.terminal.format import quoted
 
 __all__ = ["Now", "live_page"]
 
 _NUM_SAMPLES = 6
+
+
+_PAUSES = 20
+"""For so many times as long as it took, the text is not made again: training needs the machine."""
 
 
 class Now:
@@ -31,13 +37,20 @@ class Now:
         self._directory = open_run_directory(path)
         self._seen: tuple[object, ...] = ()
         self._text = ""
+        self._next = 0.0
+        self._lock = threading.Lock()
 
     def text(self) -> str:
         """A piece of HTML. A file that cannot be read is a sentence in it."""
-        if (stamps := _stamps(self._directory)) != self._seen or not self._text:
-            self._text = self._made()
-            self._seen = stamps
-        return self._text
+        with self._lock:
+            began = time.monotonic()
+            if began < self._next and self._text:
+                return self._text
+            if (stamps := _stamps(self._directory)) != self._seen or not self._text:
+                self._text = self._made()
+                self._seen = stamps
+                self._next = began + _PAUSES * (time.monotonic() - began)
+            return self._text
 
     def _made(self) -> str:
         try:
@@ -51,8 +64,9 @@ class Now:
                 "charts": charts_of(run),
                 "samples": samples_of(run, at_most=_NUM_SAMPLES)[::-1],
             }
-        except (SeqzooError, OSError) as error:
-            values = {"state": str(error), "charts": [], "samples": []}
+        except Exception as error:  # a file that is damaged in a new way; the page lives
+            kind = "" if isinstance(error, SeqzooError) else f"{type(error).__name__}: "
+            values = {"state": f"{kind}{error}", "charts": [], "samples": []}
         return render(_PACKAGES, "now.html.j2", title="", **values)
 
 
@@ -61,12 +75,14 @@ _PACKAGES = ("seqzoo.report",)
 
 def live_page(run: Path, now: Now) -> str:
     """The whole page, which asks for the changing part again and again."""
+    text = now.text()
     return render(
         _PACKAGES,
         "live.html.j2",
         title=f"seqzoo report: {run.resolve().name}",
         scripts=LIVE_SCRIPTS,
-        now=Markup(now.text()),
+        now=Markup(text),
+        tag=etag(text),
     )
 
 
@@ -97,11 +113,13 @@ def _state(status: Status, run: LoggedRun) -> str:
     if status.state is RunState.RUNNING:
         bits = [line.bits_per_byte for line in run.metrics if line.bits_per_byte is not None]
         loss = f" The last logged training loss is {bits[-1]:.3f} bits per byte." if bits else ""
+        if status.share is not None and status.share >= 1:
+            return f"Trained: {status.progress} updates; the scores are being made.{loss}"
         return f"Training: update {status.progress or 0}.{loss}"
     if status.state is RunState.FINISHED and status.result is not None:
         first = next(explained(status.result))
         return f"Finished. {first} The whole report: seqzoo report {path}"
-    if status.state is RunState.FINISHED:
-        return finished_sentence(status)
+    if status.state in (RunState.DAMAGED, RunState.NEWER):
+        return status.reason
     reason = f" {status.reason}" if status.reason else ""
     return f"The run is {status.state}, at update {status.progress or 0}.{reason}"

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from seqzoo.comparison.compare import compare
-from seqzoo.comparison.finished import FinishedRun, read_finished_runs, read_logged_run
+from seqzoo.comparison.finished import (
+    FinishedRun,
+    read_finished_runs,
+    read_logged_run,
+    static_rungs,
+)
 from seqzoo.comparison.page import part_tables
 from seqzoo.errors import SeqzooError
 from seqzoo.report.facts import commands_for, environment_of, settings_of
@@ -15,16 +20,19 @@ from seqzoo.report.findings import findings
 from seqzoo.report.logged import charts_of, samples_of
 from seqzoo.report.shown import shown_passage, shown_units
 from seqzoo.results.explained import explained
+from seqzoo.results.note import read_note
 from seqzoo.runs.directory import open_run_directory
-from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import recipe_content
+from seqzoo.runs.reopen import Trained
 from seqzoo.runs.run import Run
+from seqzoo.terminal.characters import one_line
 from seqzoo.terminal.costs import COST_LEVELS
 from seqzoo.terminal.format import quoted
 
 __all__ = ["Part", "about_run"]
 
 _NUM_MOMENTS = 6
+_LONGEST_REASON = 300
 
 T = TypeVar("T")
 
@@ -44,23 +52,25 @@ def about_run(run: Run) -> dict[str, Any]:
     if directory.result.exists():
         (scored,) = read_finished_runs([run.path])
     logged = scored or read_logged_run(run.path)
-    experiment = _part(lambda: run.trained.experiment)
+    loaded = _part(lambda: _loaded(run), run)
 
-    def with_model(make: Callable[[Experiment], T]) -> Part[T]:
-        if experiment.value is None:
-            return Part(None, experiment.reason)
-        loaded = experiment.value
-        return _part(lambda: make(loaded))
+    def with_model(make: Callable[[Trained], T]) -> Part[T]:
+        if loaded.value is None:
+            return Part(None, loaded.reason)
+        trained = loaded.value
+        return _part(lambda: make(trained), run)
 
     return {
+        "note": read_note(run.path),
+        "has_baselines": bool(scored and static_rungs([scored])),
         "sentences": list(explained(scored.result)) if scored else [_unscored(run)],
         "charts": charts_of(logged),
         "samples": samples_of(logged, at_most=_NUM_MOMENTS),
         "levels": COST_LEVELS,
-        "passage": with_model(shown_passage),
-        "units": with_model(shown_units),
+        "passage": with_model(lambda trained: shown_passage(trained.experiment)),
+        "units": with_model(lambda trained: shown_units(trained.experiment)),
         "parts": list(part_tables(compare([scored]))) if scored else [],
-        "findings": _part(lambda: findings(run.trained)),
+        "findings": with_model(findings),
         "settings": settings_of(run, logged),
         "environment": environment_of(scored.result) if scored else None,
         "commands": list(commands_for(logged)),
@@ -72,11 +82,19 @@ def _unscored(run: Run) -> str:
     return f"The run is not scored yet. To finish it: seqzoo resume {quoted(run.path)}"
 
 
-def _part(make: Callable[[], T]) -> Part[T]:
+def _loaded(run: Run) -> Trained:
+    """The run with its model and its corpus, which are tried once for all parts."""
+    trained = run.trained
+    _ = trained.experiment.data, trained.experiment.model
+    return trained
+
+
+def _part(make: Callable[[], T], run: Run) -> Part[T]:
     """What `make` returns. Whatever a plugin raises in it leaves only this part out."""
     try:
         return Part(make())
     except SeqzooError as error:
         return Part(None, str(error))
     except Exception as error:
-        return Part(None, f"{type(error).__name__}: {error}")
+        cause = one_line(f"{type(error).__name__}: {error}")[:_LONGEST_REASON]
+        return Part(None, f"{cause}; to find out why: seqzoo doctor {quoted(run.path)}")

@@ -13,7 +13,7 @@ from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import FrozenReader
+from seqzoo.scoring.static import FrozenReader, one_thread
 
 __all__ = ["Guess", "TokenRead", "passage_of", "read_passage"]
 
@@ -90,7 +90,7 @@ def _read(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Bits of each of the M tokens, and the tokens (M, K) that were guessed, with probabilities."""
     costs, guessed, shares = [], [], []
-    with in_inference_mode(experiment.model):
+    with in_inference_mode(experiment.model), one_thread(experiment.runtime):
         reader = FrozenReader(experiment.model, experiment.runtime, lanes=1)
         for chunk in SplitReader(text).chunks(_CHUNK):
             logarithms = in_float64(reader.read(chunk))[0].log_softmax(-1).cpu()

@@ -9,12 +9,13 @@ from markupsafe import Markup
 
 from seqzoo.comparison.page import Table
 from seqzoo.pages.text import coloured, token_label
+from seqzoo.report.correlations import unread_leaves
 from seqzoo.report.passage import TokenRead, passage_of, read_passage
 from seqzoo.report.units import FollowingUnit, activations, following_units
 from seqzoo.runs.experiment import Experiment
 from seqzoo.terminal.costs import cost_level
 
-__all__ = ["ShownPassage", "ShownToken", "ShownUnit", "shown_passage", "shown_units"]
+__all__ = ["ShownPassage", "ShownToken", "ShownUnit", "ShownUnits", "shown_passage", "shown_units"]
 
 _PASSAGE_BYTES, _UNIT_BYTES = 420, 500
 _NUM_GUESSES, _NUM_SURPRISES, _NUM_UNITS = 5, 10, 8
@@ -33,11 +34,12 @@ class ShownToken:
 
 @dataclass(frozen=True)
 class ShownPassage:
-    """A passage by tokens, and its tokens of the highest cost as a table."""
+    """A passage by tokens; its tokens of the highest cost, and all, as tables."""
 
     tokens: list[ShownToken]
     bits_per_byte: float
     surprises: Table
+    table: Table
 
 
 def shown_passage(experiment: Experiment) -> ShownPassage:
@@ -48,6 +50,12 @@ def shown_passage(experiment: Experiment) -> ShownPassage:
         [_shown(token, after) for token, after in zip(tokens, [*tokens[1:], None], strict=True)],
         sum(token.bits for token in tokens) / max(1, sum(len(token.text) for token in tokens)),
         _surprises(tokens),
+        Table(
+            "The tokens of the passage",
+            ["token", "expected", "bits"],
+            [[token_label(each.text), _expected(each), f"{each.bits:.2f}"] for each in tokens],
+            num_texts=2,
+        ),
     )
 
 
@@ -102,15 +110,25 @@ class ShownUnit:
     text: Markup
 
 
-def shown_units(experiment: Experiment) -> list[ShownUnit]:
+@dataclass(frozen=True)
+class ShownUnits:
+    """Units with their texts. unread: leaves of the state that were not looked at."""
+
+    units: list[ShownUnit]
+    unread: list[str]
+
+
+def shown_units(experiment: Experiment) -> ShownUnits:
     """The units that follow a feature most closely, on a text of the test part."""
     units = following_units(experiment)[:_NUM_UNITS]
+    unread = unread_leaves(experiment.model, experiment.runtime)
     passage = passage_of(experiment.data.splits.test, _UNIT_BYTES)
     data = passage.bytes.tobytes()
-    return [
+    shown = [
         ShownUnit(unit, coloured(data, [_heat(value) for value in values]))
         for unit, values in activations(experiment, passage, units).items()
     ]
+    return ShownUnits(shown, unread)
 
 
 def _heat(value: float) -> str:

@@ -3,12 +3,13 @@
 Of every feature, the unit of the highest |correlation| is chosen on one part of the held-out text
 and its correlation is measured on another part, so that it is not the best of thousands by luck.
 Some units of an untrained network follow a feature too, because they react to the last byte. So the
-same is done with the network as it was before training and with two other seeds, and a unit is only
-reported if its correlation is clearly higher than what such networks reach.
+same is done with three untrained networks, and a unit is only reported if its correlation is
+clearly higher than what they reach.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.span import Span
 from seqzoo.report.correlations import Lanes, correlations, lanes_of, states_while_reading
 from seqzoo.report.features import FEATURES
-from seqzoo.runs.experiment import Experiment, new_model
+from seqzoo.runs.build import build_model
+from seqzoo.runs.experiment import Experiment
 
 __all__ = ["FollowingUnit", "activations", "following_units"]
 
@@ -36,6 +38,9 @@ _NUM_CANDIDATES = 8
 """Units of a feature, of which the first that follows no stronger feature is taken."""
 
 _NUM_UNTRAINED = 3
+_MOST_SECONDS = 5.0
+"""For untrained networks; no further one is begun after it."""
+
 _CONTEXT_BYTES = 1024
 
 
@@ -75,15 +80,21 @@ def following_units(experiment: Experiment) -> list[FollowingUnit]:
 
 
 def _untrained(experiment: Experiment, lanes: Lanes) -> dict[str, float]:
-    """For each feature, the highest |correlation| that networks with new weights reach."""
+    """For each feature, the highest |correlation| that networks with new weights reach.
+
+    What the trained model counted in its training text is kept: it is no weight.
+    """
     reached: dict[str, float] = {}
-    recipe = experiment.recipe
+    recipe, runtime = experiment.recipe, experiment.runtime
+    stored = experiment.model.state_dict()
+    began = time.perf_counter()
     for number in range(_NUM_UNTRAINED):
+        if number and time.perf_counter() - began > _MOST_SECONDS:
+            break  # a large model: one untrained network has to do
         train = recipe.train.model_copy(update={"seed": recipe.train.seed + number})
-        model = new_model(
-            recipe.model_copy(update={"train": train}), experiment.tokenizer, experiment.training
-        )
-        runtime = experiment.runtime
+        model = build_model(recipe.model_copy(update={"train": train}), experiment.tokenizer)
+        new = dict(model.named_parameters())
+        model.load_state_dict({name: new.get(name, value) for name, value in stored.items()})
         for feature, units in _ranked(model.to(runtime.device).eval(), lanes, runtime).items():
             reached[feature] = max(reached.get(feature, 0.0), abs(units[0].correlation))
     return reached
@@ -130,7 +141,8 @@ def activations(
     size = passage.stop - passage.start
     shown = {}
     for unit, values in found.items():
-        per_byte = np.repeat(np.array(values), text.lengths[unseen:])[-size:]
+        finite = np.nan_to_num(np.array(values), posinf=0.0, neginf=0.0)
+        per_byte = np.repeat(finite, text.lengths[unseen:])[-size:]
         centred = (per_byte - per_byte.mean()) * np.sign(unit.correlation)
         shown[unit] = centred / (per_byte.std() or 1.0)
     return shown

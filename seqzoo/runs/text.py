@@ -18,10 +18,10 @@ from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import score_split
+from seqzoo.scoring.static import Protocol, require_lanes, score_split
 from seqzoo.scoring.tally import CostOfEachByte
 
-__all__ = ["next_byte", "score_text", "states_after"]
+__all__ = ["costs_of", "next_byte", "score_text", "states_after"]
 
 _CHUNK_LENGTH = 1024
 _MAX_SYMBOL_TOKENS = 3
@@ -37,17 +37,32 @@ def score_text(
     """
     if not len(data):
         raise UsageError("the text is empty; a score needs at least one byte.")
-    split = SplitReader(encode_span(experiment.tokenizer, Span(data, 0, len(data))))
-    tally = CostOfEachByte(data)
+    tally = costs_of(experiment, Span(data, 0, len(data)), Protocol())
+    return tally.bits, tally.bits_per_byte, tally.accuracy
+
+
+def costs_of(experiment: Experiment, span: Span, protocol: Protocol) -> CostOfEachByte:
+    """The cost of every byte of a span, of which the protocol may leave out the end.
+
+    Raises UsageError if it has fewer bytes than the protocol has lanes.
+    """
+    span = protocol.part(span)
+    require_lanes(len(span), protocol.lanes)
+    split = SplitReader(
+        encode_span(experiment.tokenizer, span),
+        lanes=protocol.lanes,
+        warmup_tokens=protocol.warmup_tokens,
+    )
+    tally = CostOfEachByte(span.bytes)
     with enough_memory("scoring", experiment.runtime.device, dict):
         score_split(
             experiment.model,
             split,
             runtime=experiment.runtime,
-            chunk_length=_CHUNK_LENGTH,
+            chunk_length=protocol.chunk_length,
             tally=tally,
         )
-    return tally.bits, tally.bits_per_byte, tally.accuracy
+    return tally
 
 
 def next_byte(experiment: Experiment, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from seqzoo.terminal.characters import characters_of
+from seqzoo.terminal.characters import characters_of, visible
 
 __all__ = ["COST_LEVELS", "coloured_by_cost", "cost_legend", "cost_level"]
 
@@ -49,7 +49,8 @@ def coloured_by_cost(data: bytes, bits: Sequence[float]) -> Text:
             text.append("↵", _STYLES[level])
             text.append("\n")
         else:
-            text.append("␣" if level > 1 and character == " " else character, _STYLES[level])
+            shown = "␣" if level > 1 and character == " " else visible(character)
+            text.append(shown, _STYLES[level])
     return text
 
 

@@ -26,6 +26,8 @@ def test_the_range_has_every_exact_value_and_the_nearest_rung_below() -> None:
     assert 3.0 < high < 3.5  # the first loss is above it
     assert range_shown([[2.0]], [], [])[0] < 2.0 < range_shown([[2.0]], [], [])[1]
     assert range_shown([[2.0, 7.0]], [[]], [])[1] > 7.0
+    low, high = range_shown([[1e17]], [], [])
+    assert low < 1e17 < high
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (1.83, 1.86), (0.0, 1234567.0), (2.0, 9.0)])

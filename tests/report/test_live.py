@@ -77,7 +77,7 @@ def test_the_page_is_whole_and_its_policy_allows_its_scripts_only(server: LiveSe
     assert headers["X-Frame-Options"] == "DENY"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost:1"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
 @pytest.mark.parametrize("path", ["/", "/live"])
 def test_other_names_of_this_machine_get_nothing(server: LiveServer, host: str, path: str) -> None:
     status, _, body = ask(server, path, Host=host)
@@ -87,7 +87,8 @@ def test_other_names_of_this_machine_get_nothing(server: LiveServer, host: str, 
 
 def test_it_listens_on_this_machine_only(server: LiveServer) -> None:
     assert server.socket.getsockname()[0] == "127.0.0.1"
-    assert ask(server, Host=f"localhost:{server.server_port}")[0] == 200
+    for host in (f"localhost:{server.server_port}", "localhost:8000", "127.0.0.1", "LOCALHOST"):
+        assert ask(server, Host=host)[0] == 200  # a tunnel has another port, port 80 has none
 
 
 @pytest.mark.parametrize(
@@ -112,10 +113,12 @@ def test_new_points_and_samples_appear_and_nothing_new_is_not_sent_again(
 ) -> None:
     _, headers, first = ask(server, "/live")
     seen = headers["ETag"]
-    assert ask(server, "/live", If_None_Match=seen)[0] == 304
+    status, headers, body = ask(server, "/live", If_None_Match=seen)
+    assert (status, headers["ETag"], body) == (304, seen, "")
     with (run / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": 500, "bits_per_byte": 1.5}) + "\n")
     (run / "samples" / "step-500.txt").write_text("a new <sample>")
+    server.now._next = 0.0  # as if time had passed
     status, headers, body = ask(server, "/live", If_None_Match=seen)
     assert status == 200
     assert headers["ETag"] != seen
@@ -126,12 +129,44 @@ def test_new_points_and_samples_appear_and_nothing_new_is_not_sent_again(
 
 def test_a_damaged_log_is_a_sentence_and_the_page_lives(server: LiveServer, run: Path) -> None:
     before = (run / "metrics.jsonl").read_text()
+    ask(server, "/live")
     (run / "metrics.jsonl").write_text("{}\n")
+    server.now._next = 0.0
     status, _, body = ask(server, "/live")
     assert status == 200
     assert "metrics.jsonl:1" in body
     (run / "metrics.jsonl").write_text(before)
+    server.now._next = 0.0
     assert "<polyline" in ask(server, "/live")[2]
+
+
+def test_text_is_not_made_more_often_than_training_can_bear(
+    server: LiveServer, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def make() -> str:
+        made.append(1)
+        time.sleep(0.02)
+        return f"text {len(made)}"
+
+    monkeypatch.setattr(server.now, "_made", make)
+    began = time.monotonic()
+    while time.monotonic() - began < 1.0:
+        with (run / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 500}\n')
+        server.now.text()
+    assert len(made) <= 4  # a twentieth of the time
+
+
+@pytest.mark.parametrize("line", ['{"step": 1, "bits_per_byte": 1e17}', '{"step": 1}'])
+def test_unusual_logs_have_a_page(server: LiveServer, run: Path, line: str) -> None:
+    (run / "metrics.jsonl").write_text(f"{line}\n")
+    (run / "timing.jsonl").unlink()
+    status, _, body = ask(server)
+    assert status == 200
+    assert PageReader(body).dangers == []
+    assert "Error" not in body
 
 
 def test_the_run_is_not_written_to(server: LiveServer, run: Path) -> None:
@@ -175,24 +210,31 @@ def test_a_run_that_is_watched_has_the_weights_of_one_that_is_not(
     small: seqzoo.Run, tmp_path: Path
 ) -> None:
     watched = tmp_path / "small"
+    over = threading.Event()
     found = []
 
     def watch() -> None:
-        while not (watched / "metrics.jsonl").exists():
+        deadline = time.monotonic() + 120
+        while not (watched / "metrics.jsonl").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         with LiveServer(watched, port=0) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
             thread.start()
-            while not (watched / "result.json").exists():
+            while not over.is_set() and time.monotonic() < deadline:
+                server.now._next = 0.0
                 found.append(ask(server, "/live")[2])
                 time.sleep(0.02)
+            server.now._next = 0.0
             found.append(ask(server, "/live")[2])
             server.shutdown()
             thread.join()
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    done = seqzoo.run(yaml.safe_load(SMALL), root=tmp_path, name="small")
+    try:
+        done = seqzoo.run(yaml.safe_load(SMALL), root=tmp_path, name="small")
+    finally:
+        over.set()
     watcher.join()
     assert done.result is not None
     assert small.result is not None

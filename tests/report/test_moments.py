@@ -32,7 +32,32 @@ def test_the_last_sample_replaces_that_of_its_step_and_has_its_validation(tmp_pa
         (10, False, None),
         (20, True, 2.5),
     ]
-    assert found[0].text == b"step-10.txt\xff<b>"
+    assert found[0].text == "step-10.txt\ufffd<b>"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    directory = leave(tmp_path / "run", "step-10.txt")
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "run" / "samples" / "step-20.txt").symlink_to(tmp_path / "secret")
+    assert [each.step for each in moments(directory, [], at_most=6)] == [10]
+    (tmp_path / "run" / "samples").rename(tmp_path / "elsewhere")
+    (tmp_path / "run" / "samples").symlink_to(tmp_path / "elsewhere")
+    assert moments(directory, [], at_most=6) == []
+
+
+@pytest.mark.parametrize("size", [699, 700, 701, 5000])
+def test_a_long_sample_is_cut_between_characters_and_says_so(tmp_path: Path, size: int) -> None:
+    directory = leave(tmp_path)
+    text = "x" + "\N{CYRILLIC SMALL LETTER ZHE}" * (size // 2)
+    (tmp_path / "samples" / "step-1.txt").write_text(text, encoding="utf-8")
+    (found,) = moments(directory, [], at_most=6)
+    assert found.num_bytes == len(text.encode())
+    if found.num_bytes <= 700:
+        assert found.text == text
+    else:
+        assert found.text.endswith("…")
+        assert text.startswith(found.text[:-1])
+        assert 698 <= len(found.text[:-1].encode()) <= 700
 
 
 @pytest.mark.parametrize("at_most", [1, 2, 3, 6, 50])

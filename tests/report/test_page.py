@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_a_page_answers_in_the_order_in_which_people_ask(small: api.Run) -> None
 def test_hostile_texts_show_as_themselves_and_execute_nothing(copied: Path) -> None:
     for path in (copied / "samples").iterdir():
         path.write_bytes(HOSTILE * 4)
-    (copied / "NOTE").write_bytes(HOSTILE)
+    (copied / "note.txt").write_bytes(b"mine: " + HOSTILE)
     recipe = copied / "recipe.yaml"
     hostile = 'description: "</title><script>alert(2)</script>\\e[31m\\u202e"'
     recipe.write_text(re.sub("(?m)^description: .*$", lambda _: hostile, recipe.read_text()))
@@ -68,6 +69,7 @@ def test_hostile_texts_show_as_themselves_and_execute_nothing(copied: Path) -> N
     assert page.dangers == []
     assert "<script>alert(1)</script>" in page.text
     assert "{{ 7*7 }}" in page.text
+    assert "Note: mine: <script>" in page.text
     assert not {character for character in text if ord(character) < 32} - {"\n", "\t"}
     assert not set(text) & {"\x9b", "\u202e", "\u2066"}
 
@@ -138,6 +140,8 @@ def test_the_command_writes_a_page_and_replaces_nothing_else(copied: Path) -> No
     [
         (("nothing",), "nothing"),
         (("run", "--port", "8000"), "--port is for --live"),
+        (("run", "run", "--device", "cpu"), "--device and --trust"),
+        (("run", "--live", "--trust"), "--device and --trust"),
         (("run", "run", "--live"), "--live serves one run"),
         (("run", "--live", "-o", "x.html"), "--live serves one run"),
         (("run", "--live", "--port", "70000"), "port 70000 cannot be used"),
@@ -153,3 +157,31 @@ def test_what_cannot_be_reported_is_one_sentence(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not (copied.parent / "report.html").exists()
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+def test_a_run_with_few_logged_lines_has_a_page(copied: Path, lines: int) -> None:
+    path = copied / "metrics.jsonl"
+    validated = [line for line in path.read_text().splitlines() if "validation" in line]
+    path.write_text("".join(f"{line}\n" for line in validated[:lines]))
+    text = report_on(api.open_run(copied))
+    page = PageReader(text)
+    assert page.dangers == []
+    assert ("Nothing" in page.text or "no metrics" in page.text) == (lines == 0)
+    assert text.count("<polyline") == (3 if lines else 0)
+
+
+def test_a_folder_whose_name_is_no_text_has_a_page(copied: Path) -> None:
+    strange = copied.parent / os.fsdecode(b"a\xff<b>")
+    copied.rename(strange)
+    text = report_on(api.open_run(strange))
+    page = PageReader(text)
+    assert page.dangers == []
+    assert "a\ufffd<b>" in page.text
+    text.encode()
+
+
+def test_leaves_that_are_too_large_are_named(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqzoo.report.correlations._MAX_ELEMENTS", 1)
+    page = PageReader(report_on(api.open_run(copied)))
+    assert "Not looked at" in page.text

@@ -52,6 +52,13 @@ def test_a_character_has_the_costs_of_all_its_bytes() -> None:
     assert span.style == cost_legend().spans[-1].style  # 9 bits: the last level
 
 
+def test_every_byte_is_shown_and_none_controls_the_terminal() -> None:
+    shown = coloured_by_cost(bytes(range(128)), [9.0] * 128).plain
+    assert not {character for character in shown if ord(character) < 32} - {"\n", "\t"}
+    assert len(shown) == 128 + 1  # the line end is shown, and still ends the line
+    assert "␍" in shown
+
+
 def test_a_surprising_line_end_is_visible_and_still_ends_the_line() -> None:
     assert coloured_by_cost(b"a\nb c", [0, 9, 0, 9, 0]).plain == "a↵\nb␣c"
     assert coloured_by_cost(b"a\nb c", [0, 0, 0, 0, 0]).plain == "a\nb c"
