@@ -60,9 +60,17 @@ def placed_apart(
     """
     gap *= height
     ordered = sorted(values, key=lambda each: each[1])
-    places: list[float] = []
-    for _, value in ordered:
-        places.append(max(value, places[-1] + gap) if places else value)
+    # As close to their values as possible, in the sense of least squares: labels that would meet
+    # form a group around the mean of its values.
+    groups: list[tuple[float, int]] = []  # the mean of (value - number * gap), and its labels
+    for number, (_, value) in enumerate(ordered):
+        mean, count = value - number * gap, 1
+        while groups and groups[-1][0] > mean:
+            before, others = groups.pop()
+            mean, count = (before * others + mean * count) / (others + count), others + count
+        groups.append((mean, count))
+    places = [mean for mean, count in groups for _ in range(count)]
+    places = [max(place, low) + number * gap for number, place in enumerate(places)]
     most = low + height
     for index in reversed(range(len(places))):
         places[index] = min(places[index], most)

@@ -19,6 +19,17 @@ def test_labels_of_baselines_do_not_overlap_and_keep_their_order() -> None:
     assert placed[-2][2] == 9.0  # one with room stays at its value
 
 
+def test_labels_that_would_meet_are_around_their_values() -> None:
+    rungs = [(f"order-{n}", 5.0 + 0.001 * n) for n in range(5)]
+    places = [place for _, _, place in placed_apart(rungs, 0.0, 10.0)]
+    assert sum(places) / 5 == pytest.approx(5.002)
+    assert [after - before for before, after in itertools.pairwise(places)] == pytest.approx(
+        [0.4] * 4
+    )
+    lowest = [place for _, _, place in placed_apart(rungs, 5.0, 10.0)]
+    assert lowest[0] == pytest.approx(5.0)  # not below the axis
+
+
 def test_the_range_has_every_exact_value_and_the_nearest_rung_below() -> None:
     noisy = [[9.0] + [3.0 - 0.01 * step for step in range(60)]]
     low, high = range_shown([[3.0, 2.5]], noisy, [8.0, 4.8, 2.3, 2.2, 1.0])
