@@ -59,6 +59,7 @@ def test_the_commands_can_be_pasted_with_any_path(said: Any) -> None:
     ]
     assert commands == [
         ["seqzoo", "sample", str(path)],
+        ["seqzoo", "report", str(path)],
         ["seqzoo", "leaderboard", "--runs", str(path.parent)],
         ["seqzoo", "doctor", str(path)],
     ]
