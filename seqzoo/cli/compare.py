@@ -71,6 +71,7 @@ def compare(
     """
     from seqzoo.comparison.compare import compare as compared
     from seqzoo.comparison.finished import read_finished_runs
+    from seqzoo.comparison.loss_curve import usual_axis
     from seqzoo.comparison.picture import draw_picture, require_drawable
     from seqzoo.comparison.to_json import comparison_to_json
     from seqzoo.comparison.views import print_comparison
@@ -85,7 +86,7 @@ def compare(
     axis = cast("Axis | None", over)
     finished = read_finished_runs(paths)
     if as_html and axis is None:
-        axis = "seconds" if all(run.seconds_at for run in finished) else "steps"
+        axis = usual_axis(finished)
     comparison = compared(finished, split=split.replace("-", "_"), axis=axis or "steps")
     if picture is not None:
         draw_picture(finished, picture, axis=axis)

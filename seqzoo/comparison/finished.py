@@ -49,9 +49,17 @@ class FinishedRun(LoggedRun):
     result: Result
 
 
-def read_logged_run(path: Path) -> LoggedRun:
-    """Raises UsageError, in one sentence, where there is no run, or a file cannot be read."""
-    return LoggedRun(path.resolve().name, **_logged(open_run_directory(path)))
+def read_logged_run(path: Path, result: Result | None) -> LoggedRun:
+    """A run, finished where it has a result.
+
+    Raises UsageError, in one sentence, where there is no run, or a file cannot be read.
+    """
+    label, logged = path.resolve().name, _logged(open_run_directory(path))
+    return (
+        LoggedRun(label, **logged)
+        if result is None
+        else FinishedRun(label, **logged, result=result)
+    )
 
 
 def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:

@@ -12,7 +12,7 @@ import numpy as np
 from seqzoo.comparison.finished import LoggedRun
 from seqzoo.errors import UsageError
 
-__all__ = ["AXES", "AXIS_NAMES", "Axis", "LossCurve", "Points", "loss_curve"]
+__all__ = ["AXES", "AXIS_NAMES", "Axis", "LossCurve", "Points", "loss_curve", "usual_axis"]
 
 Axis: TypeAlias = Literal["steps", "bytes", "seconds"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -34,6 +34,11 @@ class LossCurve:
     training: Points
     validation: Points
     accuracy: Points = ()
+
+
+def usual_axis(runs: Sequence[LoggedRun]) -> Axis:
+    """Seconds of training where all runs have logged them, else updates."""
+    return "seconds" if all(run.seconds_at for run in runs) else "steps"
 
 
 def loss_curve(run: LoggedRun, axis: Axis) -> LossCurve:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqzoo.comparison.finished import FinishedRun, static_rungs
-from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve, loss_curve
+from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve, loss_curve, usual_axis
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.pages.axes import placed_apart, range_shown
 from seqzoo.storage import write_whole
@@ -61,7 +61,7 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None =
     """
     require_drawable(path)
     if axis is None:
-        axis = "seconds" if all(run.seconds_at for run in runs) else "steps"
+        axis = usual_axis(runs)
     curves = [loss_curve(run, axis) for run in runs]
     if not any(curve.validation or curve.training for curve in curves):
         raise UsageError("none of these runs has logged metrics, so there is no curve to draw.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from seqzoo.comparison.finished import FinishedRun, LoggedRun, static_rungs
-from seqzoo.comparison.loss_curve import Axis, loss_curve
+from seqzoo.comparison.loss_curve import loss_curve, usual_axis
 from seqzoo.comparison.page import curve_charts
 from seqzoo.report.moments import Moment, moments
 from seqzoo.runs.directory import open_run_directory
@@ -15,7 +15,7 @@ __all__ = ["charts_of", "samples_of"]
 
 def charts_of(run: LoggedRun) -> list[tuple[str, Markup]]:
     """Titles and curves, with the baselines where the run has been scored."""
-    axis: Axis = "seconds" if run.seconds_at else "steps"
+    axis = usual_axis([run])
     rungs = static_rungs([run]) if isinstance(run, FinishedRun) else ()
     return curve_charts([loss_curve(run, axis)], axis, names=[run.label], rungs=rungs)
 

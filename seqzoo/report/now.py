@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from seqzoo.comparison.finished import LoggedRun, read_finished_runs, read_logged_run
+from seqzoo.comparison.finished import LoggedRun, read_logged_run
 from seqzoo.errors import SeqzooError
 from seqzoo.pages.render import render
 from seqzoo.report.logged import charts_of, samples_of
@@ -20,10 +20,9 @@ from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.status import RunState, Status, status_of
 from seqzoo.terminal.format import quoted
 
-__all__ = ["Now", "live_page"]
+__all__ = ["LIVE_SCRIPTS", "Now", "etag", "live_page"]
 
 _NUM_SAMPLES = 6
-
 
 _PAUSES = 20
 """For so many times as long as it took, the text is not made again: training needs the machine."""
@@ -55,10 +54,7 @@ class Now:
     def _made(self) -> str:
         try:
             status = status_of(self._directory)
-            if status.result is None:
-                run: LoggedRun = read_logged_run(self._directory.path)
-            else:
-                (run,) = read_finished_runs([self._directory.path])
+            run = read_logged_run(self._directory.path, status.result)
             values: dict[str, Any] = {
                 "state": _state(status, run),
                 "charts": charts_of(run),

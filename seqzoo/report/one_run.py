@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 from seqzoo.comparison.compare import compare
 from seqzoo.comparison.finished import (
     FinishedRun,
-    read_finished_runs,
     read_logged_run,
     static_rungs,
 )
@@ -29,7 +28,7 @@ from seqzoo.terminal.characters import one_line
 from seqzoo.terminal.costs import COST_LEVELS
 from seqzoo.terminal.format import quoted
 
-__all__ = ["Part", "about_run"]
+__all__ = ["about_run"]
 
 _NUM_MOMENTS = 6
 _LONGEST_REASON = 300
@@ -48,10 +47,8 @@ class Part(Generic[T]):
 def about_run(run: Run) -> dict[str, Any]:
     """The values of `one_run.html.j2`. A run without a result has no scores on it."""
     directory = open_run_directory(run.path)
-    scored: FinishedRun | None = None
-    if directory.result.exists():
-        (scored,) = read_finished_runs([run.path])
-    logged = scored or read_logged_run(run.path)
+    logged = read_logged_run(run.path, run.result)
+    scored = logged if isinstance(logged, FinishedRun) else None
     loaded = _part(lambda: _loaded(run), run)
 
     def with_model(make: Callable[[Trained], T]) -> Part[T]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqzoo.comparison.compare import compare
 from seqzoo.comparison.finished import read_finished_runs
-from seqzoo.comparison.loss_curve import Axis
+from seqzoo.comparison.loss_curve import usual_axis
 from seqzoo.comparison.page import sections
 from seqzoo.pages.render import render
 from seqzoo.report.logged import samples_of
@@ -27,8 +27,7 @@ def report_on(run: Run) -> str:
 def report_on_several(paths: Sequence[Path]) -> str:
     """The same of runs side by side; raises UsageError for one without a result."""
     runs = read_finished_runs(paths)
-    axis: Axis = "seconds" if all(run.seconds_at for run in runs) else "steps"
-    comparison = compare(runs, axis=axis)
+    comparison = compare(runs, axis=usual_axis(runs))
     written = [
         (letter, heading, text)
         for letter, run in zip(comparison.letters, runs, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy.typing as npt
 
 from seqzoo.data.tokens import EncodedText, encode_span
 from seqzoo.model.runtime import in_float64, in_inference_mode
-from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
@@ -64,14 +64,20 @@ def read_passage(experiment: Experiment, passage: Span, *, num_guesses: int) -> 
     text = encode_span(experiment.tokenizer, Span(passage.data, start, passage.stop))
     begins = np.cumsum(text.lengths) - text.lengths
     first = int(np.searchsorted(begins, passage.start - start))
-    costs, guessed, probabilities = _read(experiment, text, min(num_guesses, _vocab(experiment)))
-    shown = _Shown(experiment.tokenizer)
+    costs, guessed, probabilities = _read(
+        experiment, text, min(num_guesses, experiment.tokenizer.vocab_size)
+    )
+
+    @cache
+    def text_of(token: int) -> bytes:
+        return experiment.tokenizer.decode(np.array([token]))
+
     return [
         TokenRead(
             bytes(text.data[begins[index] : begins[index] + text.lengths[index]]),
             float(costs[index]),
             tuple(
-                Guess(shown.text(token), probability)
+                Guess(text_of(token), probability)
                 for token, probability in zip(
                     guessed[index].tolist(), probabilities[index].tolist(), strict=True
                 )
@@ -79,10 +85,6 @@ def read_passage(experiment: Experiment, passage: Span, *, num_guesses: int) -> 
         )
         for index in range(first, len(text.tokens))
     ]
-
-
-def _vocab(experiment: Experiment) -> int:
-    return experiment.tokenizer.vocab_size
 
 
 def _read(
@@ -100,16 +102,3 @@ def _read(
             guessed.append(tokens.numpy())
             shares.append(best.exp().numpy())
     return np.concatenate(costs), np.concatenate(guessed), np.concatenate(shares)
-
-
-class _Shown:
-    """The bytes of single tokens, decoded once each."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._known: dict[int, bytes] = {}
-
-    def text(self, token: int) -> bytes:
-        if token not in self._known:
-            self._known[token] = self._tokenizer.decode(np.array([token]))
-        return self._known[token]
