@@ -19,6 +19,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import platform
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +34,9 @@ from seqzoo.terminal.format import quoted
 from seqzoo.training.checkpoint_files import checkpoint_steps
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
+
+
+_LONGEST_NAME = 400
 
 
 class RunDirectory:
@@ -52,6 +57,7 @@ class RunDirectory:
         self.lock = path / "lock"
         self.trackers = path / "trackers.json"
         self._held: BinaryIO | None = None
+        self._named = b""
 
     @property
     def to_continue(self) -> str:
@@ -79,10 +85,13 @@ class RunDirectory:
             ) from error
         with file:
             self._take(file)
+            self._named = b""
             # The lock is held also if a full disk cannot store who holds it.
             with contextlib.suppress(OSError):
+                named = f"{os.getpid()} {platform.node()} {secrets.token_hex(8)}\n".encode()
                 os.ftruncate(file.fileno(), 0)
-                os.write(file.fileno(), f"{os.getpid()}\n".encode())
+                os.write(file.fileno(), named)
+                self._named = named
             self._held = file
             for folder in (self.path, self.samples):
                 remove_unfinished(folder)
@@ -92,7 +101,7 @@ class RunDirectory:
                 self._held = None
 
     def holder(self) -> str | None:
-        """The process that holds the lock; None if the run is free."""
+        """The process that holds the lock, as a number; None if the run is free."""
         try:
             with open_to_read(self.lock) as file:
                 try:
@@ -104,15 +113,25 @@ class RunDirectory:
         return None
 
     def require_in_place(self) -> None:
-        """Raises EnvironmentFault if the folder was renamed or removed after it was locked.
+        """Raises EnvironmentFault if the folder was renamed, removed or taken over since the lock.
 
-        What is written to its path would then be in another folder than the run.
+        What is written to its path would then be in another folder than the run. A shared disk
+        releases the lock of a machine that it no longer reaches; another one may then continue the
+        run, and if the first comes back, both would write.
         """
         if self._held is None:
             return
         try:
             if os.path.samestat(os.stat(self.lock), os.fstat(self._held.fileno())):
-                return
+                # Opened again, because a shared disk shows what others wrote from then on.
+                with open_to_read(self.lock) as file:
+                    named = file.read(_LONGEST_NAME)
+                if named == self._named or not self._named:
+                    return
+                raise EnvironmentFault(
+                    f"{self.path} was taken over by {_in_words(named)}, so this process stops and "
+                    f"writes nothing more into it."
+                )
         except OSError:
             pass
         raise EnvironmentFault(
@@ -137,8 +156,10 @@ class RunDirectory:
             except BlockingIOError:
                 if not is_last:
                     time.sleep(0.01)
-        holder = _number_in(file)
-        raise LockedError(f"{self.path} is in use by process {holder}; wait for it or stop it.")
+        _number_in(file)
+        file.seek(0)
+        holder = _in_words(file.read(_LONGEST_NAME))
+        raise LockedError(f"{self.path} is in use by {holder}; wait for it or stop it.")
 
 
 def _is_regular(path: Path) -> bool:
@@ -152,10 +173,21 @@ def _number_in(lock: BinaryIO) -> str:
     """
     for _ in range(100):
         lock.seek(0)
-        if (found := lock.read(32).strip()).isdigit():
-            return found.decode()
+        number = lock.read(_LONGEST_NAME).partition(b" ")[0].strip()
+        if number.isdigit():
+            return number.decode()
         time.sleep(0.01)
     return "unknown"
+
+
+def _in_words(named: bytes) -> str:
+    """The process that a lock file names, with its machine if that is another one."""
+    number, machine, *_ = [*named.decode(errors="replace").split(), "", ""]
+    if not number.isdigit():
+        return "another process"
+    if not machine.isprintable() or machine in ("", platform.node()):
+        return f"process {number}"
+    return f"process {number} of machine {machine}"
 
 
 def _new_place(file: BinaryIO) -> str:

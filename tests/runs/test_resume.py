@@ -428,6 +428,28 @@ def test_a_folder_that_was_renamed_while_it_was_trained_is_not_written_to(
     assert again.result.steps == 40
 
 
+def test_a_run_that_another_machine_took_over_is_not_written_to(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = checkpoints.save
+
+    def take_over_after(folder: Path, checkpoint: checkpoints.Checkpoint, **options: Any) -> Path:
+        path = save(folder, checkpoint, **options)
+        if checkpoint.step == 30:  # a shared disk has released the lock of a machine that was away
+            (run / "lock").write_text("7 elsewhere 0123456789abcdef\n")
+        return path
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", take_over_after)
+        taken = "was taken over by process 7 of machine elsewhere, so this process stops"
+        with pytest.raises(EnvironmentFault, match=taken):
+            seqzoo.resume(run, LONGER)
+    assert max(checkpoints.checkpoint_steps(run / "checkpoints")) == 30
+    again = seqzoo.resume(run)
+    assert again.result is not None
+    assert again.result.steps == 40
+
+
 @pytest.mark.parametrize(
     "name", ["metrics.jsonl", "timing.jsonl", "lock", "samples", "result.json"]
 )
