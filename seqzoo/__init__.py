@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Context,
         CorpusContext,
         DecoderContext,
+        LauncherContext,
         NamedParameter,
         OptimizerContext,
         SamplerContext,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.corpus import Corpus
     from seqzoo.plugin.decoding import Decoder, DecodingTask, Stepper
     from seqzoo.plugin.hooks import hookimpl
+    from seqzoo.plugin.launcher import Job, JobEnd, JobProcess, Launched, Launcher
     from seqzoo.plugin.registry import load_registry
     from seqzoo.plugin.roles import ParameterRole
     from seqzoo.plugin.span import Span
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
         Benchmark,
         CorpusSpec,
         DecoderSpec,
+        LauncherSpec,
         OptimizerOptions,
         OptimizerSpec,
         Options,
@@ -91,6 +94,7 @@ _HOMES = {
         "Context",
         "CorpusContext",
         "DecoderContext",
+        "LauncherContext",
         "NamedParameter",
         "OptimizerContext",
         "SamplerContext",
@@ -114,6 +118,7 @@ _HOMES = {
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.decoding": ("Decoder", "DecodingTask", "Stepper"),
     "plugin.hooks": ("hookimpl",),
+    "plugin.launcher": ("Job", "JobEnd", "JobProcess", "Launched", "Launcher"),
     "plugin.registry": ("load_registry",),
     "leaderboards.leaderboard": ("LeaderboardRow", "leaderboard"),
     "recipes.load": ("Recipe", "recipe"),
@@ -132,6 +137,7 @@ _HOMES = {
         "Benchmark",
         "CorpusSpec",
         "DecoderSpec",
+        "LauncherSpec",
         "OptimizerOptions",
         "OptimizerSpec",
         "Options",
@@ -166,7 +172,14 @@ __all__ = [
     "DecoderSpec",
     "DecodingTask",
     "Interrupted",
+    "Job",
+    "JobEnd",
+    "JobProcess",
     "Kind",
+    "Launched",
+    "Launcher",
+    "LauncherContext",
+    "LauncherSpec",
     "LeaderboardRow",
     "NamedParameter",
     "OptimizerContext",

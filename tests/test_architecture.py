@@ -32,8 +32,8 @@ COMMON_WORDS = {
     "trackers",
 }
 
-# What a recipe that names none has meant from the first version on, which no plugin can decide.
-FORMAT = {("recipes/train_section.py", "adamw")}
+# What a file that names none has meant from the first version on, which no plugin can decide.
+FORMAT = {("recipes/train_section.py", "adamw"), ("sweep/grid.py", "local")}
 
 
 class Literal(NamedTuple):

@@ -15,7 +15,7 @@ def list_plugins(
         str | None,
         typer.Argument(
             help="recipe, architecture, tokenizer, stream, optimizer, schedule, sampler, decoder, "
-            "corpus, baseline, tracker or check; all plugins if omitted."
+            "corpus, baseline, tracker, launcher or check; all plugins if omitted."
         ),
     ] = None,
     as_json: AsJson = False,

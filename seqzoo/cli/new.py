@@ -46,7 +46,7 @@ def new_plugin(
         typer.Option(
             metavar="KIND",
             help="architecture, tokenizer, stream, optimizer, schedule, sampler, decoder, corpus, "
-            "baseline, tracker or check.",
+            "baseline, tracker, launcher or check.",
             autocompletion=_kinds,
             show_default=False,
         ),

@@ -18,14 +18,32 @@ def sweep(
     ],
     runs: RunsFolder = DEFAULT_RUNS,
     jobs: Annotated[
-        int,
+        int | None,
         whole_number(
             "--jobs",
             "-j",
             least=1,
-            help="How many members run at a time; they share the cores.",
+            help="How many members run at a time; on one machine they share its cores. Default: "
+            "1, or as many as a cluster has room for.",
+            show_default=False,
         ),
-    ] = 1,
+    ] = None,
+    launcher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="Where the members run, e.g. ray; replaces the launcher of the grid file. "
+            "'seqzoo list launcher' shows all.",
+            show_default=False,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the launcher's cluster; 'auto' for the one of this machine.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the members and their state; run nothing.")
     ] = False,
@@ -38,11 +56,13 @@ def sweep(
     After a stop or a kill, run the same command again: finished members are
     skipped, and members that had started are resumed.
     """
+    from seqzoo.cli.chosen import named_choice
     from seqzoo.cli.leaderboard import leaderboard
     from seqzoo.cli.plugins import installed
     from seqzoo.leaderboards.page import read_page
     from seqzoo.sweep.folder import SweepFolder
     from seqzoo.sweep.grid import read_grid
+    from seqzoo.sweep.launching import chosen_launcher, opened_launcher
     from seqzoo.sweep.members import checked_recipes, members_of
     from seqzoo.sweep.run import run_sweep
     from seqzoo.terminal.console import fail, results
@@ -52,7 +72,10 @@ def sweep(
         read_page(into)  # report a problem with it before any member runs
     read = read_grid(grid)
     members = members_of(read)
-    recipes = checked_recipes(members, with_trust(installed(), trust))
+    registry = with_trust(installed(), trust)
+    given = None if launcher is None else named_choice(launcher, "launcher", registry)
+    choice = chosen_launcher(read, registry, given=given, address=address)
+    recipes = checked_recipes(members, registry)
     folder = SweepFolder(runs / read.sections.name)
     completions = folder.completions(recipes)
     if dry_run:
@@ -73,7 +96,14 @@ def sweep(
             text = "\n    ".join([*lines, *member.overrides])
             results().print(text, soft_wrap=True, markup=False)
         return 0
-    failed = run_sweep(folder, members, recipes, text=read.text, jobs=jobs)
+    failed = run_sweep(
+        folder,
+        members,
+        recipes,
+        text=read.text,
+        launcher=opened_launcher(choice, registry, folder.path),
+        jobs=jobs,
+    )
     leaderboard(runs=folder.path, as_json=as_json, into=into)
     for run in failed:
         fail(f"{run.name}: {run.reason()} ({run.log})")

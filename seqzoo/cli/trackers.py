@@ -28,23 +28,9 @@ TrackerOption: TypeAlias = Annotated[
 def trackers_override(given: Sequence[str] | None, registry: Registry) -> list[str]:
     """The override of a recipe that does what was given; none if nothing was.
 
-    given: NAME, NAME=VALUE with the value of its shorthand option, or NAME={option: value}. Raises
-    UsageError for a value that has no option.
+    given: see `named_choice`. Raises UsageError for a value that has no option.
     """
-    from seqzoo.errors import UsageError
-    from seqzoo.recipes.yaml_reader import load_yaml
+    from seqzoo.cli.chosen import named_choice
 
-    trackers = []
-    for text in given or ():
-        name, equals, written = (part.strip() for part in text.partition("="))
-        options, _ = load_yaml(written or "null", f"--tracker '{text}'") if equals else ({}, None)
-        if not isinstance(options, dict):
-            shorthand = registry.get("tracker", name).options.shorthand
-            if shorthand is None:
-                raise UsageError(
-                    f"--tracker '{text}': tracker '{name}' needs its options by name, such as "
-                    f"--tracker '{name}={{option: value}}'; 'seqzoo show {name}' lists them."
-                )
-            options = {shorthand: options}
-        trackers.append({"name": name, "options": options})
+    trackers = [named_choice(text, "tracker", registry).model_dump() for text in given or ()]
     return [f"trackers={json.dumps(trackers)}"] if trackers else []

@@ -18,6 +18,7 @@ from seqzoo.plugin.contexts import (
     Context,
     CorpusContext,
     DecoderContext,
+    LauncherContext,
     OptimizerContext,
     SamplerContext,
     ScheduleContext,
@@ -26,6 +27,7 @@ from seqzoo.plugin.contexts import (
     TrackerContext,
 )
 from seqzoo.plugin.corpus import Corpus
+from seqzoo.plugin.launcher import Launcher
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Options
 from seqzoo.plugin.tracker import Tracker
@@ -49,7 +51,7 @@ class ChosenPlugin(Protocol):
     def options(self) -> Any: ...
 
 
-_WITHOUT_TORCH: dict[str, type] = {"corpus": Corpus, "tracker": Tracker}
+_WITHOUT_TORCH: dict[str, type] = {"corpus": Corpus, "tracker": Tracker, "launcher": Launcher}
 
 
 def _contract(kind: str) -> type:
@@ -109,6 +111,10 @@ def build(
 def build(
     registry: Registry, kind: Literal["tracker"], choice: ChosenPlugin, context: TrackerContext
 ) -> Tracker: ...
+@overload
+def build(
+    registry: Registry, kind: Literal["launcher"], choice: ChosenPlugin, context: LauncherContext
+) -> Launcher: ...
 @overload
 def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context[Any]) -> Any: ...
 def build(registry: Registry, kind: str, choice: ChosenPlugin, context: Context[Any]) -> Any:

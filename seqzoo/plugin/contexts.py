@@ -31,6 +31,7 @@ __all__ = [
     "Context",
     "CorpusContext",
     "DecoderContext",
+    "LauncherContext",
     "NamedParameter",
     "OptimizerContext",
     "SamplerContext",
@@ -223,3 +224,14 @@ class TrackerContext(Context["Tracker"]):
     def run_name(self) -> str:
         """The name of the run."""
         return self.run_directory.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class LauncherContext(Context["Launcher"]):
+    """For a `Launcher`.
+
+    sweep_directory: the folder of the sweep, absolute; its runs and logs are inside. It exists.
+    """
+
+    kind: ClassVar[str] = "launcher"
+    sweep_directory: Path

@@ -17,6 +17,7 @@ from seqzoo.plugin.specs import (
     BaselineSpec,
     CorpusSpec,
     DecoderSpec,
+    LauncherSpec,
     OptimizerSpec,
     SamplerSpec,
     ScheduleSpec,
@@ -39,6 +40,7 @@ SPEC_OF_HOOK: Mapping[str, type[Spec]] = {
     "register_corpora": CorpusSpec,
     "register_baselines": BaselineSpec,
     "register_trackers": TrackerSpec,
+    "register_launchers": LauncherSpec,
     "register_checks": Check,
 }
 

@@ -22,6 +22,7 @@ from seqzoo.plugin.specs import (
     BaselineSpec,
     CorpusSpec,
     DecoderSpec,
+    LauncherSpec,
     OptimizerSpec,
     SamplerSpec,
     ScheduleSpec,
@@ -86,6 +87,11 @@ def register_baselines() -> Iterable[BaselineSpec]:  # type: ignore[empty-body]
 @hookspec
 def register_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
     """Outputs for metrics, which recipes name under `trackers`."""
+
+
+@hookspec
+def register_launchers() -> Iterable[LauncherSpec]:  # type: ignore[empty-body]
+    """Places where the members of a sweep run, for `seqzoo sweep --launcher` and grid files."""
 
 
 @hookspec

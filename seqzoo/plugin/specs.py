@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         BaselineContext,
         CorpusContext,
         DecoderContext,
+        LauncherContext,
         OptimizerContext,
         SamplerContext,
         ScheduleContext,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
     from seqzoo.plugin.contracts import Corpus, Sampler, Schedule, SequenceModel, Stream, Tokenizer
     from seqzoo.plugin.decoding import Decoder
+    from seqzoo.plugin.launcher import Launcher
     from seqzoo.plugin.tracker import Tracker
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Benchmark",
     "CorpusSpec",
     "DecoderSpec",
+    "LauncherSpec",
     "OptimizerOptions",
     "OptimizerSpec",
     "Options",
@@ -348,6 +351,19 @@ class TrackerSpec(Spec):
     kind: ClassVar[str] = "tracker"
     functions: ClassVar[tuple[str, ...]] = ("open",)
     open: Callable[[Any, TrackerContext], Tracker]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LauncherSpec(Spec):
+    """A place where the members of a sweep run: `open(options, context)` gives a `Launcher`.
+
+    `open` raises UsageError if an option is wrong or the place cannot be reached. An option
+    `address` is the one that `seqzoo sweep --address` sets.
+    """
+
+    kind: ClassVar[str] = "launcher"
+    functions: ClassVar[tuple[str, ...]] = ("open",)
+    open: Callable[[Any, LauncherContext], Launcher]
 
 
 def _refuse_options(spec: Spec, *keys: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,19 @@ class SweepFolder:
             directory = self.member(name)
             if directory.path.is_dir() and _completion(directory) is not Completion.FINISHED:
                 _wait_until_free(directory)
+
+    def completion(self, name: str) -> Completion:
+        """How far one member of this sweep has come."""
+        return _completion(self.member(name))
+
+    def is_free(self, name: str) -> bool:
+        """Whether no process works on a member."""
+        directory = self.member(name)
+        try:
+            with directory.locked() if directory.path.is_dir() else nullcontext():
+                return True
+        except LockedError:
+            return False
 
     def clear(self, name: str) -> None:
         """Remove the files of a new member: it has not saved anything, and starts again."""

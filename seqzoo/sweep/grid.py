@@ -15,6 +15,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from seqzoo.errors import RecipeError, UsageError, did_you_mean
+from seqzoo.recipes.choice_fields import Choice, Kind
+from seqzoo.recipes.choices import with_names_as_mappings
 from seqzoo.recipes.sections import Section, run_name
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Marks, load_yaml
@@ -51,6 +53,9 @@ class GridSections(Section):
     seeds: _Seeds | None = Field(
         default=None, description=f"values of {SEED}; without it each recipe's own"
     )
+    launcher: Annotated[Choice, Kind("launcher")] = Field(
+        default=Choice(name="local"), description="where the members run"
+    )
 
     @property
     def num_members(self) -> int:
@@ -83,7 +88,7 @@ def read_grid(path: Path) -> Grid:
         raise RecipeError([marks.value(()).problem(message)])
     if "architecture" in data and "recipes" not in data:
         raise UsageError(f"{path} is a recipe; run it with: seqzoo run {quoted(path)}")
-    sections, mistakes = check(GridSections, data)
+    sections, mistakes = check(GridSections, with_names_as_mappings(GridSections, data))
     if sections is not None:
         mistakes = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
         if sections.num_members > MAX_MEMBERS:

@@ -1,18 +1,18 @@
-"""MemberRun: one member of a sweep as a process; its progress is read from its metrics."""
+"""MemberRun: one member of a sweep as a job; its progress is read from its metrics."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from seqzoo.errors import UsageError
-from seqzoo.interpreter import python
+from seqzoo.plugin.launcher import Job, JobEnd, Launched, Launcher
 from seqzoo.recipes.load import Recipe
-from seqzoo.regular_files import open_to_change, open_to_read
+from seqzoo.regular_files import open_to_read
 from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
 from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
@@ -20,8 +20,7 @@ from seqzoo.terminal.console import warn
 
 __all__ = ["MemberRun", "MemberState"]
 
-# With these in its environment a child would draw its progress bar into a file.
-_TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+_ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class MemberState(StrEnum):
@@ -33,97 +32,124 @@ class MemberState(StrEnum):
     FINISHED = "finished"
     SKIPPED = "skipped"
     STOPPED = "stopped"
+    LOST = "lost"
     FAILED = "failed"
 
 
 class MemberRun:
-    """A member, its process while it has one, and its latest metrics.
+    """A member, its job while it has one, and its latest metrics.
 
     state: see MemberState. is_resumed: it continues from a checkpoint. exit_code: after it has
-    ended; 128 + N where signal N ended it. latest: the newest value of each metric.
+    ended; 128 + N where signal N ended it. latest: the newest value of each metric. losses: how
+    often it was lost with its machine without a new step.
     """
 
     def __init__(
         self, member: Member, recipe: Recipe, folder: SweepFolder, completion: Completion
     ) -> None:
         self.name = member.name
-        self.state = (
-            MemberState.SKIPPED if completion is Completion.FINISHED else MemberState.WAITING
-        )
-        self.is_resumed = completion is Completion.UNFINISHED
         self.log = folder.log(member.name)
         self.exit_code = 0
+        self.losses = 0
         self.latest: dict[str, Any] = {}
         self._member = member
         self._recipe = recipe
         self._directory = folder.member(member.name)
-        self._followers: list[Follower[Any]] = [
+        self._followers: list[Follower[Any]] = []
+        self._launched: Launched | None = None
+        self._cause = ""
+        self._lost_at_step = -1
+        self._log_began_at = 0
+        self._began_at = self._ended_at = 0.0
+        self.continue_from(completion)
+        if completion is Completion.FINISHED:
+            self.state = MemberState.SKIPPED
+
+    def continue_from(self, completion: Completion) -> None:
+        """Wait for a start, unless it is finished."""
+        is_finished = completion is Completion.FINISHED
+        self.state = MemberState.FINISHED if is_finished else MemberState.WAITING
+        self.is_resumed = completion is Completion.UNFINISHED
+        # A run that resumes removes the metrics after its checkpoint, so they are read again.
+        self._followers = [
             Follower(self._directory.timing, TimingLine),
             Follower(self._directory.metrics, MetricsLine),
         ]
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log_began_at = 0
-        self._began_at = self._ended_at = 0.0
         if completion is not Completion.NEW:
             self.follow()
 
-    def start(self, *, threads: int | None) -> None:
-        """Start or resume in its own process; the output goes to `log`.
+    def start(self, launcher: Launcher, *, threads: int | None) -> None:
+        """Start or resume it; the output goes to `log`. Where that fails, its state is FAILED.
 
         threads: for a new run whose recipe does not set them; a resumed run keeps its number. None:
         the run finds the number itself.
         """
-        command = [*python(), "-m", "seqzoo.cli.member", *self._arguments(threads)]
-        environment = {k: v for k, v in os.environ.items() if k not in _TERMINAL_VARIABLES}
-        self.log.parent.mkdir(exist_ok=True)
-        with open_to_change(self.log) as log:
-            self._log_began_at = log.seek(0, os.SEEK_END)
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,  # never written to; it closes when the sweep ends
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                # Ctrl-C and a closed terminal signal the sweep, which sends one signal to members.
-                start_new_session=True,
-            )
-        self.state = MemberState.RUNNING
+        job = Job(
+            name=self.name,
+            arguments=("-m", "seqzoo.cli.member", *self._arguments(threads)),
+            directory=Path.cwd(),
+            log=self.log.absolute(),
+            threads=self._recipe.runtime.threads or threads,
+            environment={
+                key: value
+                for key, value in os.environ.items()
+                if key in _ENVIRONMENT or key.startswith("SEQZOO_")
+            },
+        )
         self._began_at = time.monotonic()
+        self._log_began_at = self.log.stat().st_size if self.log.exists() else 0
+        try:
+            self._launched = launcher.start(job)
+        except OSError as error:
+            self._end(JobEnd(exit_code=1, reason=f"it could not be started: {error}"))
+        else:
+            self.state = MemberState.RUNNING
 
     @property
     def is_running(self) -> bool:
-        """Whether it has a process."""
-        return self._process is not None
+        """Whether it has a job."""
+        return self._launched is not None
 
     def has_ended(self) -> bool:
-        """Whether the process has just ended; `state` then says how."""
-        if self._process is None or (code := self._process.poll()) is None:
+        """Whether the job has just ended; `state` then says how."""
+        if self._launched is None or (end := self._launched.poll()) is None:
             return False
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process = None
+        self._launched = None
+        self._end(end)
+        return True
+
+    def _end(self, end: JobEnd) -> None:
         self._ended_at = time.monotonic()
         self.follow()
-        self.exit_code = code if code >= 0 else 128 - code
-        if code == 0:
+        self._cause = end.reason
+        if end.exit_code is None:
+            step = self.latest.get("step", 0)
+            self.losses = 1 if step > self._lost_at_step else self.losses + 1
+            self._lost_at_step = max(step, self._lost_at_step)
+            self.state = MemberState.LOST
+            return
+        self.exit_code = end.exit_code
+        if end.exit_code == 0:
             self.state = MemberState.FINISHED
-        elif self.state is MemberState.STOPPING and self.exit_code > 128:
+        elif self.state is MemberState.STOPPING and end.exit_code > 128:
             self.state = MemberState.STOPPED
         else:
             self.state = MemberState.FAILED
-        return True
+
+    def give_up(self, reason: str) -> None:
+        """It was lost and is not started again."""
+        self.state, self.exit_code, self._cause = MemberState.FAILED, 1, reason
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM, once; a run that is training saves first."""
-        if self._process is not None and self.state is MemberState.RUNNING:
-            self._process.terminate()
+        if self._launched is not None and self.state is MemberState.RUNNING:
+            self._launched.stop()
             self.state = MemberState.STOPPING
 
     def kill(self) -> None:
-        """End the process now; its checkpoints are complete at any moment."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        """End the job now; its checkpoints are complete at any moment."""
+        if self._launched is not None:
+            self._launched.kill()
 
     def follow(self) -> None:
         """Read what was added to the run's metrics; a damaged file is reported once."""
@@ -157,7 +183,9 @@ class MemberRun:
         return end - self._began_at
 
     def reason(self) -> str:
-        """The last error in the process's output, otherwise its last line."""
+        """Why it failed: the last error in its output, otherwise its last line."""
+        if self._cause:
+            return self._cause
         with open_to_read(self.log) as file:
             file.seek(self._log_began_at)
             output = file.read().decode("utf-8", errors="replace").split("\n")

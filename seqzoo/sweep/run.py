@@ -1,4 +1,4 @@
-"""run_sweep(...) -> failed members: members run as processes, N at a time, until all have ended.
+"""run_sweep(...) -> failed members: members run as jobs, N at a time, until all have ended.
 
 Each member is a `seqzoo run`, or a `seqzoo resume` where an earlier sweep was stopped. So a sweep
 does nothing that a person could not do by hand, and a member that fails does not stop the others.
@@ -6,11 +6,14 @@ does nothing that a person could not do by hand, and a member that fails does no
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from seqzoo.model.threads import available_threads, user_chose_threads
+from seqzoo.plugin.launcher import Launcher
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import make_directory, write_whole
@@ -23,6 +26,11 @@ from seqzoo.terminal.console import can_redraw, messages, note
 __all__ = ["run_sweep", "threads_each"]
 
 _TICK_SECONDS = 0.1
+_SECONDS_BETWEEN_COUNTS = 1.0
+_MOST_LOSSES = 3
+"""How often in a row a member is lost, without a new step, before it has failed."""
+_PATIENCE_SECONDS = 120.0
+"""How long a member whose machine was lost may still hold its folder."""
 
 
 def _nothing(_: int) -> str:
@@ -48,11 +56,13 @@ def run_sweep(
     recipes: Mapping[str, Recipe],
     *,
     text: str,
-    jobs: int,
+    launcher: AbstractContextManager[Launcher],
+    jobs: int | None,
 ) -> list[MemberRun]:
     """Run every member that is not finished, `jobs` at a time, and return those that failed.
 
     recipes: each member's, by its name. text: of the grid file; a copy is kept in the folder.
+    launcher: opened when the members are known to be right. jobs: None: as many as it has room for.
     Raises Interrupted after a signal, when the members have saved, and LockedError where another
     sweep, or a member of one, is running here.
     """
@@ -69,11 +79,17 @@ def run_sweep(
         if finished:
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
+        if all(run.state is MemberState.SKIPPED for run in runs):
+            return []
         # In a terminal the table shows it, and a line would break the table.
         message = _nothing if can_redraw(console) else _stopping
-        with Interruption(message) as interruption, sweep_display(console, runs) as display:
+        with (
+            launcher as opened,
+            Interruption(message) as interruption,
+            sweep_display(console, runs) as display,
+        ):
             try:
-                _work(runs, interruption, display, jobs=jobs)
+                _Work(folder, runs, opened, jobs, display).run(interruption)
             finally:
                 for run in runs:
                     run.kill()  # only members that have not ended
@@ -87,27 +103,80 @@ def run_sweep(
     return [run for run in runs if run.state is MemberState.FAILED]
 
 
-def _work(
-    runs: Sequence[MemberRun], interruption: Interruption, display: SweepDisplay, *, jobs: int
-) -> None:
-    waiting = [run for run in runs if run.state is MemberState.WAITING]
-    running: list[MemberRun] = []
-    while running or (waiting and interruption.received is None):
-        for run in list(running):
-            if run.has_ended():
-                running.remove(run)
-                display.print_change(run)
-        if interruption.received is not None:
-            for run in running:
-                run.ask_to_stop()
-        elif waiting and len(running) < jobs:
-            run = waiting.pop(0)
-            run.start(threads=threads_each(jobs))
-            running.append(run)
-            display.print_change(run)
-            continue
-        display.show()
-        time.sleep(_TICK_SECONDS)
+class _Work:
+    """The members of a sweep, each where it is in its life."""
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        runs: Sequence[MemberRun],
+        launcher: Launcher,
+        jobs: int | None,
+        display: SweepDisplay,
+    ) -> None:
+        self._folder = folder
+        self._launcher = launcher
+        self._jobs = jobs
+        self._display = display
+        self._waiting = [run for run in runs if run.state is MemberState.WAITING]
+        self._running: list[MemberRun] = []
+        self._lost: dict[MemberRun, float] = {}
+        self._room, self._counted_at = 0, -math.inf
+
+    def run(self, interruption: Interruption) -> None:
+        """Until all have ended, or the sweep is stopped and those that ran have saved."""
+        while self._running or ((self._waiting or self._lost) and interruption.received is None):
+            for run in list(self._running):
+                if run.has_ended():
+                    self._running.remove(run)
+                    self._display.print_change(run)
+                    if run.state is MemberState.LOST:
+                        self._lost[run] = time.monotonic()
+            if interruption.received is not None:
+                for run in self._running:
+                    run.ask_to_stop()
+            else:
+                for run in list(self._lost):
+                    self._recover(run)
+                if self._waiting and len(self._running) < self._places():
+                    self._start(self._waiting.pop(0))
+                    continue
+            self._display.show()
+            time.sleep(_TICK_SECONDS)
+
+    def _places(self) -> int:
+        """How many may run at a time."""
+        if self._jobs is not None:
+            return self._jobs
+        if (now := time.monotonic()) - self._counted_at >= _SECONDS_BETWEEN_COUNTS:
+            self._room, self._counted_at = self._launcher.room(), now
+        return self._room
+
+    def _start(self, run: MemberRun) -> None:
+        threads = self._launcher.threads() or threads_each(self._places())
+        run.start(self._launcher, threads=threads)
+        if run.is_running:
+            self._running.append(run)
+        self._display.print_change(run)
+
+    def _recover(self, run: MemberRun) -> None:
+        """Put a lost member back into the line, as soon as nothing works in its folder."""
+        if run.losses >= _MOST_LOSSES:
+            run.give_up(f"its machine was lost {run.losses} times in a row")
+        elif self._folder.is_free(run.name):
+            completion = self._folder.completion(run.name)
+            if completion is Completion.NEW:
+                self._folder.clear(run.name)
+            run.continue_from(completion)
+            if run.state is MemberState.WAITING:
+                self._waiting.insert(0, run)
+        elif time.monotonic() - self._lost[run] > _PATIENCE_SECONDS:
+            run.give_up("its machine was lost, and a process still works in its folder")
+        else:
+            return
+        del self._lost[run]
+        if run.state is not MemberState.WAITING:
+            self._display.print_change(run)
 
 
 def _is_settled(run: MemberRun) -> bool:

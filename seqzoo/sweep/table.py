@@ -24,6 +24,7 @@ _STYLES = {
     MemberState.RUNNING: "bold",
     MemberState.STOPPING: "bold yellow",
     MemberState.FAILED: "bold red",
+    MemberState.LOST: "yellow",
     MemberState.STOPPED: "yellow",
     MemberState.WAITING: "dim",
     MemberState.FINISHED: "green",
@@ -67,6 +68,7 @@ class SweepDisplay:
             MemberState.RUNNING: "continues from its checkpoint" if run.is_resumed else "starts",
             MemberState.FINISHED: f"finished in {clock(run.seconds)}{_validation(run)}",
             MemberState.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
+            MemberState.LOST: "was lost with its machine, and starts again when its folder is free",
             MemberState.STOPPED: "stopped",
         }
         line = f"{number} {run.name} {words[run.state]}"

@@ -25,7 +25,8 @@ def template_kinds() -> tuple[str, ...]:
 
 def use_of(name: PackageName, kind: str) -> str:
     """The command that uses the new plugin, from the folder of the package."""
-    return f"seqzoo {'doctor' if kind == 'check' else 'run'} {name.plugin}.yaml"
+    command = {"check": "doctor", "launcher": "sweep"}.get(kind, "run")
+    return f"seqzoo {command} {name.plugin}.yaml"
 
 
 def package_files(name: PackageName, kind: str) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ KINDS = {
     "corpus": "seqzoo.testing.corpora",
     "baseline": "seqzoo.testing.baselines",
     "tracker": "seqzoo.testing.trackers",
+    "launcher": "seqzoo.testing.launchers",
     "check": "seqzoo.testing.checks",
 }
 """The module with the laws of each kind."""

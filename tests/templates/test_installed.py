@@ -40,9 +40,12 @@ def test_a_written_package_works_as_it_is(
         command(sys.executable, "-m", "ruff", "check", "--isolated", folder=package)
         command(sys.executable, "-m", "ruff", "format", "--check", "--isolated", folder=package)
         command(fresh.python, "-m", "mypy", "--strict", "--cache-dir", mypy_cache, folder=package)
-        arguments = ["my_own.yaml", "train.budget.steps=20"]
-        if kind != "corpus":
+        arguments = ["my_own.yaml"]
+        if kind != "launcher":
+            arguments += ["train.budget.steps=20"]
+        if kind not in ("corpus", "launcher"):
             arguments += ["corpus.name=pastiche", "corpus.options.size_bytes=30000"]
-        fresh.seqzoo("doctor" if kind == "check" else "run", *arguments, folder=package)
+        use = {"check": "doctor", "launcher": "sweep"}.get(kind, "run")
+        fresh.seqzoo(use, *arguments, folder=package)
     finally:
         fresh.pip("uninstall", "-y", "seqzoo-my-own", folder=tmp_path)

@@ -15,6 +15,9 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.declarations import PLUGIN_KINDS
 from seqzoo.plugin.registry import Owner, Registry
 from seqzoo.recipes.load import load_recipe
+from seqzoo.sweep.grid import read_grid
+from seqzoo.sweep.launching import chosen_launcher
+from seqzoo.sweep.members import checked_recipes, members_of
 from seqzoo.templates import package
 from seqzoo.templates.names import MOST_LETTERS, PackageName
 from seqzoo.templates.package import package_files, template_kinds, write_package
@@ -38,7 +41,7 @@ def test_a_new_plugin_follows_the_laws_of_its_kind(kind: str, tmp_path: Path) ->
     assert check(module_of(write_package(NAME, kind, tmp_path))) == []
 
 
-@pytest.mark.parametrize("kind", template_kinds())
+@pytest.mark.parametrize("kind", [kind for kind in template_kinds() if kind != "launcher"])
 def test_a_new_recipe_names_the_new_plugin_and_is_valid(
     kind: str, tmp_path: Path, registry: Registry
 ) -> None:
@@ -56,6 +59,18 @@ def test_a_new_recipe_names_the_new_plugin_and_is_valid(
     if is_named:
         with pytest.raises(UsageError, match=entry.spec.name):
             load_recipe(written / "mine.yaml", registry)
+
+
+def test_a_new_sweep_names_the_new_launcher_and_is_valid(
+    tmp_path: Path, registry: Registry
+) -> None:
+    written = write_package(NAME, "launcher", tmp_path)
+    extended = registry.copy()
+    extended.add_file(module_of(written))
+    grid = read_grid(written / "mine.yaml")
+    (name,) = set(extended.names("launcher")) - set(registry.names("launcher"))
+    assert chosen_launcher(grid, extended).name == name
+    assert len(checked_recipes(members_of(grid), extended)) == 2
 
 
 def test_an_entry_point_of_the_written_package_is_its_module() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from planted_architectures import ARCHITECTURES, HEALTHY, Planted
 from planted_files import FILES, HEALTHY_FILE, PlantedFile
+from planted_launchers import LAUNCHERS, healthy_launchers
 from planted_sources import BASELINES, CHECKS, CORPORA, TRACKERS, healthy_sources
 from planted_text import SAMPLERS, STREAMS, TOKENIZERS, healthy_text_plugins
 from planted_training import OPTIMIZERS, SCHEDULES, healthy_training
@@ -26,6 +27,7 @@ PLANTED = {
         CORPORA,
         BASELINES,
         TRACKERS,
+        LAUNCHERS,
         CHECKS,
     )
     for fault, planted in table.items()
@@ -36,6 +38,7 @@ HEALTHY_ONES = {
     **healthy_training,
     **healthy_text_plugins,
     **healthy_sources,
+    **healthy_launchers,
 }
 
 
