@@ -27,6 +27,7 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.status import RunState
 from seqzoo.sweep.grid import GridSections, read_grid
 from seqzoo.sweep.members import checked_recipes, members_of
+from seqzoo.testing import laws
 
 DOCS = REPOSITORY / "docs"
 SWEEPS = REPOSITORY / "recipes" / "sweeps"
@@ -43,7 +44,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorials_plugin_runs_from_its_recipe(tmp_path: Path) -> None:
-    plugin, _, _, _, stream, sampler, _, tracker, _ = blocks("plugins.md", "python")
+    plugin, _, _, _, stream, sampler, _, tracker, _, _ = blocks("plugins.md", "python")
     (recipe,) = blocks("plugins.md", "yaml")
     (tmp_path / "my_cell.py").write_text(plugin)
     (tmp_path / "passages.py").write_text(stream)
@@ -155,16 +156,27 @@ def test_shipped_sweeps_are_valid(path: Path, registry: Registry) -> None:
 
 def test_the_sweeps_of_the_documentation_make_the_members_shown(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
-    sizes, regularised = blocks("sweeps.md", "yaml")
+    sizes, regularised, found, asha, launcher = blocks("sweeps.md", "yaml")
     (shown,) = blocks("sweeps.md", "text")
     (tmp_path / "sizes.yaml").write_text(sizes)
     (tmp_path / "regularised.yaml").write_text(regularised)
+    (tmp_path / "found.yaml").write_text(found + asha + launcher)
     listed = seqzoo("sweep", "sizes.yaml", "--dry-run", folder=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout.startswith(shown)
     assert listed.stdout.count("(new)") == 8
     listed = seqzoo("sweep", "regularised.yaml", "--dry-run", folder=tmp_path)
     assert listed.stdout.count("(new)") == 3
+    listed = seqzoo("sweep", "found.yaml", "--dry-run", folder=tmp_path)
+    assert listed.stdout.count("(new)") == 60, listed.stderr
+
+
+def test_the_launcher_of_the_documentation_keeps_the_laws(tmp_path: Path) -> None:
+    *_, launcher, _ = blocks("plugins.md", "python")
+    (tmp_path / "counting.py").write_text(launcher)
+    tried = [law.examine() for law in laws(tmp_path / "counting.py")]
+    assert len(tried) > 10
+    assert [each.finding for each in tried if each.finding] == []
 
 
 def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> None:

@@ -100,6 +100,7 @@ def sweep(
         folder,
         members,
         recipes,
+        sections=read.sections,
         text=read.text,
         launcher=opened_launcher(choice, registry, folder.path),
         jobs=jobs,

@@ -3,6 +3,7 @@
 runs/SWEEP/MEMBER/           a run like any other, see seqzoo.runs.directory
            logs/MEMBER.log   the output of the member's process
            sweep.yaml        the grid file as it was last run
+           decisions.json    what asha decided, in order
            lock              held while a sweep runs here
 """
 
@@ -46,6 +47,7 @@ class SweepFolder:
         self.path = path
         self.copy = path / "sweep.yaml"
         self.logs = path / "logs"
+        self.decisions = path / "decisions.json"
 
     def locked(self) -> AbstractContextManager[None]:
         """Lock the sweep, as RunDirectory.locked does."""

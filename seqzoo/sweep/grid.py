@@ -21,6 +21,8 @@ from seqzoo.recipes.sections import Section, run_name
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import MAX_BYTES, DataPath, Marks, load_yaml
 from seqzoo.regular_files import open_to_read
+from seqzoo.sweep.halving import AshaSection
+from seqzoo.sweep.search import SearchSection
 from seqzoo.terminal.format import quoted
 
 __all__ = ["MAX_MEMBERS", "SEED", "Grid", "GridSections", "read_grid"]
@@ -50,6 +52,17 @@ class GridSections(Section):
     members: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = Field(
         default=None, description="a list of mappings of settings; each is a variant"
     )
+    search: SearchSection | None = Field(
+        default=None, description="settings that are drawn from ranges, beside those of members"
+    )
+    asha: AshaSection | None = Field(
+        default=None, description="how members that are worse than others stop early"
+    )
+    finalists: int | None = Field(
+        default=None,
+        ge=1,
+        description="how many settings, the best with the first seed, run with the other seeds too",
+    )
     seeds: _Seeds | None = Field(
         default=None, description=f"values of {SEED}; without it each recipe's own"
     )
@@ -62,7 +75,13 @@ class GridSections(Section):
         """How many runs the sweep has."""
         lengths = [len(values) for values in self.grid.values()]
         return math.prod(
-            [len(self.recipes), len(self.members or [{}]), *lengths, len(self.seeds or [1])]
+            [
+                len(self.recipes),
+                len(self.members or [{}]),
+                self.search.members if self.search else 1,
+                *lengths,
+                len(self.seeds or [1]),
+            ]
         )
 
 
@@ -90,7 +109,12 @@ def read_grid(path: Path) -> Grid:
         raise UsageError(f"{path} is a recipe; run it with: seqzoo run {quoted(path)}")
     sections, mistakes = check(GridSections, with_names_as_mappings(GridSections, data))
     if sections is not None:
-        mistakes = [*_wrong_keys(sections), *_given_twice(sections), *_repeats(sections)]
+        mistakes = [
+            *_wrong_keys(sections),
+            *_given_twice(sections),
+            *_repeats(sections),
+            *_useless(sections),
+        ]
         if sections.num_members > MAX_MEMBERS:
             message = f"this makes {sections.num_members} members, expected at most {MAX_MEMBERS}."
             mistakes.append(Mistake((), message))
@@ -125,6 +149,9 @@ def _settings(sections: GridSections) -> Iterator[DataPath]:
     for section in ("set", "grid"):
         for key in getattr(sections, section):
             yield (section, key)
+    if sections.search is not None:
+        for key in sections.search.ranges:
+            yield ("search", "ranges", key)
     for index, row in enumerate(sections.members or ()):
         for key in row:
             yield ("members", index, key)
@@ -178,3 +205,10 @@ def _repeats(sections: GridSections) -> Iterator[Mistake]:
             if text in known:
                 yield Mistake((*path, index), f"{describe(value)} is given a second time.")
             known.add(text)
+
+
+def _useless(sections: GridSections) -> Iterator[Mistake]:
+    """What has no effect without another key."""
+    if sections.finalists is not None and len(sections.seeds or ()) < 2:
+        message = "the finalists run with further seeds, so seeds needs two values or more."
+        yield Mistake(("finalists",), message, at_key=True)

@@ -19,10 +19,11 @@ from seqzoo.recipes.shipped import find_recipe
 from seqzoo.recipes.yaml_reader import Mark
 from seqzoo.recipes.yaml_scalars import resolve
 from seqzoo.sweep.grid import SEED, Grid
+from seqzoo.sweep.search import drawn_settings
 
 __all__ = ["RESERVED", "GivenSetting", "Member", "as_typed", "checked_recipes", "members_of"]
 
-RESERVED = frozenset({"lock", "logs", "recipe.yaml", "result.json", "sweep.yaml"})
+RESERVED = frozenset({"decisions.json", "lock", "logs", "recipe.yaml", "result.json", "sweep.yaml"})
 """Names of other files and folders in a sweep's folder, and of files that a run is known by."""
 
 _MAX_NAME = 80
@@ -46,13 +47,15 @@ class GivenSetting:
 class Member:
     """One run of a sweep.
 
-    name: of its folder. recipe_mark: the place of the recipe in the grid file.
+    name: of its folder. recipe_mark: the place of the recipe in the grid file. group: the same for
+    members that differ in their seed only.
     """
 
     name: str
     recipe: Path
     recipe_mark: Mark
     settings: tuple[GivenSetting, ...]
+    group: int = 0
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ def as_typed(value: Any) -> str:
 
 
 def members_of(grid: Grid) -> tuple[Member, ...]:
-    """Recipes x members x grid x seeds, the last changing fastest; all names are different."""
+    """Recipes x members x search x grid x seeds, the last changing fastest; names are different."""
     sections, marks = grid.sections, grid.marks
 
     def setting(key: str, value: Any, *path: str | int) -> GivenSetting:
@@ -95,10 +98,23 @@ def members_of(grid: Grid) -> tuple[Member, ...]:
         [[setting(key, value, "grid", key, i)] for i, value in enumerate(values)]
         for key, values in sections.grid.items()
     ]
+    searched = (
+        [
+            [
+                GivenSetting(key, value, marks.key(path), marks.value(path))
+                for key, value in row.items()
+                for path in [("search", "ranges", key)]
+            ]
+            for row in drawn_settings(sections.search)
+        ]
+        if sections.search
+        else [[]]
+    )
     seeds = [[setting(SEED, seed, "seeds", i)] for i, seed in enumerate(sections.seeds or ())]
     recipes = list(enumerate(sections.recipes))
     varieties = [
-        list(itertools.chain(*parts)) for parts in itertools.product(rows, *columns, seeds or [[]])
+        list(itertools.chain(*parts))
+        for parts in itertools.product(rows, searched, *columns, seeds or [[]])
     ]
     combined = [
         (index, recipe, varied) for (index, recipe), varied in itertools.product(recipes, varieties)
@@ -115,8 +131,11 @@ def members_of(grid: Grid) -> tuple[Member, ...]:
             find_recipe(recipe, folder=grid.source.parent),
             marks.value(("recipes", index)),
             (*shared, *varied),
+            number // len(seeds or [1]),
         )
-        for (index, recipe, varied), name in zip(combined, _names(long_names, exact), strict=True)
+        for number, ((index, recipe, varied), name) in enumerate(
+            zip(combined, _names(long_names, exact), strict=True)
+        )
     )
 
 

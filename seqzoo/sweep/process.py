@@ -13,6 +13,7 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.launcher import Job, JobEnd, Launched, Launcher
 from seqzoo.recipes.load import Recipe
 from seqzoo.regular_files import open_to_read
+from seqzoo.results.result import read_result
 from seqzoo.runs.metrics import Follower, MetricsLine, TimingLine
 from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.members import Member
@@ -20,6 +21,7 @@ from seqzoo.terminal.console import warn
 
 __all__ = ["MemberRun", "MemberState"]
 
+_SECONDS_BETWEEN_LOOKS = 0.2
 _ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -33,6 +35,8 @@ class MemberState(StrEnum):
     SKIPPED = "skipped"
     STOPPED = "stopped"
     LOST = "lost"
+    PAUSED = "paused"
+    DROPPED = "dropped"
     FAILED = "failed"
 
 
@@ -41,7 +45,8 @@ class MemberRun:
 
     state: see MemberState. is_resumed: it continues from a checkpoint. exit_code: after it has
     ended; 128 + N where signal N ended it. latest: the newest value of each metric. losses: how
-    often it was lost with its machine without a new step.
+    often it was lost with its machine without a new step. pause_at: the step after whose validation
+    it pauses. validations: bits per byte by step.
     """
 
     def __init__(
@@ -51,14 +56,17 @@ class MemberRun:
         self.log = folder.log(member.name)
         self.exit_code = 0
         self.losses = 0
+        self.pause_at: int | None = None
+        self.validations: dict[int, float] = {}
+        self.member = member
+        self.recipe = recipe
         self.latest: dict[str, Any] = {}
-        self._member = member
-        self._recipe = recipe
         self._directory = folder.member(member.name)
         self._followers: list[Follower[Any]] = []
         self._launched: Launched | None = None
         self._cause = ""
         self._lost_at_step = -1
+        self._looked_at = 0.0
         self._log_began_at = 0
         self._began_at = self._ended_at = 0.0
         self.continue_from(completion)
@@ -89,7 +97,7 @@ class MemberRun:
             arguments=("-m", "seqzoo.cli.member", *self._arguments(threads)),
             directory=Path.cwd(),
             log=self.log.absolute(),
-            threads=self._recipe.runtime.threads or threads,
+            threads=self.recipe.runtime.threads or threads,
             environment={
                 key: value
                 for key, value in os.environ.items()
@@ -112,11 +120,24 @@ class MemberRun:
 
     def has_ended(self) -> bool:
         """Whether the job has just ended; `state` then says how."""
-        if self._launched is None or (end := self._launched.poll()) is None:
+        if self._launched is None:
+            return False
+        if (end := self._launched.poll()) is None:
+            if self.pause_at is not None and self.state is MemberState.RUNNING:
+                self._pause()
             return False
         self._launched = None
         self._end(end)
         return True
+
+    def _pause(self) -> None:
+        """Ask it to stop if it has been validated at `pause_at`."""
+        assert self.pause_at is not None
+        if (now := time.monotonic()) - self._looked_at >= _SECONDS_BETWEEN_LOOKS:
+            self._looked_at = now
+            self.follow()
+            if self.pause_at in self.validations:
+                self.ask_to_stop()
 
     def _end(self, end: JobEnd) -> None:
         self._ended_at = time.monotonic()
@@ -132,7 +153,9 @@ class MemberRun:
         if end.exit_code == 0:
             self.state = MemberState.FINISHED
         elif self.state is MemberState.STOPPING and end.exit_code > 128:
-            self.state = MemberState.STOPPED
+            is_there = self.pause_at in self.validations
+            self.state = MemberState.PAUSED if is_there else MemberState.STOPPED
+            self.is_resumed = True
         else:
             self.state = MemberState.FAILED
 
@@ -157,10 +180,35 @@ class MemberRun:
             try:
                 for line in follower.added():
                     self.latest |= line.values()
+                    if isinstance(line, MetricsLine):
+                        self._note_validation(line)
             except UsageError as error:
                 # Progress is for people; the run itself does not read this file.
                 self._followers.remove(follower)
                 warn(f"{error} The progress of {self.name} is not shown.")
+
+    def _note_validation(self, line: MetricsLine) -> None:
+        if line.validation_bits_per_byte is not None:
+            self.validations[line.step] = line.validation_bits_per_byte
+
+    def final_validation(self) -> float:
+        """Bits per byte of the validation split, from the result of a finished member."""
+        return read_result(self._directory.result).scores["validation"].bits_per_byte
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has a result."""
+        return self.state in (MemberState.FINISHED, MemberState.SKIPPED)
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether nothing is left to do for it."""
+        return self.is_finished or self.state in (MemberState.FAILED, MemberState.DROPPED)
+
+    def drop(self) -> None:
+        """It is not trained further."""
+        if not self.has_settled:
+            self.state = MemberState.DROPPED
 
     @property
     def share(self) -> float:
@@ -172,9 +220,7 @@ class MemberRun:
             for ours, theirs in (("steps", "step"), ("bytes", "bytes"), ("seconds", "seconds"))
         }
         # Metrics count whole epochs only; the bytes of an epoch are known to the run alone.
-        return min(
-            1.0, self._recipe.train.budget.share(epochs=self.latest.get("epoch", 0), **spent)
-        )
+        return min(1.0, self.recipe.train.budget.share(epochs=self.latest.get("epoch", 0), **spent))
 
     @property
     def seconds(self) -> float:
@@ -195,15 +241,15 @@ class MemberRun:
 
     def _arguments(self, threads: int | None) -> list[str]:
         # What the sweep was allowed to run, also where no record of it can be written.
-        trusted = ["--trusted-files", json.dumps(self._recipe.registry.trust.accepted)]
+        trusted = ["--trusted-files", json.dumps(self.recipe.registry.trust.accepted)]
         if self.is_resumed:
             return ["resume", *trusted, "--", str(self._directory.path)]
-        overrides = list(self._member.overrides)
-        if threads is not None and self._recipe.runtime.threads is None:
+        overrides = list(self.member.overrides)
+        if threads is not None and self.recipe.runtime.threads is None:
             overrides.append(f"runtime.threads={threads}")
         folder = str(self._directory.path.parent)
-        recipe = str(self._member.recipe)
-        here = str(self._member.here)
+        recipe = str(self.member.recipe)
+        here = str(self.member.here)
         return [
             "run", *trusted, "--name", self.name, "--runs", folder, "--paths-from", here,
             "--", recipe, *overrides,

@@ -26,7 +26,9 @@ _STYLES = {
     MemberState.FAILED: "bold red",
     MemberState.LOST: "yellow",
     MemberState.STOPPED: "yellow",
+    MemberState.PAUSED: "dim",
     MemberState.WAITING: "dim",
+    MemberState.DROPPED: "dim",
     MemberState.FINISHED: "green",
     MemberState.SKIPPED: "dim",
 }
@@ -70,6 +72,7 @@ class SweepDisplay:
             MemberState.FAILED: f"failed with exit code {run.exit_code}, see {run.log}",
             MemberState.LOST: "was lost with its machine, and starts again when its folder is free",
             MemberState.STOPPED: "stopped",
+            MemberState.PAUSED: f"pauses after step {run.pause_at}{_validation(run)}",
         }
         line = f"{number} {run.name} {words[run.state]}"
         with suppress(OSError):

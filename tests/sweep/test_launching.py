@@ -53,6 +53,7 @@ def swept(
         sweep,
         members,
         checked_recipes(members, registry),
+        sections=read.sections,
         text=read.text,
         launcher=nullcontext(launcher),
         jobs=jobs,
