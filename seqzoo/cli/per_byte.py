@@ -12,6 +12,7 @@ from seqzoo.runs.text import costs_of
 from seqzoo.scoring.static import Protocol
 from seqzoo.scoring.tally import CostOfEachByte
 from seqzoo.terminal.cells import csv_cell
+from seqzoo.terminal.characters import characters_of
 from seqzoo.terminal.console import note
 from seqzoo.terminal.streams import write_data
 
@@ -41,14 +42,23 @@ def _lines(name: str, span: Span, tally: CostOfEachByte, start: int) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     bits = tally.bits[start : start + _LINES_AT_ONCE].tolist()
-    data = span.bytes[start : start + len(bits)].tolist()
+    end = start + len(bits)
+    data = span.bytes[start:end].tolist()
+    shown = _characters(span.bytes[max(0, start - 3) : end + 3].tobytes())[min(start, 3) :]
     label = csv_cell(name)
     writer.writerows(
-        (label, offset, byte, _SHOWN[byte], cost)
-        for offset, (byte, cost) in enumerate(zip(data, bits, strict=True), start)
+        (label, offset, byte, character, cost)
+        for offset, (byte, character, cost) in enumerate(
+            zip(data, shown[: len(data)], bits, strict=True), start
+        )
     )
     return text.getvalue()
 
 
-_SHOWN = tuple(csv_cell(chr(byte)) if byte < 128 else "" for byte in range(256))
-"""Each byte as a cell; a byte above 127 is only a part of a character."""
+def _characters(data: bytes) -> list[str]:
+    """A cell for each byte: the character that begins there, or nothing."""
+    cells: list[str] = []
+    for character, size in characters_of(data):
+        is_whole = size > 1 or data[len(cells)] < 128
+        cells += [csv_cell(character) if is_whole else "", *[""] * (size - 1)]
+    return cells

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqzoo.cli.options import DEFAULT_RUNS, Device, RunsFolder, run_named, whole_number
 from seqzoo.cli.trust import TrustOption
+
+if TYPE_CHECKING:
+    from seqzoo.report.page import Report
 
 _DEFAULT_FILE = Path("report.html")
 
@@ -56,6 +59,7 @@ def report(
     It is one file of HTML that loads nothing: it can be opened, printed and sent.
     """
     from seqzoo.errors import UsageError
+    from seqzoo.terminal.console import warn
 
     if (device is not None or trust) and (live or len(paths) > 1):
         raise UsageError(
@@ -73,12 +77,15 @@ def report(
         raise UsageError("--open needs a file; leave out '-o -'.")
     if str(output) != "-":
         _require_writable(output)
-    _write(_page(paths, device=device, trust=trust), output)
+    made = _made(paths, device=device, trust=trust)
+    for reason in made.missing:
+        warn(f"a part of the page could not be made: {reason}")
+    _write(made.page, output)
     if open_browser:
         _open(output.resolve().as_uri())
 
 
-def _page(paths: list[Path], *, device: str | None, trust: bool) -> str:
+def _made(paths: list[Path], *, device: str | None, trust: bool) -> Report:
     from seqzoo.report.page import report_on, report_on_several
 
     if len(paths) > 1:
@@ -87,6 +94,8 @@ def _page(paths: list[Path], *, device: str | None, trust: bool) -> str:
     from seqzoo.terminal.console import note
 
     run = opened(paths[0], device=device, trust=trust)
+    if device is not None:
+        _ = run.trained  # a device that was asked for and is not there is an error
     note(f"{paths[0]}: reading some of the held-out text")
     return report_on(run)
 
@@ -105,10 +114,10 @@ def _require_writable(path: Path) -> None:
     except OSError:
         is_report = False
     if not is_report:
-        raise UsageError(f"-o {path} exists and is no page of seqzoo; choose another name.")
+        raise UsageError(f"-o {path} exists and is no report of seqzoo; choose another name.")
 
 
-_MARK, _MARK_WITHIN, _MAX_BYTES = b'<meta name="generator" content="seqzoo', 2000, 1 << 26
+_MARK, _MARK_WITHIN, _MAX_BYTES = b'<meta name="seqzoo-page" content="report">', 2000, 1 << 26
 
 
 def _write(page: str, path: Path) -> None:

@@ -68,7 +68,7 @@ def compare(
     them has.
     """
     if not 1 <= len(runs) <= len(string.ascii_uppercase):
-        raise UsageError(f"compare takes 1 to 26 folders of runs, and was given {len(runs)}.")
+        raise UsageError(f"1 to 26 runs can be compared, and {len(runs)} were given.")
     results = [run.result for run in runs]
     letters = tuple(string.ascii_uppercase[: len(runs)])
     known = list(_splits(results))
@@ -134,8 +134,11 @@ def _metrics(results: Sequence[Result]) -> Iterator[MetricRow]:
         row = metric(f"adaptive.scores.{split}.bits_per_byte", title, "bits")
         if any(value is not None for value in row.values):
             yield row
+    scores = [score for result in results for score in result.scores.values()]
+    is_of_bytes = all(score.counts_bytes for score in scores)
+    accuracy = "accuracy" if is_of_bytes else "accuracy (of tokens)"
     for split in splits:
-        title = f"accuracy, {split.replace('_', '-')}"
+        title = f"{accuracy}, {split.replace('_', '-')}"
         yield metric(f"scores.{split}.accuracy", title, "share")
     yield metric("parameters", "parameters", "count")
     yield metric("training_bytes", "training bytes", "count")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from seqzoo.terminal.format import quoted
 __all__ = [
     "FinishedRun",
     "LoggedRun",
+    "count_bytes",
     "read_finished_runs",
     "read_logged_run",
     "static_rungs",
@@ -49,12 +50,12 @@ class FinishedRun(LoggedRun):
     result: Result
 
 
-def read_logged_run(path: Path, result: Result | None) -> LoggedRun:
-    """A run, finished where it has a result.
+def read_logged_run(path: Path, result: Result | None, *, with_log: bool = True) -> LoggedRun:
+    """A run, finished where it has a result. with_log: whether its metrics are read.
 
     Raises UsageError, in one sentence, where there is no run, or a file cannot be read.
     """
-    label, logged = path.resolve().name, _logged(open_run_directory(path))
+    label, logged = path.resolve().name, _logged(open_run_directory(path), with_log=with_log)
     return (
         LoggedRun(label, **logged)
         if result is None
@@ -79,20 +80,30 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     return runs
 
 
-def _logged(directory: RunDirectory) -> dict[str, Any]:
+def _logged(directory: RunDirectory, *, with_log: bool = True) -> dict[str, Any]:
+    timing = read_timing(directory.timing) if with_log else ()
     return {
         "path": directory.path,
         "recipe": _recipe(directory),
-        "metrics": read_metrics(directory.metrics),
-        "seconds_at": {line.step: line.seconds for line in read_timing(directory.timing)},
+        "metrics": read_metrics(directory.metrics) if with_log else (),
+        "seconds_at": {line.step: line.seconds for line in timing},
     }
 
 
 def static_rungs(runs: Sequence[FinishedRun]) -> list[Rung]:
-    """The static baselines of the corpus; none where the runs have different ones."""
+    """The static baselines of the corpus; none where the runs have different ones.
+
+    They guess bytes: without an accuracy where a run guesses larger tokens.
+    """
     if len({run.result.corpus.sha256 for run in runs}) > 1:
         return []
-    return [rung for rung in runs[0].result.rungs if not rung.adaptive]
+    rungs = [rung for rung in runs[0].result.rungs if not rung.adaptive]
+    return rungs if count_bytes(runs) else [replace(rung, accuracy={}) for rung in rungs]
+
+
+def count_bytes(runs: Sequence[FinishedRun]) -> bool:
+    """Whether the accuracies of all runs are those of bytes."""
+    return all(score.counts_bytes for run in runs for score in run.result.scores.values())
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

@@ -11,7 +11,7 @@ from seqzoo.comparison.compare import Comparison
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.finished import static_rungs
 from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve
-from seqzoo.comparison.parts import PartRow
+from seqzoo.comparison.parts import PartRow, share_of, shares_are_equal
 from seqzoo.comparison.shown import (
     ABSENT,
     change_shown,
@@ -91,6 +91,7 @@ def curve_charts(
         for each in _lines(names, curves, "accuracy")
     ]
     x_name = AXIS_NAMES[axis]
+    most = max((x for each in losses for x, _ in each.points), default=0.0)
     drawn = [
         (
             "Bits per byte (lower is better)",
@@ -101,7 +102,7 @@ def curve_charts(
         (
             "Next token of validation guessed right (higher is better)",
             chart(accuracies, title="accuracy", x_name=x_name, y_name="%", rungs=shares_of_rungs,
-                  decimals=1),
+                  decimals=1, most=most, least=5.0, limits=(0.0, 100.0)),
             legend(accuracies),
         ),
     ]  # fmt: skip
@@ -134,7 +135,7 @@ def _metrics(comparison: Comparison) -> Table:
         [row.title, *(metric_shown(row, value) for value in row.values)]
         for row in comparison.metrics
     ]
-    return Table("What was measured", ["", *comparison.letters], rows)
+    return Table("What was measured", ["what", *comparison.letters], rows)
 
 
 def _settings(comparison: Comparison) -> Table:
@@ -170,12 +171,11 @@ def _parts(comparison: Comparison, caption: str, rows: Sequence[PartRow]) -> Tab
     compared = [
         i for i in range(len(letters)) if any(row.contributions[i] is not None for row in rows)
     ]
+    are_equal = shares_are_equal(rows)
     body = [
         [
             row.name,
-            number_shown(
-                next((share for share in row.shares if share is not None), None), "{:.1%}"
-            ),
+            number_shown(share_of(row, are_equal=are_equal), "{:.1%}"),
             *(number_shown(value, "{:.3f}") for value in row.bits_per_byte),
             *(change_shown(row.contributions[index]) for index in compared),
         ]
@@ -192,5 +192,6 @@ def _parts(comparison: Comparison, caption: str, rows: Sequence[PartRow]) -> Tab
         ]
     )
     names = letters if len(letters) > 1 else ["bits per byte"]
-    heads = ["bytes", "share", *names, *(f"{letters[index]} − {first}" for index in compared)]
+    share = "share" if are_equal else f"share, {first}"
+    heads = ["bytes", share, *names, *(f"part of {letters[i]} − {first}" for i in compared)]
     return Table(caption, heads, body, has_total=True)

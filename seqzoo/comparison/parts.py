@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seqzoo.results.result import PartScore, SplitScore
 
-__all__ = ["PartRow", "rows_by_class", "rows_by_distance"]
+__all__ = ["PartRow", "rows_by_class", "rows_by_distance", "share_of", "shares_are_equal"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,17 @@ class PartRow:
     shares: tuple[float | None, ...]
     bits_per_byte: tuple[float | None, ...]
     contributions: tuple[float | None, ...]
+
+
+def shares_are_equal(rows: Iterable[PartRow]) -> bool:
+    """Whether all runs that have a part have the same share of bytes in it."""
+    return all(len({share for share in row.shares if share is not None}) < 2 for row in rows)
+
+
+def share_of(row: PartRow, *, are_equal: bool) -> float | None:
+    """The share of all runs where they are equal, otherwise that of the first."""
+    known = [share for share in row.shares if share is not None]
+    return known[0] if are_equal and known else row.shares[0]
 
 
 def rows_by_class(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqzoo.comparison.finished import FinishedRun, static_rungs
+from seqzoo.comparison.finished import FinishedRun, count_bytes, static_rungs
 from seqzoo.comparison.loss_curve import AXIS_NAMES, Axis, LossCurve, loss_curve, usual_axis
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.pages.axes import placed_apart, range_shown
@@ -25,6 +26,7 @@ _SUFFIXES = (".svg", ".png", ".pdf")
 _MARKER = {"marker": "o", "markersize": 4}
 _LABEL_SIZE = 7.5
 _LONGEST_TITLE = 70
+_LONGEST_LABEL = 40
 
 
 def require_drawable(path: Path) -> None:
@@ -97,7 +99,10 @@ def draw_picture(runs: Sequence[FinishedRun], path: Path, *, axis: Axis | None =
         )
         dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         kind, drawn = path.suffix.lower(), io.BytesIO()
-        figure.savefig(drawn, format=kind[1:], dpi=150, metadata=dates.get(kind))
+        with warnings.catch_warnings():
+            # A name may have characters that the font lacks; they are drawn as boxes.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure.savefig(drawn, format=kind[1:], dpi=150, metadata=dates.get(kind))
     write_whole(path, drawn.getvalue())
 
 
@@ -125,7 +130,7 @@ class _Panel(NamedTuple):
 def _lines(runs: Sequence[FinishedRun], points: Sequence[Any], **more: Any) -> list[_Line]:
     return [
         _Line(
-            run.label,
+            _shortened(run.label),
             each,
             COLOURS[number % len(COLOURS)],
             _STYLES[number // len(COLOURS) % len(_STYLES)],
@@ -133,6 +138,11 @@ def _lines(runs: Sequence[FinishedRun], points: Sequence[Any], **more: Any) -> l
         )
         for number, (run, each) in enumerate(zip(runs, points, strict=True))
     ]
+
+
+def _shortened(label: str) -> str:
+    """The end of a label that would need the whole width: runs differ at the end of their names."""
+    return label if len(label) <= _LONGEST_LABEL else f"…{label[1 - _LONGEST_LABEL :]}"
 
 
 def _losses(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Panel:
@@ -160,7 +170,8 @@ def _accuracies(runs: Sequence[FinishedRun], curves: Sequence[LossCurve]) -> _Pa
     ]
     values = [y for line in lines for _, y in line.points]
     high = max([*values, *(value for _, value in rungs)])
-    title, unit = "accuracy on validation (higher is better)", "next byte guessed right, %"
+    guessed = "byte" if count_bytes(runs) else "token"
+    title, unit = "accuracy on validation (higher is better)", f"next {guessed} guessed right, %"
     return _Panel(title, unit, lines, rungs, 0.0, 1.06 * high)
 
 

@@ -13,7 +13,7 @@ from seqzoo.comparison.compare import Comparison
 from seqzoo.comparison.curves import SEVERAL, Series, draw_curves
 from seqzoo.comparison.differences import Difference
 from seqzoo.comparison.loss_curve import LossCurve
-from seqzoo.comparison.parts import PartRow
+from seqzoo.comparison.parts import PartRow, share_of, shares_are_equal
 from seqzoo.comparison.shown import (
     ABSENT,
     change_shown,
@@ -219,18 +219,16 @@ def _parts(comparison: Comparison, rows: Sequence[PartRow], width: int) -> Itera
         return
     first = comparison.letters[0]
     scores = [run.result.scores.get(comparison.split) for run in comparison.runs]
-    are_equal = all(len({share for share in row.shares if share is not None}) < 2 for row in rows)
+    are_equal = shares_are_equal(rows)
     for indices in _in_turns(comparison, width - 14, 16):
         compared = [i for i in indices[1:] if any(row.contributions[i] is not None for row in rows)]
         heads: list[Text | str] = [_letter(comparison, index) for index in indices]
-        changes = [f"{comparison.letters[index]} − {first}" for index in compared]
+        changes = [f"part of {comparison.letters[index]} − {first}" for index in compared]
         table = _table(["bytes", "share" if are_equal else f"share, {first}", *heads, *changes])
         for row in rows:
-            shares = [share for share in row.shares if share is not None]
-            share = shares[0] if are_equal and shares else row.shares[0]
             table.add_row(
                 Text(row.name),
-                ABSENT if share is None else f"{share:.1%}",
+                number_shown(share_of(row, are_equal=are_equal), "{:.1%}"),
                 *(number_shown(row.bits_per_byte[index], "{:.3f}") for index in indices),
                 *(change_shown(row.contributions[index]) for index in compared),
             )

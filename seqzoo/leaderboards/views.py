@@ -41,6 +41,7 @@ _NOTES = {
     "the end of its budget.",
     "adaptive": "static: the model is frozen. adaptive: it learns from the bytes that it has been "
     "scored on.",
+    "accuracy": "accuracy: of tokens; a baseline, and a run whose tokens are bytes, guess bytes.",
     "rank": "rank: among all comparable runs; =: the difference is within the noise.",
     "noise": "±: half the 95 % interval of the score that ranks.",
     "seeds": "seeds ±: number of seeds, and their standard deviation; ?: unknown for one seed.",
@@ -51,6 +52,9 @@ def notes(board: Board, columns: ChosenColumns) -> list[str]:
     """Footnotes for the columns that are shown."""
     kind = board.sorted_by
     keys = {column.key for group in board.groups for column in shown_columns(group, columns, kind)}
+    results = [result for group in board.groups for row in group.rows for result in row.results]
+    if all(score.counts_bytes for result in results for score in result.scores.values()):
+        keys.discard("accuracy")
     return [note for key, note in _NOTES.items() if key in keys]
 
 

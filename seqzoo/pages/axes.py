@@ -28,13 +28,17 @@ def short_number(number: float) -> str:
 
 
 def range_shown(
-    exact: Sequence[Sequence[float]], noisy: Sequence[Sequence[float]], rungs: Sequence[float]
+    exact: Sequence[Sequence[float]],
+    noisy: Sequence[Sequence[float]],
+    rungs: Sequence[float],
+    *,
+    least: float = 0.1,
 ) -> tuple[float, float]:
     """Bottom and top of an axis of losses; at least one curve has a value.
 
     exact: curves that are visible as a whole. noisy: those whose highest tenth may be above the
     top, because the first losses of a run are several times the later ones. rungs: baselines; the
-    nearest below all curves is visible.
+    nearest below all curves is visible. least: the height for values that are all the same.
     """
     curves = [values for values in (*exact, *noisy) if values]
     low = min(map(min, curves))
@@ -42,7 +46,9 @@ def range_shown(
     tops += [sorted(values)[_kept(len(values))] for values in noisy if values]
     high = max(tops)
     low = max((value for value in rungs if value < low), default=low)
-    margin = 0.06 * max(high - low, 0.1, 1e-6 * abs(high))
+    if (missing := max(least, 1e-6 * abs(high)) - (high - low)) > 0:
+        low, high = low - missing / 2, high + missing / 2
+    margin = 0.06 * (high - low)
     return low - margin, high + margin
 
 

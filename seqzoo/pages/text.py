@@ -36,11 +36,11 @@ def coloured(data: bytes, classes: Sequence[str]) -> Markup:
 
 
 def token_label(text: bytes) -> str:
-    """A token in a few visible characters; bytes that are no text in hexadecimal digits."""
+    """A token in a few visible characters; bytes that are no text as \\xD0, one for each."""
     if not text:
         return "…"  # a part of a symbol
     try:
         characters = text.decode()
     except UnicodeDecodeError:
-        return text.hex().upper()
+        return "".join(f"\\x{byte:02X}" for byte in text)
     return one_line("".join(_MARKS.get(character, character) for character in characters))

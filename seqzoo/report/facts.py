@@ -15,10 +15,12 @@ from seqzoo.recipes.load import load_recipe
 from seqzoo.recipes.shipped import shipped_recipes
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.results.result import Result
+from seqzoo.runs.changes import read_changes
+from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.run import Run
 from seqzoo.terminal.format import clock, file_size, quoted
 
-__all__ = ["commands_for", "environment_of", "settings_of"]
+__all__ = ["changes_of", "commands_for", "environment_of", "settings_of"]
 
 
 def settings_of(run: Run, logged: LoggedRun) -> Table:
@@ -78,11 +80,28 @@ def environment_of(result: Result) -> Table:
     return Table("What the scores depend on", ["what", "value"], rows, num_texts=2)
 
 
-def commands_for(run: LoggedRun) -> Iterator[tuple[str, str]]:
-    """Commands with what they do."""
+def changes_of(directory: RunDirectory) -> list[str]:
+    """Settings that changed while the run was trained, a sentence for each time."""
+    try:
+        changes = read_changes(directory)
+    except SeqzooError as error:
+        return [str(error)]
+    return [
+        f"Changed at update {change.step:,}: "
+        + ", ".join(f"{each.key} {each.before_and_after}" for each in change.settings)
+        + "."
+        for change in changes
+    ]
+
+
+def commands_for(run: LoggedRun, *, has_changed: bool) -> Iterator[tuple[str, str]]:
+    """Commands with what they do. has_changed: whether its settings changed during training."""
     path = quoted(run.path)
     recipe = quoted(Path(run.path) / "recipe.yaml")
-    yield f"seqzoo run {recipe}", "trains the same run again, in a new folder"
+    again = "trains the same run again, in a new folder"
+    if has_changed:
+        again = "trains a new run with the settings as they are now, which gives another result"
+    yield f"seqzoo run {recipe}", again
     yield f"seqzoo verify {path}", "checks that every file and every score of this run is whole"
     yield f"seqzoo doctor {path}", "examines it with all checks"
     yield f"seqzoo sample {path}", "writes more text"

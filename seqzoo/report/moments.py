@@ -38,7 +38,8 @@ def moments(
 ) -> list[Moment]:
     """Samples in the order of training: the first, the last, and some between.
 
-    The steps between are about evenly spaced in their logarithm, because most changes early. Files
+    The steps between are about evenly spaced in their logarithm, because most changes early; they
+    are those with a validation, where there are enough. Files
     that cannot be read are left out, and so are links: a run of a stranger could point anywhere.
     """
     found: dict[tuple[bool, int], str] = {}
@@ -53,7 +54,9 @@ def moments(
             del found[False, step]
     measured = {line.step: line.validation_bits_per_byte for line in metrics}
     shown = []
-    for is_last, step in _spread(sorted(found), at_most):
+    keys = sorted(found)
+    validated = [key for key in keys if key[0] or measured.get(key[1]) is not None]
+    for is_last, step in _spread(validated if len(validated) >= at_most else keys, at_most):
         with suppress(OSError):
             content = read_bytes(directory.samples / found[is_last, step], limit=_MAX_FILE_BYTES)
             text = _beginning(content)

@@ -11,13 +11,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from seqzoo.comparison.finished import LoggedRun, read_logged_run
+from seqzoo.comparison.finished import read_logged_run
 from seqzoo.errors import SeqzooError
 from seqzoo.pages.render import render
 from seqzoo.report.logged import charts_of, samples_of
-from seqzoo.results.explained import explained
+from seqzoo.report.state import state_in_words
 from seqzoo.runs.directory import RunDirectory, open_run_directory
-from seqzoo.runs.status import RunState, Status, status_of
+from seqzoo.runs.status import RunState, status_of
 from seqzoo.terminal.format import quoted
 
 __all__ = ["LIVE_SCRIPTS", "Now", "etag", "live_page"]
@@ -52,17 +52,23 @@ class Now:
             return self._text
 
     def _made(self) -> str:
+        values: dict[str, Any] = {"charts": [], "samples": [], "unread": ""}
         try:
             status = status_of(self._directory)
-            run = read_logged_run(self._directory.path, status.result)
-            values: dict[str, Any] = {
-                "state": _state(status, run),
-                "charts": charts_of(run),
-                "samples": samples_of(run, at_most=_NUM_SAMPLES)[::-1],
-            }
+            path = self._directory.path
+            try:
+                run = read_logged_run(path, status.result)
+                values["charts"] = charts_of(run)
+            except SeqzooError as error:
+                run = read_logged_run(path, status.result, with_log=False)
+                values["unread"] = str(error)
+            values["state"] = state_in_words(status, run)
+            if status.state is RunState.FINISHED:
+                values["state"] += f" The whole report: seqzoo report {quoted(path)}"
+            values["samples"] = samples_of(run, at_most=_NUM_SAMPLES)[::-1]
         except Exception as error:  # a file that is damaged in a new way; the page lives
             kind = "" if isinstance(error, SeqzooError) else f"{type(error).__name__}: "
-            values = {"state": f"{kind}{error}", "charts": [], "samples": []}
+            values["state"] = values["unread"] = f"{kind}{error}"
         return render(_PACKAGES, "now.html.j2", title="", **values)
 
 
@@ -101,21 +107,3 @@ def _stamps(directory: RunDirectory) -> tuple[object, ...]:
         else:
             found.append((status.st_mtime_ns, status.st_size))
     return tuple(found)
-
-
-def _state(status: Status, run: LoggedRun) -> str:
-    """One sentence or two."""
-    path = quoted(status.directory.path)
-    if status.state is RunState.RUNNING:
-        bits = [line.bits_per_byte for line in run.metrics if line.bits_per_byte is not None]
-        loss = f" The last logged training loss is {bits[-1]:.3f} bits per byte." if bits else ""
-        if status.share is not None and status.share >= 1:
-            return f"Trained: {status.progress} updates; the scores are being made.{loss}"
-        return f"Training: update {status.progress or 0}.{loss}"
-    if status.state is RunState.FINISHED and status.result is not None:
-        first = next(explained(status.result))
-        return f"Finished. {first} The whole report: seqzoo report {path}"
-    if status.state in (RunState.DAMAGED, RunState.NEWER):
-        return status.reason
-    reason = f" {status.reason}" if status.reason else ""
-    return f"The run is {status.state}, at update {status.progress or 0}.{reason}"

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from seqzoo.comparison.compare import compare
-from seqzoo.comparison.finished import (
-    FinishedRun,
-    read_logged_run,
-    static_rungs,
-)
+from seqzoo.comparison.finished import FinishedRun, read_logged_run
 from seqzoo.comparison.page import part_tables
 from seqzoo.errors import SeqzooError
-from seqzoo.report.facts import commands_for, environment_of, settings_of
+from seqzoo.report.facts import changes_of, commands_for, environment_of, settings_of
 from seqzoo.report.findings import findings
 from seqzoo.report.logged import charts_of, samples_of
 from seqzoo.report.shown import shown_passage, shown_units
+from seqzoo.report.state import state_in_words
 from seqzoo.results.explained import explained
 from seqzoo.results.note import read_note
 from seqzoo.runs.directory import open_run_directory
 from seqzoo.runs.origin import recipe_content
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.run import Run
+from seqzoo.runs.status import RunState, status_of
 from seqzoo.terminal.characters import one_line
 from seqzoo.terminal.costs import COST_LEVELS
 from seqzoo.terminal.format import quoted
 
-__all__ = ["about_run"]
+__all__ = ["about_run", "missing_of"]
 
 _NUM_MOMENTS = 6
 _LONGEST_REASON = 300
@@ -47,9 +45,13 @@ class Part(Generic[T]):
 def about_run(run: Run) -> dict[str, Any]:
     """The values of `one_run.html.j2`. A run without a result has no scores on it."""
     directory = open_run_directory(run.path)
-    logged = read_logged_run(run.path, run.result)
+    status = status_of(directory)
+    log = _part(lambda: read_logged_run(run.path, status.result), run)
+    logged = log.value or read_logged_run(run.path, status.result, with_log=False)
     scored = logged if isinstance(logged, FinishedRun) else None
+    is_current = scored is not None and status.state is RunState.FINISHED
     loaded = _part(lambda: _loaded(run), run)
+    charts = charts_of(logged)
 
     def with_model(make: Callable[[Trained], T]) -> Part[T]:
         if loaded.value is None:
@@ -59,9 +61,13 @@ def about_run(run: Run) -> dict[str, Any]:
 
     return {
         "note": read_note(run.path),
-        "has_baselines": bool(scored and static_rungs([scored])),
-        "sentences": list(explained(scored.result)) if scored else [_unscored(run)],
-        "charts": charts_of(logged),
+        "has_baselines": any('class="rung"' in svg for _, svg in charts),
+        "sentences": [
+            *([] if is_current else [state_in_words(status, log.value)]),
+            *(explained(scored.result) if scored else ()),
+        ],
+        "charts": charts,
+        "unlogged": log.reason,
         "samples": samples_of(logged, at_most=_NUM_MOMENTS),
         "levels": COST_LEVELS,
         "passage": with_model(lambda trained: shown_passage(trained.experiment)),
@@ -69,14 +75,17 @@ def about_run(run: Run) -> dict[str, Any]:
         "parts": list(part_tables(compare([scored]))) if scored else [],
         "findings": with_model(findings),
         "settings": settings_of(run, logged),
+        "changes": changes_of(directory),
         "environment": environment_of(scored.result) if scored else None,
-        "commands": list(commands_for(logged)),
+        "commands": list(commands_for(logged, has_changed=bool(changes_of(directory)))),
         "recipe": recipe_content(directory).decode(),
     }
 
 
-def _unscored(run: Run) -> str:
-    return f"The run is not scored yet. To finish it: seqzoo resume {quoted(run.path)}"
+def missing_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why parts are not there, each reason once."""
+    parts = (each for each in values.values() if isinstance(each, Part))
+    return tuple(dict.fromkeys(filter(None, (values["unlogged"], *(p.reason for p in parts)))))
 
 
 def _loaded(run: Run) -> Trained:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqzoo.comparison.compare import compare
 from seqzoo.comparison.finished import read_finished_runs
@@ -14,17 +14,25 @@ from seqzoo.pages.render import render
 from seqzoo.report.logged import samples_of
 from seqzoo.runs.run import Run
 
-__all__ = ["report_on", "report_on_several"]
+__all__ = ["Report", "report_on", "report_on_several"]
 
 
-def report_on(run: Run) -> str:
+class Report(NamedTuple):
+    """A page, and why some of its parts could not be made."""
+
+    page: str
+    missing: tuple[str, ...] = ()
+
+
+def report_on(run: Run) -> Report:
     """A page in one file, which loads nothing. The model is loaded and reads some text."""
-    from seqzoo.report.one_run import about_run  # imports torch, which several runs do not need
+    from seqzoo.report.one_run import about_run, missing_of  # imports torch, for one run only
 
-    return _page([run.path.resolve().name], about_run(run))
+    values = about_run(run)
+    return Report(_page([run.path.resolve().name], values), missing_of(values))
 
 
-def report_on_several(paths: Sequence[Path]) -> str:
+def report_on_several(paths: Sequence[Path]) -> Report:
     """The same of runs side by side; raises UsageError for one without a result."""
     runs = read_finished_runs(paths)
     comparison = compare(runs, axis=usual_axis(runs))
@@ -33,7 +41,7 @@ def report_on_several(paths: Sequence[Path]) -> str:
         for letter, run in zip(comparison.letters, runs, strict=True)
         for heading, text in samples_of(run, at_most=1)
     ]
-    return _page([run.label for run in runs], {**sections(comparison), "written": written})
+    return Report(_page([run.label for run in runs], {**sections(comparison), "written": written}))
 
 
 def _page(labels: Sequence[str], values: dict[str, Any]) -> str:

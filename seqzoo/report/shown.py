@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -13,12 +13,22 @@ from seqzoo.report.correlations import unread_leaves
 from seqzoo.report.passage import TokenRead, passage_of, read_passage
 from seqzoo.report.units import FollowingUnit, activations, following_units
 from seqzoo.runs.experiment import Experiment
+from seqzoo.terminal.characters import characters_of, one_line
 from seqzoo.terminal.costs import cost_level
 
-__all__ = ["ShownPassage", "ShownToken", "ShownUnit", "ShownUnits", "shown_passage", "shown_units"]
+__all__ = [
+    "ShownPassage",
+    "ShownToken",
+    "ShownUnit",
+    "ShownUnits",
+    "shown_passage",
+    "shown_units",
+    "token_labels",
+]
 
 _PASSAGE_BYTES, _UNIT_BYTES = 420, 500
 _NUM_GUESSES, _NUM_SURPRISES, _NUM_UNITS = 5, 10, 8
+_BEFORE_BYTES = 72
 
 
 @dataclass(frozen=True)
@@ -46,27 +56,63 @@ def shown_passage(experiment: Experiment) -> ShownPassage:
     """A passage of the test part, from the beginning of a line."""
     passage = passage_of(experiment.data.splits.test, _PASSAGE_BYTES)
     tokens = read_passage(experiment, passage, num_guesses=_NUM_GUESSES)
+    before = passage.data[max(0, passage.start - _BEFORE_BYTES) : passage.start].tobytes()
+    labels = token_labels(tokens)
     return ShownPassage(
-        [_shown(token, after) for token, after in zip(tokens, [*tokens[1:], None], strict=True)],
+        [
+            _shown(token, label, after)
+            for token, label, after in zip(tokens, labels, [*tokens[1:], None], strict=True)
+        ],
         sum(token.bits for token in tokens) / max(1, sum(len(token.text) for token in tokens)),
-        _surprises(tokens),
+        _surprises(tokens, labels, before),
         Table(
             "The tokens of the passage",
             ["token", "expected", "bits"],
-            [[token_label(each.text), _expected(each), f"{each.bits:.2f}"] for each in tokens],
+            [
+                [label, _expected(each), f"{each.bits:.2f}"]
+                for label, each in zip(labels, tokens, strict=True)
+            ],
             num_texts=2,
         ),
     )
 
 
-def _shown(token: TokenRead, after: TokenRead | None) -> ShownToken:
+def token_labels(tokens: Sequence[TokenRead]) -> list[str]:
+    """Each token as it is shown. A character of several tokens stands at the first of them."""
+    data = b"".join(token.text for token in tokens)
+    begins: dict[int, str] = {}
+    end = 0
+    for character, size in characters_of(data):
+        if size > 1:
+            begins[end] = character
+        end += size
+    labels, start = [], 0
+    for token in tokens:
+        label = token_label(token.text)
+        if label.startswith("\\x"):
+            here = range(start, start + len(token.text))
+            found = "".join(begins[place] for place in here if place in begins)
+            is_rest = start not in begins and _is_rest(start, begins)
+            if found or is_rest:
+                label = ("·" if is_rest else "") + one_line(found)
+        labels.append(label)
+        start += len(token.text)
+    return labels
+
+
+def _is_rest(place: int, begins: Mapping[int, str]) -> bool:
+    """Whether a byte belongs to a character that begins before it."""
+    return any(len(begins.get(place - before, "").encode()) > before for before in range(1, 4))
+
+
+def _shown(token: TokenRead, label: str, after: TokenRead | None) -> ShownToken:
     """A token, and the one after it: an empty line stays at the end of the line before."""
     is_empty_next = after is not None and after.text == b"\n"
     guesses = tuple(
         (token_label(guess.text), _sureness(guess.probability)) for guess in token.guesses
     )
     return ShownToken(
-        token_label(token.text),
+        label,
         cost_level(token.bits),
         f"{token_label(token.text)} cost {token.bits:.2f} bits; expected: {_expected(token)}",
         guesses,
@@ -84,22 +130,26 @@ def _expected(token: TokenRead) -> str:
     )
 
 
-def _surprises(tokens: Sequence[TokenRead]) -> Table:
+def _surprises(tokens: Sequence[TokenRead], labels: Sequence[str], before: bytes) -> Table:
+    """The tokens of the highest cost, in the order of the text. before: the text before them."""
     order = sorted(range(len(tokens)), key=lambda index: -tokens[index].bits)[:_NUM_SURPRISES]
     rows = []
     for index in sorted(order):
-        before = b"".join(token.text for token in tokens[max(0, index - 24) : index])
+        earlier = before + b"".join(token.text for token in tokens[:index])
+        words = earlier[-_BEFORE_BYTES:].decode("utf-8", "ignore")[-24:]
         token = tokens[index]
         rows.append(
             [
-                f"…{token_label(before.decode('utf-8', 'ignore')[-24:].encode())}",
-                token_label(token.text),
+                f"…{token_label(words.encode())}" if words else "",
+                labels[index],
                 _expected(token),
                 f"{token.bits:.1f}",
             ]
         )
     heads = ["after", "came", "expected was", "bits"]
-    return Table("The most surprising tokens of the passage", heads, rows, num_texts=3)
+    return Table(
+        "The most surprising tokens, in the order of the passage", heads, rows, num_texts=3
+    )
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,9 @@ class SplitScore(_Record):
     nats: NonNegative = Field(description="summed over the split")
     bytes: Annotated[int, Field(gt=0)]
     accuracy: Share = Field(description="share of tokens whose most probable guess was right")
+    tokens: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="null in results of seqzoo before it was stored"
+    )
     interval: tuple[NonNegative, NonNegative] = Field(
         description="95 % bootstrap interval of bits_per_byte, over blocks"
     )
@@ -124,6 +127,11 @@ class SplitScore(_Record):
         default=(),
         description="by bytes read before, in doublings named by their first: 0, 1, 2, 4, 8, ...",
     )
+
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether the accuracy is that of bytes, as far as is known: of tokens of one byte each."""
+        return self.tokens in (None, self.bytes)
 
     @property
     def block_sizes(self) -> tuple[int, ...]:

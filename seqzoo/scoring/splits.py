@@ -136,6 +136,7 @@ def _split_score(tally: Tally) -> SplitScore:
         nats=float(tally.block_bits.sum() * np.log(2)),
         bytes=tally.num_bytes,
         accuracy=tally.accuracy,
+        tokens=tally.tokens,
         interval=bootstrap_interval(tally.block_bits, tally.block_bytes),
         blocks=tuple(tally.block_bits.tolist()),
         block_bytes=tally.block_size,

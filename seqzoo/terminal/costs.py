@@ -24,8 +24,8 @@ _STYLES = (
     "black on #ffeda0",
     "black on #fecc5c",
     "black on #fd8d3c",
-    "white on #d7301f",
-    "white on #7f0000",
+    "#ffffff on #b30000",
+    "#ffffff on #67000d",
 )
 
 

@@ -135,11 +135,24 @@ def test_baselines_that_were_left_out_are_scored_by_eval(run: Path) -> None:
 
 def test_per_byte_prints_the_costs_of_the_python_api(run: Path) -> None:
     folder = run.parents[1]
-    texts = {"a.txt": b'=1+1, "quoted"\n\ttabs\r\n' * 20, "b.bin": bytes(range(256))}
+    texts = {
+        "a.txt": b'=1+1, "quoted"\n\ttabs\r\n' * 20,
+        "b.bin": bytes(range(256)),
+        "c.txt": ("П€x\N{GRINNING FACE}" * 2500).encode() + b"\xd0",
+    }
     for name, data in texts.items():
         (folder / name).write_bytes(data)
     done = seqzoo(
-        "eval", "runs/small", "--file", "a.txt", "--file", "b.bin", "--per-byte", folder=folder
+        "eval",
+        "runs/small",
+        "--file",
+        "a.txt",
+        "--file",
+        "b.bin",
+        "--file",
+        "c.txt",
+        "--per-byte",
+        folder=folder,
     )
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -152,6 +165,9 @@ def test_per_byte_prints_the_costs_of_the_python_api(run: Path) -> None:
             [float(row["bits"]) for row in own], opened.score(data).bits, rtol=1e-9
         )
     assert not [row for row in rows if row["character"].startswith(("=", "+", "-", "@"))]
+    characters = [row["character"] for row in rows if row["name"] == "c.txt"]
+    assert "".join(characters) == "П€x\N{GRINNING FACE}" * 2500
+    assert characters[:6] == ["П", "", "€", "", "", "x"]
 
 
 def test_per_byte_of_a_split_adds_up_to_its_score(run: Path) -> None:

@@ -116,7 +116,7 @@ def test_mistakes_name_the_nearest_choice(tmp_path: Path) -> None:
         read_finished_runs([run, tmp_path / "quik"])
     with pytest.raises(UsageError, match="Did you mean 'test'"):
         compared(run, run, split="tset")
-    with pytest.raises(UsageError, match="was given 0"):
+    with pytest.raises(UsageError, match="and 0 were given"):
         compared()
 
 

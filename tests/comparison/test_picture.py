@@ -69,6 +69,17 @@ def test_the_picture_names_every_run_and_every_baseline_with_an_accuracy(tmp_pat
     assert "uniform" not in labels
 
 
+def test_long_and_foreign_names_stay_in_the_picture_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need the extra seqzoo[report]")
+    path = tmp_path / "runs.svg"
+    draw_picture([run(f"{'x' * 200}-{name}", 0.2, 0.3) for name in ("一", "二")], path)
+    labels = re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
+    assert {f"…{'x' * 37}-{name}" for name in ("一", "二")} <= set(labels)
+    assert not [str(each.message) for each in recwarn]
+
+
 @pytest.mark.parametrize(("axis", "name"), [("steps", "updates"), ("seconds", "seconds of")])
 def test_the_axis_is_named(tmp_path: Path, axis: Axis, name: str) -> None:
     pytest.importorskip("matplotlib", reason="pictures need the extra seqzoo[report]")

@@ -37,6 +37,8 @@ def test_the_range_has_every_exact_value_and_the_nearest_rung_below() -> None:
     assert 3.0 < high < 3.5  # the first loss is above it
     assert range_shown([[2.0]], [], [])[0] < 2.0 < range_shown([[2.0]], [], [])[1]
     assert range_shown([[2.0, 7.0]], [[]], [])[1] > 7.0
+    low, high = range_shown([[18.0, 18.0]], [], [], least=5.0)
+    assert 5 < high - low < 6
     low, high = range_shown([[1e17]], [], [])
     assert low < 1e17 < high
 

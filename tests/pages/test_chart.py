@@ -66,3 +66,38 @@ def test_a_name_is_text() -> None:
 
 def test_looks_of_twenty_six_runs_are_all_different() -> None:
     assert len({Curve("a", [], number).look for number in range(26)}) == 26
+
+
+def test_a_long_curve_does_not_end_in_its_last_value_alone() -> None:
+    points = [(float(x), 2.0 + 0.1 * (-1) ** x) for x in range(1, 10_001)]
+    points[-1] = (10_000.0, 1.0)
+    ((*_, (x, y)),) = read_back(
+        str(chart([Curve("a", points, 0, True)], title="t", x_name="x", y_name="y"))
+    )
+    assert x == pytest.approx(10_000, rel=1e-3)
+    assert y == pytest.approx(2.0, abs=0.05)
+
+
+def test_equal_shares_have_ticks_that_differ_inside_the_limits() -> None:
+    for share in (0.0, 18.2, 100.0):
+        svg = str(
+            chart([Curve("a", [(1.0, share)])], title="t", x_name="x", y_name="%", least=5.0,
+                  limits=(0.0, 100.0))
+        )  # fmt: skip
+        ticks = re.findall(r'text-anchor="end">([^<]*)<', svg)
+        assert len(ticks) > 2
+        assert all(0 <= float(tick) <= 100 and len(tick) <= 5 for tick in ticks)
+        ((_, y),) = read_back(svg)[0]
+        assert y == pytest.approx(share, abs=0.01)
+
+
+def test_long_ticks_have_room_and_charts_can_share_their_x_axis() -> None:
+    narrow, wide = (
+        str(chart([Curve("a", [(1.0, 2.0), (5.0, 2.0 + height)])], title="t", x_name="x",
+                  y_name="y", least=height, most=9.0))
+        for height in (1.0, 0.001)
+    )  # fmt: skip
+    left = [float(re.search(r'data-left="([^"]*)"', svg)[1]) for svg in (narrow, wide)]  # type: ignore[index]
+    assert left[1] > left[0] + 8
+    assert read_back(wide)[0][-1][0] == pytest.approx(5.0, rel=1e-3)
+    assert 'data-xmax="9"' in wide

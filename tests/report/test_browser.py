@@ -79,7 +79,7 @@ def problems_of(page: Any) -> list[str]:
 @pytest.fixture
 def page_file(small: seqzoo.Run, tmp_path: Path) -> Path:
     path = tmp_path / "report.html"
-    path.write_text(report_on(small), encoding="utf-8")
+    path.write_text(report_on(small).page, encoding="utf-8")
     return path
 
 
@@ -132,7 +132,7 @@ def test_a_page_can_be_read_without_script_and_printed(page_file: Path, tmp_path
 
 def test_runs_side_by_side_have_no_serious_problem(small: seqzoo.Run, tmp_path: Path) -> None:
     path = tmp_path / "both.html"
-    path.write_text(report_on_several([small.path, small.path]), encoding="utf-8")
+    path.write_text(report_on_several([small.path, small.path]).page, encoding="utf-8")
     with opened(path.as_uri(), width=1280) as page:
         assert page.locator("polyline.curve").count() == 6
         assert problems_of(page) == []

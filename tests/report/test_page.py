@@ -13,7 +13,9 @@ from commands import SMALL, seqzoo
 from html_pages import PageReader
 
 import seqzoo as api
+from seqzoo.report.now import Now
 from seqzoo.report.page import report_on, report_on_several
+from seqzoo.runs.directory import RunDirectory
 
 SECTIONS = (
     "How good is it?",
@@ -40,7 +42,7 @@ def copied(small: api.Run, tmp_path: Path) -> Path:
 
 
 def test_a_page_answers_in_the_order_in_which_people_ask(small: api.Run) -> None:
-    text = report_on(small)
+    text = report_on(small).page
     page = PageReader(text)
     assert page.dangers == []
     assert len(text.encode()) < 400_000
@@ -64,7 +66,7 @@ def test_hostile_texts_show_as_themselves_and_execute_nothing(copied: Path) -> N
     hostile = 'description: "</title><script>alert(2)</script>\\e[31m\\u202e"'
     recipe.write_text(re.sub("(?m)^description: .*$", lambda _: hostile, recipe.read_text()))
     assert "alert(2)" in recipe.read_text()
-    text = report_on(api.open_run(copied))
+    text = report_on(api.open_run(copied)).page
     page = PageReader(text)
     assert page.dangers == []
     assert "<script>alert(1)</script>" in page.text
@@ -80,7 +82,7 @@ def test_a_hostile_corpus_shows_as_itself(tmp_path: Path) -> None:
     run = api.run(
         yaml.safe_load(SMALL), changes, text=tmp_path / "corpus.txt", root=tmp_path, name="h"
     )
-    text = report_on(run)
+    text = report_on(run).page
     page = PageReader(text)
     assert page.dangers == []
     assert not {character for character in text if ord(character) < 32} - {"\n", "\t"}
@@ -90,7 +92,7 @@ def test_a_hostile_corpus_shows_as_itself(tmp_path: Path) -> None:
 def test_parts_that_cannot_be_made_are_sentences(copied: Path) -> None:
     origin = copied / "origin.json"
     origin.write_text(origin.read_text().replace('"sha256": "', '"sha256": "0'))
-    page = PageReader(report_on(api.open_run(copied)))
+    page = PageReader(report_on(api.open_run(copied)).page)
     assert page.dangers == []
     assert page.text.count("This part could not be made") == 3
     assert "Test: " in page.text
@@ -98,7 +100,7 @@ def test_parts_that_cannot_be_made_are_sentences(copied: Path) -> None:
 
 def test_a_run_that_is_not_scored_has_a_page(copied: Path) -> None:
     (copied / "result.json").unlink()
-    text = report_on(api.open_run(copied))
+    text = report_on(api.open_run(copied)).page
     page = PageReader(text)
     assert page.dangers == []
     assert "seqzoo resume" in page.text
@@ -107,7 +109,7 @@ def test_a_run_that_is_not_scored_has_a_page(copied: Path) -> None:
 
 
 def test_several_runs_are_side_by_side_with_their_differences(copied: Path, small: api.Run) -> None:
-    text = report_on_several([small.path, copied])
+    text = report_on_several([small.path, copied]).page
     page = PageReader(text)
     assert page.dangers == []
     assert any(row[0] == "B − A" for row in page.rows)
@@ -164,7 +166,7 @@ def test_a_run_with_few_logged_lines_has_a_page(copied: Path, lines: int) -> Non
     path = copied / "metrics.jsonl"
     validated = [line for line in path.read_text().splitlines() if "validation" in line]
     path.write_text("".join(f"{line}\n" for line in validated[:lines]))
-    text = report_on(api.open_run(copied))
+    text = report_on(api.open_run(copied)).page
     page = PageReader(text)
     assert page.dangers == []
     assert ("Nothing" in page.text or "no metrics" in page.text) == (lines == 0)
@@ -174,7 +176,7 @@ def test_a_run_with_few_logged_lines_has_a_page(copied: Path, lines: int) -> Non
 def test_a_folder_whose_name_is_no_text_has_a_page(copied: Path) -> None:
     strange = copied.parent / os.fsdecode(b"a\xff<b>")
     copied.rename(strange)
-    text = report_on(api.open_run(strange))
+    text = report_on(api.open_run(strange)).page
     page = PageReader(text)
     assert page.dangers == []
     assert "a\ufffd<b>" in page.text
@@ -183,5 +185,89 @@ def test_a_folder_whose_name_is_no_text_has_a_page(copied: Path) -> None:
 
 def test_leaves_that_are_too_large_are_named(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqzoo.report.correlations._MAX_ELEMENTS", 1)
-    page = PageReader(report_on(api.open_run(copied)))
+    page = PageReader(report_on(api.open_run(copied)).page)
     assert "Not looked at" in page.text
+
+
+def without_result(run: Path) -> Path:
+    (run / "result.json").unlink()
+    return run
+
+
+def test_a_run_that_diverged_says_why_and_is_not_to_be_resumed(copied: Path) -> None:
+    (without_result(copied) / "diverged.txt").write_text("The loss stopped being finite.\n")
+    shorten(copied)
+    page = PageReader(report_on(api.open_run(copied)).page)
+    assert "has diverged" in page.text
+    assert "The loss stopped being finite." in page.text
+    assert "seqzoo resume" not in page.text
+
+
+def shorten(run: Path) -> None:
+    """As if its budget were not spent."""
+    recipe = run / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("steps: 60", "steps: 90"))
+
+
+def test_a_run_that_trains_is_not_to_be_resumed(copied: Path) -> None:
+    with RunDirectory(without_result(copied)).locked():
+        page = PageReader(report_on(api.open_run(copied)).page)
+    assert "Training: update 60 of 60." in page.text or "the scores are being made" in page.text
+    assert "seqzoo resume" not in page.text
+
+
+def test_a_run_that_was_trained_longer_says_so(copied: Path) -> None:
+    api.resume(copied, {"train.budget.steps": 70})
+    page = PageReader(report_on(api.open_run(copied)).page)
+    assert "Changed at update 60: train.budget.steps 60 to 70." in page.text
+    assert "which gives another result" in page.text
+    assert "trains the same run again" not in page.text
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl"])
+def test_a_damaged_log_leaves_out_the_curves_alone(copied: Path, name: str) -> None:
+    with (copied / name).open("ab") as file:
+        file.write(b"\xff\xfe\n")
+    made = report_on(api.open_run(copied))
+    page = PageReader(made.page)
+    assert 1 <= page.text.count("This part could not be made") <= 2  # the doctor reads it too
+    assert name in page.text
+    assert "bits per byte" in page.text
+    assert len(made.missing) == 1
+    done = seqzoo("report", "run", folder=copied.parent)
+    assert done.returncode == 0
+    assert "warning: a part of the page could not be made" in done.stderr
+    live = Now(copied).text()
+    assert name in live
+    assert "No sample is written" not in live
+    assert "After training" in live
+
+
+@pytest.mark.parametrize("damage", ["text", "folder"])
+def test_a_damaged_result_leaves_out_the_scores_alone(copied: Path, damage: str) -> None:
+    result = without_result(copied) / "result.json"
+    if damage == "folder":
+        result.mkdir()
+    else:
+        result.write_text("{")
+    page = PageReader(report_on(api.open_run(copied)).page)
+    assert "not scored" in page.text
+    assert "What do its units follow?" in page.headings
+
+
+def test_a_device_that_is_asked_for_and_not_there_is_an_error(copied: Path) -> None:
+    done = seqzoo("report", "run", "--device", "cuda:7", folder=copied.parent)
+    assert done.returncode in (2, 3)
+    assert "cuda:7" in done.stderr
+    assert not (copied.parent / "report.html").exists()
+
+
+def test_a_page_of_another_kind_is_not_replaced(copied: Path) -> None:
+    folder = copied.parent
+    board = seqzoo("leaderboard", "--runs", ".", "--html", folder=folder).stdout
+    assert board.startswith("<!doctype html>")
+    (folder / "board.html").write_text(board)
+    done = seqzoo("report", "run", "-o", "board.html", folder=folder)
+    assert done.returncode == 2
+    assert "board.html exists and is no report of seqzoo" in done.stderr
+    assert (folder / "board.html").read_text() == board

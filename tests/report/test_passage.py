@@ -9,7 +9,8 @@ from commands import SMALL
 
 import seqzoo
 from seqzoo.plugin.span import Span
-from seqzoo.report.passage import passage_of, read_passage
+from seqzoo.report.passage import TokenRead, passage_of, read_passage
+from seqzoo.report.shown import token_labels
 
 
 def span(text: bytes, start: int = 0) -> Span:
@@ -58,3 +59,12 @@ def test_tokens_of_several_bytes_and_parts_of_symbols_add_up(small_folder) -> No
     assert b"".join(token.text for token in tokens) == text
     total = sum(token.bits for token in tokens)
     assert total == pytest.approx(run.score(text).bits.sum(), rel=1e-9)
+
+
+def test_a_character_of_several_tokens_stands_at_the_first_of_them() -> None:
+    data = "aП\n€😀".encode() + b"\xd0x"
+    one_each = [TokenRead(data[i : i + 1], 1.0, ()) for i in range(len(data))]
+    shown = ["a", "П", "·", "↵", "€", "·", "·", "😀", "·", "·", "·", r"\xD0", "x"]
+    assert token_labels(one_each) == shown
+    pieces = [data[:2], data[2:5], data[5:9], data[9:]]
+    assert token_labels([TokenRead(each, 1.0, ()) for each in pieces]) == ["П", "·€", "·😀", "·"]
