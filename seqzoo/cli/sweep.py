@@ -64,6 +64,7 @@ def sweep(
     from seqzoo.sweep.grid import read_grid
     from seqzoo.sweep.launching import chosen_launcher, opened_launcher
     from seqzoo.sweep.members import checked_recipes, members_of
+    from seqzoo.sweep.planned import first_settings
     from seqzoo.sweep.run import run_sweep
     from seqzoo.terminal.console import fail, results
     from seqzoo.terminal.streams import write_data
@@ -71,12 +72,12 @@ def sweep(
     if into is not None:
         read_page(into)  # report a problem with it before any member runs
     read = read_grid(grid)
-    members = members_of(read)
+    folder = SweepFolder(runs / read.sections.name)
+    members = members_of(read, first_settings(read.sections, folder.decisions))
     registry = with_trust(installed(), trust)
     given = None if launcher is None else named_choice(launcher, "launcher", registry)
     choice = chosen_launcher(read, registry, given=given, address=address)
     recipes = checked_recipes(members, registry)
-    folder = SweepFolder(runs / read.sections.name)
     completions = folder.completions(recipes)
     if dry_run:
         if as_json:
@@ -98,10 +99,10 @@ def sweep(
         return 0
     failed = run_sweep(
         folder,
+        read,
         members,
         recipes,
-        sections=read.sections,
-        text=read.text,
+        registry=registry,
         launcher=opened_launcher(choice, registry, folder.path),
         jobs=jobs,
     )

@@ -208,7 +208,18 @@ def _repeats(sections: GridSections) -> Iterator[Mistake]:
 
 
 def _useless(sections: GridSections) -> Iterator[Mistake]:
-    """What has no effect without another key."""
+    """What has no effect without another key, or means nothing beside it."""
+    if sections.search is not None and sections.search.method == "optuna":
+        alone = "with method optuna there is one recipe"
+        for key in ("members", "grid", "asha"):
+            if getattr(sections, key):
+                message = f"{alone}, and settings are in search.ranges alone; leave out {key}."
+                yield Mistake((key,), message, at_key=True)
+        if len(sections.recipes) > 1:
+            yield Mistake(("recipes",), f"{alone}, and {len(sections.recipes)} are given.")
+        if len(sections.seeds or ()) > 1 and sections.finalists is None:
+            message = "with method optuna further seeds are for finalists; give their number."
+            yield Mistake(("seeds",), message, at_key=True)
     if sections.finalists is not None and len(sections.seeds or ()) < 2:
         message = "the finalists run with further seeds, so seeds needs two values or more."
         yield Mistake(("finalists",), message, at_key=True)

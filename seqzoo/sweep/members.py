@@ -77,8 +77,11 @@ def as_typed(value: Any) -> str:
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
-def members_of(grid: Grid) -> tuple[Member, ...]:
-    """Recipes x members x search x grid x seeds, the last changing fastest; names are different."""
+def members_of(grid: Grid, drawn: Sequence[Mapping[str, Any]] | None = None) -> tuple[Member, ...]:
+    """Recipes x members x search x grid x seeds, the last changing fastest; names are different.
+
+    drawn: the settings of `search`; None: those that the section draws.
+    """
     sections, marks = grid.sections, grid.marks
 
     def setting(key: str, value: Any, *path: str | int) -> GivenSetting:
@@ -105,7 +108,7 @@ def members_of(grid: Grid) -> tuple[Member, ...]:
                 for key, value in row.items()
                 for path in [("search", "ranges", key)]
             ]
-            for row in drawn_settings(sections.search)
+            for row in (drawn_settings(sections.search) if drawn is None else drawn)
         ]
         if sections.search
         else [[]]

@@ -14,11 +14,10 @@ from typing import Any
 from seqzoo.errors import UsageError
 from seqzoo.regular_files import MAX_JSON_BYTES, read_bytes
 from seqzoo.storage import write_whole
-from seqzoo.sweep.grid import GridSections
 from seqzoo.sweep.halving import AshaSection, Stretch, last_stretch, next_stretch, pauses
 from seqzoo.sweep.process import MemberRun, MemberState
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Finals", "Halving", "InOrder", "Plan", "grouped"]
 
 
 class Plan(ABC):
@@ -181,25 +180,25 @@ class Halving(Plan):
 class Finals(Plan):
     """A search with one seed, then the best settings with the others."""
 
-    def __init__(self, search: Plan, groups: Sequence[Sequence[MemberRun]], count: int) -> None:
-        """groups: the members of each setting, one for each seed. count: of the finalists."""
+    def __init__(self, search: Plan, runs: Sequence[MemberRun], count: int) -> None:
+        """runs: all members; a search may add to them. count: of the finalists."""
         self._search = search
-        self._groups = groups
+        self._runs = runs
         self._count = count
-        self.finalists: list[Sequence[MemberRun]] | None = None
+        self.finalists: list[list[MemberRun]] | None = None
 
     def next(self) -> MemberRun | None:
         """As the search says, until all of it has ended."""
         if self.finalists is None:
             if (run := self._search.next()) is not None:
                 return run
-            firsts = [group[0] for group in self._groups]
-            if not all(run.has_settled for run in firsts):
+            groups = grouped(self._runs)
+            if not all(group[0].has_settled for group in groups):
                 return None
-            done = [group for group in self._groups if group[0].is_finished]
+            done = [group for group in groups if group[0].is_finished]
             done.sort(key=lambda group: group[0].final_validation())
             self.finalists = done[: self._count]
-            for group in self._groups:
+            for group in groups:
                 if group not in self.finalists:
                     for run in group[1:]:
                         run.drop()
@@ -230,17 +229,9 @@ class Finals(Plan):
         return [*self._search.summary(), *sentences]
 
 
-def plan_of(sections: GridSections, runs: Sequence[MemberRun], record: Path, *, jobs: int) -> Plan:
-    """The plan that a grid file asks for. record: where decisions are kept."""
-    groups = [list(group) for _, group in itertools.groupby(runs, key=lambda run: run.member.group)]
-    has_finals = sections.finalists is not None
-    searched = [group[0] for group in groups] if has_finals else list(runs)
-    search: Plan = InOrder(searched)
-    if sections.asha is not None:
-        search = Halving(searched, sections.asha, record, jobs=jobs)
-    if sections.finalists is None:
-        return search
-    return Finals(search, groups, sections.finalists)
+def grouped(runs: Sequence[MemberRun]) -> list[list[MemberRun]]:
+    """The members of each setting, one for each seed."""
+    return [list(group) for _, group in itertools.groupby(runs, key=lambda run: run.member.group)]
 
 
 def _pauses_of(run: MemberRun, section: AshaSection) -> tuple[int, ...]:

@@ -12,13 +12,16 @@ from contextlib import AbstractContextManager
 
 from seqzoo.model.threads import available_threads, user_chose_threads
 from seqzoo.plugin.launcher import Launcher
+from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import make_directory, write_whole
+from seqzoo.sweep.by_optuna import Settings
 from seqzoo.sweep.folder import Completion, SweepFolder
-from seqzoo.sweep.grid import GridSections
-from seqzoo.sweep.members import Member
-from seqzoo.sweep.plan import Plan, plan_of
+from seqzoo.sweep.grid import Grid
+from seqzoo.sweep.members import Member, checked_recipes, members_of
+from seqzoo.sweep.plan import Plan
+from seqzoo.sweep.planned import asks, plan_of
 from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.table import sweep_display
 from seqzoo.sweep.work import Work
@@ -46,17 +49,18 @@ def threads_each(jobs: int) -> int | None:
 
 def run_sweep(
     folder: SweepFolder,
+    grid: Grid,
     members: Sequence[Member],
     recipes: Mapping[str, Recipe],
     *,
-    sections: GridSections,
-    text: str,
+    registry: Registry,
     launcher: AbstractContextManager[Launcher],
     jobs: int | None,
 ) -> list[MemberRun]:
     """Run every member that is not finished, `jobs` at a time, and return those that failed.
 
-    recipes: each member's, by its name. sections, text: of the grid file; a copy of it is kept.
+    members, recipes: of the grid; a search that asks for settings adds further ones. A copy of the
+    grid file is kept in the folder.
     launcher: opened when the members are known to be right. jobs: None: as many as it has room for.
     Raises Interrupted after a signal, when the members have saved, and LockedError where another
     sweep, or a member of one, is running here.
@@ -65,17 +69,25 @@ def run_sweep(
     with folder.locked():
         folder.settle(recipes)
         completions = folder.completions(recipes)
-        write_whole(folder.copy, text)
-        for name, completion in completions.items():
-            if completion is Completion.NEW:
-                folder.clear(name)
-        runs = [MemberRun(m, recipes[m.name], folder, completions[m.name]) for m in members]
+        write_whole(folder.copy, grid.text)
+        runs = _runs_of(members, recipes, folder, completions)
+
+        def add(settings: Sequence[Settings]) -> MemberRun:
+            """The members of one more setting; the first of them is returned."""
+            new = members_of(grid, settings)[len(runs) :]
+            checked = checked_recipes(new, registry)
+            runs.extend(_runs_of(new, checked, folder, folder.completions(checked)))
+            return runs[-len(new)]
+
+        def plan_for(number: int) -> Plan:
+            return plan_of(grid.sections, runs, folder.decisions, add, jobs=number)
+
         finished = sum(run.state is MemberState.SKIPPED for run in runs)
         if finished:
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
-        if all(run.is_finished for run in runs):
-            plan = plan_of(sections, runs, folder.decisions, jobs=jobs or 1)
+        if runs and all(run.is_finished for run in runs) and not asks(grid.sections):
+            plan = plan_for(jobs or 1)
             plan.next()  # nothing, but it finds who was the best
             _report(plan)
             return []
@@ -87,7 +99,7 @@ def run_sweep(
             sweep_display(console, runs) as display,
         ):
             try:
-                plan = plan_of(sections, runs, folder.decisions, jobs=jobs or opened.room())
+                plan = plan_for(jobs or opened.room())
                 work = Work(folder, plan, opened, display, jobs=jobs, threads=threads_each)
                 work.run(interruption)
             finally:
@@ -102,6 +114,19 @@ def run_sweep(
         )
     _report(plan)
     return [run for run in runs if run.state is MemberState.FAILED]
+
+
+def _runs_of(
+    members: Sequence[Member],
+    recipes: Mapping[str, Recipe],
+    folder: SweepFolder,
+    completions: Mapping[str, Completion],
+) -> list[MemberRun]:
+    """The members as they are in their folders; what a new one has in its folder is removed."""
+    for name, completion in completions.items():
+        if completion is Completion.NEW:
+            folder.clear(name)
+    return [MemberRun(m, recipes[m.name], folder, completions[m.name]) for m in members]
 
 
 def _report(plan: Plan) -> None:

@@ -81,16 +81,23 @@ class RangeSection(Section):
             found = math.exp(start + place * (end - start))
         else:
             found = low + place * (high - low)
+        return self.short(found)
+
+    def short(self, found: float) -> int | float:
+        """A number of the interval as it is used: whole, or with three digits."""
+        assert self.low is not None
+        assert self.high is not None
         rounded = round(found) if self.is_whole else float(f"{found:.{_DIGITS}g}")
-        return min(max(rounded, low), high)
+        return min(max(rounded, self.low), self.high)
 
 
 class SearchSection(Section):
     """Settings that are drawn; each is a member, or one with each of the seeds."""
 
-    method: Literal["random", "quasi_random"] = Field(
+    method: Literal["random", "quasi_random", "optuna"] = Field(
         default="quasi_random",
-        description="random: each for itself; quasi_random: evenly spread (scrambled Sobol points)",
+        description="random: each for itself; quasi_random: evenly spread (scrambled Sobol "
+        "points); optuna: near the best ones so far, by Optuna",
     )
     members: int = Field(ge=1, description="how many settings are drawn")
     seed: int = Field(default=0, ge=0, description="of the drawing")

@@ -51,10 +51,10 @@ def swept(
     sweep = SweepFolder(Path("runs/launched"))
     failed = run_sweep(
         sweep,
+        read,
         members,
         checked_recipes(members, registry),
-        sections=read.sections,
-        text=read.text,
+        registry=registry,
         launcher=nullcontext(launcher),
         jobs=jobs,
     )
