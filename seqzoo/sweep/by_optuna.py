@@ -158,7 +158,8 @@ def _asked(
 ) -> Settings | None:
     """A setting that was not tried; None where Optuna has no other one.
 
-    known: with their scores, infinite for a member that failed. The sampler is a new one with a seed of its own for each question.
+    known: with their scores, infinite for a member that failed. The sampler is a new one for each
+    question, with a seed of its own.
     """
     optuna = require_optuna()
     seed = int(np.random.SeedSequence([section.seed, len(tried)]).generate_state(1)[0])
