@@ -64,9 +64,9 @@ def sweep(
     from seqzoo.sweep.grid import read_grid
     from seqzoo.sweep.launching import chosen_launcher, opened_launcher
     from seqzoo.sweep.members import checked_recipes, members_of
-    from seqzoo.sweep.planned import first_settings
+    from seqzoo.sweep.planned import asks, first_settings, require_plan
     from seqzoo.sweep.run import run_sweep
-    from seqzoo.terminal.console import fail, results
+    from seqzoo.terminal.console import fail, note, results
     from seqzoo.terminal.streams import write_data
 
     if into is not None:
@@ -78,8 +78,18 @@ def sweep(
     given = None if launcher is None else named_choice(launcher, "launcher", registry)
     choice = chosen_launcher(read, registry, given=given, address=address)
     recipes = checked_recipes(members, registry)
+    require_plan(read.sections, recipes)
+    if asks(read.sections):
+        checked_recipes(members_of(read, [{}]), registry)  # without what will be asked
     completions = folder.completions(recipes)
+    search = read.sections.search
+    if search is not None and not asks(read.sections):
+        drawn = len({member.group for member in members})
+        if drawn < read.sections.num_members // len(read.sections.seeds or [1]):
+            note(f"the ranges of search have fewer than {search.members} different settings")
     if dry_run:
+        if search is not None and asks(read.sections):
+            note(f"{search.members} settings are asked for, one after the other")
         if as_json:
             listed = [
                 {

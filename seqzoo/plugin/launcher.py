@@ -85,7 +85,7 @@ class Launcher(ABC):
         return None
 
     def close(self) -> None:  # noqa: B027
-        """Release what it holds; all jobs have ended. Default: nothing."""
+        """Release what it holds; all jobs have ended. It may be called again. Default: nothing."""
 
 
 class JobProcess(Launched):

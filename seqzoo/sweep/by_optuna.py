@@ -26,8 +26,11 @@ __all__ = ["ByOptuna", "Settings", "recorded_settings", "require_optuna"]
 
 Settings = dict[str, Any]
 
+_KIND = "optuna"
 _QUESTIONS = 100
 """How often Optuna is asked for a setting that was not tried before."""
+_MOST_REFUSED = 10
+"""How many settings the recipe may refuse before one was accepted."""
 
 
 class ByOptuna(Plan):
@@ -60,43 +63,77 @@ class ByOptuna(Plan):
         stored = _read(record) or {"jobs": jobs, "refused": []}
         self._jobs = int(stored["jobs"])
         self._refused = list(stored["refused"])
+        self._has_more = True
 
     def next(self) -> MemberRun | None:
         """A member that waits, or a new one."""
-        for run in self._runs:
-            if run.state is MemberState.WAITING:
-                return run
+        while (found := self._waiting()) is None and self._may_ask():
+            self._ask()
+        return found
+
+    @property
+    def jobs(self) -> int:
+        """As when the search began."""
+        return self._jobs
+
+    def is_over(self) -> bool:
+        """Whether all were asked for and have ended."""
+        is_asked = len(self._settings) >= self._section.members or not self._has_more
+        return is_asked and all(run.has_settled for run in self._runs)
+
+    def candidates(self) -> list[MemberRun]:
+        """Those with a result."""
+        return [run for run in self._runs if run.is_finished]
+
+    def summary(self) -> list[str]:
+        """Says if there were fewer settings than wanted."""
+        if (count := len(self._settings)) >= self._section.members:
+            return []
+        return [
+            f"{count} of {self._section.members} settings were tried: Optuna found no others in "
+            f"these ranges that are different and that the recipe accepts."
+        ]
+
+    def _waiting(self) -> MemberRun | None:
+        return next((run for run in self._runs if run.state is MemberState.WAITING), None)
+
+    def _may_ask(self) -> bool:
         count = len(self._settings)
         used = max(0, count - self._jobs + 1)
-        if count == self._section.members or not all(run.has_settled for run in self._runs[:used]):
-            return None
+        return (
+            count < self._section.members
+            and self._has_more
+            and all(run.has_settled for run in self._runs[:used])
+        )
+
+    def _ask(self) -> None:
+        """Ask for one setting, and make its members; their folders may have a result already."""
+        used = max(0, len(self._settings) - self._jobs + 1)
         known = [
             (settings, run.final_validation() if run.is_finished else math.inf)
-            for settings, run in zip(self._settings[:used], self._runs, strict=False)
+            for settings, run in zip(self._settings[:used], self._runs[:used], strict=True)
         ]
-        while len(self._refused) < _QUESTIONS:
-            failed = [(settings, math.inf) for settings in self._refused]
-            found = _asked(
-                self._section, [*known, *failed], tried=[*self._settings, *self._refused]
-            )
-            if found is None:
-                return None
-            try:
-                self._runs.append(self._add([*self._settings, found]))
-            except RecipeError as error:  # settings that each are right, but not together
-                if not self._settings:
-                    raise
-                warn(f"{error} Another setting is tried.")
-                self._refused.append(found)
-            else:
-                self._settings.append(found)
-            self._write()
-            if found in self._settings:
-                return self._runs[-1]
-        return None
+        known += [(settings, math.inf) for settings in self._refused]
+        found = _asked(self._section, known, tried=[*self._settings, *self._refused])
+        if found is None:
+            self._has_more = False
+            return
+        try:
+            run = self._add([*self._settings, found])
+        except RecipeError as error:  # settings that each are right, but not together
+            self._refused.append(found)
+            if len(self._refused) > _MOST_REFUSED and not self._settings:
+                raise
+            warn(f"{error} Another setting is tried.")
+            self._has_more = len(self._refused) < _QUESTIONS
+        else:
+            self._settings.append(found)
+            self._runs.append(run)
+        self._write()
 
     def _write(self) -> None:
         stored = {
+            "kind": _KIND,
             "seed": self._section.seed,
             "ranges": _plain(self._section),
             "jobs": self._jobs,
@@ -138,6 +175,8 @@ def _plain(section: SearchSection) -> dict[str, Any]:
 def _read(record: Path) -> Mapping[str, Any] | None:
     try:
         stored = json.loads(read_bytes(record, limit=MAX_JSON_BYTES))
+        if stored["kind"] != _KIND:
+            raise ValueError(f"it has the decisions of {stored['kind']}")
         if not all(isinstance(each, dict) for each in (*stored["settings"], *stored["refused"])):
             raise ValueError("a setting is not a mapping")
         return {key: stored[key] for key in ("seed", "ranges", "jobs", "settings", "refused")}
@@ -145,8 +184,8 @@ def _read(record: Path) -> Mapping[str, Any] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{record} cannot be read ({error}); remove it, and the search begins again with the "
-            f"members that it finds."
+            f"{record} cannot be read ({error}); give the sweep another name, or remove that file: "
+            f"the same questions are asked again, and what is trained is not trained again."
         ) from error
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from seqzoo.recipes.sections import Section
 
-__all__ = ["AshaSection", "Stretch", "next_stretch", "pauses"]
+__all__ = ["AshaSection", "Stretch", "last_stretch", "next_stretch", "pauses"]
 
 
 class AshaSection(Section):
@@ -87,13 +87,20 @@ def last_stretch(
 ) -> Stretch | None:
     """The next step of the best member where nothing else is left and none was trained to its end.
 
-    Few members never fill the upper rungs.
+    Few members never fill the upper rungs. A member that failed later is not the best one.
     """
-    if any(at.rung == rungs for at in started):
+    if any(at.rung == rungs and score < math.inf for at, score in scores.items()):
         return None
+    failed = {at.member for at, score in scores.items() if score == math.inf}
     for rung in reversed(range(rungs)):
-        known = _ranked({at.member: s for at, s in scores.items() if at.rung == rung})
-        for member in _promoted(known, 1, section.noise):
+        known = _ranked(
+            {
+                at.member: score
+                for at, score in scores.items()
+                if at.rung == rung and at.member not in failed
+            }
+        )
+        for member in _promoted(known, min(1, len(known)), section.noise):
             if (further := Stretch(member, rung + 1)) not in started:
                 return further
     return None

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from seqzoo.recipes.load import Recipe
+from seqzoo.sweep.asha import Halving, pauses_of
 from seqzoo.sweep.by_optuna import ByOptuna, Settings, recorded_settings, require_optuna
 from seqzoo.sweep.grid import GridSections
-from seqzoo.sweep.plan import Finals, Halving, InOrder, Plan, grouped
+from seqzoo.sweep.plan import Finals, InOrder, Plan, grouped
 from seqzoo.sweep.process import MemberRun
 
-__all__ = ["asks", "first_settings", "plan_of"]
+__all__ = ["asks", "decides", "first_settings", "plan_of", "require_plan"]
 
 
 def asks(sections: GridSections) -> bool:
     """Whether settings are asked for while the sweep runs."""
     return sections.search is not None and sections.search.method == "optuna"
+
+
+def decides(sections: GridSections) -> bool:
+    """Whether what runs next depends on scores, so that decisions are recorded."""
+    return asks(sections) or sections.asha is not None
+
+
+def require_plan(sections: GridSections, recipes: Mapping[str, Recipe]) -> None:
+    """Raises UsageError where members cannot be compared as the grid file wants it."""
+    if sections.asha is not None:
+        for name, recipe in recipes.items():
+            pauses_of(name, recipe, sections.asha)
 
 
 def first_settings(sections: GridSections, record: Path) -> list[Settings] | None:

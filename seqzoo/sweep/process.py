@@ -74,11 +74,14 @@ class MemberRun:
             self.state = MemberState.SKIPPED
 
     def continue_from(self, completion: Completion) -> None:
-        """Wait for a start, unless it is finished."""
+        """Wait for a start, unless it is finished; what is known of its training is read again."""
         is_finished = completion is Completion.FINISHED
         self.state = MemberState.FINISHED if is_finished else MemberState.WAITING
         self.is_resumed = completion is Completion.UNFINISHED
-        # A run that resumes removes the metrics after its checkpoint, so they are read again.
+        # A run that resumes removes the metrics after its checkpoint; one that was lost before it
+        # saved begins again.
+        self.latest.clear()
+        self.validations.clear()
         self._followers = [
             Follower(self._directory.timing, TimingLine),
             Follower(self._directory.metrics, MetricsLine),
@@ -92,6 +95,7 @@ class MemberRun:
         threads: for a new run whose recipe does not set them; a resumed run keeps its number. None:
         the run finds the number itself.
         """
+        assert self._launched is None, "a member is not started while its job runs"
         job = Job(
             name=self.name,
             arguments=("-m", "seqzoo.cli.member", *self._arguments(threads)),
@@ -136,7 +140,7 @@ class MemberRun:
         if (now := time.monotonic()) - self._looked_at >= _SECONDS_BETWEEN_LOOKS:
             self._looked_at = now
             self.follow()
-            if self.pause_at in self.validations:
+            if self.has_reached_pause:
                 self.ask_to_stop()
 
     def _end(self, end: JobEnd) -> None:
@@ -153,15 +157,20 @@ class MemberRun:
         if end.exit_code == 0:
             self.state = MemberState.FINISHED
         elif self.state is MemberState.STOPPING and end.exit_code > 128:
-            is_there = self.pause_at in self.validations
-            self.state = MemberState.PAUSED if is_there else MemberState.STOPPED
+            self.state = MemberState.PAUSED if self.has_reached_pause else MemberState.STOPPED
             self.is_resumed = True
         else:
             self.state = MemberState.FAILED
 
     def give_up(self, reason: str) -> None:
         """It was lost and is not started again."""
-        self.state, self.exit_code, self._cause = MemberState.FAILED, 1, reason
+        last = f" ({self._cause})" if self._cause else ""
+        self.state, self.exit_code, self._cause = MemberState.FAILED, 1, f"{reason}{last}"
+
+    @property
+    def has_reached_pause(self) -> bool:
+        """Whether it has been validated where it is to pause."""
+        return self.pause_at is not None and self.pause_at in self.validations
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM, once; a run that is training saves first."""
@@ -206,7 +215,8 @@ class MemberRun:
         return self.is_finished or self.state in (MemberState.FAILED, MemberState.DROPPED)
 
     def drop(self) -> None:
-        """It is not trained further."""
+        """It is not trained further. It has no job."""
+        assert self._launched is None
         if not self.has_settled:
             self.state = MemberState.DROPPED
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
+from seqzoo.errors import EnvironmentFault
 from seqzoo.model.threads import available_threads, user_chose_threads
 from seqzoo.plugin.launcher import Launcher
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import make_directory, write_whole
-from seqzoo.sweep.by_optuna import Settings
+from seqzoo.sweep.by_optuna import Settings, recorded_settings
 from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.grid import Grid
 from seqzoo.sweep.members import Member, checked_recipes, members_of
 from seqzoo.sweep.plan import Plan
-from seqzoo.sweep.planned import asks, plan_of
+from seqzoo.sweep.planned import asks, decides, plan_of
 from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.table import sweep_display
 from seqzoo.sweep.work import Work
@@ -67,6 +68,10 @@ def run_sweep(
     """
     make_directory(folder.path)
     with folder.locked():
+        if grid.sections.search is not None and asks(grid.sections):
+            # What another sweep has asked for since the members were made.
+            members = members_of(grid, recorded_settings(folder.decisions, grid.sections.search))
+            recipes = checked_recipes(members, registry)
         folder.settle(recipes)
         completions = folder.completions(recipes)
         write_whole(folder.copy, grid.text)
@@ -86,11 +91,12 @@ def run_sweep(
         if finished:
             note(f"{finished} of {len(runs)} members are finished already")
         console = messages()
-        if runs and all(run.is_finished for run in runs) and not asks(grid.sections):
+        plan, first = None, None
+        if jobs is not None or not decides(grid.sections) or folder.decisions.exists():
             plan = plan_for(jobs or 1)
-            plan.next()  # nothing, but it finds who was the best
-            _report(plan)
-            return []
+            if (first := plan.next()) is None:  # no place to run them is needed
+                _report(plan)
+                return []
         # In a terminal the table shows it, and a line would break the table.
         message = _nothing if can_redraw(console) else _stopping
         with (
@@ -99,19 +105,24 @@ def run_sweep(
             sweep_display(console, runs) as display,
         ):
             try:
-                plan = plan_for(jobs or opened.room())
-                work = Work(folder, plan, opened, display, jobs=jobs, threads=threads_each)
+                plan = plan or plan_for(jobs or opened.room())
+                if plan.jobs is not None and jobs is not None and plan.jobs != jobs:
+                    note(f"this search decides as it began, with {plan.jobs} at a time")
+                work = Work(
+                    folder, plan, opened, display, first=first, jobs=jobs, threads=threads_each
+                )
                 work.run(interruption)
             finally:
                 for run in runs:
-                    run.kill()  # only members that have not ended
-    if interruption.received is not None and not all(run.has_settled for run in runs):
+                    with suppress(Exception):  # one that cannot be killed leaves no other alive
+                        run.kill()  # only members that have not ended
+    if not plan.is_over():
         done = sum(run.is_finished for run in runs)
-        raise Interrupted(
-            interruption.received,
-            f"Stopped with {done} of {len(runs)} members finished; to continue, run the same "
-            f"command again",
-        )
+        total = grid.sections.num_members if asks(grid.sections) else len(runs)
+        state = f"with {done} of {total} members finished; to continue, run the same command again"
+        if interruption.received is not None:
+            raise Interrupted(interruption.received, f"Stopped {state}")
+        raise EnvironmentFault(f"the sweep ended {state}.")
     _report(plan)
     return [run for run in runs if run.state is MemberState.FAILED]
 

@@ -61,10 +61,7 @@ class RangeSection(Section):
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def value(self, place: float) -> Any:
-        """The value at a place from 0 to below 1.
-
-        Other numbers than whole ones are rounded to three digits, so that they can be read.
-        """
+        """The value at a place from 0 to below 1."""
         if self.values is not None:
             return self.values[int(place * len(self.values))]
         assert self.low is not None
@@ -84,11 +81,17 @@ class RangeSection(Section):
         return self.short(found)
 
     def short(self, found: float) -> int | float:
-        """A number of the interval as it is used: whole, or with three digits."""
+        """A number of the interval as it is used: whole, or short enough to be read."""
         assert self.low is not None
         assert self.high is not None
-        rounded = round(found) if self.is_whole else float(f"{found:.{_DIGITS}g}")
-        return min(max(rounded, self.low), self.high)
+        low, high = self.low, self.high
+        if self.is_whole:
+            rounded: int | float = round(found)
+        elif self.log and high >= 2 * low:
+            rounded = float(f"{found:.{_DIGITS}g}")
+        else:  # a thousandth of the interval, or finer
+            rounded = round(found, _DIGITS - math.floor(math.log10(high - low)))
+        return min(max(rounded, low), high)
 
 
 class SearchSection(Section):

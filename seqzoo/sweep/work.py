@@ -33,10 +33,12 @@ class Work:
         launcher: Launcher,
         display: SweepDisplay,
         *,
+        first: MemberRun | None = None,
         jobs: int | None,
         threads: Callable[[int], int | None],
     ) -> None:
-        """jobs: at a time; None: as many as the launcher has room for.
+        """first: what the plan has said already. jobs: at a time; None: as many as the launcher has
+        room for.
 
         threads: of each of so many members on this machine; None if they find it themselves.
         """
@@ -48,7 +50,7 @@ class Work:
         self._threads = threads
         self._running: list[MemberRun] = []
         self._lost: dict[MemberRun, float] = {}
-        self._found: list[MemberRun] = []
+        self._found: list[MemberRun] = [] if first is None else [first]
         self._room, self._counted_at = 0, -math.inf
 
     def run(self, interruption: Interruption) -> None:
@@ -105,6 +107,8 @@ class Work:
             if completion is Completion.NEW:
                 self._folder.clear(run.name)
             run.continue_from(completion)
+            if run.has_reached_pause and completion is Completion.UNFINISHED:
+                run.state = MemberState.PAUSED
             if run.state is MemberState.WAITING:
                 self._found.append(run)
         elif time.monotonic() - self._lost[run] > _PATIENCE_SECONDS:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commands import SMALL, seqzoo
 
-from seqzoo.errors import UsageError
+from seqzoo.errors import Problem, RecipeError, UsageError
 from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.sweep.by_optuna import ByOptuna, Settings, recorded_settings
 from seqzoo.sweep.process import MemberState
@@ -117,15 +117,57 @@ def test_later_settings_are_better_than_the_first_ones(tmp_path: Path) -> None:
 
 
 @needs_optuna
-def test_members_that_fail_are_not_asked_for_again(tmp_path: Path) -> None:
-    asked = searched(
-        tmp_path,
-        jobs=1,
-        choose=lambda running: running[0],
-        fails=lambda settings: bool(settings["rate"] > 0.1),
+def test_members_that_fail_are_avoided(tmp_path: Path) -> None:
+    def is_of_kind_b(settings: Settings) -> bool:
+        return bool(settings["kind"] == "b")  # which is better where it does not fail
+
+    later = []
+    for name, fails in (("none", lambda settings: False), ("kind b", is_of_kind_b)):
+        folder = tmp_path / name
+        folder.mkdir()
+        asked = searched(folder, jobs=1, choose=lambda running: running[0], fails=fails)
+        assert len(asked) == 30
+        later.append(sum(map(is_of_kind_b, asked[15:])))
+    assert later[1] < later[0] / 2
+
+
+@needs_optuna
+def test_fewer_members_than_before_end_the_search(tmp_path: Path) -> None:
+    asked = searched(tmp_path, jobs=1, choose=lambda running: running[0], most=5)
+    record = tmp_path / "decisions.json"
+    section = SECTION.model_copy(update={"members": 3})
+    runs = [FakeRun(settings) for settings in asked]
+    for run in runs:
+        run.state = MemberState.FINISHED
+    plan = ByOptuna(section, asked, runs, pytest.fail, record, jobs=1)  # type: ignore[arg-type]
+    assert plan.next() is None
+    assert plan.is_over()
+
+
+@needs_optuna
+def test_settings_that_a_recipe_refuses_are_left_out_and_ranges_can_be_used_up(
+    tmp_path: Path,
+) -> None:
+    section = SearchSection.model_validate(
+        {"method": "optuna", "members": 9, "ranges": {"size": {"low": 1, "high": 8}}}
     )
-    assert len(asked) == 30
-    assert sum(settings["rate"] > 0.1 for settings in asked[15:]) < 8
+    record = tmp_path / "decisions.json"
+    tried = []
+
+    def add(settings: Sequence[Settings]) -> Any:
+        if settings[-1]["size"] % 2:
+            raise RecipeError([Problem("grid.yaml", 1, 1, "odd")])
+        run = FakeRun(settings[-1] | {"rate": 0.1, "kind": "a"})
+        tried.append(settings[-1]["size"])
+        return run
+
+    plan = ByOptuna(section, [], [], add, record, jobs=1)
+    while (run := plan.next()) is not None:
+        run.state = MemberState.FINISHED
+    assert sorted(tried) == [2, 4, 6, 8]
+    assert plan.is_over()
+    assert "4 of 9 settings were tried" in plan.summary()[0]
+    assert recorded_settings(record, section) == [{"size": size} for size in tried]
 
 
 @needs_optuna
@@ -212,3 +254,17 @@ def test_what_has_no_meaning_beside_optuna_is_refused(
     done = seqzoo("sweep", "grid.yaml", "--dry-run", folder=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@needs_optuna
+def test_a_record_that_was_removed_finds_its_members_again(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "grid.yaml").write_text(GRID)
+    assert seqzoo("sweep", "grid.yaml", folder=tmp_path).returncode == 0
+    record = tmp_path / "runs" / "asked" / "decisions.json"
+    before = record.read_text()
+    record.unlink()
+    done = seqzoo("sweep", "grid.yaml", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert " starts" not in done.stderr
+    assert record.read_text() == before

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqzoo.errors import UsageError
+from seqzoo.sweep.asha import Halving
 from seqzoo.sweep.halving import AshaSection, Stretch, next_stretch, pauses
-from seqzoo.sweep.plan import Halving
 from seqzoo.sweep.process import MemberState
 
 STEPS, EVERY = 90, 10
@@ -38,11 +38,15 @@ class FakeRun:
         )
         self.recipe = SimpleNamespace(train=train)
 
-    def train(self) -> None:
-        """To its pause, or to its end."""
+    def run_on(self) -> None:
+        """Its metrics have the validation that is wanted, and its job still runs."""
         end = self.pause_at or STEPS
         self.validations |= {step: bits for step, bits in self.scores.items() if step <= end}
         self.latest = {"step": end}
+        self.state = MemberState.STOPPING
+
+    def end(self) -> None:
+        """The job ends."""
         self.state = MemberState.PAUSED if self.pause_at else MemberState.FINISHED
 
     @property
@@ -53,7 +57,9 @@ class FakeRun:
         return self.validations[STEPS]
 
     def drop(self) -> None:
-        self.state = MemberState.DROPPED
+        assert self.state not in (MemberState.RUNNING, MemberState.STOPPING)
+        if not self.is_finished and self.state is not MemberState.FAILED:
+            self.state = MemberState.DROPPED
 
 
 def curves(count: int, seed: int) -> list[dict[int, float]]:
@@ -84,15 +90,26 @@ def work(
     """Train what the plan says, `jobs` at a time; `choose` says which of them ends next."""
     running: list[FakeRun] = []
     order: list[FakeRun] = []
+
+    def fill() -> None:
+        while len(running) < jobs and (found := plan.next()) is not None:
+            run: Any = found
+            assert run.state is MemberState.WAITING
+            assert run not in running  # a member has one job at a time
+            run.state = MemberState.RUNNING
+            running.append(run)
+            order.append(run)
+
     while most is None or len(order) < most:
-        while len(running) < jobs and (run := plan.next()) is not None:
-            running.append(run)  # type: ignore[arg-type]
-            order.append(run)  # type: ignore[arg-type]
+        fill()
         if not running:
             break
+        for run in running:
+            run.run_on()
+        fill()  # while jobs run whose scores are in their metrics already
         ended = choose(running)
+        ended.end()
         running.remove(ended)
-        ended.train()
     return order
 
 
@@ -176,15 +193,67 @@ def test_most_of_the_updates_are_saved_and_the_best_is_found(tmp_path: Path) -> 
 
 def test_a_member_that_failed_does_not_continue(tmp_path: Path) -> None:
     runs = members(curves(9, 5))
-    plan = halving(runs, tmp_path, jobs=1)
-
-    def fail_third(running: list[FakeRun]) -> FakeRun:
-        return running[0]
-
-    runs[2].train = lambda: setattr(runs[2], "state", MemberState.FAILED)  # type: ignore[method-assign]
-    order = work(plan, runs, jobs=1, choose=fail_third)
-    assert order.count(runs[2]) == 1
+    best = min(runs, key=lambda run: run.scores[10])
+    best.run_on = lambda: None  # type: ignore[method-assign]
+    best.end = lambda: setattr(best, "state", MemberState.FAILED)  # type: ignore[method-assign]
+    order = work(halving(runs, tmp_path, jobs=1), runs, jobs=1, choose=lambda running: running[0])
+    assert order.count(best) == 1
     assert any(run.is_finished for run in runs)
+
+
+def test_where_the_best_one_fails_late_the_next_best_is_trained_to_its_end(tmp_path: Path) -> None:
+    runs = members(curves(3, 8))
+    ranked = sorted(runs, key=lambda run: run.scores[10])
+
+    def end_or_fail(run: FakeRun) -> None:
+        run.state = MemberState.PAUSED if run.pause_at else MemberState.FAILED
+
+    ranked[0].end = lambda: end_or_fail(ranked[0])  # type: ignore[method-assign]
+    plan = halving(runs, tmp_path, jobs=2, noise=0.0)
+    work(plan, runs, jobs=2, choose=lambda running: running[-1])
+    assert ranked[1].is_finished
+    candidates: list[Any] = list(plan.candidates())
+    assert candidates == [ranked[1]]
+    assert plan.is_over()
+
+
+def test_a_member_that_ended_before_it_could_pause_is_no_candidate(tmp_path: Path) -> None:
+    runs = members(curves(9, 7))
+    worst = max(runs, key=lambda run: run.scores[10])
+    finish = lambda: setattr(worst, "state", MemberState.FINISHED)  # noqa: E731
+    worst.end = finish  # type: ignore[method-assign]
+    plan = halving(runs, tmp_path, jobs=3, noise=0.0)
+    work(plan, runs, jobs=3, choose=lambda running: running[0])
+    assert worst.is_finished
+    candidates: list[Any] = list(plan.candidates())
+    assert candidates
+    assert worst not in candidates
+
+
+def test_a_budget_that_ends_before_a_pause_does_not_stall_the_others(tmp_path: Path) -> None:
+    runs = members(curves(9, 9))
+    short = runs[0]
+    short.run_on = lambda: setattr(short, "validations", {STEPS: 2.5})  # type: ignore[method-assign]
+    short.end = lambda: setattr(short, "state", MemberState.FINISHED)  # type: ignore[method-assign]
+    plan = halving(runs, tmp_path, jobs=2)
+    work(plan, runs, jobs=2, choose=lambda running: running[0])
+    assert plan.is_over()
+    assert {run.state for run in runs} <= {MemberState.FINISHED, MemberState.DROPPED}
+
+
+def test_a_search_that_grows_keeps_its_decisions(tmp_path: Path) -> None:
+    few = members(curves(20, 1)[:9])
+    work(halving(few, tmp_path, jobs=1), few, jobs=1, choose=lambda running: running[0])
+    before = decided(tmp_path)
+    more = members(curves(20, 1))
+    for old, new in zip(few, more, strict=False):
+        new.validations, new.latest = dict(old.validations), dict(old.latest)
+        new.state = MemberState.FINISHED if old.is_finished else MemberState.WAITING
+    plan = halving(more, tmp_path, jobs=1)
+    work(plan, more, jobs=1, choose=lambda running: running[0])
+    assert decided(tmp_path)[: len(before)] == before
+    assert all(run.validations for run in more)
+    assert plan.is_over()
 
 
 @given(
@@ -222,8 +291,11 @@ def test_members_pause_at_validations(
 def test_decisions_of_another_search_or_damaged_ones_are_refused(tmp_path: Path) -> None:
     runs = members(curves(9, 6))
     work(halving(runs, tmp_path, jobs=1), runs, jobs=1, choose=lambda running: running[0])
-    with pytest.raises(UsageError, match="decisions of another search"):
-        halving(members(curves(8, 6)), tmp_path, jobs=1)
+    other = members(curves(9, 6))
+    other[0].name = "other"
+    for unlike in (members(curves(8, 6)), other):
+        with pytest.raises(UsageError, match="decisions of another search"):
+            halving(unlike, tmp_path, jobs=1)
     with pytest.raises(UsageError, match="decisions of another search"):
         halving(runs, tmp_path, jobs=1, noise=0.5)
     (tmp_path / "decisions.json").write_text("{")
@@ -242,12 +314,13 @@ seeds: [1, 2]
 """
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_sweep_that_halves_trains_the_best_to_the_bits_of_a_run_without_a_stop(
-    tmp_path: Path,
+    tmp_path: Path, jobs: str
 ) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     (tmp_path / "grid.yaml").write_text(GRID)
-    done = seqzoo("sweep", "grid.yaml", folder=tmp_path)
+    done = seqzoo("sweep", "grid.yaml", "--jobs", jobs, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     runs = tmp_path / "runs" / "halved"
     best = "small-learning_rate_0.01-seed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -116,6 +117,46 @@ def test_a_lost_member_continues_to_the_same_bits(
     assert ours["weights_sha256"] == theirs["weights_sha256"]
 
 
+def test_a_member_that_is_lost_after_its_validation_and_before_it_saved_begins_again(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """\
+set: {train.budget.steps: 90, train.validation.every_steps: 10, train.checkpoint.every_steps: 500}
+grid: {train.optimizer.learning_rate: [0.01, 0.001]}
+asha: {factor: 3, rungs: 2, noise: 0}
+"""
+
+    class LosingUnsaved(Losing):
+        """Loses the first start of a member where its metrics have the validation, unsaved."""
+
+        def start(self, job: Job) -> Launched:
+            is_first = not self.starts
+            self.starts.append(job)
+            run = RunDirectory(job.directory / "runs" / "launched" / job.name)
+
+            class Lost(LosingJob):
+                def poll(self) -> JobEnd | None:
+                    if is_first and not self.is_lost and b"validation" in metrics(run):
+                        self.is_lost = True
+                        self.process.kill()
+                        for path in run.checkpoints.glob("step-*"):  # as on a slow disk
+                            shutil.rmtree(path)
+                    return super().poll()
+
+            return Lost(job, run, None)
+
+    def metrics(run: RunDirectory) -> bytes:
+        return run.metrics.read_bytes() if run.metrics.exists() else b""
+
+    launcher = LosingUnsaved([])
+    failed, sweep = swept(tmp_path, registry, launcher, monkeypatch, text=text)
+    assert failed == []
+    assert sweep.member("small-learning_rate_0.01").result.exists()
+    names = [job.name for job in launcher.starts]
+    assert names[:2] == [names[0]] * 2
+    assert "resume" not in launcher.starts[1].arguments
+
+
 class Vanishing(Launcher):
     """Every machine is lost before anything is saved."""
 
@@ -141,7 +182,9 @@ def test_a_member_that_is_lost_again_and_again_has_failed(
 ) -> None:
     launcher = Vanishing()
     failed, _ = swept(tmp_path, registry, launcher, monkeypatch, text=LONG)
-    assert [run.reason() for run in failed] == ["its machine was lost 3 times in a row"]
+    assert [run.reason() for run in failed] == [
+        "its machine was lost 3 times in a row (the machine is gone)"
+    ]
     assert launcher.starts == 3
 
 

@@ -52,7 +52,13 @@ def test_another_value_is_in_its_interval_and_short(
     high = low * ratio
     value = RangeSection(low=low, high=high, log=log).value(place)
     assert low <= value <= high
-    assert value in (low, high, float(f"{value:.3g}"))
+    assert value in (low, high) or len(f"{value!r}") < 12
+
+
+def test_a_narrow_interval_has_many_values() -> None:
+    section = {"low": 0.99, "high": 0.9999}
+    for log in (False, True):
+        assert len(drawn_settings(search("random", 200, beta={**section, "log": log}))) == 200
 
 
 def test_every_whole_value_has_its_share() -> None:

@@ -18,8 +18,8 @@ class RayOptions(Options):
     address: str | None = Field(
         default=None,
         min_length=1,
-        description="address of the cluster; auto: the one that this machine belongs to; null: "
-        "that of the environment variable RAY_ADDRESS, else this machine alone",
+        description="address of the cluster; auto: the one that this machine belongs to; local: "
+        "this machine alone; null: that of the environment variable RAY_ADDRESS, else local",
     )
     threads: int = Field(
         default=1, ge=1, description="processor cores of each member, and its threads"

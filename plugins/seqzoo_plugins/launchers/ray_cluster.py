@@ -15,10 +15,12 @@ import platform
 import secrets
 import socket
 import time
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from seqzoo import Job, JobEnd, Launched, Launcher, LauncherContext, UsageError
+from seqzoo import Job, JobEnd, Launched, Launcher, LauncherContext, SeqzooWarning, UsageError
 from seqzoo_plugins.launchers.options import RayOptions
 
 __all__ = ["RayLauncher"]
@@ -38,34 +40,34 @@ class RayLauncher(Launcher):
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
             _connect(self._ray, options.address)
+        for old in context.sweep_directory.glob(".seen-*"):  # of a sweep that was killed
+            old.unlink(missing_ok=True)
         self._mark = context.sweep_directory / f".seen-{secrets.token_hex(8)}"
         self._mark.touch()
         self._worker = self._ray.remote(_worker_class())
+        self._has_warned = False
 
     def start(self, job: Job) -> Launched:
-        """An actor, which waits for a machine with room."""
-        actor = self._worker.options(
-            num_cpus=job.threads or self._options.threads,
-            num_gpus=self._options.gpus,
-            max_restarts=0,
-            max_task_retries=0,
-        ).remote()
+        """An actor, which waits for a machine with room. Raises OSError without a cluster."""
         versions = {} if self._options.other_versions else _versions()
-        return _RayJob(
-            self._ray,
-            actor,
-            actor.begin.remote(dataclasses.asdict(job), str(self._mark), versions),
-        )
+        cores = job.threads or self._options.threads
+        self._warn_if_too_large(cores)
+        try:
+            actor = self._worker.options(
+                num_cpus=cores, num_gpus=self._options.gpus, max_restarts=0, max_task_retries=0
+            ).remote()
+            answer = actor.begin.remote(dataclasses.asdict(job), str(self._mark), versions)
+        except self._ray.exceptions.RayError as error:
+            raise OSError(f"the Ray cluster does not answer ({_sentence(error)})") from error
+        return _RayJob(self._ray, actor, answer)
 
     def room(self) -> int:
         """The jobs for which the machines have cores and GPUs, or 1, which waits for a machine."""
         total = 0
-        for node in self._ray.nodes():
-            if node["Alive"]:
-                has = node["Resources"]
-                cores = has.get("CPU", 0) // self._options.threads
-                gpus = has.get("GPU", 0) / self._options.gpus if self._options.gpus else cores
-                total += int(min(cores, gpus))
+        for has in self._machines():
+            cores = has.get("CPU", 0) // self._options.threads
+            gpus = has.get("GPU", 0) / self._options.gpus if self._options.gpus else cores
+            total += int(min(cores, gpus))
         return max(1, total)
 
     def threads(self) -> int:
@@ -77,6 +79,27 @@ class RayLauncher(Launcher):
         self._mark.unlink(missing_ok=True)
         if self._is_ours:
             self._ray.shutdown()
+
+    def _machines(self) -> list[dict[str, float]]:
+        """What each machine has; none while the cluster does not answer."""
+        try:
+            return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        except self._ray.exceptions.RayError:
+            return []
+
+    def _warn_if_too_large(self, cores: int) -> None:
+        """Warn once where a job would wait for a machine that is not there."""
+        machines, gpus = self._machines(), self._options.gpus
+        fits = [m.get("CPU", 0) >= cores and m.get("GPU", 0) >= gpus for m in machines]
+        if machines and not any(fits) and not self._has_warned:
+            self._has_warned = True
+            largest = max(machine.get("CPU", 0) for machine in machines)
+            warnings.warn(
+                f"the members wait for a machine with {cores} cores and {gpus:g} GPUs; the largest "
+                f"one of the Ray cluster has {largest:g} cores.",
+                SeqzooWarning,
+                stacklevel=2,
+            )
 
 
 class _RayJob(Launched):
@@ -94,17 +117,23 @@ class _RayJob(Launched):
         """What the actor says, where it has answered."""
         if self._end is not None:
             return self._end
-        if self._answer is None:
-            if time.monotonic() - self._asked_at < _SECONDS_BETWEEN_POLLS:
-                return None
-            self._answer, self._asked_at = self._actor.poll.remote(), time.monotonic()
-        if not self._ray.wait([self._answer], timeout=0)[0]:
-            return None
+        faults = self._ray.exceptions
         try:
+            if self._answer is None:
+                if time.monotonic() - self._asked_at < _SECONDS_BETWEEN_POLLS:
+                    return None
+                self._answer, self._asked_at = self._actor.poll.remote(), time.monotonic()
+            if not self._ray.wait([self._answer], timeout=0)[0]:
+                return None
             end = self._ray.get(self._answer)
-        except self._ray.exceptions.RayActorError as error:
-            self._end = JobEnd(exit_code=None, reason=_sentence(error))
-        except self._ray.exceptions.RayError as error:
+        except faults.ActorUnavailableError:  # for a moment
+            if self._has_begun:
+                self._answer = None
+        except faults.RayActorError as error:
+            # An actor that could not be made would not be made elsewhere either.
+            is_lost = not getattr(error, "actor_init_failed", False)
+            self._finish(JobEnd(exit_code=None if is_lost else 1, reason=_sentence(error)))
+        except faults.RayError as error:
             self._finish(JobEnd(exit_code=1, reason=_sentence(error)))
         else:
             self._has_begun, self._answer = True, None
@@ -115,7 +144,8 @@ class _RayJob(Launched):
     def stop(self) -> None:
         """SIGTERM to the process. One that waits for a machine is not started any more."""
         if self._end is None and self._has_begun:
-            self._actor.stop.remote()
+            with suppress(self._ray.exceptions.RayError):
+                self._actor.stop.remote()
         elif self._end is None:
             # If it has just begun, it saves and ends with its actor.
             self._finish(JobEnd(exit_code=143))
@@ -124,12 +154,14 @@ class _RayJob(Launched):
         """SIGKILL to the process, if its machine answers."""
         if self._end is None:
             if self._has_begun:
-                self._ray.wait([self._actor.kill.remote()], timeout=_SECONDS_TO_KILL)
+                with suppress(self._ray.exceptions.RayError):
+                    self._ray.wait([self._actor.kill.remote()], timeout=_SECONDS_TO_KILL)
             self._finish(JobEnd(exit_code=137))
 
     def _finish(self, end: JobEnd) -> None:
         self._end = end
-        self._ray.kill(self._actor)
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(self._actor)
 
 
 def _ray() -> Any:
@@ -144,26 +176,29 @@ def _ray() -> Any:
 
 
 def _connect(ray: Any, address: str | None) -> None:
+    # Without an address, Ray would also join the cluster that was started last on this machine.
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
         _reach(address)
         ray.init(
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            **({} if address else {"include_dashboard": False}),
+            **({"include_dashboard": False} if address == "local" else {}),
         )
     except (OSError, RuntimeError, ValueError) as error:
-        where = "on this machine" if address in (None, "auto") else f"at '{address}'"
+        where = "on this machine" if address in ("auto", "local") else f"at '{address}'"
         raise UsageError(
-            f"no Ray cluster answers {where} ({_sentence(error)}); start one with: ray start --head"
+            f"the Ray cluster {where} cannot be used ({_sentence(error)}); 'ray status' says "
+            f"whether there is one, and 'ray start --head' starts one."
         ) from error
 
 
-def _reach(address: str | None) -> None:
+def _reach(address: str) -> None:
     """Raises OSError or ValueError where nothing answers; Ray itself would try for minutes."""
-    if address in (None, "auto", "local"):
+    if address in ("auto", "local"):
         return
-    host, colon, port = str(address).removeprefix("ray://").rpartition(":")
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         raise ValueError("an address is HOST:PORT")
     with socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_REACH):
@@ -180,6 +215,7 @@ def _versions() -> dict[str, str]:
 
 
 def _sentence(error: BaseException) -> str:
+    error = getattr(error, "cause", None) or error  # of what failed in an actor
     return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
 
 
