@@ -201,7 +201,11 @@ def _kills(given: GIVEN) -> None:
 def _several(given: GIVEN) -> None:
     with given.opened() as (launcher, folder):
         jobs = [
-            _job(folder, f"print({code}); raise SystemExit({code})", name=f"member_{code}")
+            _job(
+                folder,
+                f"import sys; sys.stdout.write('{code}\\n'); sys.exit({code})",
+                name=f"member_{code}",
+            )
             for code in (3, 0, 1)
         ]
         launched = [launcher.start(job) for job in jobs]

@@ -52,7 +52,7 @@ def test_another_value_is_in_its_interval_and_short(
     high = low * ratio
     value = RangeSection(low=low, high=high, log=log).value(place)
     assert low <= value <= high
-    assert value in (low, high) or len(f"{value!r}") < 12
+    assert value in (low, high) or len(f"{value!r}") < 14
 
 
 def test_a_narrow_interval_has_many_values() -> None:
