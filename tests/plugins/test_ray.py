@@ -175,6 +175,8 @@ def test_a_folder_that_the_machines_do_not_share_is_one_sentence(
     import seqzoo as public
     from seqzoo.plugin.launcher import Job
 
+    # In this process the tests have no network; Ray's own is not Python's.
+    monkeypatch.setattr("seqzoo_plugins.launchers.ray_cluster._reach", lambda address: None)
     spec = public.load_registry().get("launcher", "ray")
     options = spec.options.model_validate({"address": machines.cluster.address})
     launcher = spec.open(options, public.LauncherContext(sweep_directory=tmp_path))
