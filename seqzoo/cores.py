@@ -18,7 +18,19 @@ TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than a
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CoreTime", "OtherProcesses", "core_limit", "core_time", "usable_cores", "whole_cores"]
+__all__ = [
+    "THREAD_VARIABLES",
+    "CoreTime",
+    "OtherProcesses",
+    "core_limit",
+    "core_time",
+    "usable_cores",
+    "whole_cores",
+]
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""The variables of the environment that set how many threads torch computes with."""
+
 
 _ROOT = "/"
 

@@ -86,4 +86,4 @@ def available_threads(most: int | None = None) -> Threads:
 
 def user_chose_threads(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether the environment has a number of threads, which torch has read."""
-    return any(environment.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"))
+    return any(environment.get(name) for name in machine.THREAD_VARIABLES)

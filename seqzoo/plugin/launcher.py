@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seqzoo.cores import THREAD_VARIABLES
 from seqzoo.interpreter import python
 from seqzoo.regular_files import open_to_change
 
@@ -19,7 +20,6 @@ __all__ = ["Job", "JobEnd", "JobProcess", "Launched", "Launcher"]
 
 # With these in its environment a job would draw its progress bar into a file.
 _TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class JobProcess(Launched):
 
     def __init__(self, job: Job) -> None:
         """Start it. Raises OSError where the log cannot be written or no process be started."""
-        left_out = (*_TERMINAL_VARIABLES, *_THREAD_VARIABLES)
+        left_out = (*_TERMINAL_VARIABLES, *THREAD_VARIABLES)
         inherited = {k: v for k, v in os.environ.items() if k not in left_out}
         job.log.parent.mkdir(exist_ok=True)
         with open_to_change(job.log) as log:

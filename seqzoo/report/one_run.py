@@ -52,6 +52,7 @@ def about_run(run: Run) -> dict[str, Any]:
     is_current = scored is not None and status.state is RunState.FINISHED
     loaded = _part(lambda: _loaded(run), run)
     charts = charts_of(logged)
+    changes = changes_of(directory)
 
     def with_model(make: Callable[[Trained], T]) -> Part[T]:
         if loaded.value is None:
@@ -75,9 +76,9 @@ def about_run(run: Run) -> dict[str, Any]:
         "parts": list(part_tables(compare([scored]))) if scored else [],
         "findings": with_model(findings),
         "settings": settings_of(run, logged),
-        "changes": changes_of(directory),
+        "changes": changes,
         "environment": environment_of(scored.result) if scored else None,
-        "commands": list(commands_for(logged, has_changed=bool(changes_of(directory)))),
+        "commands": list(commands_for(logged, has_changed=bool(changes))),
         "recipe": recipe_content(directory).decode(),
     }
 

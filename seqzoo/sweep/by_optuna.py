@@ -17,8 +17,8 @@ import numpy as np
 from seqzoo.errors import EnvironmentFault, RecipeError, UsageError
 from seqzoo.regular_files import MAX_JSON_BYTES, read_bytes
 from seqzoo.storage import write_whole
-from seqzoo.sweep.plan import Plan
-from seqzoo.sweep.process import MemberRun, MemberState
+from seqzoo.sweep.plan import InOrder
+from seqzoo.sweep.process import MemberRun
 from seqzoo.sweep.search import RangeSection, SearchSection
 from seqzoo.terminal.console import warn
 
@@ -33,7 +33,7 @@ _MOST_REFUSED = 10
 """How many settings the recipe may refuse before one was accepted."""
 
 
-class ByOptuna(Plan):
+class ByOptuna(InOrder):
     """Asks for a setting whenever there is room, until there are as many as the section says.
 
     With J jobs at a time, setting N is asked with the scores of the first N - J + 1, so that it
@@ -57,7 +57,8 @@ class ByOptuna(Plan):
         """
         self._section = section
         self._settings = list(settings)
-        self._runs = list(firsts)
+        self._asked_runs = list(firsts)
+        super().__init__(self._asked_runs)
         self._add = add
         self._record = record
         stored = _read(record) or {"jobs": jobs, "refused": []}
@@ -67,7 +68,7 @@ class ByOptuna(Plan):
 
     def next(self) -> MemberRun | None:
         """A member that waits, or a new one."""
-        while (found := self._waiting()) is None and self._may_ask():
+        while (found := super().next()) is None and self._may_ask():
             self._ask()
         return found
 
@@ -79,11 +80,7 @@ class ByOptuna(Plan):
     def is_over(self) -> bool:
         """Whether all were asked for and have ended."""
         is_asked = len(self._settings) >= self._section.members or not self._has_more
-        return is_asked and all(run.has_settled for run in self._runs)
-
-    def candidates(self) -> list[MemberRun]:
-        """Those with a result."""
-        return [run for run in self._runs if run.is_finished]
+        return is_asked and super().is_over()
 
     def summary(self) -> list[str]:
         """Says if there were fewer settings than wanted."""
@@ -94,24 +91,24 @@ class ByOptuna(Plan):
             f"these ranges that are different and that the recipe accepts."
         ]
 
-    def _waiting(self) -> MemberRun | None:
-        return next((run for run in self._runs if run.state is MemberState.WAITING), None)
-
     def _may_ask(self) -> bool:
-        count = len(self._settings)
-        used = max(0, count - self._jobs + 1)
         return (
-            count < self._section.members
+            len(self._settings) < self._section.members
             and self._has_more
-            and all(run.has_settled for run in self._runs[:used])
+            and all(run.has_settled for run in self._asked_runs[: self._num_used])
         )
+
+    @property
+    def _num_used(self) -> int:
+        """How many of the first settings the next question uses the scores of."""
+        return max(0, len(self._settings) - self._jobs + 1)
 
     def _ask(self) -> None:
         """Ask for one setting, and make its members; their folders may have a result already."""
-        used = max(0, len(self._settings) - self._jobs + 1)
+        used = self._num_used
         known = [
             (settings, run.final_validation() if run.is_finished else math.inf)
-            for settings, run in zip(self._settings[:used], self._runs[:used], strict=True)
+            for settings, run in zip(self._settings[:used], self._asked_runs[:used], strict=True)
         ]
         known += [(settings, math.inf) for settings in self._refused]
         found = _asked(self._section, known, tried=[*self._settings, *self._refused])
@@ -128,7 +125,7 @@ class ByOptuna(Plan):
             self._has_more = len(self._refused) < _QUESTIONS
         else:
             self._settings.append(found)
-            self._runs.append(run)
+            self._asked_runs.append(run)
         self._write()
 
     def _write(self) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from seqzoo.errors import RecipeError, UsageError, did_you_mean
+from seqzoo.recipes.checking import problems_at
 from seqzoo.recipes.choice_fields import Choice, Kind
 from seqzoo.recipes.choices import with_names_as_mappings
 from seqzoo.recipes.sections import Section, run_name
@@ -119,11 +120,7 @@ def read_grid(path: Path) -> Grid:
             message = f"this makes {sections.num_members} members, expected at most {MAX_MEMBERS}."
             mistakes.append(Mistake((), message))
     if mistakes or sections is None:
-        places = [
-            (marks.key if mistake.at_key else marks.value)(mistake.path) for mistake in mistakes
-        ]
-        problems = zip(places, mistakes, strict=True)
-        raise RecipeError([place.problem(mistake.message) for place, mistake in problems])
+        raise RecipeError(problems_at(mistakes, marks))
     return Grid(path, text.decode(), sections, marks)
 
 

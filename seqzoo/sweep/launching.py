@@ -11,6 +11,7 @@ from seqzoo.plugin.build import as_plugin_error, build
 from seqzoo.plugin.contexts import LauncherContext
 from seqzoo.plugin.launcher import Launcher
 from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.checking import problems_at
 from seqzoo.recipes.choice_fields import Choice
 from seqzoo.recipes.choices import NamedPlugin, check_options
 from seqzoo.sweep.grid import Grid
@@ -42,14 +43,7 @@ def chosen_launcher(
     if checked is None:
         if given is not None or address is not None:
             raise UsageError(" ".join(mistake.message for mistake in mistakes))
-        raise RecipeError(
-            [
-                (grid.marks.key if each.at_key else grid.marks.value)(each.path).problem(
-                    each.message
-                )
-                for each in mistakes
-            ]
-        )
+        raise RecipeError(problems_at(mistakes, grid.marks))
     return Choice(name=chosen.name, options=checked)
 
 

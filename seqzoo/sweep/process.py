@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from seqzoo.cores import THREAD_VARIABLES
 from seqzoo.errors import UsageError
 from seqzoo.plugin.launcher import Job, JobEnd, Launched, Launcher
 from seqzoo.recipes.load import Recipe
@@ -22,7 +23,6 @@ from seqzoo.terminal.console import warn
 __all__ = ["MemberRun", "MemberState"]
 
 _SECONDS_BETWEEN_LOOKS = 0.2
-_ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class MemberState(StrEnum):
@@ -105,7 +105,7 @@ class MemberRun:
             environment={
                 key: value
                 for key, value in os.environ.items()
-                if key in _ENVIRONMENT or key.startswith("SEQZOO_")
+                if key in THREAD_VARIABLES or key.startswith("SEQZOO_")
             },
         )
         self._began_at = time.monotonic()

@@ -17,12 +17,12 @@ from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.interruption import Interrupted, Interruption
 from seqzoo.storage import make_directory, write_whole
-from seqzoo.sweep.by_optuna import Settings, recorded_settings
+from seqzoo.sweep.by_optuna import Settings
 from seqzoo.sweep.folder import Completion, SweepFolder
 from seqzoo.sweep.grid import Grid
 from seqzoo.sweep.members import Member, checked_recipes, members_of
 from seqzoo.sweep.plan import Plan
-from seqzoo.sweep.planned import asks, decides, plan_of
+from seqzoo.sweep.planned import asks, decides, first_settings, plan_of
 from seqzoo.sweep.process import MemberRun, MemberState
 from seqzoo.sweep.table import sweep_display
 from seqzoo.sweep.work import Work
@@ -68,9 +68,9 @@ def run_sweep(
     """
     make_directory(folder.path)
     with folder.locked():
-        if grid.sections.search is not None and asks(grid.sections):
+        if asks(grid.sections):
             # What another sweep has asked for since the members were made.
-            members = members_of(grid, recorded_settings(folder.decisions, grid.sections.search))
+            members = members_of(grid, first_settings(grid.sections, folder.decisions))
             recipes = checked_recipes(members, registry)
         folder.settle(recipes)
         completions = folder.completions(recipes)

@@ -1,4 +1,4 @@
-"""Halving: whoever stops early was worse by more than noise, whatever the clock says."""
+"""Halving: a member that stops early was worse by more than noise, in any order of ends."""
 
 from __future__ import annotations
 
