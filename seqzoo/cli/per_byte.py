@@ -12,7 +12,7 @@ from seqzoo.runs.text import costs_of
 from seqzoo.scoring.static import Protocol
 from seqzoo.scoring.tally import CostOfEachByte
 from seqzoo.terminal.cells import csv_cell
-from seqzoo.terminal.characters import characters_of
+from seqzoo.terminal.characters import character_starts
 from seqzoo.terminal.console import note
 from seqzoo.terminal.streams import write_data
 
@@ -44,7 +44,8 @@ def _lines(name: str, span: Span, tally: CostOfEachByte, start: int) -> str:
     bits = tally.bits[start : start + _LINES_AT_ONCE].tolist()
     end = start + len(bits)
     data = span.bytes[start:end].tolist()
-    shown = _characters(span.bytes[max(0, start - 3) : end + 3].tobytes())[min(start, 3) :]
+    around = character_starts(span.bytes[max(0, start - 3) : end + 3].tobytes())
+    shown = [csv_cell(character or "") for character in around[min(start, 3) :]]
     label = csv_cell(name)
     writer.writerows(
         (label, offset, byte, character, cost)
@@ -53,12 +54,3 @@ def _lines(name: str, span: Span, tally: CostOfEachByte, start: int) -> str:
         )
     )
     return text.getvalue()
-
-
-def _characters(data: bytes) -> list[str]:
-    """A cell for each byte: the character that begins there, or nothing."""
-    cells: list[str] = []
-    for character, size in characters_of(data):
-        is_whole = size > 1 or data[len(cells)] < 128
-        cells += [csv_cell(character) if is_whole else "", *[""] * (size - 1)]
-    return cells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -13,7 +13,7 @@ from seqzoo.report.correlations import unread_leaves
 from seqzoo.report.passage import TokenRead, passage_of, read_passage
 from seqzoo.report.units import FollowingUnit, activations, following_units
 from seqzoo.runs.experiment import Experiment
-from seqzoo.terminal.characters import characters_of, one_line
+from seqzoo.terminal.characters import character_starts, one_line
 from seqzoo.terminal.costs import cost_level
 
 __all__ = [
@@ -79,30 +79,19 @@ def shown_passage(experiment: Experiment) -> ShownPassage:
 
 def token_labels(tokens: Sequence[TokenRead]) -> list[str]:
     """Each token as it is shown. A character of several tokens stands at the first of them."""
-    data = b"".join(token.text for token in tokens)
-    begins: dict[int, str] = {}
-    end = 0
-    for character, size in characters_of(data):
-        if size > 1:
-            begins[end] = character
-        end += size
-    labels, start = [], 0
+    starts = character_starts(b"".join(token.text for token in tokens))
+    labels, begin = [], 0
     for token in tokens:
         label = token_label(token.text)
         if label.startswith("\\x"):
-            here = range(start, start + len(token.text))
-            found = "".join(begins[place] for place in here if place in begins)
-            is_rest = start not in begins and _is_rest(start, begins)
+            own = starts[begin : begin + len(token.text)]
+            found = "".join(each for each in own if each and not each.isascii())
+            is_rest = own[0] == ""
             if found or is_rest:
                 label = ("·" if is_rest else "") + one_line(found)
         labels.append(label)
-        start += len(token.text)
+        begin += len(token.text)
     return labels
-
-
-def _is_rest(place: int, begins: Mapping[int, str]) -> bool:
-    """Whether a byte belongs to a character that begins before it."""
-    return any(len(begins.get(place - before, "").encode()) > before for before in range(1, 4))
 
 
 def _shown(token: TokenRead, label: str, after: TokenRead | None) -> ShownToken:

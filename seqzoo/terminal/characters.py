@@ -6,7 +6,14 @@ import codecs
 import sys
 from collections.abc import Iterator
 
-__all__ = ["LOOKALIKES", "can_be_shown", "characters_of", "one_line", "visible"]
+__all__ = [
+    "LOOKALIKES",
+    "can_be_shown",
+    "character_starts",
+    "characters_of",
+    "one_line",
+    "visible",
+]
 
 LOOKALIKES = "seqzoo.lookalikes"
 """The name of the error handler of streams that cannot encode every character."""
@@ -59,6 +66,15 @@ def characters_of(data: bytes) -> Iterator[tuple[str, int]]:
             character, size = _REPLACEMENT, 1
         yield character, size
         start += size
+
+
+def character_starts(data: bytes) -> list[str | None]:
+    """For each byte the character that begins there, "" inside of one, None for one of no text."""
+    starts: list[str | None] = []
+    for character, size in characters_of(data):
+        is_text = size > 1 or data[len(starts)] < 128
+        starts += [character if is_text else None, *[""] * (size - 1)]
+    return starts
 
 
 def _size_in_utf8(first: int) -> int:
