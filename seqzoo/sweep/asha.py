@@ -10,7 +10,7 @@ from typing import Any
 
 from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
-from seqzoo.regular_files import MAX_JSON_BYTES, read_bytes
+from seqzoo.regular_files import read_json
 from seqzoo.storage import write_whole
 from seqzoo.sweep.halving import AshaSection, Stretch, last_stretch, next_stretch, pauses
 from seqzoo.sweep.plan import Plan
@@ -147,17 +147,15 @@ class Halving(Plan):
 
     def _read(self, jobs: int) -> tuple[int, list[Stretch]]:
         try:
-            text = read_bytes(self._record, limit=MAX_JSON_BYTES).decode()
-        except FileNotFoundError:
-            return jobs, []
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{self._record} cannot be read: {error}.") from error
-        try:
-            stored = json.loads(text)
+            stored = read_json(self._record)
             kind = stored["kind"]
             if kind == _KIND:
                 decided = [Stretch(*map(int, row)) for row in stored["decisions"]]
                 before = {key: stored[key] for key in ("members", "pauses", "asha", "jobs")}
+        except FileNotFoundError:
+            return jobs, []
+        except OSError as error:
+            raise UsageError(f"{self._record} cannot be read: {error}.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"{self._record} is damaged; remove it, and the same scores decide again."

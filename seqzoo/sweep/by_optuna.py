@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from seqzoo.errors import EnvironmentFault, RecipeError, UsageError
-from seqzoo.regular_files import MAX_JSON_BYTES, read_bytes
+from seqzoo.regular_files import read_json
 from seqzoo.storage import write_whole
 from seqzoo.sweep.plan import InOrder
 from seqzoo.sweep.process import MemberRun
@@ -171,7 +171,7 @@ def _plain(section: SearchSection) -> dict[str, Any]:
 
 def _read(record: Path) -> Mapping[str, Any] | None:
     try:
-        stored = json.loads(read_bytes(record, limit=MAX_JSON_BYTES))
+        stored = read_json(record)
         if stored["kind"] != _KIND:
             raise ValueError(f"it has the decisions of {stored['kind']}")
         if not all(isinstance(each, dict) for each in (*stored["settings"], *stored["refused"])):
