@@ -306,7 +306,10 @@ def test_decisions_of_another_search_or_damaged_ones_are_refused(tmp_path: Path)
 GRID = """\
 name: halved
 recipes: [small.yaml]
-set: {train.budget.steps: 90, train.validation.every_steps: 10, train.checkpoint.every_steps: 5}
+set:
+  train.budget.steps: 450
+  train.validation.every_steps: 50
+  train.checkpoint.every_steps: 25
 grid: {train.optimizer.learning_rate: [0.0001, 0.01, 0.001]}
 asha: {factor: 3, rungs: 2, noise: 0}
 finalists: 1
@@ -326,16 +329,16 @@ def test_a_sweep_that_halves_trains_the_best_to_the_bits_of_a_run_without_a_stop
     best = "small-learning_rate_0.01-seed"
     finished = sorted(path.parent.name for path in runs.glob("*/result.json"))
     assert finished == [f"{best}_1", f"{best}_2"]
-    assert "pauses after step 10" in done.stderr
+    assert "pauses after step 50" in done.stderr
     assert "1 of 3 members were trained to their end" in done.stderr
     assert f"{best}_1: validation" in done.stderr
     assert "over 2 seeds" in done.stderr
     assert not (runs / "small-learning_rate_0.001-seed_2").exists()
 
     overrides = [
-        "train.budget.steps=90",
-        "train.validation.every_steps=10",
-        "train.checkpoint.every_steps=5",
+        "train.budget.steps=450",
+        "train.validation.every_steps=50",
+        "train.checkpoint.every_steps=25",
         "train.optimizer.learning_rate=0.01",
         "train.seed=1",
     ]
@@ -359,8 +362,8 @@ def test_a_sweep_that_halves_trains_the_best_to_the_bits_of_a_run_without_a_stop
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ("train.validation.every_steps: 10", "too few for 2 rungs; set train.validation.every"),
-        ("train.budget.steps: 90", "so it needs train.budget.steps"),
+        ("train.validation.every_steps: 50", "too few for 2 rungs; set train.validation.every"),
+        ("train.budget.steps: 450", "so it needs train.budget.steps"),
     ],
 )
 def test_asha_without_validations_to_compare_is_one_sentence(
@@ -368,8 +371,8 @@ def test_asha_without_validations_to_compare_is_one_sentence(
 ) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     other = {
-        "train.validation.every_steps: 10": "train.validation.every_steps: 80",
-        "train.budget.steps: 90": "train.budget: {seconds: 5}",
+        "train.validation.every_steps: 50": "train.validation.every_steps: 400",
+        "train.budget.steps: 450": "train.budget: {seconds: 5}",
     }[changed]
     (tmp_path / "grid.yaml").write_text(GRID.replace(changed, other))
     done = seqzoo("sweep", "grid.yaml", folder=tmp_path)

@@ -25,8 +25,9 @@ from seqzoo.sweep.launching import chosen_launcher, opened_launcher
 from seqzoo.sweep.members import checked_recipes, members_of
 from seqzoo.sweep.process import MemberRun
 from seqzoo.sweep.run import run_sweep
+from seqzoo.training.checkpoint_files import checkpoint_steps
 
-LONG = "set: {train.budget.steps: 60, train.checkpoint.every_steps: 10}\n"
+LONG = "set: {train.budget.steps: 600, train.checkpoint.every_steps: 20}\n"
 
 
 def write_grid(folder: Path, text: str) -> Path:
@@ -70,7 +71,8 @@ class LosingJob(Launched):
         self.is_lost = False
 
     def poll(self) -> JobEnd | None:
-        if self.step is not None and any(self.run.checkpoints.glob(f"step-*{self.step}")):
+        saved = max(checkpoint_steps(self.run.checkpoints), default=0)
+        if self.step is not None and saved >= self.step:
             self.is_lost = True
             self.process.kill()
         if self.is_lost:
@@ -102,12 +104,12 @@ class Losing(Launcher):
 def test_a_lost_member_continues_to_the_same_bits(
     tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launcher = Losing([20, 40])
+    launcher = Losing([20, 300])
     failed, sweep = swept(tmp_path, registry, launcher, monkeypatch, text=LONG + "seeds: [1, 2]\n")
     assert failed == []
     assert [job.name for job in launcher.starts] == ["small-seed_1"] * 3 + ["small-seed_2"] * 3
     assert ["resume" in job.arguments for job in launcher.starts] == [False, True, True] * 2
-    overrides = ["train.budget.steps=60", "train.checkpoint.every_steps=10", "train.seed=2"]
+    overrides = ["train.budget.steps=600", "train.checkpoint.every_steps=20", "train.seed=2"]
     done = seqzoo("run", "small.yaml", "--name", "unbroken", *overrides, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     unbroken = RunDirectory(tmp_path / "runs" / "unbroken")
@@ -121,7 +123,7 @@ def test_a_member_that_is_lost_after_its_validation_and_before_it_saved_begins_a
     tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = """\
-set: {train.budget.steps: 90, train.validation.every_steps: 10, train.checkpoint.every_steps: 500}
+set: {train.budget.steps: 450, train.validation.every_steps: 50, train.checkpoint.every_steps: 500}
 grid: {train.optimizer.learning_rate: [0.01, 0.001]}
 asha: {factor: 3, rungs: 2, noise: 0}
 """
