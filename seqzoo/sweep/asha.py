@@ -124,8 +124,9 @@ class Halving(Plan):
         return own[stretch.rung] if stretch.rung < len(own) else None
 
     def _score(self, stretch: Stretch) -> float | None:
-        """The validation at the end of a stretch; infinite if the member failed, None if open.
+        """The best validation up to the end of a stretch, as a run's result is of its best weights.
 
+        Infinite if the member failed, None if the stretch is open.
         While its job runs there is none, also where its metrics have the validation already: the
         member must have ended before it can start again.
         """
@@ -136,7 +137,7 @@ class Halving(Plan):
             return None
         score = None
         if pause is not None and pause in run.validations:
-            score = run.validations[pause]
+            score = min(found for step, found in run.validations.items() if step <= pause)
         elif run.is_finished:  # its budget was spent before the pause
             score = run.final_validation()
         elif run.state is MemberState.FAILED:

@@ -191,6 +191,15 @@ def test_most_of_the_updates_are_saved_and_the_best_is_found(tmp_path: Path) -> 
     assert f"with {trained / (STEPS * len(runs)):.0%} of the updates" in sentence
 
 
+def test_a_member_counts_as_its_best_validation_so_far(tmp_path: Path) -> None:
+    scores = curves(9, 6)
+    best = min(scores, key=lambda each: each[STEPS])
+    best[20], best[30] = best[STEPS], 9.0  # it stumbles where it is compared
+    runs = members(scores)
+    work(halving(runs, tmp_path, jobs=1), runs, jobs=1, choose=lambda running: running[0])
+    assert [run.scores for run in runs if run.is_finished] == [best]
+
+
 def test_a_member_that_failed_does_not_continue(tmp_path: Path) -> None:
     runs = members(curves(9, 5))
     best = min(runs, key=lambda run: run.scores[10])
