@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqzoo.ops.running_sum import running_sum
+
 __all__ = ["HeadDecay", "KeyDecay"]
 
 
@@ -22,10 +24,10 @@ class HeadDecay:
         C = log_decay.shape[-1]
         is_later = torch.ones(C, C, dtype=torch.bool, device=log_decay.device).triu(1)
         logs = log_decay.unsqueeze(-1).expand(*log_decay.shape, C)
-        logs = logs.masked_fill(is_later.mT.logical_not(), 0.0).cumsum(-2)
+        logs = running_sum(logs.masked_fill(is_later.mT.logical_not(), 0.0), -2)
         # (..., C, C): from after token j to token i; none to an earlier one.
         self._pairs = logs.masked_fill(is_later, -math.inf).exp()
-        self._from_start = log_decay.cumsum(-1).exp().unsqueeze(-1)
+        self._from_start = running_sum(log_decay, -1).exp().unsqueeze(-1)
         self.of_chunk = self._from_start[..., -1:, :]
         """(B, heads, chunks, 1, 1)."""
 
@@ -59,7 +61,7 @@ class KeyDecay:
 
     def __init__(self, log_decay: Tensor) -> None:
         C = log_decay.shape[-2]
-        after = log_decay.cumsum(-2)
+        after = running_sum(log_decay, -2)
         before = after - log_decay
         last = after[..., -1:, :]
         middle = after[..., C // 2 : C // 2 + 1, :]
