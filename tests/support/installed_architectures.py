@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -54,3 +54,23 @@ def build(spec: ArchitectureSpec, *, seed: int = 0, **wanted: Any) -> SequenceMo
 def random_tokens(rows: int, length: int, *, seed: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(VOCAB_SIZE, (rows, length), generator=generator)
+
+
+def variants(spec: ArchitectureSpec) -> list[dict[str, Any]]:
+    """The defaults, and every other value of each switch and each choice between words."""
+    found: list[dict[str, Any]] = [{}]
+    for name, field in spec.options.model_fields.items():
+        choices = (True, False) if field.annotation is bool else get_args(field.annotation)
+        if choices and get_origin(field.annotation) in (None, Literal):
+            found += [{name: value} for value in choices if value != field.default]
+    return found
+
+
+every_variant = pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        pytest.param(spec.name, variant, id=" ".join([spec.name, *map(str, variant.items())]))
+        for spec in (each.spec for each in load_registry().registered("architecture"))
+        for variant in variants(spec)
+    ],
+)

@@ -145,7 +145,8 @@ class _Block(nn.Module):
         if self.norms_keys:
             queries, new_keys = (F.rms_norm(each, each.shape[-1:]) for each in (queries, new_keys))
         if self.first_value_share is not None and first_values is not None:
-            new_values = new_values.lerp(first_values, self.first_value_share)
+            share = self.first_value_share  # no lerp: under autocast the three are of two types
+            new_values = (1 - share) * new_values + share * first_values
         keys = torch.cat([keys, new_keys], dim=2)  # (B, key_heads, C + T, head_size)
         values = torch.cat([values, new_values], dim=2)
         attended = window_attention(queries, keys, values, masks, window=self.window)
