@@ -24,6 +24,7 @@ from seqzoo_plugins.recurrent.kernels.torch_internals import (
     is_tracing,
     is_watched,
 )
+from seqzoo_plugins.recurrent.one_by_one import drops_by_itself, run_one_by_one
 from seqzoo_plugins.recurrent.options import StackOptions
 
 __all__ = ["Memories", "PlainStack", "RecurrentStack", "fused_layers"]
@@ -135,8 +136,11 @@ class RecurrentStack(SequenceModel):
         x = self._embedded(tokens)  # (B, T, D)
         layers_first = tuple(leaf.transpose(0, 1).contiguous() for leaf in state)
         with autocast_that_runs(self.layers):
-            outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
-        if len(state) == 1:
+            if drops_by_itself(self.layers) and not is_watched(self.layers):
+                outputs, last = run_one_by_one(self.layers, x, layers_first)
+            else:
+                outputs, last = self.layers(x, layers_first if len(state) > 1 else layers_first[0])
+        if not isinstance(last, tuple):
             last = (last,)
         return outputs, _typed_as(state, tuple(leaf.transpose(0, 1) for leaf in last))
 
