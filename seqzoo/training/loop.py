@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from seqzoo.errors import CheckpointError, DivergedError, PluginError
 from seqzoo.model import state as states
@@ -152,18 +153,21 @@ class Training:
         self.optimizer.zero_grad()
         parts = self.section.accumulation_steps
         length = self.section.bptt_length_at(self.progress)
-        loss_nats = further_nats = 0.0
+        losses, auxiliary = [], []
         for _ in range(parts):
             batch = self.stream.next(length)
             loss, further = self._losses(batch)
-            loss_nats += float(loss.detach()) / parts
+            losses.append(loss.detach())
             if further is not None:
-                further_nats += float(further.detach()) / parts
+                auxiliary.append(further.detach())
                 loss = loss + further
             (loss / parts if parts > 1 else loss).backward()
             self.tokens_seen += batch.num_targets
-        norm = self._clip()
-        total_nats = loss_nats + further_nats
+        # All are read at once, because each reading waits for the device.
+        scalars = [each.to(self.runtime.device) for each in (*losses, *auxiliary, self._clip())]
+        *found, norm = torch.stack(scalars).tolist()
+        loss_nats = math.fsum(found[:parts]) / parts
+        total_nats = loss_nats + math.fsum(found[parts:]) / parts
         if not (math.isfinite(total_nats) and math.isfinite(norm)):
             what = "loss" if not math.isfinite(total_nats) else "gradient norm"
             raise DivergedError(
@@ -260,18 +264,26 @@ class Training:
             progress=self.progress,
         )
 
-    def _losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Mean nats per token, and the model's auxiliary loss; updates the carried state."""
         device = self.runtime.device
-        inputs, targets = batch.inputs.to(device), batch.targets.to(device)
+        # torch waits for the device at every copy from ordinary memory that is not `non_blocking`.
+        inputs = batch.inputs.to(device, non_blocking=True)
+        targets = batch.targets.to(device, non_blocking=True)
         state = states.reset_rows(self.carried, batch.restarts, self.model)
-        positions = None if batch.positions is None else batch.positions.to(device)
+        positions = batch.positions
+        if positions is not None:
+            positions = positions.to(device, non_blocking=True)
         with self.runtime.autocast():
             logits, state = self.model.forward_in_training(inputs, state, positions)
             if batch.mask is not None:
-                targets = targets.masked_fill(~batch.mask.to(device), _NOT_COUNTED)
+                targets = targets.masked_fill(
+                    ~batch.mask.to(device, non_blocking=True), _NOT_COUNTED
+                )
+            if logits.dtype != torch.float64:
+                logits = logits.float()
             loss = F.cross_entropy(
-                logits.float().flatten(0, 1), targets.flatten(), ignore_index=_NOT_COUNTED
+                logits.flatten(0, 1), targets.flatten(), ignore_index=_NOT_COUNTED
             )
             further = self.model.auxiliary_loss()
         if further is not None and getattr(further, "shape", None) != ():
@@ -283,10 +295,9 @@ class Training:
         self.carried = states.detach(state)
         return loss, further
 
-    def _clip(self) -> float:
+    def _clip(self) -> Tensor:
         limit = self.section.clip_norm
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, math.inf if limit is None else limit)
-        return float(norm)
+        return torch.nn.utils.clip_grad_norm_(self.parameters, math.inf if limit is None else limit)
 
 
 @dataclass(frozen=True)
