@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +15,12 @@ _COMPILER = ("torch._dynamo", "torch._inductor")
 
 @contextmanager
 def compiler_faults() -> Iterator[None]:
-    """In this context a failure of torch's compiler is an EnvironmentFault, with what to do."""
+    """In this context a failure of torch's compiler is an EnvironmentFault; its hints are not shown."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # They are for people who write models, such as that float32 is not rounded to TF32.
+            warnings.filterwarnings("ignore", module=r"torch\._(dynamo|inductor)")
+            yield
     except Exception as error:
         cause: BaseException | None = error
         while cause is not None and not type(cause).__module__.startswith(_COMPILER):

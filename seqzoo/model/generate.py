@@ -17,6 +17,7 @@ from torch import Tensor
 
 from seqzoo.errors import DivergedError
 from seqzoo.model import state as states
+from seqzoo.model.captured import single_token_step
 from seqzoo.model.chain import Chain
 from seqzoo.plugin.contracts import Sampler, SequenceModel, State, Tokenizer
 
@@ -102,11 +103,12 @@ def generate_batch(
         decoded: dict[int, bytes] = {}
         streams = [ByteStream(tokenizer, decoded) for _ in range(count)]
         tokens = None
+        step = single_token_step(model, device)
         writing = [True] * count
         for uniforms in islice(_uniforms(seed, count), num_tokens):
             with inference:  # left before each yield, or it would apply to the caller too
                 if tokens is not None:
-                    logits, state = model(tokens.to(device), state)
+                    logits, state = step(tokens.to(device), state)
                 # Chain and draw run on the CPU: the few numbers of a token do not justify a kernel
                 # launch for each operation, the token is needed on the CPU anyway, and all
                 # devices then draw the same tokens.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -27,3 +29,10 @@ def test_a_failing_backend_is_one_sentence_with_what_to_do() -> None:
 def test_an_error_of_the_model_is_not_blamed_on_the_compiler() -> None:
     with pytest.raises(ZeroDivisionError), compiler_faults():
         raise ZeroDivisionError
+
+
+def test_the_compilers_own_warnings_are_not_shown(recwarn: pytest.WarningsRecorder) -> None:
+    with compiler_faults():
+        for module in ("torch._inductor.compile_fx", "seqzoo_plugins.other"):
+            warnings.warn_explicit("look", UserWarning, "file.py", 1, module=module)
+    assert [str(each.message) for each in recwarn] == ["look"]

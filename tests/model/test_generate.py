@@ -14,6 +14,7 @@ from tiny import Bigram, ByteTokenizer, Nibbles, Recurrent, Uniform
 from torch import Tensor
 
 from seqzoo.errors import DivergedError
+from seqzoo.model.captured import single_token_step
 from seqzoo.model.generate import ByteStream, Utf8Stream, generate, generate_batch
 from seqzoo.plugin.contracts import Sampler, SequenceModel, State
 
@@ -210,3 +211,8 @@ def test_a_character_is_returned_with_its_last_byte() -> None:
     stream = Utf8Stream()
     assert [stream.feed(bytes([byte])) for byte in "é€".encode()] == ["", "é", "", "", "€"]
     assert stream.flush() == ""
+
+
+def test_off_a_gpu_the_step_is_the_models_own_call() -> None:
+    model = Recurrent()
+    assert single_token_step(model, torch.device("cpu")) is model
