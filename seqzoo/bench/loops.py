@@ -45,7 +45,7 @@ class OwnTraining:
         data: np.ndarray,
     ) -> None:
         torch.manual_seed(0)
-        model: SequenceModel = spec.build(options, CONTEXT)
+        model: SequenceModel = spec.build(options, CONTEXT).to(runtime.device)
         model.before_training(data)
         lanes = Lanes(data, batch_size=section.batch_size)
         self.training = Training(
@@ -85,16 +85,20 @@ class OwnTraining:
 
 
 class PlainTraining:
-    """A simple, correct training loop in plain torch."""
+    """A simple, correct training loop in plain torch; on a GPU it never waits for a number."""
 
-    def __init__(self, model: nn.Module, section: TrainSection, data: np.ndarray) -> None:
-        self.model = model.train()
+    def __init__(
+        self, model: nn.Module, section: TrainSection, runtime: Runtime, data: np.ndarray
+    ) -> None:
+        self.model = model.to(runtime.device).train()
+        self.runtime = runtime
         self.clip = section.clip_norm
         self.length = section.bptt_length_at(0.0)
-        self.optimizer = _adamw(model, section)
+        # On the CPU the fused form is part of what is compared.
+        self.optimizer = _adamw(model, section, fused=runtime.device.type == "cuda")
         lane = (len(data) - 1) // section.batch_size
         tokens = torch.from_numpy(data[: lane * section.batch_size].astype(np.int64))
-        self.tokens = tokens.view(section.batch_size, lane)
+        self.tokens = tokens.view(section.batch_size, lane).to(runtime.device)
         self.state: Any = None
         self.position = 0
 
@@ -104,9 +108,11 @@ class PlainTraining:
             if self.position + self.length + 1 > self.tokens.shape[1]:
                 self.position, self.state = 0, None
             window = self.tokens[:, self.position : self.position + self.length + 1]
-            logits, state = self.model(window[:, :-1], self.state)
+            with self.runtime.autocast():
+                logits, state = self.model(window[:, :-1], self.state)
             self.state = states.detach(state)
-            loss = F.cross_entropy(logits.reshape(-1, VOCAB_SIZE), window[:, 1:].reshape(-1))
+            targets = window[:, 1:].reshape(-1)
+            loss = F.cross_entropy(logits.reshape(-1, VOCAB_SIZE).float(), targets)
             self.optimizer.zero_grad()
             loss.backward()
             if self.clip is not None:

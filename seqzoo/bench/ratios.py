@@ -79,9 +79,9 @@ def training_ratio(
     """
     data = random_text(section.batch_size * section.bptt_length_at(0.0) * updates * 2 + 1)
     ours = OwnTraining(spec, options, section, runtime, data)
-    plain = PlainTraining(other or _simple_form(spec, options), section, data)
+    plain = PlainTraining(other or _simple_form(spec, options), section, runtime, data)
     plain_seconds, our_seconds = _alternate(
-        lambda: plain.run(updates), lambda: ours.run(updates), rounds
+        lambda: plain.run(updates), lambda: ours.run(updates), rounds, runtime.device
     )
     ours.close()
     num_bytes = section.batch_size * section.bptt_length_at(0.0) * updates
@@ -111,11 +111,12 @@ def evaluation_share(
     length = section.bptt_length_at(0.0)
     updates = max(1, held_out.start // (10 * section.batch_size * length))
     ours.run(2)
-    train_seconds = _seconds(lambda: ours.run(updates))
+    train_seconds = _seconds(lambda: ours.run(updates), runtime.device)
     epoch_seconds = train_seconds * held_out.start / (updates * section.batch_size * length)
     model = ours.training.model
     score_seconds = _seconds(
-        lambda: score(model, _Bytes(), held_out, runtime=runtime, protocol=Protocol())
+        lambda: score(model, _Bytes(), held_out, runtime=runtime, protocol=Protocol()),
+        runtime.device,
     )
     ours.close()
     return Ratio(
@@ -130,6 +131,7 @@ def sampling_ratio(
     spec: ArchitectureSpec,
     options: Options,
     *,
+    runtime: Runtime,
     rounds: int = 9,
     length: int = 400,
     streams: int = 1,
@@ -139,12 +141,14 @@ def sampling_ratio(
 
     other: what the plain loop samples from; None for the simple form of the same network.
     """
-    model = spec.build(options, CONTEXT).eval()
-    plain = (other or _simple_form(spec, options)).eval()
+    device = runtime.device
+    model = spec.build(options, CONTEXT).to(device).eval()
+    plain = (other or _simple_form(spec, options)).to(device).eval()
     plain_seconds, our_seconds = _alternate(
-        lambda: _plain_sampling(plain, length, streams),
+        lambda: _plain_sampling(plain, length, streams, device),
         lambda: _our_sampling(model, length, streams),
         rounds,
+        device,
     )
     return Ratio(
         f"sampling, bytes/s, over {_name_of(spec, other)}"
@@ -156,10 +160,15 @@ def sampling_ratio(
 
 
 def sampling_growth(
-    spec: ArchitectureSpec, options: Options, *, rounds: int = 5, length: int = 300
+    spec: ArchitectureSpec,
+    options: Options,
+    *,
+    runtime: Runtime,
+    rounds: int = 5,
+    length: int = 300,
 ) -> Ratio:
     """Seconds per byte at the end of a long text over seconds per byte at its beginning."""
-    model = spec.build(options, CONTEXT).eval()
+    model = spec.build(options, CONTEXT).to(runtime.device).eval()
     late_seconds, early_seconds = [], []
     for _ in range(rounds):
         stream = generate(model, _Bytes(), chain=(), prompt=b"a", num_tokens=8 * length, seed=1)
@@ -179,9 +188,9 @@ def sampling_growth(
     )
 
 
-def _plain_sampling(model: nn.Module, length: int, streams: int) -> None:
+def _plain_sampling(model: nn.Module, length: int, streams: int, device: torch.device) -> None:
     with torch.no_grad():
-        token = torch.full((streams, 1), ord("a"))
+        token = torch.full((streams, 1), ord("a"), device=device)
         state: Any = None
         out = [bytearray() for _ in range(streams)]
         for _ in range(length):
@@ -219,19 +228,21 @@ def _name_of(spec: ArchitectureSpec, other: PlainLSTM | None) -> str:
 
 
 def _alternate(
-    first: Callable[[], None], second: Callable[[], None], rounds: int
+    first: Callable[[], None], second: Callable[[], None], rounds: int, device: torch.device
 ) -> tuple[float, float]:
     """Median seconds of both, run alternately after one round that is not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
         for work, seconds in zip((first, second), times, strict=True):
-            taken = _seconds(work)
+            taken = _seconds(work, device)
             if number:
                 seconds.append(taken)
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
     started = time.perf_counter()
     work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # until here the work has only been ordered
     return time.perf_counter() - started

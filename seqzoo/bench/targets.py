@@ -64,9 +64,14 @@ def measure_targets(
                 training_ratio(spec, options, section, runtime=runtime, rounds=rounds, updates=4),
                 size.training,
             ),
-            (sampling_ratio(spec, options, rounds=rounds, length=200), size.sampling),
             (
-                sampling_ratio(spec, options, rounds=rounds, length=100, streams=16),
+                sampling_ratio(spec, options, runtime=runtime, rounds=rounds, length=200),
+                size.sampling,
+            ),
+            (
+                sampling_ratio(
+                    spec, options, runtime=runtime, rounds=rounds, length=100, streams=16
+                ),
                 size.sampling_16,
             ),
         ]
@@ -86,7 +91,9 @@ def measure_targets(
                     TRAINING_BESIDE_LSTM,
                 ),
                 (
-                    sampling_ratio(spec, options, rounds=rounds, length=200, other=lstm),
+                    sampling_ratio(
+                        spec, options, runtime=runtime, rounds=rounds, length=200, other=lstm
+                    ),
                     SAMPLING_BESIDE_LSTM,
                 ),
             ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -50,6 +50,12 @@ def bench(
             help="Number of threads; default: one for each free core.",
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")
+    ] = "cpu",
+    precision: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Number format of both sides.")
+    ] = "float32",
     targets: Annotated[
         bool,
         typer.Option(
@@ -81,13 +87,16 @@ def bench(
 
     registry = installed()
     if busy:
-        if targets or threads:
-            raise UsageError("--busy has its own settings; remove --targets, --threads.")
+        if targets or threads or device != "cpu" or precision != "float32":
+            raise UsageError(
+                "--busy has its own settings; remove --targets, --threads, --device, --precision."
+            )
         names = [architecture] if architecture else registry.names("architecture")
         sizes = {"options": options or [], "batch_size": batch_size, "bptt_length": bptt_length}
         _bench_busy(names, sizes, rounds, as_json=as_json)
         return
-    runtime = make_runtime(RuntimeSection(device="cpu", threads=threads))
+    section = RuntimeSection(threads=threads, precision=precision)
+    runtime = make_runtime(section, device=device)
     names = [architecture] if architecture else registry.names("architecture")
     found: list[dict[str, object]] = []
     if targets and options:
@@ -102,20 +111,22 @@ def bench(
                     f"  {measured.size}: {measured.meaning}: {measured.ratio:.2f}", style="dim"
                 )
             continue
-        section = bench_section(batch_size, bptt_length)
+        sizes_of_batch = bench_section(batch_size, bptt_length)
         chosen = plugin_options(spec, options or [])
         for ratio in (
-            benchmark.training_ratio(spec, chosen, section, runtime=runtime, rounds=rounds),
-            benchmark.evaluation_share(spec, chosen, section, runtime=runtime),
-            benchmark.sampling_ratio(spec, chosen, rounds=rounds),
-            benchmark.sampling_growth(spec, chosen),
+            benchmark.training_ratio(spec, chosen, sizes_of_batch, runtime=runtime, rounds=rounds),
+            benchmark.evaluation_share(spec, chosen, sizes_of_batch, runtime=runtime),
+            benchmark.sampling_ratio(spec, chosen, runtime=runtime, rounds=rounds),
+            benchmark.sampling_growth(spec, chosen, runtime=runtime),
         ):
             found.append({"architecture": name, **vars(ratio)})
     if as_json:
         write_data(json.dumps(found, indent=2))
     else:
         size = "" if targets else f", B{batch_size} T{bptt_length}"
-        _print_table(f"{counted(runtime.threads)}{size}", found, with_targets=targets)
+        accelerator = runtime.record()["accelerator"] or str(runtime.device)
+        place = counted(runtime.threads) if runtime.device.type == "cpu" else accelerator
+        _print_table(f"{place}, {precision}{size}", found, with_targets=targets)
 
 
 def _bench_busy(names: list[str], sizes: dict[str, Any], rounds: int, *, as_json: bool) -> None:

@@ -35,8 +35,8 @@ def test_ratios(name: str, options: dict[str, Any], registry: Registry) -> None:
     figures: list[Callable[[], bench.Ratio]] = [
         lambda: bench.training_ratio(spec, chosen, section, runtime=runtime),
         lambda: bench.evaluation_share(spec, chosen, section, runtime=runtime),
-        lambda: bench.sampling_ratio(spec, chosen),
-        lambda: bench.sampling_growth(spec, chosen),
+        lambda: bench.sampling_ratio(spec, chosen, runtime=runtime),
+        lambda: bench.sampling_growth(spec, chosen, runtime=runtime),
     ]
     for figure in figures:
         found = figure()
