@@ -265,6 +265,7 @@ COLUMNS = (
     _text("seed", "seeds of the runs", _of_all("seed")),
     Column("threads", "threads", "CPU threads of training", _of_all("threads")),
     _text("device", "device it was trained on", _of_all("device")),
+    _text("accelerator", "name of the GPU it was trained on", _of_all("accelerator")),
     _text("precision", "number format of the forward pass in training", _of_all("precision")),
     _text("created", "when the newest run was scored",
           _of_runs(lambda results: max(result.created for result in results).isoformat())),

@@ -71,7 +71,7 @@ def environment_of(result: Result) -> Table:
         ["parameters", f"{result.parameters:,}"],
         ["peak memory", file_size(result.peak_memory_bytes)],
         ["seed", str(result.seed)],
-        ["device", f"{result.device} ({result.cpu})"],
+        ["device", " ".join(filter(None, (result.device, result.accelerator, f"({result.cpu})")))],
         ["threads", str(result.threads)],
         ["precision", result.precision],
         ["scored", f"{result.created:%Y-%m-%d %H:%M %Z}, {result.protocol.words}"],

@@ -259,6 +259,7 @@ class Result(_Record):
         description="of packages in training; the fields below are also of training"
     )
     device: str
+    accelerator: str = Field(default="", description='name of the GPU; "" on a CPU')
     cpu: str
     threads: Count
     precision: str
