@@ -15,7 +15,7 @@ _COMPILER = ("torch._dynamo", "torch._inductor")
 
 @contextmanager
 def compiler_faults() -> Iterator[None]:
-    """In this context a failure of torch's compiler is an EnvironmentFault; its hints are not shown."""
+    """A failure of torch's compiler is an EnvironmentFault in here; its hints are not shown."""
     try:
         with warnings.catch_warnings():
             # They are for people who write models, such as that float32 is not rounded to TF32.
