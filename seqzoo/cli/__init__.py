@@ -41,6 +41,7 @@ from seqzoo.errors import SeqzooError, error_of_encoding
 from seqzoo.terminal import signals
 from seqzoo.terminal.console import fail, note, suggest, trimmed, write
 from seqzoo.terminal.streams import prepare_streams, results_stream
+from seqzoo.torchrun import Place
 
 __all__ = ["app", "main"]
 
@@ -159,6 +160,8 @@ def _exit_code() -> int:
 def _run() -> int:
     """The exit code that the command returns; a stop and a closed pipe have theirs."""
     try:
+        if (place := Place.here()) is not None and place.rank > 0:
+            return _follow(place)
         with _typers_output(sys.argv[1:]):
             returned = app(prog_name="seqzoo", standalone_mode=False)
         results_stream().flush()
@@ -174,6 +177,18 @@ def _run() -> int:
         if not isinstance(error.__context__ or error, BrokenPipeError):
             raise
         return 0
+
+
+def _follow(place: Place) -> int:
+    """torchrun starts a command several times: rank 0 runs it, and the others train with it."""
+    if sys.argv[1:2] not in (["run"], ["resume"]):
+        return 0
+    from seqzoo.runs.follow import follow
+
+    try:
+        return follow(place)
+    except KeyboardInterrupt:
+        return 128 + signals.received()
 
 
 def _typers_output(arguments: list[str]) -> AbstractContextManager[object]:

@@ -233,6 +233,11 @@ class RuntimeSection(Section):
     compile: bool = Field(
         default=False, description="whether torch compiles the model before training"
     )
+    gradient_sum: Literal["in_order", "fast"] = Field(
+        default="in_order",
+        description="how several processes of torchrun add up their gradients: in the order of "
+        "their ranks, or as is fastest, which can have other last bits in another run",
+    )
 
 
 class RecipeSections(Section):

@@ -262,6 +262,7 @@ class Result(_Record):
     accelerator: str = Field(default="", description='name of the GPU; "" on a CPU')
     cpu: str
     threads: Count
+    ranks: Count = Field(default=1, description="processes that trained together, by torchrun")
     precision: str
 
     @model_validator(mode="after")

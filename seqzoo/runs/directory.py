@@ -31,6 +31,7 @@ from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mea
 from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.storage import is_full, make_directory, remove_unfinished
 from seqzoo.terminal.format import quoted
+from seqzoo.torchrun import for_processes, number_of_processes
 from seqzoo.training.checkpoint_files import checkpoint_steps
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
@@ -61,8 +62,12 @@ class RunDirectory:
 
     @property
     def to_continue(self) -> str:
-        """The command that continues the run in a shell."""
-        return f"seqzoo resume {quoted(self.path)}"
+        """The command that continues the run in a shell, in as many processes as now."""
+        return self.to_continue_in(number_of_processes())
+
+    def to_continue_in(self, count: int) -> str:
+        """The command that continues the run in so many processes."""
+        return for_processes(f"seqzoo resume {quoted(self.path)}", count)
 
     @contextmanager
     def locked(self, *, to_remove: bool = False) -> Iterator[None]:

@@ -45,7 +45,8 @@ def introduction(
         "tokenizer": f"{experiment.recipe.tokenizer.name}, vocabulary of {vocab_size:,}"
         + ("" if per_token == 1 else f", {per_token:.2f} bytes per token"),
         "architecture": f"{experiment.recipe.architecture.name}, {parameters:,} parameters",
-        "device": f"{runtime.device}, {threads}, {runtime.precision}",
+        "device": f"{runtime.device}, {threads}, {runtime.precision}"
+        + ("" if training.ranks is None else f"; {training.ranks.count} processes"),
         "budget": _budget(training),
         "expected time": ", ".join(f"{stage} {words}" for stage, words in expected.items()),
         "scores": "bits per byte; lower is better, and a uniform guess has 8",

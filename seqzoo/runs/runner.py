@@ -12,10 +12,10 @@ from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
-from seqzoo.runs.build import build_optimizer, build_schedule, open_stream
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
+from seqzoo.runs.follow import leading, new_training, require_first_rank
 from seqzoo.runs.interruption import Interrupted, stopping
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import write_origin
@@ -30,6 +30,7 @@ from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.loop import Training
+from seqzoo.training.ranks import require_rows_for_all
 
 __all__ = ["make_training", "run_recipe", "score_and_sample", "train_and_score"]
 
@@ -52,6 +53,8 @@ def run_recipe(
     and has no result.
     Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
+    place = require_first_rank()
+    require_rows_for_all(recipe.train.batch_size, place)
     runtime = make_runtime(recipe.runtime, device=device)
     start = load_start(recipe, display=display)
     experiment = new_experiment(recipe, runtime=runtime, display=display, start=start, data=data)
@@ -89,24 +92,19 @@ def make_training(experiment: Experiment) -> Training:
     """The training of an experiment, at its first step."""
     recipe = experiment.recipe
     training = experiment.training
-    stream = open_stream(recipe, training.tokens, training.documents)
-    model = experiment.model
     # Before training, so that a mistake in the chain is reported now and not at the end.
     if recipe.sample.decoder is not None:
         experiment.decoder(recipe.sample.decoder)
     experiment.chain(recipe.sample.chain)
     if recipe.runtime.compile:
         experiment.display.note("the first update compiles the model, which takes a minute or more")
-        model.compile()
-    return Training(
-        model,
-        stream,
-        recipe.train,
-        optimizer=build_optimizer(recipe, model),
-        schedule=build_schedule(recipe),
-        runtime=experiment.runtime,
-        bytes_per_token=experiment.training.bytes_per_token,
-        epoch_tokens=len(experiment.training),
+    return new_training(
+        recipe,
+        experiment.model,
+        experiment.runtime,
+        tokens=training.tokens,
+        documents=training.documents,
+        bytes_per_token=training.bytes_per_token,
     )
 
 
@@ -130,7 +128,9 @@ def train_and_score(
             compiler_faults(),
         ):
             lengths = logs or {"metrics": 0, "timing": 0}
-            train_run(directory, experiment, training, lengths, trackers, is_scored=score)
+            is_new = not checkpoints.checkpoint_steps(directory.checkpoints)
+            with leading(experiment, training, is_saved_first=is_new, again=again):
+                train_run(directory, experiment, training, lengths, trackers, is_scored=score)
         if not score:
             return None
         newest = load_step(directory, training.step)

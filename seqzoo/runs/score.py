@@ -142,6 +142,7 @@ def result_of(
         training_seconds=trained.effort.seconds,
         peak_memory_bytes=trained.effort.peak_memory_bytes,
         seed=recipe.train.seed,
+        ranks=record.get("ranks", {}).get("count", 1),
         accelerator=record.get("accelerator", ""),
         **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -71,7 +72,18 @@ def train_run(
                     display.warn(report)
             trackers.log(training.step, {**line, **times})
 
-        def validate() -> dict[str, float]:
+        ranks = training.ranks
+        if ranks is not None:
+            ranks.asks_to_stop = lambda: interruption.received is not None
+
+        def is_stopping() -> bool:
+            # Ranks stop after the same update: what they want is exchanged with its gradients.
+            return interruption.received is not None if ranks is None else ranks.all_stop
+
+        def validate() -> Mapping[str, float]:
+            return validated() if ranks is None else ranks.from_first(validated())
+
+        def validated() -> dict[str, float]:
             sizes = {"train.validation.lanes": split.lanes}
             with enough_memory_in(directory, "validation", training.runtime, lambda: sizes):
                 result = score_split(
@@ -148,14 +160,14 @@ def train_run(
             log,
             validate,
             save_if_possible,
-            stop=lambda: interruption.received is not None,
+            stop=is_stopping,
             aside=aside,
         )
         train(training, hooks)
     # Even if the budget is spent: the user wants to stop now, and scoring takes long.
-    if interruption.received is not None:
+    if interruption.received is not None or is_stopping():
         raise Interrupted(
-            interruption.received,
+            interruption.received or signal.SIGTERM,  # another rank has got it
             f"Stopped and saved at step {training.step}; continue with",
             command=directory.to_continue,
         )

@@ -26,11 +26,14 @@ from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.deterministic import deterministic_kernels, missing_kernel
 from seqzoo.training.finite import require_finite
 from seqzoo.training.optimizers import Optimizer
+from seqzoo.training.ranks import Ranks, rank_of_generators
 from seqzoo.training.schedule import learning_rate_factor
 
 __all__ = ["Best", "Effort", "Hooks", "Training", "train"]
 
 _NOT_COUNTED = -100
+_SEEDS_APART = 1_000_003
+"""Between the seeds of two ranks: the next seed of a recipe is not that of the next rank."""
 
 
 class Best(NamedTuple):
@@ -97,6 +100,23 @@ class Training:
         self.interval_updates = 0
         self.is_deterministic = runtime.device.type == "cuda"
         self.warn: Callable[[str], None] = warnings.warn
+        self.ranks: Ranks | None = None
+        self._other_generators: dict[str, Tensor] = {}
+
+    def take_part(self, ranks: Ranks) -> None:
+        """From here on, train with this process's rows of each batch, beside the other ranks.
+
+        A rank without a stored random generator gets one of its own.
+        """
+        self.ranks = ranks
+        if self.carried is not None:
+            self.carried = states.map_tensors(ranks.own, self.carried)
+        if ranks.is_first:
+            return
+        if stored := rank_of_generators(self._other_generators, ranks.rank):
+            restore_random_state(stored)
+        else:
+            torch.manual_seed(self.section.seed + _SEEDS_APART * ranks.rank)
 
     @property
     def bytes_seen(self) -> int:
@@ -163,9 +183,11 @@ class Training:
                 loss = loss + further
             (loss / parts if parts > 1 else loss).backward()
             self.tokens_seen += batch.num_targets
+        nats = torch.stack([each.to(self.runtime.device) for each in (*losses, *auxiliary)])
+        if self.ranks is not None:
+            nats = self.ranks.add_up(self.parameters, nats)
         # All are read at once, because each reading waits for the device.
-        scalars = [each.to(self.runtime.device) for each in (*losses, *auxiliary, self._clip())]
-        *found, norm = torch.stack(scalars).tolist()
+        *found, norm = torch.cat([nats, self._clip().to(nats.device).reshape(1)]).tolist()
         loss_nats = math.fsum(found[:parts]) / parts
         total_nats = loss_nats + math.fsum(found[parts:]) / parts
         if not (math.isfinite(total_nats) and math.isfinite(norm)):
@@ -182,6 +204,12 @@ class Training:
         self.interval_norms += norm
         self.interval_updates += 1
         return Update(loss_nats, norm)
+
+    def agreed(self, seconds: float) -> float:
+        """The seconds of rank 0, where the budget depends on them."""
+        if self.ranks is None or self.section.budget.seconds is None:
+            return seconds
+        return float(self.ranks.from_first(seconds))
 
     def take_interval(self) -> dict[str, float]:
         """Means since the last call, as a line of metrics."""
@@ -210,24 +238,29 @@ class Training:
     def checkpoint(self, extra: Mapping[str, Any]) -> Checkpoint:
         """Everything that the next update depends on, and `extra`, which is plain data.
 
+        With several ranks all of them call this at the same step; what rank 0 gets is complete.
         Raises DivergedError if a weight or a moment is not finite.
         """
         moments = self.optimizer.tensors()
         require_finite(dict(self.model.named_parameters()), moments, step=self.step)
         carried = {} if self.carried is None else states.flatten(self.carried)
+        generators, runtime = random_state(), self.runtime.record()
+        if self.ranks is not None:
+            carried, generators = self.ranks.collected(self.model, carried, generators)
+            runtime["ranks"] = self.ranks.record()
         return Checkpoint(
             step=self.step,
             model=self.model.state_dict(),
             optimizer=moments,
             carried=carried,
-            generators=random_state(),
+            generators={**self._other_generators, **generators},
             state={
                 "stream": self.stream.state(),
                 "tokens_seen": self.tokens_seen,
                 "spent": asdict(self.effort()),
                 "best": self.best,
                 "interval": [self.interval_nats, self.interval_norms, self.interval_updates],
-                "runtime": self.runtime.record(),
+                "runtime": runtime,
                 **extra,
             },
         )
@@ -242,7 +275,10 @@ class Training:
                 carried = states.unflatten(checkpoint.carried, like)
                 states.require_rows(carried, self.stream.batch_size)
                 self.carried = states.to(carried, self.runtime.device)
-            restore_random_state(dict(checkpoint.generators))
+            generators = dict(checkpoint.generators)
+            own = rank_of_generators(generators, 0)
+            restore_random_state(own)
+            self._other_generators = {k: v for k, v in generators.items() if k not in own}
             state = checkpoint.state
             self.stream.restore(state["stream"])
             self.tokens_seen = state["tokens_seen"]
@@ -265,8 +301,13 @@ class Training:
         )
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Mean nats per token, and the model's auxiliary loss; updates the carried state."""
-        device = self.runtime.device
+        """Mean nats per token, and the model's auxiliary loss; updates the carried state.
+
+        With several ranks, this rank's part of both.
+        """
+        device, counted = self.runtime.device, batch.num_targets
+        if self.ranks is not None:
+            batch = self.ranks.rows_of(batch)
         # torch waits for the device at every copy from ordinary memory that is not `non_blocking`.
         inputs = batch.inputs.to(device, non_blocking=True)
         targets = batch.targets.to(device, non_blocking=True)
@@ -283,7 +324,10 @@ class Training:
             if logits.dtype != torch.float64:
                 logits = logits.float()
             loss = F.cross_entropy(
-                logits.flatten(0, 1), targets.flatten(), ignore_index=_NOT_COUNTED
+                logits.flatten(0, 1),
+                targets.flatten(),
+                ignore_index=_NOT_COUNTED,
+                reduction="mean" if self.ranks is None else "sum",
             )
             further = self.model.auxiliary_loss()
         if further is not None and getattr(further, "shape", None) != ():
@@ -293,6 +337,9 @@ class Training:
                 f"without dimensions, in nats per token, or None."
             )
         self.carried = states.detach(state)
+        if self.ranks is not None:
+            loss = loss / counted
+            further = None if further is None else further / self.ranks.count
         return loss, further
 
     def _clip(self) -> Tensor:
@@ -335,10 +382,13 @@ def train(training: Training, hooks: Hooks) -> bool:
         marked_at, marked_bytes = training.seconds, training.bytes_seen
         return training.take_interval(), timing
 
+    def spent() -> float:
+        return training.agreed(time.perf_counter() - started)
+
     stopping = False
     while training.progress < 1 and not stopping:
         training.update()
-        training.seconds = time.perf_counter() - started
+        training.seconds = spent()
         finished = training.progress >= 1
         line: dict[str, float] = {}
         timing: dict[str, float] = {}
@@ -347,7 +397,7 @@ def train(training: Training, hooks: Hooks) -> bool:
         is_due, is_needed = _due(training.step, section.checkpoint.every_steps), finished
         if every and (finished or _due(training.step, every)):
             scores = hooks.validate()
-            paused_at, training.seconds = training.seconds, time.perf_counter() - started
+            paused_at, training.seconds = training.seconds, spent()
             marked_at += training.seconds - paused_at  # the pause does not count in the speed
             bits_per_byte = scores["validation_bits_per_byte"]
             if not math.isfinite(bits_per_byte):

@@ -1,0 +1,135 @@
+"""Runs of several processes: one writes, all end together, and a resumed run has the same bits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import SMALL, environment, result_of, seqzoo
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
+RECIPE = SMALL.replace("steps: 60", "steps: 400").replace("every_steps: 25", "every_steps: 100")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def start(folder: Path, *arguments: str, count: int = 2) -> subprocess.Popen[str]:
+    (folder / "r.yaml").write_text(RECIPE)
+    return subprocess.Popen(
+        [*TORCHRUN, str(count), "-m", "seqzoo", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen[str], timeout_s: float = 120) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=timeout_s)
+    return process.returncode, errors
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], run: Path) -> None:
+    deadline = time.monotonic() + 100
+    while not list(run.glob("checkpoints/step-[1-9]*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ranks_of(process: subprocess.Popen[str], run: Path) -> tuple[int, int]:
+    """The process ids of rank 0 and of rank 1."""
+    first = int((run / "lock").read_text().split()[0])
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (second,) = set(map(int, children)) - {first}
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two processes that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, errors = ended(start(folder, "run", "r.yaml", "--name", "whole"))
+    assert code == 0, errors
+    return folder / "runs" / "whole"
+
+
+def test_the_result_says_how_many_processes_trained(whole: Path) -> None:
+    result = result_of(whole)
+    assert result["ranks"] == 2
+    newest = json.loads((whole / "checkpoints" / "step-400" / "state.json").read_text())
+    assert newest["runtime"]["ranks"] == {"count": 2, "in_order": True, "backend": "gloo"}
+
+
+def test_a_killed_run_is_resumed_to_the_same_bits(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "killed"
+    process = start(tmp_path, "run", "r.yaml", "--name", "killed")
+    wait_for_checkpoint(process, run)
+    for rank in ranks_of(process, run):
+        os.kill(rank, signal.SIGKILL)
+    assert ended(process)[0] != 0
+    assert not (run / "result.json").exists()
+    alone = seqzoo("resume", "runs/killed", folder=tmp_path)
+    assert alone.returncode == 2
+    assert "was trained by 2 processes, found 1" in alone.stderr
+    assert "torchrun --nproc-per-node 2 -m seqzoo resume runs/killed" in alone.stderr
+    code, errors = ended(start(tmp_path, "resume", "runs/killed"))
+    assert code == 0, errors
+    one, other = result_of(whole), result_of(run)
+    assert one["weights_sha256"] == other["weights_sha256"] != ""
+    assert one["scores"] == other["scores"]
+    assert (whole / "metrics.jsonl").read_text() == (run / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_all_end_with_one_message_when_one_is_killed(tmp_path: Path, rank: int) -> None:
+    run = tmp_path / "runs" / "lost"
+    process = start(tmp_path, "run", "r.yaml", "--name", "lost", "train.budget.steps=100000")
+    wait_for_checkpoint(process, run)
+    both = ranks_of(process, run)
+    os.kill(both[rank], signal.SIGKILL)
+    killed_at = time.monotonic()
+    code, errors = ended(process, 60)
+    assert time.monotonic() - killed_at < 30
+    assert code != 0
+    assert errors.count("error: ") == 1
+    assert "another process of this training has ended" in " ".join(errors.split())
+    assert "torchrun --nproc-per-node 2 -m seqzoo resume runs/lost" in " ".join(errors.split())
+    assert not any(Path(f"/proc/{each}").exists() for each in both)
+
+
+@pytest.mark.slow
+def test_a_signal_stops_all_after_the_same_update_and_saves(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "stopped"
+    process = start(tmp_path, "run", "r.yaml", "--name", "stopped", "train.budget.steps=100000")
+    wait_for_checkpoint(process, run)
+    process.send_signal(signal.SIGTERM)
+    code, errors = ended(process, 60)
+    assert code != 0
+    assert "Stopped and saved at step" in " ".join(errors.split())
+    assert "torchrun --nproc-per-node 2 -m seqzoo resume runs/stopped" in " ".join(errors.split())
+    assert "error: " not in errors
+
+
+def test_a_mistake_in_the_command_ends_all_at_once(tmp_path: Path) -> None:
+    code, errors = ended(start(tmp_path, "run", "r.yaml", "train.batch_size=7"), 60)
+    assert code != 0
+    assert errors.count("error: ") == 1
+    assert "expected a multiple of 2" in " ".join(errors.split())
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_another_command_runs_once(tmp_path: Path) -> None:
+    process = start(tmp_path, "list", "architecture")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert output.count("gated_deltanet") == 1
