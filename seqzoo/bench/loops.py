@@ -23,9 +23,10 @@ from seqzoo.recipes.sections import TrainSection
 from seqzoo.runs.metrics import Log
 from seqzoo.terminal.console import messages, warn
 from seqzoo.terminal.progress import meter
-from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.loop import Hooks, train
 from seqzoo.training.optimizers import Optimizer
 from seqzoo.training.schedule import Constant
+from seqzoo.training.updates import Training
 
 __all__ = ["CONTEXT", "VOCAB_SIZE", "OwnTraining", "PlainTraining", "random_text"]
 

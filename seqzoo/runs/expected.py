@@ -14,7 +14,7 @@ from seqzoo.recipes.sections import TrainSection
 from seqzoo.runs.build import build_optimizer
 from seqzoo.runs.experiment import Experiment
 from seqzoo.scoring.chunks import SplitReader
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["expected_training_seconds", "tokens_of_budget"]
 

@@ -35,8 +35,9 @@ from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interruption
 from seqzoo.torchrun import Place, for_processes, number_of_processes
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.loop import Hooks, train
 from seqzoo.training.ranks import Ranks
+from seqzoo.training.updates import Training
 
 __all__ = ["follow", "leading", "new_training", "require_first_rank", "require_same_ranks"]
 

@@ -10,7 +10,7 @@ from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.expected import tokens_of_budget
 from seqzoo.runs.experiment import Experiment
 from seqzoo.terminal.format import quoted
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["introduction"]
 

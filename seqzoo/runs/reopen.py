@@ -24,7 +24,7 @@ from seqzoo.runs.own_checkpoints import load_best, load_newest, load_step
 from seqzoo.terminal.display import Display
 from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.checkpoint_files import checkpoint_steps
-from seqzoo.training.loop import Effort
+from seqzoo.training.updates import Effort
 
 __all__ = ["Trained", "load_trained", "recorded_runtime", "reopened_experiment"]
 

@@ -30,7 +30,7 @@ from seqzoo.terminal.display import Display
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["resume_run"]
 

@@ -29,8 +29,8 @@ from seqzoo.runs.train import train_run
 from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
-from seqzoo.training.loop import Training
 from seqzoo.training.ranks import require_rows_for_all
+from seqzoo.training.updates import Training
 
 __all__ = ["make_training", "run_recipe", "score_and_sample", "train_and_score"]
 

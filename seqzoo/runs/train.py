@@ -27,8 +27,9 @@ from seqzoo.scoring.static import score_split
 from seqzoo.terminal.format import approximate_time
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
-from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.loop import Hooks, train
 from seqzoo.training.slowdown import MachineWatch
+from seqzoo.training.updates import Training
 
 __all__ = ["train_run"]
 

@@ -19,7 +19,7 @@ from seqzoo.runs.verdict import Broken
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["verify_resume"]
 

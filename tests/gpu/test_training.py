@@ -20,7 +20,7 @@ from seqzoo.data.lanes import Lanes
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 UPDATES = 8
 

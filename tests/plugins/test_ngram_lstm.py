@@ -21,7 +21,7 @@ from torch import Tensor
 from seqzoo.data.lanes import Lanes
 from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.training import checkpoint
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 from seqzoo_plugins.ngram_gate import learned as learned_module
 from seqzoo_plugins.ngram_gate.contexts import ABSENT, context_keys
 from seqzoo_plugins.ngram_gate.experts import witten_bell

@@ -14,7 +14,7 @@ from trials import TRIALS
 
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 Patch = pytest.MonkeyPatch
 
@@ -50,7 +50,7 @@ def without_the_sync_of_folders(patch: Patch) -> None:
 
 
 def without_the_generators(patch: Patch) -> None:
-    patch.setattr("seqzoo.training.loop.restore_random_state", lambda _: None)
+    patch.setattr("seqzoo.training.updates.restore_random_state", lambda _: None)
 
 
 def without_the_carried_state(patch: Patch) -> None:
@@ -77,7 +77,7 @@ def without_the_id_of_the_run(patch: Patch) -> None:
 
 
 def without_the_search_for_what_is_not_finite(patch: Patch) -> None:
-    patch.setattr("seqzoo.training.loop.require_finite", lambda *_, **__: None)
+    patch.setattr("seqzoo.training.updates.require_finite", lambda *_, **__: None)
 
 
 SEEN_BY: dict[Callable[[Patch], None], tuple[str, int]] = {

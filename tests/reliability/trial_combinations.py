@@ -16,7 +16,7 @@ from installed_tokenizers import tokenizers_in
 from outcome import Outcome
 from tiny_runs import architectures, different, digest, installed, recipe, text_of
 
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["trial"]
 

@@ -17,7 +17,7 @@ from outcome import Outcome
 from tiny_runs import architectures, different, digest
 from trial_kills import reference
 
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["trial"]
 

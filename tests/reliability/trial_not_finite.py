@@ -22,7 +22,7 @@ from outcome import Outcome
 from tiny_runs import STEPS, architectures, different, digest
 from trial_kills import Reference, reference
 
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["trial"]
 

@@ -13,7 +13,7 @@ from children import command, start
 from outcome import Outcome
 from tiny_runs import architectures, write_recipe
 
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 __all__ = ["trial"]
 

@@ -17,7 +17,7 @@ from seqzoo import cache
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.scoring.splits import static_scores
 from seqzoo.training.checkpoint import checkpoint_steps
-from seqzoo.training.loop import Training, Update
+from seqzoo.training.updates import Training, Update
 
 TEXT = "".join(random.Random(1).choices("to be or not\n", k=20_000)).encode()
 

@@ -20,7 +20,7 @@ from seqzoo.errors import CheckpointError, RecipeError
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.training.checkpoint_files import checkpoint_steps
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

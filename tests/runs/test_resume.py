@@ -390,7 +390,7 @@ def test_a_run_that_was_scored_before_its_end_is_not_finished(
 def test_a_run_that_diverged_leaves_why_until_it_is_resumed(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seqzoo.training.loop import Training
+    from seqzoo.training.updates import Training
 
     def diverge(training: Training) -> None:
         raise DivergedError(f"the loss stopped being finite at step {training.step + 1}.")

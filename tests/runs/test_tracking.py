@@ -21,7 +21,7 @@ from seqzoo.plugin.hooks import hookimpl
 from seqzoo.plugin.registry import Owner, load_registry
 from seqzoo.plugin.specs import TrackerSpec
 from seqzoo.runs import tracker_process, tracking
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 PLUGIN = REPOSITORY / "tests" / "support" / "received_plugin.py"
 RECIPE = {

@@ -23,7 +23,7 @@ from seqzoo.runs.verify_baselines import verify_baselines
 from seqzoo.runs.verify_result import verify_result
 from seqzoo.runs.verify_resume import verify_resume
 from seqzoo.training import checkpoint as checkpoints
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -257,7 +257,7 @@ def test_a_stop_changes_no_bit(finished: Path) -> None:
 
 
 def forget_generators(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("seqzoo.training.loop.restore_random_state", lambda _: torch.manual_seed(9))
+    patch.setattr("seqzoo.training.updates.restore_random_state", lambda _: torch.manual_seed(9))
 
 
 def forget_state(patch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from seqzoo.plugin.check import Check, Outcome
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.sections import BudgetSection
 from seqzoo.results.ladder import Ladder, Rung
-from seqzoo.training.loop import Effort
+from seqzoo.training.updates import Effort
 
 
 def subject(

@@ -18,8 +18,8 @@ from seqzoo.plugin.contexts import StreamContext
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import load_registry
 from seqzoo.torchrun import Place
-from seqzoo.training.loop import Training
 from seqzoo.training.ranks import Ranks
+from seqzoo.training.updates import Training
 
 UPDATES = 50
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqzoo.data.lanes import Lanes
 from seqzoo.errors import DivergedError, PluginError
-from seqzoo.training.loop import Training
+from seqzoo.training.updates import Training
 
 TEXT = np.random.default_rng(0).integers(97, 105, 2000).astype(np.uint8)
 

@@ -21,7 +21,8 @@ from seqzoo.data.lanes import Lanes
 from seqzoo.errors import CheckpointError, DivergedError
 from seqzoo.recipes.sections import TrainSection
 from seqzoo.training import checkpoint as checkpoints
-from seqzoo.training.loop import Hooks, Training, train
+from seqzoo.training.loop import Hooks, train
+from seqzoo.training.updates import Training
 
 
 def text(count: int = 3000) -> np.ndarray:

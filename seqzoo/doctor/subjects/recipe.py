@@ -29,8 +29,8 @@ from seqzoo.runs.metrics import read_metrics
 from seqzoo.runs.reopen import Trained, load_trained
 from seqzoo.scoring.adaptive import prepare_copy
 from seqzoo.terminal.display import Display
-from seqzoo.training.loop import Training
 from seqzoo.training.schedule import Constant
+from seqzoo.training.updates import Training
 
 __all__ = ["subject_of_recipe", "subject_of_run", "subject_of_trained"]
 
