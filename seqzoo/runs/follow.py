@@ -7,6 +7,7 @@ they need: the recipe, the tokens, and the state of the training.
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -122,8 +123,9 @@ def leading(
         ranks.use(training.runtime.device)
         training.take_part(ranks)
         yield
-    except BaseException:
+    except BaseException as error:
         ranks.claim()
+        _stay_to_report(error)
         raise
     finally:
         training.ranks = None
@@ -170,6 +172,7 @@ def follow(place: Place) -> int:
         except SeqzooError as error:
             time.sleep(_FOR_ANOTHER_S)
             if ranks.claim():
+                _stay_to_report(error)
                 raise
             return error.exit_code
         finally:
@@ -214,6 +217,12 @@ def _follow(ranks: Ranks, place: Place) -> bool:
         stop=lambda: ranks.all_stop,
     )
     return train(training, hooks)
+
+
+def _stay_to_report(error: BaseException) -> None:
+    """torchrun ends the other processes when one has failed, also the one that says why."""
+    if isinstance(error, SeqzooError) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _send_state(training: Training) -> None:
