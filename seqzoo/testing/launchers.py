@@ -42,13 +42,15 @@ class GIVEN(Given[LauncherSpec]):
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Launcher, Path]]:
-        """The launcher, and the folder of its sweep; one that lacks a package is skipped."""
+        """The launcher, and the folder of its sweep; one that lacks a package or a program
+        is skipped.
+        """
         with tempfile.TemporaryDirectory(prefix="seqzoo-laws-") as name:
             folder = Path(name).resolve()
             try:
                 launcher = self.spec.open(self.options, LauncherContext(sweep_directory=folder))
             except UsageError as error:
-                if isinstance(error.__cause__, ImportError):
+                if isinstance(error.__cause__, (ImportError, FileNotFoundError)):
                     raise NotHere(str(error)) from error
                 raise
             try:

@@ -17,7 +17,7 @@ from planted_text import TOKENIZERS
 from pydantic import Field
 
 import seqzoo
-from seqzoo import Options, TokenizerSpec, UsageError
+from seqzoo import Launcher, LauncherContext, LauncherSpec, Options, TokenizerSpec, UsageError
 from seqzoo.testing import LawBroken, check, laws, parametrize_laws
 
 PEEKS = ARCHITECTURES["reads ahead where T > 100"].spec
@@ -180,3 +180,15 @@ def test_importing_the_kit_imports_neither_torch_nor_pytest() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("cause", [ModuleNotFoundError("seqzoo_far"), FileNotFoundError("farrun")])
+def test_a_launcher_whose_package_or_program_is_missing_is_skipped(
+    cause: Exception,
+) -> None:
+    def opens(options: Options, context: LauncherContext) -> Launcher:
+        raise UsageError("there is no cluster here") from cause
+
+    spec = LauncherSpec(name="far", summary="another place", open=opens)
+    (tried,) = [law.examine() for law in laws(spec) if law.law.name == "launcher.runs"]
+    assert (tried.status, tried.reason) == ("skip", "there is no cluster here")
