@@ -156,19 +156,20 @@ def test_shipped_sweeps_are_valid(path: Path, registry: Registry) -> None:
 
 def test_the_sweeps_of_the_documentation_make_the_members_shown(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
-    sizes, regularised, found, asha, launcher = blocks("sweeps.md", "yaml")
+    sizes, regularised, found, asha, *launchers = blocks("sweeps.md", "yaml")
     (shown,) = blocks("sweeps.md", "text")
     (tmp_path / "sizes.yaml").write_text(sizes)
     (tmp_path / "regularised.yaml").write_text(regularised)
-    (tmp_path / "found.yaml").write_text(found + asha + launcher)
     listed = seqzoo("sweep", "sizes.yaml", "--dry-run", folder=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout.startswith(shown)
     assert listed.stdout.count("(new)") == 8
     listed = seqzoo("sweep", "regularised.yaml", "--dry-run", folder=tmp_path)
     assert listed.stdout.count("(new)") == 3
-    listed = seqzoo("sweep", "found.yaml", "--dry-run", folder=tmp_path)
-    assert listed.stdout.count("(new)") == 60, listed.stderr
+    for launcher in launchers:
+        (tmp_path / "found.yaml").write_text(found + asha + launcher)
+        listed = seqzoo("sweep", "found.yaml", "--dry-run", folder=tmp_path)
+        assert listed.stdout.count("(new)") == 60, listed.stderr
 
 
 def test_the_launcher_of_the_documentation_keeps_the_laws(tmp_path: Path) -> None:

@@ -329,15 +329,16 @@ def test_an_address_needs_a_launcher_that_has_one(
         chosen_launcher(grid, place[0], address="auto")
 
 
-def test_a_launcher_that_lacks_its_package_says_how_to_install_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ray", "submitit"])
+def test_a_launcher_that_lacks_its_package_says_how_to_install_it(
+    tmp_path: Path, name: str
+) -> None:
     write_grid(tmp_path, "")
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    missing = """raise ModuleNotFoundError("No module named 'ray'", name="ray")\n"""
-    (hidden / "ray.py").write_text(missing)
-    done = seqzoo(
-        "sweep", "grid.yaml", "--launcher", "ray", folder=tmp_path, PYTHONPATH=str(hidden)
-    )
+    missing = f"""raise ModuleNotFoundError("No module named '{name}'", name="{name}")\n"""
+    (hidden / f"{name}.py").write_text(missing)
+    done = seqzoo("sweep", "grid.yaml", "--launcher", name, folder=tmp_path, PYTHONPATH=str(hidden))
     assert done.returncode == 2
-    assert "pip install 'seqzoo[ray]'" in done.stderr
+    assert f"pip install 'seqzoo[{name}]'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Launchers `local` and `ray`: where the members of a sweep run."""
+"""Launchers `local`, `ray` and `submitit`: where the members of a sweep run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import LauncherSpec, Options, hookimpl
-from seqzoo_plugins.launchers.options import RayOptions
+from seqzoo_plugins.launchers.options import RayOptions, SubmititOptions
 
 if TYPE_CHECKING:
     from seqzoo import Launcher, LauncherContext
@@ -26,6 +26,13 @@ def register_launchers() -> Iterable[LauncherSpec]:
         open=_open_ray,
         source="docs.ray.io/en/latest/ray-core/walkthrough.html",
     )
+    yield LauncherSpec(
+        name="submitit",
+        summary="the queue of a cluster (Slurm)",
+        options=SubmititOptions,
+        open=_open_submitit,
+        source="github.com/facebookincubator/submitit",
+    )
 
 
 def _open_local(options: Options, context: LauncherContext) -> Launcher:
@@ -38,3 +45,9 @@ def _open_ray(options: RayOptions, context: LauncherContext) -> Launcher:
     from seqzoo_plugins.launchers.ray_cluster import RayLauncher
 
     return RayLauncher(options, context)
+
+
+def _open_submitit(options: SubmititOptions, context: LauncherContext) -> Launcher:
+    from seqzoo_plugins.launchers.submitit_queue import SubmititLauncher
+
+    return SubmititLauncher(options, context)
