@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
 
+from seqzoo import torchrun
 from seqzoo.cli.bench import bench
 from seqzoo.cli.check import check
 from seqzoo.cli.compare import compare
@@ -120,17 +123,17 @@ def main() -> None:
     prepare_streams()
     sys.unraisablehook = report_ignored
     try:
-        code = _exit_code()
+        code = _run_or_follow(torchrun.enter())
     except KeyboardInterrupt:
         signals.end(signals.received())
     signals.stop_quietly()
     sys.exit(code)
 
 
-def _exit_code() -> int:
+def _exit_code(command: Callable[[], int] | None = None) -> int:
     """The exit code of the command; whatever went wrong is printed, in one place."""
     try:
-        return _run()
+        return (command or _run)()
     except SeqzooError as error:
         fail(str(error))
         return error.exit_code
@@ -160,8 +163,6 @@ def _exit_code() -> int:
 def _run() -> int:
     """The exit code that the command returns; a stop and a closed pipe have theirs."""
     try:
-        if (place := Place.here()) is not None and place.rank > 0:
-            return _follow(place)
         with _typers_output(sys.argv[1:]):
             returned = app(prog_name="seqzoo", standalone_mode=False)
         results_stream().flush()
@@ -179,16 +180,25 @@ def _run() -> int:
         return 0
 
 
-def _follow(place: Place) -> int:
+def _run_or_follow(place: Place | None) -> int:
     """torchrun starts a command several times: rank 0 runs it, and the others train with it."""
+    if place is None:
+        return _exit_code()
     if sys.argv[1:2] not in (["run"], ["resume"]):
-        return 0
+        torchrun.leave()
+        return _exit_code() if place.rank == 0 else 0
+    if place.rank == 0:
+        code = _exit_code()
+        if code == 0:  # else torchrun ends the others
+            from seqzoo.training.rank_store import release
+
+            release(place)
+        return code
+    for number in signals.STOPPING:  # rank 0 says that all stop
+        signal.signal(number, lambda number, _: os._exit(128 + number))
     from seqzoo.runs.follow import follow
 
-    try:
-        return follow(place)
-    except KeyboardInterrupt:
-        return 128 + signals.received()
+    return _exit_code(lambda: follow(place))
 
 
 def _typers_output(arguments: list[str]) -> AbstractContextManager[object]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from seqzoo.runs.status import RunState, Status
 from seqzoo.terminal.console import results
-from seqzoo.terminal.format import file_size, quoted
+from seqzoo.terminal.format import file_size
 
 __all__ = ["age", "plain", "print_runs", "runs_as_json"]
 
@@ -47,9 +47,9 @@ def print_runs(statuses: Sequence[Status], root: Path) -> None:
     count = f"{len(statuses)} run{'' if len(statuses) == 1 else 's'}"
     console.print(Text(f"{count}, {total}"), style="dim")
     if resumable := [status for status in statuses if status.can_resume]:
-        path = quoted(resumable[0].directory.path)
+        again = resumable[0].directory.to_continue
         console.print(
-            Text(f"{len(resumable)} can be resumed, for example: seqzoo resume {path}"),
+            Text(f"{len(resumable)} can be resumed, for example: {again}"),
             style="dim",
             soft_wrap=True,
         )

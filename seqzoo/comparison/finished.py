@@ -15,7 +15,6 @@ from seqzoo.results.ladder import Rung
 from seqzoo.results.result import Result, read_result
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.metrics import MetricsLine, read_metrics, read_timing
-from seqzoo.terminal.format import quoted
 
 __all__ = [
     "FinishedRun",
@@ -73,9 +72,7 @@ def read_finished_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     for path, label in zip(paths, _labels(paths), strict=True):
         directory = open_run_directory(path)
         if not directory.result.exists():
-            raise UsageError(
-                f"{path} has no result.json; finish it with: seqzoo resume {quoted(path)}"
-            )
+            raise UsageError(f"{path} has no result.json; finish it with: {directory.to_continue}")
         runs.append(FinishedRun(label, **_logged(directory), result=read_result(directory.result)))
     return runs
 

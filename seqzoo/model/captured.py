@@ -31,7 +31,7 @@ _COMPARED_CALLS = 3
 
 
 def single_token_step(model: SequenceModel, device: torch.device) -> Step:
-    """The model's step for one text after another token; in eval and inference mode.
+    """The model's step from one token to the next, for B rows; in eval and inference mode.
 
     On CUDA a graph replaces the model's calls where it gives the same bits. Where the model reads
     numbers back to the CPU, or its state changes its shape, every call is the model's own.
@@ -51,8 +51,11 @@ class _CapturedStep:
             self._recorded = _record(self._model, tokens, state)
         if self._recorded is None:
             return self._plain(tokens, state)
-        found = self._recorded.replay(tokens, state)
-        if self._calls < _PLAIN_CALLS + _COMPARED_CALLS:
+        is_compared = self._calls < _PLAIN_CALLS + _COMPARED_CALLS
+        # Compared as it will be used: from the second call on with the state that it left itself.
+        own = self._recorded.state if is_compared and self._calls > _PLAIN_CALLS else state
+        found = self._recorded.replay(tokens, own)
+        if is_compared:
             expected = self._plain(tokens, state)
             if not _are_equal(found, expected):
                 self._recorded = None
@@ -69,12 +72,12 @@ class _Recording:
 
     def __init__(self, model: SequenceModel, tokens: Tensor, state: State) -> None:
         self._tokens = tokens.clone()
-        self._state = states.map_tensors(Tensor.clone, state)
+        self.state = states.map_tensors(Tensor.clone, state)
         self._graph = torch.cuda.CUDAGraph()
-        places = [leaf for _, leaf in states.leaves(self._state)]
+        places = [leaf for _, leaf in states.leaves(self.state)]
         memory = {place.untyped_storage().data_ptr() for place in places}
         with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            self._logits, after = model(self._tokens, self._state)
+            self._logits, after = model(self._tokens, self.state)
             leaves = [leaf for _, leaf in states.leaves(after)]
             # A leaf may be a view of the state, and must be read before that is overwritten.
             leaves = [
@@ -86,11 +89,11 @@ class _Recording:
 
     def replay(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         self._tokens.copy_(tokens)
-        if state is not self._state:
-            for place, leaf in zip(self._leaves(self._state), self._leaves(state), strict=True):
+        if state is not self.state:
+            for place, leaf in zip(self._leaves(self.state), self._leaves(state), strict=True):
                 place.copy_(leaf)
         self._graph.replay()
-        return self._logits, self._state
+        return self._logits, self.state
 
     @staticmethod
     def _leaves(state: State) -> Iterator[Tensor]:

@@ -125,7 +125,8 @@ class SequenceModel(nn.Module, ABC):
         """What training adds to the cross-entropy of the batch that was just read.
 
         A scalar in nats per token, for example of load balancing or of a regulariser; called after
-        every `forward_in_training`. Scores and the logged bits per byte do not contain it.
+        every `forward_in_training`. Scores and the logged bits per byte do not contain it. Where
+        several processes train, it is the mean of theirs.
         Default: None, nothing.
         """
         return None

@@ -206,6 +206,10 @@ def _referred(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
     return {**definitions[schema["$ref"].rsplit("/", 1)[1]], **beside}
 
 
+def _singular(unit: str) -> str:
+    return f"{unit.removesuffix('ies')}y" if unit.endswith("ies") else unit.removesuffix("s")
+
+
 def _limits(schema: Mapping[str, Any], what: str, unit: str) -> str:
     """The limits in keywords such as minimum and maximum (what: imum), minLength or maxItems."""
     low, high = schema.get(f"min{what}"), schema.get(f"max{what}")
@@ -219,7 +223,7 @@ def _limits(schema: Mapping[str, Any], what: str, unit: str) -> str:
         "multipleOf": "divisible by",
     }
     parts = [
-        f"{word} {_number(schema[key])}{unit.removesuffix('s') if schema[key] == 1 else unit}"
+        f"{word} {_number(schema[key])}{_singular(unit) if schema[key] == 1 else unit}"
         for key, word in words.items()
         if key in schema
     ]

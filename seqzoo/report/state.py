@@ -30,4 +30,4 @@ def state_in_words(status: Status, run: LoggedRun | None) -> str:
     reason = f" {status.reason}" if status.reason else ""
     if status.state is RunState.TRAINED:
         return f"The run is trained, but not scored.{reason} To score it: seqzoo resume {path}"
-    return f"The run was stopped at {at}. To continue it: seqzoo resume {path}"
+    return f"The run was stopped at {at}. To continue it: {status.directory.to_continue}"

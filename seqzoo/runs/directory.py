@@ -32,7 +32,7 @@ from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.storage import is_full, make_directory, remove_unfinished
 from seqzoo.terminal.format import quoted
 from seqzoo.torchrun import for_processes, number_of_processes
-from seqzoo.training.checkpoint_files import checkpoint_steps
+from seqzoo.training.checkpoint_files import checkpoint_steps, processes_of
 
 __all__ = ["RunDirectory", "create_run_directory", "open_run_directory", "require_free"]
 
@@ -62,11 +62,8 @@ class RunDirectory:
 
     @property
     def to_continue(self) -> str:
-        """The command that continues the run in a shell, in as many processes as now."""
-        return self.to_continue_in(number_of_processes())
-
-    def to_continue_in(self, count: int) -> str:
-        """The command that continues the run in so many processes."""
+        """The command that continues the run in a shell, in as many processes as it began in."""
+        count = processes_of(self.checkpoints) or number_of_processes()
         return for_processes(f"seqzoo resume {quoted(self.path)}", count)
 
     @contextmanager
@@ -215,7 +212,7 @@ def require_free(path: Path) -> None:
         )
     raise UsageError(
         f"{path} exists; runs are never overwritten. Choose another name, or continue it with: "
-        f"seqzoo resume {quoted(path)}"
+        f"{RunDirectory(path).to_continue}"
     )
 
 

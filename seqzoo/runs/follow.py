@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo.errors import SeqzooError, UsageError
+from seqzoo import torchrun
+from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime, make_runtime
 from seqzoo.plugin.build import as_plugin_error
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import load_registry
+from seqzoo.plugin.trust import Trust, refuse
 from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.runs.build import (
     build_model,
@@ -31,30 +33,32 @@ from seqzoo.runs.build import (
     build_tokenizer,
     open_stream,
 )
-from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import Interruption
-from seqzoo.torchrun import Place, for_processes, number_of_processes
 from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.loop import Hooks, train
-from seqzoo.training.ranks import Ranks
+from seqzoo.training.rank_store import wait_for_first
+from seqzoo.training.ranks import LostRank, Ranks
 from seqzoo.training.updates import Training
 
-__all__ = ["follow", "leading", "new_training", "require_first_rank", "require_same_ranks"]
+__all__ = ["follow", "leading", "new_training"]
 
 _FOR_ANOTHER_S = 1.0
-"""Rank 0 knows more of what has failed, so the others let it speak first."""
+"""A rank that failed by itself knows more than those that only miss it, and speaks first."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a follower trains. base: the folder of the recipe's relative paths."""
+    """What a follower trains, besides the tokens.
+
+    base: the folder of the recipe's relative paths. trusted: its plugin files and their hashes.
+    """
 
     recipe: str
     base: Path
+    trusted: Mapping[str, str]
     device: str
     threads: int
-    tokens: npt.NDArray[Any]
     documents: npt.NDArray[np.int64] | None
     bytes_per_token: float
     tokenizer: Mapping[str, Any]
@@ -97,7 +101,7 @@ def leading(
     is_saved_first: whether a checkpoint is written before the first update. again: the command
     that continues the run.
     """
-    place = Place.here()
+    place = torchrun.here()
     if place is None:
         yield
         return
@@ -109,9 +113,9 @@ def leading(
             _Task(
                 recipe=recipe.to_yaml(),
                 base=recipe.base,
+                trusted=dict(recipe.registry.trust.accepted),
                 device=training.runtime.device.type,
                 threads=training.runtime.threads,
-                tokens=np.asarray(text.tokens),
                 documents=text.documents,
                 bytes_per_token=text.bytes_per_token,
                 tokenizer=experiment.tokenizer.state(),
@@ -120,110 +124,99 @@ def leading(
                 again=again,
             )
         )
+        ranks.array_from_first(np.asarray(text.tokens))
         ranks.use(training.runtime.device)
         training.take_part(ranks)
         yield
     except BaseException as error:
-        ranks.claim()
-        _stay_to_report(error)
+        if not _speaks(ranks, error, seconds=_FOR_ANOTHER_S):
+            raise SystemExit(LostRank.exit_code) from None
         raise
     finally:
         training.ranks = None
         ranks.leave()
 
 
-def require_first_rank() -> Place | None:
-    """This process's place. Raises UsageError where a script is started by torchrun."""
-    place = Place.here()
-    if place is not None and place.rank > 0:
-        raise UsageError(
-            "in several processes a run is started as a command: "
-            + for_processes("seqzoo run RECIPE", place.count)
-        )
-    return place
-
-
-def require_same_ranks(directory: RunDirectory, recorded: Mapping[str, Any]) -> None:
-    """Raises UsageError where a run was trained by another number of processes than these.
-
-    recorded: of its runtime.
-    """
-    before = recorded.get("ranks", {}).get("count", 1)
-    if (count := number_of_processes()) != before:
-        raise UsageError(
-            f"{directory.path} was trained by {_counted(before)}, found "
-            f"{_counted(count)}: each has its rows of a batch and its own random numbers. "
-            f"Continue it with: {directory.to_continue_in(before)}"
-        )
-
-
-def _counted(count: int) -> str:
-    """Such as "2 processes"."""
-    return f"{count} process{'es' if count > 1 else ''}"
-
-
-def follow(place: Place) -> int:
+def follow(place: torchrun.Place) -> int:
     """Train beside rank 0 until it stops, and return the exit code; one rank says what fails."""
     with Interruption(lambda number: "") as interruption:
-        ranks = Ranks.join(place, should_end=lambda: interruption.received is not None)
-        ranks.asks_to_stop = lambda: interruption.received is not None
+
+        def is_stopped() -> bool:
+            return interruption.received is not None
+
+        if not wait_for_first(place, is_stopped):
+            return 0
+        ranks = Ranks.join(place)
+        ranks.asks_to_stop = is_stopped
         try:
             is_finished = _follow(ranks, place)
-        except SeqzooError as error:
-            time.sleep(_FOR_ANOTHER_S)
-            if ranks.claim():
-                _stay_to_report(error)
+        except Exception as error:
+            if _speaks(ranks, error, seconds=2 * _FOR_ANOTHER_S):
                 raise
-            return error.exit_code
+            return LostRank.exit_code
         finally:
             ranks.leave()
         return 0 if is_finished else 128 + (interruption.received or signal.SIGTERM)
 
 
-def _follow(ranks: Ranks, place: Place) -> bool:
+def _follow(ranks: Ranks, place: torchrun.Place) -> bool:
     """Whether the budget was spent."""
     task: _Task = ranks.from_first()
+    tokens = ranks.array_from_first()
     ranks.again = task.again
+    remedy = "run the command again with --trust."
+    trust = Trust(refuse, remedy, is_named=False, accepted=dict(task.trusted))
     recipe = parse_recipe(
-        task.recipe, load_registry(trust=True), source="the recipe of rank 0", base=task.base
+        task.recipe,
+        load_registry().trusting(trust),
+        source="the recipe of rank 0",
+        base=task.base,
     )
     ranks.in_order = recipe.runtime.gradient_sum == "in_order"
     device = f"cuda:{place.local}" if task.device == "cuda" else task.device
-    threads = recipe.runtime.model_copy(update={"threads": task.threads})
-    runtime = make_runtime(threads, device=device)
-    tokenizer = build_tokenizer(recipe)
-    tokenizer.restore(task.tokenizer)
-    model = build_model(recipe, tokenizer)
-    with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
-        model.before_training(task.tokens)
-    training = new_training(
-        recipe,
-        model.to(runtime.device),
-        runtime,
-        tokens=task.tokens,
-        documents=task.documents,
-        bytes_per_token=task.bytes_per_token,
-    )
-    training.warn = lambda text: None  # rank 0 says it
-    training.restore(task.checkpoint)
-    ranks.use(runtime.device)
-    training.take_part(ranks)
-    if task.is_saved_first:
-        training.checkpoint({})
-    hooks = Hooks(
-        log=lambda line, times: None,
-        validate=ranks.from_first,
-        save=lambda is_needed: _send_state(training),
-        stop=lambda: ranks.all_stop,
-    )
-    return train(training, hooks)
+    section = recipe.runtime.model_copy(update={"threads": task.threads})
+    runtime = make_runtime(section, device=device)
+    sizes: dict[str, int] = {}
+    with enough_memory("training", runtime.device, lambda: sizes):
+        tokenizer = build_tokenizer(recipe)
+        tokenizer.restore(task.tokenizer)
+        model = build_model(recipe, tokenizer)
+        with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
+            model.before_training(tokens)
+        training = new_training(
+            recipe,
+            model.to(runtime.device),
+            runtime,
+            tokens=tokens,
+            documents=task.documents,
+            bytes_per_token=task.bytes_per_token,
+        )
+        sizes |= training.sizes
+        training.warn = lambda text: None  # rank 0 says it
+        training.restore(task.checkpoint)
+        ranks.use(runtime.device)
+        training.take_part(ranks)
+        if task.is_saved_first:
+            training.take_part_in_checkpoint()
+        hooks = Hooks(
+            log=lambda line, times: None,
+            validate=ranks.from_first,
+            save=lambda is_needed: training.take_part_in_checkpoint(),
+            stop=lambda: ranks.all_stop,
+        )
+        return train(training, hooks)
 
 
-def _stay_to_report(error: BaseException) -> None:
-    """torchrun ends the other processes when one has failed, also the one that says why."""
-    if isinstance(error, SeqzooError) and threading.current_thread() is threading.main_thread():
+def _speaks(ranks: Ranks, error: BaseException, *, seconds: float) -> bool:
+    """Whether this rank says why all end: one that failed by itself does, else the first.
+
+    seconds: to wait for another one where this rank only misses it.
+    """
+    if isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+        # torchrun ends the other processes when one has failed, also the one that says why.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _send_state(training: Training) -> None:
-    training.checkpoint({})
+    if isinstance(error, LostRank):
+        time.sleep(seconds)
+        return ranks.claim()
+    ranks.claim()
+    return True

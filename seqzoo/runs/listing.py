@@ -45,7 +45,7 @@ def require_one_run(path: Path) -> RunDirectory:
     if is_run(path) or not path.is_dir() or not (statuses := statuses_in(path)):
         return open_run_directory(path)
     listed = "".join(
-        f"\n  seqzoo resume {quoted(each.directory.path)}   ({each.state}, step {each.progress})"
+        f"\n  {each.directory.to_continue}   ({each.state}, step {each.progress})"
         for each in statuses
         if each.can_resume
     )

@@ -18,9 +18,9 @@ from seqzoo.runs.changes import Setting, affects_scores, read_changes, write_cha
 from seqzoo.runs.directory import RunDirectory, open_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment
-from seqzoo.runs.follow import require_first_rank, require_same_ranks
 from seqzoo.runs.origin import stored_recipe
 from seqzoo.runs.own_checkpoints import load_best, load_newest
+from seqzoo.runs.processes import require_devices, require_same_ranks
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
 from seqzoo.runs.samples import write_samples
@@ -49,7 +49,6 @@ def resume_run(
     budget is spent, the run is only scored and sampled. Raises CheckpointError if there is no
     checkpoint, UsageError if the corpus has changed, RecipeError for overrides that cannot be used.
     """
-    require_first_rank()
     directory = open_run_directory(path)
     with directory.locked(), room_for(directory):
         checkpoints.clear_unfinished(directory.checkpoints)
@@ -71,6 +70,7 @@ def resume_run(
         if share is not None and share >= 1:
             return directory, _only_score(directory, recipe, settings, newest, runtime, display)
         require_same_ranks(directory, newest.state["runtime"])
+        require_devices(runtime.device)
         return directory, _train(directory, recipe, settings, newest, runtime, display)
 
 

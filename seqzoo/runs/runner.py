@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from seqzoo import torchrun
 from seqzoo.data.corpus import Data
 from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
@@ -15,11 +16,12 @@ from seqzoo.results.result import Result
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
-from seqzoo.runs.follow import leading, new_training, require_first_rank
+from seqzoo.runs.follow import leading, new_training
 from seqzoo.runs.interruption import Interrupted, stopping
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import write_origin
 from seqzoo.runs.own_checkpoints import load_best, load_step
+from seqzoo.runs.processes import require_devices
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.score import finish_run
 from seqzoo.runs.start import load_start, warn_of_other_text
@@ -29,6 +31,7 @@ from seqzoo.runs.train import train_run
 from seqzoo.scoring.static import require_lanes
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.rank_store import NotConnected
 from seqzoo.training.ranks import require_rows_for_all
 from seqzoo.training.updates import Training
 
@@ -53,9 +56,9 @@ def run_recipe(
     and has no result.
     Raises Interrupted after a signal (the run is saved), and what the parts raise.
     """
-    place = require_first_rank()
-    require_rows_for_all(recipe.train.batch_size, place)
+    require_rows_for_all(recipe.train.batch_size, torchrun.here())
     runtime = make_runtime(recipe.runtime, device=device)
+    require_devices(runtime.device)
     start = load_start(recipe, display=display)
     experiment = new_experiment(recipe, runtime=runtime, display=display, start=start, data=data)
     if start is not None:
@@ -81,10 +84,12 @@ def _removed_without_checkpoint(directory: RunDirectory) -> Iterator[None]:
     """
     try:
         yield
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt, NotConnected) as error:
         if checkpoints.checkpoint_steps(directory.checkpoints):
             raise
         shutil.rmtree(directory.path, ignore_errors=True)
+        if isinstance(error, NotConnected):
+            raise
         raise KeyboardInterrupt from None
 
 

@@ -219,7 +219,6 @@ def finished_sentence(status: Status) -> str:
     """What to do with a finished run."""
     assert status.result is not None
     assert status.budget is not None
-    path = quoted(status.directory.path)
     score = status.result.scores.get("test")
     scored = f", {score.bits_per_byte:.3f} bits per byte on test" if score else ""
     finished = f"{status.directory.path} is finished: {status.step} updates{scored}."
@@ -233,7 +232,7 @@ def finished_sentence(status: Status) -> str:
         f"train.budget.{unit}={2 * amount}"
         for unit, amount in status.budget.model_dump(exclude_none=True).items()
     )
-    return f"{finished} To train longer: seqzoo resume {path} {longer}"
+    return f"{finished} To train longer: {status.directory.to_continue} {longer}"
 
 
 @contextmanager

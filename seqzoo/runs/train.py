@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from seqzoo.data.tokens import encode_span
 from seqzoo.errors import DiskFault
@@ -103,20 +104,24 @@ def train_run(
         origin, recipe_text = read_origin(directory), recipe.to_yaml()
 
         def save() -> None:
+            complete = training.checkpoint(
+                {
+                    "tokenizer": experiment.tokenizer.state(),
+                    "epochs": training.tokens_seen / training.epoch_tokens,
+                    "recipe": recipe_text,
+                    "origin": origin.fingerprint,
+                }
+            )
+            # All that can fail comes after that: other ranks take part in it, and would wait.
             directory.require_in_place()
             data.require_unchanged(again=again)
+            logged = {
+                "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
+                "metrics_sha256": metrics.sha256,
+            }
             checkpoints.save(
                 directory.checkpoints,
-                training.checkpoint(
-                    {
-                        "tokenizer": experiment.tokenizer.state(),
-                        "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
-                        "metrics_sha256": metrics.sha256,
-                        "epochs": training.tokens_seen / training.epoch_tokens,
-                        "recipe": recipe_text,
-                        "origin": origin.fingerprint,
-                    }
-                ),
+                replace(complete, state={**complete.state, **logged}),
                 keep=recipe.train.checkpoint.keep,
                 best=training.best.step if training.best else None,
                 run=origin.id,

@@ -29,6 +29,7 @@ from seqzoo.training.manifest import (
 __all__ = [
     "checkpoint_steps",
     "keep_only_weights",
+    "processes_of",
     "removable_bytes",
     "require_size",
     "stored_checkpoint",
@@ -49,6 +50,17 @@ def checkpoint_steps(folder: Path) -> list[int]:
     entries = (entry for entry in folder.iterdir() if not entry.is_symlink())
     matches = (_NAME.fullmatch(entry.name) for entry in entries)
     return sorted(int(match[1]) for match in matches if match)
+
+
+def processes_of(folder: Path) -> int | None:
+    """How many processes made the newest checkpoint; None if none can be read."""
+    for step in reversed(checkpoint_steps(folder)):
+        try:
+            ranks = stored_state(folder, step)["runtime"].get("ranks", {})
+            return int(ranks.get("count", 1))
+        except (CheckpointError, OSError, KeyError, AttributeError, TypeError, ValueError):
+            continue
+    return None
 
 
 def stored_state(folder: Path, step: int, *, run: str = "") -> dict[str, Any]:

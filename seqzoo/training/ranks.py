@@ -10,27 +10,34 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import time
+import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.rendezvous import rendezvous
 
 from seqzoo.errors import EnvironmentFault, UsageError
+from seqzoo.model.memory import is_out_of_memory
 from seqzoo.plugin.contracts import Batch
 from seqzoo.torchrun import Place
+from seqzoo.training.rank_store import PATIENCE, READY, not_connected, part_of, store_of
 
-__all__ = ["Ranks", "rank_of_generators", "require_rows_for_all"]
+__all__ = [
+    "LostRank",
+    "Ranks",
+    "rank_of_generators",
+    "require_rows_for_all",
+]
 
-_PATIENCE = timedelta(days=1)
-"""One rank validates and writes while the others wait. A rank that ends is noticed at once."""
 
-_LOOK_AGAIN_S = 0.05
+class LostRank(EnvironmentFault):
+    """Another process of the training has ended."""
 
 
 def require_rows_for_all(batch_size: int, place: Place | None) -> None:
@@ -61,36 +68,30 @@ class Ranks:
         self.all_stop = False
         self._store = store
         self._group: Any = None
+        self._parent = os.getppid()
 
     @classmethod
-    def join(
-        cls, place: Place, *, should_end: Callable[[], bool] = lambda: False, **settings: Any
-    ) -> Ranks:
-        """Wait for rank 0, which comes when all is prepared, and then for the others.
-
-        should_end: raises KeyboardInterrupt if it is true while rank 0 is awaited.
-        """
-        store, rank, count = next(iter(rendezvous("env://", timeout=_PATIENCE)))
-        own = _part_of(store, "seqzoo")
-        if rank == 0:
-            own.set("ready", "")
-        while not own.check(["ready"]):  # torch's own wait does not notice a signal
-            if should_end():
-                raise KeyboardInterrupt
-            time.sleep(_LOOK_AGAIN_S)
-        dist.init_process_group(
-            "gloo",
-            store=_part_of(own, "group"),
-            rank=rank,
-            world_size=count,
-            timeout=_PATIENCE,
-        )
-        return cls(place, own, **settings)
+    def join(cls, place: Place, **settings: Any) -> Ranks:
+        """Connect all processes; rank 0 calls this when all is prepared. Raises NotConnected."""
+        store = store_of(place)
+        if place.rank == 0:
+            store.set(READY, "")
+        try:
+            dist.init_process_group(
+                "gloo",
+                store=part_of(store, "group"),
+                rank=place.rank,
+                world_size=place.count,
+                timeout=PATIENCE,
+            )
+        except RuntimeError as error:
+            raise not_connected(error) from error
+        return cls(place, store, **settings)
 
     def use(self, device: torch.device) -> None:
         """Where the gradients are; called by all ranks."""
         if device.type == "cuda":
-            self._group = dist.new_group(backend="nccl", timeout=_PATIENCE)
+            self._group = dist.new_group(backend="nccl", timeout=PATIENCE)
 
     def leave(self) -> None:
         """The training is over; each process is alone again."""
@@ -129,7 +130,9 @@ class Ranks:
         """
         kind = functools.reduce(torch.promote_types, (p.dtype for p in parameters), scalars.dtype)
         has = [float(p.grad is not None) for p in parameters]
-        flags = torch.tensor([float(self.asks_to_stop()), *has], dtype=kind, device=scalars.device)
+        # Without torchrun nobody would end these processes.
+        is_asking = self.asks_to_stop() or os.getppid() != self._parent
+        flags = torch.tensor([float(is_asking), *has], dtype=kind, device=scalars.device)
         pieces = [
             (torch.zeros_like(p) if p.grad is None else p.grad.to_dense()).to(kind).flatten()
             for p in parameters
@@ -146,33 +149,52 @@ class Ranks:
     def from_first(self, value: Any = None) -> Any:
         """What rank 0 gives, on every rank."""
         box = [value]
-        with self._lost_rank():
+        with _others_are_there(self):
             dist.broadcast_object_list(box, src=0)
         return box[0]
 
-    def collected(
-        self, model: nn.Module, carried: Mapping[str, Tensor], generators: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The carried state of all rows, and the random generators of all ranks, on rank 0.
+    def array_from_first(self, array: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """The array of rank 0, on every rank; without a copy of it on the way."""
+        form = self.from_first(None if array is None else (array.dtype.str, array.shape))
+        if array is None:
+            array = np.empty(form[1], dtype=form[0])
+        with warnings.catch_warnings(), _others_are_there(self):
+            warnings.simplefilter("ignore")  # it may be read-only, and rank 0 only reads it
+            content = torch.from_numpy(np.ascontiguousarray(array).view(np.uint8).reshape(-1))
+            dist.broadcast(content, src=0)
+        return array
 
-        Raises EnvironmentFault where the weights of two ranks differ.
-        """
-        ours = (_hash_of(model), {k: v.cpu() for k, v in carried.items()}, dict(generators))
-        found: list[Any] | None = [None] * self.count if self.is_first else None
-        with self._lost_rank():
-            dist.gather_object(ours, found)
+    def require_same(self, model: nn.Module) -> None:
+        """Compare the weights of all ranks. Raises EnvironmentFault on rank 0 if they differ."""
+        found = self._gathered(_hashes_of(model))
+        if found is None:
+            return
+        parameters = dict(model.named_parameters())
+        for rank, hashes in enumerate(found):
+            for name, digest in hashes.items():
+                if digest != found[0][name]:
+                    raise EnvironmentFault(_difference(rank, name, name in parameters))
+
+    def collected(
+        self, carried: Mapping[str, Tensor], generators: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The carried state of all rows, and the random generators of all ranks, on rank 0."""
+        ours = ({path: leaf.cpu() for path, leaf in carried.items()}, dict(generators))
+        found = self._gathered(ours)
         if found is None:
             return dict(carried), dict(generators)
-        others = [rank for rank, each in enumerate(found) if each[0] != found[0][0]]
-        if others:
-            raise EnvironmentFault(
-                f"the weights of rank {others[0]} are not those of rank 0, although both have made "
-                f"the same updates; a device may be faulty, or a plugin depends on the process."
-            )
-        rows = {path: torch.cat([each[1][path] for each in found]) for path in carried}
-        for rank, (_, _, states) in enumerate(found[1:], start=1):
-            generators = {**generators, **{f"rank-{rank}.{k}": v for k, v in states.items()}}
-        return rows, dict(generators)
+        rows = {path: torch.cat([each[path] for each, _ in found]) for path in carried}
+        every = dict(generators)
+        for rank, (_, states) in enumerate(found[1:], start=1):
+            every |= {f"rank-{rank}.{name}": state for name, state in states.items()}
+        return rows, every
+
+    def _gathered(self, ours: Any) -> list[Any] | None:
+        """What all ranks give, on rank 0; None on the others."""
+        found: list[Any] | None = [None] * self.count if self.is_first else None
+        with _others_are_there(self):
+            dist.gather_object(ours, found)
+        return found
 
     def claim(self) -> bool:
         """Whether this rank is the first one that has failed, and should say why."""
@@ -186,24 +208,32 @@ class Ranks:
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def _sum(self, buffer: Tensor) -> Tensor:
-        with self._lost_rank():
-            if not self.in_order:
+        if not self.in_order:
+            with _others_are_there(self):
                 dist.all_reduce(buffer, group=self._group)
-                return buffer
-            parts = torch.empty(self.count, len(buffer), dtype=buffer.dtype, device=buffer.device)
+            return buffer
+        parts = torch.empty(self.count, len(buffer), dtype=buffer.dtype, device=buffer.device)
+        with _others_are_there(self):
             dist.all_gather(list(parts.unbind()), buffer, group=self._group)
-        return functools.reduce(torch.add, parts.unbind())
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        return total
 
-    @contextmanager
-    def _lost_rank(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            again = f" Continue it with: {self.again}" if self.again else ""
-            raise EnvironmentFault(
-                f"another process of this training has ended, so all of them end; the run is saved "
-                f"up to its newest checkpoint.{again}"
-            ) from error
+
+@contextmanager
+def _others_are_there(ranks: Ranks) -> Iterator[None]:
+    """Raises LostRank where the work inside fails because another process has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        again = f" Continue it with: {ranks.again}" if ranks.again else ""
+        raise LostRank(
+            f"another process of this training has ended, so all of them end; the run is saved up "
+            f"to its newest checkpoint.{again}"
+        ) from error
 
 
 def rank_of_generators(generators: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
@@ -214,15 +244,22 @@ def rank_of_generators(generators: Mapping[str, Tensor], rank: int) -> dict[str,
     return {k.removeprefix(own): v for k, v in generators.items() if k.startswith(own)}
 
 
-def _part_of(store: dist.Store, name: str) -> dist.Store:
-    """A part of a store with keys of its own."""
-    part: dist.Store = dist.PrefixStore(name, store)  # type: ignore[attr-defined]
-    return part
+def _hashes_of(model: nn.Module) -> dict[str, bytes]:
+    return {
+        name: hashlib.sha256(
+            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        ).digest()
+        for name, tensor in model.state_dict().items()
+    }
 
 
-def _hash_of(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+def _difference(rank: int, name: str, is_parameter: bool) -> str:
+    if is_parameter:
+        return (
+            f"'{name}' of rank {rank} is not that of rank 0, although both have made the same "
+            f"updates; a device may be faulty, or a plugin depends on the process."
+        )
+    return (
+        f"the buffer '{name}' depends on the rows that a process has read, so this model can be "
+        f"trained in one process only."
+    )

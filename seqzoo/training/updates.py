@@ -100,6 +100,7 @@ class Training:
         self.is_deterministic = runtime.device.type == "cuda"
         self.warn: Callable[[str], None] = warnings.warn
         self.ranks: Ranks | None = None
+        self._is_compared = False
         self._other_generators: dict[str, Tensor] = {}
 
     def take_part(self, ranks: Ranks) -> None:
@@ -198,6 +199,10 @@ class Training:
                 f"train.schedule.warmup_steps."
             )
         self.optimizer.step(self._factor())
+        if self.ranks is not None and not self._is_compared:
+            # At once: where the weights differ, all further updates are worthless.
+            self._is_compared = True
+            self.ranks.require_same(self.model)
         self.step += 1
         self.interval_nats += loss_nats
         self.interval_norms += norm
@@ -245,7 +250,8 @@ class Training:
         carried = {} if self.carried is None else states.flatten(self.carried)
         generators, runtime = random_state(), self.runtime.record()
         if self.ranks is not None:
-            carried, generators = self.ranks.collected(self.model, carried, generators)
+            self.ranks.require_same(self.model)
+            carried, generators = self.ranks.collected(carried, generators)
             runtime["ranks"] = self.ranks.record()
         return Checkpoint(
             step=self.step,
@@ -263,6 +269,10 @@ class Training:
                 **extra,
             },
         )
+
+    def take_part_in_checkpoint(self) -> None:
+        """What the other ranks call where rank 0 calls `checkpoint`."""
+        self.checkpoint({})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore what `checkpoint` stored. Raises CheckpointError if it does not fit."""

@@ -119,6 +119,101 @@ def test_a_signal_stops_all_after_the_same_update_and_saves(tmp_path: Path) -> N
     assert "error: " not in errors
 
 
+@pytest.mark.slow
+def test_a_run_that_is_trained_is_scored_by_one_and_all_end(whole: Path) -> None:
+    folder = whole.parents[1]
+    (whole / "result.json").unlink()
+    code, errors = ended(start(folder, "resume", "runs/whole"), 60)
+    assert code == 0, errors
+    assert result_of(whole)["ranks"] == 2
+    again = seqzoo("resume", "runs/whole", folder=folder)
+    assert "torchrun --nproc-per-node 2 -m seqzoo resume" in " ".join(again.stderr.split())
+
+
+def test_the_others_end_where_nothing_is_trained(tmp_path: Path) -> None:
+    process = start(tmp_path, "run", "--help")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert output.count("Usage: ") == 1
+
+
+@pytest.mark.slow
+def test_a_sweep_in_several_processes_is_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "g.yaml").write_text("name: g\nrecipes: [r.yaml]\nseeds: [1, 2]\n")
+    process = start(tmp_path, "sweep", "g.yaml", "--jobs", "1")
+    code, errors = ended(process)
+    assert code == 0, errors
+    results = [result_of(path.parent) for path in tmp_path.glob("runs/g/*/result.json")]
+    assert [each["ranks"] for each in results] == [1, 1]
+
+
+FULL_DISK = """\
+import os, sys
+sys.argv[0] = "seqzoo"
+from seqzoo.runs import metrics
+sync, calls = metrics.Log.sync, []
+def fails(log):
+    calls.append(log)
+    if len(calls) in (7, 8):
+        raise OSError(28, "No space left on device")
+    return sync(log)
+metrics.Log.sync = fails
+from seqzoo.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_cannot_be_written_leaves_all_in_step(
+    whole: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "full.py").write_text(FULL_DISK)
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    done = subprocess.run(
+        [*TORCHRUN, "2", "full.py", "run", "r.yaml"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no checkpoint of step" in " ".join(done.stderr.split())
+    one, other = result_of(whole), result_of(tmp_path / "runs" / "small")
+    assert one["weights_sha256"] == other["weights_sha256"]
+
+
+FAILS_ON_RANK_1 = """\
+import seqzoo
+from seqzoo import torchrun
+from seqzoo_plugins.lstm import LSTMOptions, build
+
+def make(options, context):
+    model = build(options, context)
+    forward = model.forward_in_training
+    def forward_in_training(tokens, state=None, positions=None):
+        if torchrun.here().rank == 1:
+            raise KeyError("only here")
+        return forward(tokens, state, positions)
+    model.forward_in_training = forward_in_training
+    return model
+
+@seqzoo.hookimpl
+def register_architectures():
+    yield seqzoo.ArchitectureSpec(name="breaks", summary="on 1", options=LSTMOptions, build=make)
+"""
+
+
+@pytest.mark.slow
+def test_the_rank_that_fails_by_itself_says_why(tmp_path: Path) -> None:
+    (tmp_path / "breaks.py").write_text(FAILS_ON_RANK_1)
+    settings = ("plugins=[breaks.py]", "architecture.name=breaks", "architecture.options={}")
+    code, errors = ended(start(tmp_path, "run", "r.yaml", "--trust", *settings))
+    assert code != 0
+    assert "KeyError: 'only here'" in errors
+    assert "another process" not in errors
+
+
 def test_a_mistake_in_the_command_ends_all_at_once(tmp_path: Path) -> None:
     code, errors = ended(start(tmp_path, "run", "r.yaml", "train.batch_size=7"), 60)
     assert code != 0

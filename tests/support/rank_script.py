@@ -17,7 +17,7 @@ from seqzoo.errors import SeqzooError
 from seqzoo.plugin.contexts import StreamContext
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import load_registry
-from seqzoo.torchrun import Place
+from seqzoo.torchrun import enter
 from seqzoo.training.ranks import Ranks
 from seqzoo.training.updates import Training
 
@@ -89,21 +89,22 @@ def losses_of(case: str, ranks: Ranks | None) -> list[float]:
     return found
 
 
-def differing(ranks: Ranks) -> str:
-    """What a checkpoint says where one rank's weights are others."""
-    training = training_of("gru")
+def differing(ranks: Ranks, kind: str) -> str:
+    """What the first update says where a parameter or a buffer of one rank is another."""
+    training = training_of("gru" if kind == "parameters" else "ngram_lstm")
     training.take_part(ranks)
+    changed = next(iter(getattr(training.model, kind)()))
     if ranks.rank == 1:
-        next(training.model.parameters()).data.add_(1e-9)
+        changed.data.add_(1)
     try:
-        training.checkpoint({})
+        training.update()
     except SeqzooError as error:
         return str(error)
     return ""
 
 
 def main(cases: list[str]) -> None:
-    place = Place.here()
+    place = enter()
     if place is None:
         found: dict[str, Any] = {case: losses_of(case, None) for case in cases}
     else:
@@ -111,7 +112,7 @@ def main(cases: list[str]) -> None:
         found = {case: losses_of(case, ranks) for case in cases}
         ranks.in_order = False
         found["fast"] = losses_of("gru", ranks)
-        found["differing"] = differing(ranks)
+        found |= {kind: differing(ranks, kind) for kind in ("parameters", "buffers")}
     if place is None or place.rank == 0:
         print(json.dumps(found))
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,22 @@ import pytest
 import torch
 from commands import environment
 
+from seqzoo import torchrun
 from seqzoo.errors import UsageError
 from seqzoo.torchrun import Place
 from seqzoo.training.ranks import rank_of_generators, require_rows_for_all
 
 SCRIPT = Path(__file__).parents[1] / "support" / "rank_script.py"
+PLACE = Place(
+    rank=2,
+    count=3,
+    local=2,
+    local_count=3,
+    address="there",
+    port=29500,
+    is_served=True,
+    attempt=0,
+)
 CASES = ("gru", "transformer", "documents", "accumulation", "penalty")
 
 
@@ -58,22 +70,39 @@ def test_the_fast_sum_is_the_same_sum(found: tuple[dict[str, Any], dict[str, Any
 def test_other_weights_on_one_rank_are_reported(
     found: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
-    assert "weights of rank 1 are not those of rank 0" in found[1]["differing"]
+    assert "of rank 1 is not that of rank 0" in found[1]["parameters"]
+    assert "depends on the rows that a process has read" in found[1]["buffers"]
 
 
 def test_the_rows_of_a_batch_must_be_divided_between_the_processes() -> None:
-    require_rows_for_all(6, Place(0, 3, 0))
+    require_rows_for_all(6, PLACE)
     require_rows_for_all(6, None)
     with pytest.raises(UsageError, match=r"train\.batch_size is 6, expected a multiple of 4"):
-        require_rows_for_all(6, Place(0, 4, 0))
+        require_rows_for_all(6, replace(PLACE, count=4))
 
 
 def test_a_process_knows_its_place_from_torchrun_alone() -> None:
-    variables = {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}
-    assert Place.here(variables) is None  # another launcher's
-    variables["TORCHELASTIC_RUN_ID"] = "none"
-    assert Place.here(variables) == Place(rank=2, count=4, local=0)
-    assert Place.here({**variables, "WORLD_SIZE": "1", "RANK": "0"}) is None
+    variables = {
+        "RANK": "2",
+        "WORLD_SIZE": "3",
+        "LOCAL_RANK": "2",
+        "LOCAL_WORLD_SIZE": "3",
+        "MASTER_ADDR": "there",
+        "MASTER_PORT": "29500",
+    }
+    assert torchrun.enter(dict(variables)) is None  # another launcher's
+    variables |= {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    assert torchrun.enter({**variables, "WORLD_SIZE": "1", "RANK": "0"}) is None
+    assert torchrun.number_of_processes() == 1
+    environment = {"PATH": "here", **variables}
+    try:
+        assert torchrun.enter(environment) == PLACE == torchrun.here()
+        assert torchrun.number_of_processes() == 3
+    finally:
+        torchrun.leave()
+    # What this process starts trains by itself.
+    assert environment == {"PATH": "here"}
+    assert torchrun.here() is None
 
 
 def test_every_rank_has_its_own_generators() -> None:
