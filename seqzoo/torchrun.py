@@ -39,7 +39,11 @@ def enter(environment: MutableMapping[str, str] = os.environ) -> Place | None:
     """
     if "TORCHELASTIC_RUN_ID" not in environment:
         return None
-    found = {name: value for name, value in environment.items() if name.startswith(_NAMES)}
+    found = {
+        name: value
+        for name, value in environment.items()
+        if name in _NAMES or name.startswith("TORCHELASTIC_")
+    }
     for name in found:
         del environment[name]
     if found["WORLD_SIZE"] == "1":
@@ -79,12 +83,15 @@ def for_processes(command: str, count: int) -> str:
 
 
 _NAMES = (
-    "GROUP_",
+    "GROUP_RANK",
+    "GROUP_WORLD_SIZE",
     "LOCAL_RANK",
     "LOCAL_WORLD_SIZE",
-    "MASTER_",
+    "MASTER_ADDR",
+    "MASTER_PORT",
     "RANK",
-    "ROLE_",
-    "TORCHELASTIC_",
+    "ROLE_NAME",
+    "ROLE_RANK",
+    "ROLE_WORLD_SIZE",
     "WORLD_SIZE",
 )

@@ -94,14 +94,15 @@ def test_a_process_knows_its_place_from_torchrun_alone() -> None:
     variables |= {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True"}
     assert torchrun.enter({**variables, "WORLD_SIZE": "1", "RANK": "0"}) is None
     assert torchrun.number_of_processes() == 1
-    environment = {"PATH": "here", **variables}
+    own = {"PATH": "here", "RANKING": "1", "MASTER_KEY": "mine", "ROLE_ARN": "me"}
+    environment = {**own, **variables}
     try:
         assert torchrun.enter(environment) == PLACE == torchrun.here()
         assert torchrun.number_of_processes() == 3
     finally:
         torchrun.leave()
     # What this process starts trains by itself.
-    assert environment == {"PATH": "here"}
+    assert environment == own
     assert torchrun.here() is None
 
 
