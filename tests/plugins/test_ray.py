@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import SMALL, environment, seqzoo
+from waiting import wait_until
 
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.training.checkpoint_files import checkpoint_steps
@@ -27,13 +27,6 @@ recipes: [small.yaml]
 set: {train.budget.steps: 1500, train.checkpoint.every_steps: 20, evaluate.adaptive: null}
 seeds: [1, 2, 3, 4, 5, 6]
 """
-
-
-def wait_until(what: str, condition: Callable[[], bool], timeout_s: float = 240) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def ray_processes() -> list[str]:

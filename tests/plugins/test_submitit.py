@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from commands import SMALL, environment, seqzoo
+from waiting import wait_until
 
 from seqzoo import load_registry
 from seqzoo.runs.directory import RunDirectory
@@ -37,13 +37,6 @@ CLUSTERS = [
     ),
 ]
 JOB, JOB_CONTROLLER, MEMBER = "submitit.core._submit", "submitit.local._local", "seqzoo.cli.member"
-
-
-def wait_until(what: str, condition: Callable[[], bool], timeout_s: float = 240) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def write_grid(folder: Path) -> None:

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from commands import SMALL, environment, seqzoo
 from small_result import make_result
+from waiting import wait_until
 
 from seqzoo.errors import UsageError
 from seqzoo.model.threads import Threads
@@ -55,13 +55,6 @@ def started(folder: Path, *options: str) -> subprocess.Popen[str]:
             signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)
         ],
     )
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 90) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def has_lines(run: RunDirectory, count: int) -> bool:
@@ -193,11 +186,11 @@ def test_a_killed_sweep_continues_to_the_same_bits(tmp_path: Path) -> None:
     first, second, third = (RunDirectory(runs / f"small-seed_{seed}") for seed in (1, 2, 3))
     with started(tmp_path) as process:
         try:
-            wait_until(lambda: has_lines(second, 20))
+            wait_until("the second member trains", lambda: has_lines(second, 20), 90)
         finally:
             process.kill()
     orphan = int((second.path / "lock").read_text().split()[0])
-    wait_until(lambda: not is_alive(orphan), timeout_s=20)
+    wait_until("the orphan ends", lambda: not is_alive(orphan), 20)
     assert not second.result.exists()
     finished = identity(first.result)
 
@@ -236,7 +229,11 @@ def test_a_stopped_sweep_saves_says_how_to_continue_and_starts_no_more(
     started_runs = [runs / f"small-seed_{seed}" for seed in (1, 2)]
     with started(tmp_path, "--jobs", "2") as process:
         try:
-            wait_until(lambda: all(has_lines(RunDirectory(run), 2) for run in started_runs))
+            wait_until(
+                "all train",
+                lambda: all(has_lines(RunDirectory(run), 2) for run in started_runs),
+                90,
+            )
             process.send_signal(number)
             _, messages = process.communicate(timeout=60)
         finally:
