@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo import Job, JobEnd, Launched, Launcher, LauncherContext, SeqzooWarning, UsageError
+from seqzoo_plugins.launchers.extra import imported
 from seqzoo_plugins.launchers.options import RayOptions
 
 __all__ = ["RayLauncher"]
@@ -167,12 +168,7 @@ class _RayJob(Launched):
 def _ray() -> Any:
     # Ray otherwise sends counts of its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        return importlib.import_module("ray")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "launcher 'ray' needs Ray; install it with: pip install 'seqzoo[ray]'"
-        ) from error
+    return imported("ray", name="Ray")
 
 
 def _connect(ray: Any, address: str | None) -> None:

@@ -6,7 +6,6 @@ at the end, holds the files of submitit and what the sweep asks of its jobs.
 
 from __future__ import annotations
 
-import importlib
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo import Job, JobEnd, Launched, Launcher, LauncherContext, UsageError
+from seqzoo_plugins.launchers.extra import imported
 from seqzoo_plugins.launchers.options import SubmititOptions
 from seqzoo_plugins.launchers.queued_job import Orders, run_queued
 
@@ -167,12 +167,7 @@ class _QueuedJob(Launched):
 def _submitit() -> Any:
     # It otherwise writes to stdout, which is for results.
     os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
-    try:
-        return importlib.import_module("submitit")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "launcher 'submitit' needs submitit; install it with: pip install 'seqzoo[submitit]'"
-        ) from error
+    return imported("submitit", name="submitit")
 
 
 @contextmanager
