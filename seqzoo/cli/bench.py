@@ -95,8 +95,7 @@ def bench(
         sizes = {"options": options or [], "batch_size": batch_size, "bptt_length": bptt_length}
         _bench_busy(names, sizes, rounds, as_json=as_json)
         return
-    section = RuntimeSection(threads=threads, precision=precision)
-    runtime = make_runtime(section, device=device)
+    runtime = make_runtime(RuntimeSection(threads=threads, precision=precision), device=device)
     names = [architecture] if architecture else registry.names("architecture")
     found: list[dict[str, object]] = []
     if targets and options:
@@ -111,11 +110,11 @@ def bench(
                     f"  {measured.size}: {measured.meaning}: {measured.ratio:.2f}", style="dim"
                 )
             continue
-        sizes_of_batch = bench_section(batch_size, bptt_length)
+        section = bench_section(batch_size, bptt_length)
         chosen = plugin_options(spec, options or [])
         for ratio in (
-            benchmark.training_ratio(spec, chosen, sizes_of_batch, runtime=runtime, rounds=rounds),
-            benchmark.evaluation_share(spec, chosen, sizes_of_batch, runtime=runtime),
+            benchmark.training_ratio(spec, chosen, section, runtime=runtime, rounds=rounds),
+            benchmark.evaluation_share(spec, chosen, section, runtime=runtime),
             benchmark.sampling_ratio(spec, chosen, runtime=runtime, rounds=rounds),
             benchmark.sampling_growth(spec, chosen, runtime=runtime),
         ):
