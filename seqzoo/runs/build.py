@@ -1,4 +1,4 @@
-"""Builds what a recipe names: tokenizer, model, stream, optimizer, schedule, sampling chain."""
+"""Builds what a recipe names: tokenizer, model, stream, optimizer, schedule, training, chain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from seqzoo.data.lanes import Lanes
 from seqzoo.model import state as states
-from seqzoo.model.runtime import in_inference_mode
+from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.build import as_plugin_error, build, require
 from seqzoo.plugin.contexts import (
     ArchitectureContext,
@@ -31,6 +31,7 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import Choice
 from seqzoo.runs.guarded import GuardedSampler, GuardedStream
 from seqzoo.training.optimizers import Optimizer, fault_in_parts
+from seqzoo.training.updates import Training
 
 __all__ = [
     "build_chain",
@@ -38,6 +39,7 @@ __all__ = [
     "build_optimizer",
     "build_schedule",
     "build_tokenizer",
+    "new_training",
     "open_stream",
     "try_model",
 ]
@@ -110,6 +112,31 @@ def build_schedule(recipe: Recipe) -> Schedule:
     section = recipe.train.schedule
     context = ScheduleContext(base=recipe.base, warmup_steps=section.warmup_steps)
     return build(recipe.registry, "schedule", section, context)
+
+
+def new_training(
+    recipe: Recipe,
+    model: SequenceModel,
+    runtime: Runtime,
+    *,
+    tokens: npt.NDArray[Any],
+    documents: npt.NDArray[np.int64] | None,
+    bytes_per_token: float,
+) -> Training:
+    """The training of a model on the tokens of its training part, at its first step."""
+    stream = open_stream(recipe, tokens, documents)
+    if recipe.runtime.compile:
+        model.compile()
+    return Training(
+        model,
+        stream,
+        recipe.train,
+        optimizer=build_optimizer(recipe, model),
+        schedule=build_schedule(recipe),
+        runtime=runtime,
+        bytes_per_token=bytes_per_token,
+        epoch_tokens=len(tokens),
+    )
 
 
 def try_model(recipe: Recipe, model: SequenceModel, *, vocab_size: int) -> None:

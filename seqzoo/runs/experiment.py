@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
 
 from seqzoo.data.corpus import Data, open_data
 from seqzoo.data.tokens import EncodedTraining
@@ -120,7 +122,8 @@ class Experiment:
         """The trained model, in eval mode; or a new model, prepared with the training part."""
         with enough_memory("the model", self.runtime.device, dict):
             if self.weights is None:
-                model = new_model(self.recipe, self.tokenizer, self.training, start=self.start)
+                tokens = self.training.tokens
+                model = new_model(self.recipe, self.tokenizer, tokens, start=self.start)
                 return model.to(self.runtime.device)
             model = build_model(self.recipe, self.tokenizer)
             load_weights(model, self.weights)
@@ -217,20 +220,21 @@ def new_experiment(
 def new_model(
     recipe: Recipe,
     tokenizer: Tokenizer,
-    training: EncodedTraining,
+    tokens: npt.NDArray[Any],
     *,
     start: Start | None = None,
 ) -> SequenceModel:
     """A new model of the recipe's architecture, prepared with the training part.
 
-    start: its weights replace the initialisation from the recipe's seed.
+    tokens: (N,) of the training part. start: its weights replace the initialisation from the
+    recipe's seed.
     """
     model = build_model(recipe, tokenizer)
     if start is not None:
         load_weights(model, start.checkpoint)
     # After the weights: counts of the training part must be those of this run's own text.
     with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
-        model.before_training(training.tokens)
+        model.before_training(tokens)
     try_model(recipe, model, vocab_size=tokenizer.vocab_size)
     return model
 

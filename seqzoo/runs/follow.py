@@ -20,20 +20,12 @@ import numpy.typing as npt
 
 from seqzoo import torchrun
 from seqzoo.model.memory import enough_memory
-from seqzoo.model.runtime import Runtime, make_runtime
-from seqzoo.plugin.build import as_plugin_error
-from seqzoo.plugin.contracts import SequenceModel
+from seqzoo.model.runtime import make_runtime
 from seqzoo.plugin.registry import load_registry
 from seqzoo.plugin.trust import Trust, refuse
-from seqzoo.recipes.load import Recipe, parse_recipe
-from seqzoo.runs.build import (
-    build_model,
-    build_optimizer,
-    build_schedule,
-    build_tokenizer,
-    open_stream,
-)
-from seqzoo.runs.experiment import Experiment
+from seqzoo.recipes.load import parse_recipe
+from seqzoo.runs.build import build_tokenizer, new_training
+from seqzoo.runs.experiment import Experiment, new_model
 from seqzoo.runs.interruption import Interruption
 from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.loop import Hooks, train
@@ -41,7 +33,7 @@ from seqzoo.training.rank_store import wait_for_first
 from seqzoo.training.ranks import LostRank, Ranks
 from seqzoo.training.updates import Training
 
-__all__ = ["follow", "leading", "new_training"]
+__all__ = ["follow", "leading"]
 
 _FOR_ANOTHER_S = 1.0
 """A rank that failed by itself knows more than those that only miss it, and speaks first."""
@@ -67,31 +59,6 @@ class _Task:
     again: str
 
 
-def new_training(
-    recipe: Recipe,
-    model: SequenceModel,
-    runtime: Runtime,
-    *,
-    tokens: npt.NDArray[Any],
-    documents: npt.NDArray[np.int64] | None,
-    bytes_per_token: float,
-) -> Training:
-    """The training of a model on the tokens of its training part, at its first step."""
-    stream = open_stream(recipe, tokens, documents)
-    if recipe.runtime.compile:
-        model.compile()
-    return Training(
-        model,
-        stream,
-        recipe.train,
-        optimizer=build_optimizer(recipe, model),
-        schedule=build_schedule(recipe),
-        runtime=runtime,
-        bytes_per_token=bytes_per_token,
-        epoch_tokens=len(tokens),
-    )
-
-
 @contextmanager
 def leading(
     experiment: Experiment, training: Training, *, is_saved_first: bool, again: str
@@ -106,8 +73,8 @@ def leading(
         yield
         return
     recipe, text = experiment.recipe, experiment.training
-    in_order = recipe.runtime.gradient_sum == "in_order"
-    ranks = Ranks.join(place, in_order=in_order, again=again)
+    ranks = Ranks.join(place)
+    ranks.again = again
     try:
         ranks.from_first(
             _Task(
@@ -125,7 +92,7 @@ def leading(
             )
         )
         ranks.array_from_first(np.asarray(text.tokens))
-        ranks.use(training.runtime.device)
+        ranks.use(training.runtime.device, in_order=recipe.runtime.gradient_sum == "in_order")
         training.take_part(ranks)
         yield
     except BaseException as error:
@@ -172,7 +139,6 @@ def _follow(ranks: Ranks, place: torchrun.Place) -> bool:
         source="the recipe of rank 0",
         base=task.base,
     )
-    ranks.in_order = recipe.runtime.gradient_sum == "in_order"
     device = f"cuda:{place.local}" if task.device == "cuda" else task.device
     section = recipe.runtime.model_copy(update={"threads": task.threads})
     runtime = make_runtime(section, device=device)
@@ -180,12 +146,9 @@ def _follow(ranks: Ranks, place: torchrun.Place) -> bool:
     with enough_memory("training", runtime.device, lambda: sizes):
         tokenizer = build_tokenizer(recipe)
         tokenizer.restore(task.tokenizer)
-        model = build_model(recipe, tokenizer)
-        with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
-            model.before_training(tokens)
         training = new_training(
             recipe,
-            model.to(runtime.device),
+            new_model(recipe, tokenizer, tokens).to(runtime.device),
             runtime,
             tokens=tokens,
             documents=task.documents,
@@ -194,7 +157,7 @@ def _follow(ranks: Ranks, place: torchrun.Place) -> bool:
         sizes |= training.sizes
         training.warn = lambda text: None  # rank 0 says it
         training.restore(task.checkpoint)
-        ranks.use(runtime.device)
+        ranks.use(runtime.device, in_order=recipe.runtime.gradient_sum == "in_order")
         training.take_part(ranks)
         if task.is_saved_first:
             training.take_part_in_checkpoint()

@@ -10,6 +10,7 @@ import torch
 from seqzoo import torchrun
 from seqzoo.errors import EnvironmentFault, UsageError
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.training.checkpoint_files import recorded_processes
 
 __all__ = ["require_devices", "require_same_ranks"]
 
@@ -35,7 +36,7 @@ def require_same_ranks(directory: RunDirectory, recorded: Mapping[str, Any]) -> 
 
     recorded: of its runtime.
     """
-    before = recorded.get("ranks", {}).get("count", 1)
+    before = recorded_processes(recorded)
     if (count := torchrun.number_of_processes()) != before:
         raise UsageError(
             f"{directory.path} was trained by {_counted(before)}, found {_counted(count)}: each "

@@ -13,10 +13,11 @@ from seqzoo.model.compiling import compiler_faults
 from seqzoo.model.runtime import make_runtime
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result
+from seqzoo.runs.build import new_training
 from seqzoo.runs.directory import RunDirectory, create_run_directory
 from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment, load_weights, new_experiment
-from seqzoo.runs.follow import leading, new_training
+from seqzoo.runs.follow import leading
 from seqzoo.runs.interruption import Interrupted, stopping
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import write_origin

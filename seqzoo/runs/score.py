@@ -31,6 +31,7 @@ from seqzoo.scoring.splits import adaptive_scores, named_splits, static_scores
 from seqzoo.scoring.static import Protocol
 from seqzoo.terminal.format import quoted
 from seqzoo.training import checkpoint as checkpoints
+from seqzoo.training.checkpoint_files import recorded_processes
 
 __all__ = ["finish_run", "result_of", "score_adaptively", "score_run"]
 
@@ -142,7 +143,7 @@ def result_of(
         training_seconds=trained.effort.seconds,
         peak_memory_bytes=trained.effort.peak_memory_bytes,
         seed=recipe.train.seed,
-        ranks=record.get("ranks", {}).get("count", 1),
+        ranks=recorded_processes(record),
         accelerator=record.get("accelerator", ""),
         **{key: record[key] for key in ("versions", "device", "cpu", "threads", "precision")},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "checkpoint_steps",
     "keep_only_weights",
     "processes_of",
+    "recorded_processes",
     "removable_bytes",
     "require_size",
     "stored_checkpoint",
@@ -52,12 +53,16 @@ def checkpoint_steps(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
+def recorded_processes(runtime: Mapping[str, Any]) -> int:
+    """How many processes trained together, by the record of their runtime."""
+    return int(runtime.get("ranks", {}).get("count", 1))
+
+
 def processes_of(folder: Path) -> int | None:
     """How many processes made the newest checkpoint; None if none can be read."""
     for step in reversed(checkpoint_steps(folder)):
         try:
-            ranks = stored_state(folder, step)["runtime"].get("ranks", {})
-            return int(ranks.get("count", 1))
+            return recorded_processes(stored_state(folder, step)["runtime"])
         except (CheckpointError, OSError, KeyError, AttributeError, TypeError, ValueError):
             continue
     return None

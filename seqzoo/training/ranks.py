@@ -58,12 +58,10 @@ class Ranks:
     all_stop: whether any of them wanted to before the last update.
     """
 
-    def __init__(
-        self, place: Place, store: dist.Store, *, in_order: bool = True, again: str = ""
-    ) -> None:
+    def __init__(self, place: Place, store: dist.Store) -> None:
         self.rank, self.count = place.rank, place.count
-        self.in_order = in_order
-        self.again = again
+        self.in_order = True
+        self.again = ""
         self.asks_to_stop: Callable[[], bool] = lambda: False
         self.all_stop = False
         self._store = store
@@ -71,7 +69,7 @@ class Ranks:
         self._parent = os.getppid()
 
     @classmethod
-    def join(cls, place: Place, **settings: Any) -> Ranks:
+    def join(cls, place: Place) -> Ranks:
         """Connect all processes; rank 0 calls this when all is prepared. Raises NotConnected."""
         store = store_of(place)
         if place.rank == 0:
@@ -86,10 +84,11 @@ class Ranks:
             )
         except RuntimeError as error:
             raise not_connected(error) from error
-        return cls(place, store, **settings)
+        return cls(place, store)
 
-    def use(self, device: torch.device) -> None:
-        """Where the gradients are; called by all ranks."""
+    def use(self, device: torch.device, *, in_order: bool) -> None:
+        """Where the gradients are, and how they are added up; called by all ranks."""
+        self.in_order = in_order
         if device.type == "cuda":
             self._group = dist.new_group(backend="nccl", timeout=PATIENCE)
 

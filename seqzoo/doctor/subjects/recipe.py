@@ -83,7 +83,7 @@ def _subject(
     def build() -> torch.nn.Module:
         # The caller has set the seed that the network is to have; the recipe's would replace it.
         seeded = recipe.train.model_copy(update={"seed": torch.initial_seed() % 2**63})
-        return new_model(recipe.model_copy(update={"train": seeded}), tokenizer, training)
+        return new_model(recipe.model_copy(update={"train": seeded}), tokenizer, training.tokens)
 
     def network() -> Network:
         if run is not None:
