@@ -10,6 +10,8 @@ import yaml
 from commands import SMALL
 
 import seqzoo
+from seqzoo.data.corpus import open_data
+from seqzoo.recipes.load import recipe
 from seqzoo.runs.interruption import Interrupted
 from seqzoo.training import checkpoint as checkpoints
 
@@ -65,6 +67,8 @@ def test_a_run_that_is_stopped_before_its_first_checkpoint_leaves_no_folder(
         raise KeyboardInterrupt
 
     budget = {"train.budget.steps": 1, "baselines.include": []}
+    # The corpus is made and stored before the run begins, by whichever test is the first one.
+    open_data(recipe(yaml.safe_load(SMALL)), announce=pytest.fail)
     with monkeypatch.context() as patch:
         patch.setattr(place, stop)
         with pytest.raises(Interrupted, match="nothing is saved"):
