@@ -23,7 +23,7 @@ from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.faults import exit_code_of, report_ignored, sentence_of_fault
 from seqzoo.cli.fetch import fetch
-from seqzoo.cli.found import plugins
+from seqzoo.cli.found import found_plugins
 from seqzoo.cli.group import CommandGroup, is_wrong_command_line, sentence_of
 from seqzoo.cli.init import init
 from seqzoo.cli.leaderboard import leaderboard
@@ -73,7 +73,7 @@ app.command("verify")(verify)
 app.command("doctor")(doctor)
 app.command("check")(check)
 app.command("list")(list_plugins)
-app.command("plugins")(plugins)
+app.command("plugins")(found_plugins)
 app.command("show")(show)
 app.command("schema")(schema)
 app.command("fetch")(fetch)

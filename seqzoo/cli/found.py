@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seqzoo.plugin.registry import Found, Registry
 
 
-def plugins(as_json: AsJson = False) -> None:
+def found_plugins(as_json: AsJson = False) -> None:
     """List all plugins, also the disabled and broken ones, with their packages and load times.
 
     SEQZOO_DISABLE=NAME disables a plugin, or all plugins of a package.
