@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from seqzoo.cache import map_bytes, open_cached, write_cached, write_cached_by_sha256
-    from seqzoo.doctor.examine import examine
+    from seqzoo.doctor.examination import examine
     from seqzoo.doctor.subject import Subject
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
@@ -113,7 +113,7 @@ _HOMES = {
         "Tokenizer",
     ),
     "plugin.corpus": ("Corpus",),
-    "doctor.examine": ("examine",),
+    "doctor.examination": ("examine",),
     "doctor.subject": ("Subject",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.decoding": ("Decoder", "DecodingTask", "Stepper"),

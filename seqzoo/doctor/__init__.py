@@ -1,6 +1,25 @@
 """Says what is wrong with a model or a pipeline, and how to fix it.
 
-`examine` (seqzoo/doctor/examine.py) is for code that is not a plugin, `seqzoo doctor` for recipes
-and runs. Each check is one file in `checks/`; `Subject` is what a check looks at; `causes.py` says
-what explains what.
+`examine` (seqzoo/doctor/examination.py) is for code that is not a plugin, `seqzoo doctor` for
+recipes and runs. Each check is one file in `checks/`; `Subject` is what a check looks at;
+`causes.py` says what explains what.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqzoo.doctor.examination import examine
+
+__all__ = ["examine"]
+
+_HOMES = {"examine": "examination"}
+
+
+def __getattr__(name: str) -> Any:
+    """The functions for users, imported when they are first used: the checks need no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seqzoo.doctor' has no attribute '{name}'")
+    return getattr(import_module(f"seqzoo.doctor.{_HOMES[name]}"), name)

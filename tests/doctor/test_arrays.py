@@ -24,8 +24,8 @@ from own_batches import (
 from torch import nn
 from torch.nn import functional as F
 
+from seqzoo.doctor import examine
 from seqzoo.doctor.evidence.network import Network, call_plainly, mean_nats
-from seqzoo.doctor.examine import examine
 from seqzoo.doctor.subjects.code import Code, CodePipeline, subject_of_code
 from seqzoo.doctor.subjects.code_batches import read_batch
 from seqzoo.errors import UsageError

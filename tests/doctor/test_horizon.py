@@ -19,11 +19,11 @@ from small_networks import (
 from torch import Tensor, nn
 from tuned_settings import tuned_settings
 
+from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
 from seqzoo.doctor.checks.memory._tuned import TUNED
 from seqzoo.doctor.evidence.network import mean_nats
-from seqzoo.doctor.examine import examine
 from seqzoo.doctor.subject import Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry

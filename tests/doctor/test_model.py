@@ -32,7 +32,7 @@ from installed_architectures import SMALL, every_architecture, options_of
 from torch import nn
 
 from seqzoo import ArchitectureContext
-from seqzoo.doctor.examine import examine
+from seqzoo.doctor import examine
 from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry

@@ -30,7 +30,7 @@ from broken_models import (
 )
 from examined_models import causes, outcome, reported, run_all_checks, run_doctor
 
-from seqzoo.doctor.examine import examine
+from seqzoo.doctor import examine
 from seqzoo.plugin.registry import Registry
 
 

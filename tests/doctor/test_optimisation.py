@@ -26,6 +26,7 @@ from small_networks import (
 )
 from torch import Tensor, nn
 
+from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.checks.optimisation.gradient_norm import examine as examine_norms
 from seqzoo.doctor.checks.optimisation.learning_rate import read_range_test
@@ -34,7 +35,6 @@ from seqzoo.doctor.checks.optimisation.update_ratio import examine as examine_ra
 from seqzoo.doctor.checks.optimisation.warmup import _end_of, updates_of
 from seqzoo.doctor.diagnosis import diagnose
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
-from seqzoo.doctor.examine import examine
 from seqzoo.doctor.subject import Missing, Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
 from seqzoo.plugin.registry import Registry, load_registry

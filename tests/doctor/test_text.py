@@ -26,12 +26,12 @@ from made_streams import (
 )
 
 from seqzoo import TokenizerContext
+from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.checks.stream import _hashes as _windows
 from seqzoo.doctor.checks.stream._corpus_ids import readings
 from seqzoo.doctor.checks.stream._hashes import found_in, hashes, hashes_of_rows
 from seqzoo.doctor.diagnosis import diagnose
-from seqzoo.doctor.examine import examine
 from seqzoo.plugin.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("fast_reader")

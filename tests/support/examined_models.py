@@ -6,9 +6,9 @@ from typing import Any
 
 from broken_models import TEXT, Plain, Raising, batches, contiguous
 
+from seqzoo.doctor import examine
 from seqzoo.doctor.checks import all_checks, select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
-from seqzoo.doctor.examine import examine
 from seqzoo.doctor.subject import Settings, Subject
 from seqzoo.doctor.subjects.code import Code, subject_of_code
 from seqzoo.plugin.check import Outcome

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from seqzoo.data.corpus import Data, split
+from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer
-from seqzoo.doctor.examine import examine
 from seqzoo.doctor.subject import Subject, Text
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch, Corpus, Tokenizer

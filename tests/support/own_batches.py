@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqzoo.doctor import examine
 from seqzoo.doctor.diagnosis import Diagnosis
-from seqzoo.doctor.examine import examine
 
 B, T, V = 8, 32, 62
 

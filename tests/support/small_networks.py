@@ -10,10 +10,10 @@ import torch
 from commands import REPOSITORY
 from torch import Tensor, nn
 
+from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.evidence.network import Network, call_plainly, mean_nats
 from seqzoo.doctor.evidence.trial import Trial
-from seqzoo.doctor.examine import examine
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.subjects.code import Code, subject_of_code
 from seqzoo.model import state as states
