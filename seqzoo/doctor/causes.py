@@ -15,6 +15,22 @@ from seqzoo.plugin.check import Check
 __all__ = ["EXPLAINS", "GATES", "causes_table", "with_causes"]
 
 _LATER = ("memory.*", "optimisation.*", "verdict.*", "decoding.*")
+_WITH_FINITE_LOGITS = (
+    "model.registered",
+    "model.initial_loss",
+    "model.all_tokens",
+    "model.ids",
+    "model.current_token",
+    "model.causality",
+    "model.rows",
+    "model.order",
+    "model.eval_mode",
+    "model.state",
+    "model.detached",
+    "model.gradients",
+    "model.untouched",
+    "model.evaluation",
+)
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
     # Of the model, the checks that read real text; the others draw tokens of its vocabulary.
@@ -60,7 +76,12 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "stream.round_trip": ("stream.byte_count", "verdict.*", "decoding.*"),
     "stream.byte_count": ("verdict.*",),
     "model.contract": ("model.*", *_LATER),
+    # As a gate too: infinity is no chance, no other row and no future. Logits and loss are looked
+    # at in any case, because they may be why something is not finite.
+    "model.finite": (*_WITH_FINITE_LOGITS, *_LATER),
+    "model.registered": ("model.gradients", "model.eval_mode", *_LATER),
     "model.logits": (
+        "model.finite",
         "model.initial_loss",
         "model.causality",
         "model.rows",
@@ -76,8 +97,12 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "verdict.underfitting",
     ),
     "model.loss": ("model.finite", "model.gradients", *_LATER),
+    "model.all_tokens": ("model.gradients", *_LATER),
+    "model.ids": ("model.initial_loss", "model.gradients", *_LATER),
+    "model.current_token": ("model.initial_loss", "stream.targets", *_LATER),
     "model.causality": ("model.initial_loss", "model.state", "model.evaluation", *_LATER),
-    "model.rows": ("model.causality", "model.state", "model.evaluation", *_LATER),
+    "model.rows": ("model.causality", "model.order", "model.state", "model.evaluation", *_LATER),
+    "model.order": _LATER,
     "model.eval_mode": (
         "model.state",
         "model.untouched",
@@ -96,7 +121,6 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "verdict.*",
     ),
     "model.gradients": ("optimisation.*", "memory.*", "verdict.*"),
-    "model.finite": ("model.initial_loss", "model.gradients", *_LATER),
     "model.untouched": ("model.evaluation", "verdict.*"),
     "model.evaluation": ("verdict.*",),
     "memory.horizon": ("memory.lag", "memory.carry", "verdict.*", "decoding.*"),
@@ -135,7 +159,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
 }
 """For each check, the checks whose findings follow from its own; `group.*` is a whole group."""
 
-GATES = ("stream.contract", "model.contract")
+GATES = ("stream.contract", "model.contract", "model.finite")
 """If one of these fails, nothing can be said of what it explains, and those checks do not run."""
 
 

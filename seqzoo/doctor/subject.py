@@ -161,9 +161,11 @@ class Subject:
         network = self._failures.made(
             build, "the model cannot be built", reported_by="model.contract"
         )
-        network = replace(network, loss=AdaptedLoss(network.loss))
         pipeline = or_none(lambda: self.pipeline)
-        return network if pipeline is None else replace(network, longest=pipeline.longest_pass)
+        if pipeline is None:
+            return replace(network, loss=AdaptedLoss(network.loss))
+        loss = AdaptedLoss(network.loss, pipeline.loss_shift)
+        return replace(network, loss=loss, longest=pipeline.longest_pass)
 
     @property
     def pipeline(self) -> Pipeline:

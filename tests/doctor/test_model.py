@@ -96,6 +96,7 @@ def test_a_model_alone_is_examined_without_batches_or_text() -> None:
     found = examine(model=Plain(), only=["model"], show=False)
     statuses = {each.check.name: each.outcome.status for each in found.examined}
     assert statuses.pop("model.initial_loss") == "skip"
+    assert statuses.pop("model.all_tokens") == "skip"
     assert set(statuses.values()) == {"pass"}, reported(found)
 
 

@@ -47,8 +47,8 @@ def test_parameters_that_learn_nothing_are_named_with_their_share() -> None:
     frozen = outcome(run_doctor(Frozen), "model.gradients")
     total = sum(p.numel() for p in Frozen().parameters())
     assert frozen.status == "warn"
-    assert f"{V * H / total:.0%} of the parameters are frozen" in frozen.seen
-    assert "embed.weight" in frozen.seen
+    assert f"{(V * H + V) / total:.0%} of the parameters are frozen" in frozen.seen
+    assert "head.weight" in frozen.seen
     assert outcome(run_doctor(CutOff), "model.gradients").status == "fail"
     left_out = run_doctor(
         Plain, optimizer=lambda parameters: torch.optim.SGD(list(parameters)[1:], 0.1)

@@ -171,7 +171,7 @@ class KeepsItsState(KeepsItsGraph):
 class Frozen(Plain):
     def __init__(self) -> None:
         super().__init__()
-        self.embed.requires_grad_(False)
+        self.head.requires_grad_(False)
 
 
 class CutOff(Plain):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.gradients import without_sparse_gradients
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject, or_none
@@ -60,9 +61,13 @@ def real_text(subject: Subject, rows: int, length: int) -> tuple[Tensor, Tensor]
 
 
 def without_dropout(network: Network) -> Network:
-    """A copy in training mode without dropout, for what must be learnt or compared exactly."""
+    """A copy in training mode without dropout, for what must be learnt or compared exactly.
+
+    Its gradients are dense, because Adam takes no others.
+    """
     copied = network.copied()
     copied.module.train()
+    without_sparse_gradients(copied.module)
     for module in copied.module.modules():
         if isinstance(module, nn.RNNBase):
             module.dropout = 0.0

@@ -75,6 +75,8 @@ def _checks() -> Iterator[Check]:
     yield _check("stream.round_trip", 70, "the tokenizer gives back every byte")
     yield _check("stream.byte_count", 80, "the tokenizer counts the bytes of its tokens")
     yield _check("model.contract", 10, "the model can be built, called and trained")
+    yield _check("model.finite", 15, "logits, loss and gradients are finite")
+    yield _check("model.registered", 17, "parameters() has every weight, each in one place")
     yield _check(
         "model.logits",
         20,
@@ -88,12 +90,26 @@ def _checks() -> Iterator[Check]:
         source="Karpathy, A Recipe for Training Neural Networks, 2019",
     )
     yield _check("model.loss", 40, "the loss is the mean cross-entropy")
+    yield _check(
+        "model.all_tokens",
+        42,
+        "each token of the text is learnt, as an input and as a target",
+        source="torch.nn.Embedding (padding_idx), torch.nn.CrossEntropyLoss (ignore_index)",
+    )
+    yield _check("model.ids", 45, "ids are looked up, and not used as numbers")
+    yield _check("model.current_token", 47, "logits depend on the token of their own place")
     yield _check("model.causality", 50, "no logits depend on tokens that come after them")
     yield _check(
         "model.rows",
         60,
         "a row's logits do not depend on the other rows",
         source="Ioffe and Szegedy 2015, arXiv:1502.03167, section 3.1, on batch statistics",
+    )
+    yield _check(
+        "model.order",
+        65,
+        "the order of earlier tokens changes the logits",
+        source="Vaswani et al. 2017, arXiv:1706.03762, section 3.5",
     )
     yield _check("model.eval_mode", 70, "eval mode is deterministic")
     yield _check(
@@ -106,7 +122,6 @@ def _checks() -> Iterator[Check]:
         source="Williams and Peng 1990, truncated backpropagation through time",
     )
     yield _check("model.gradients", 100, "every parameter has a gradient and moves")
-    yield _check("model.finite", 110, "logits, loss and gradients are finite")
     yield _check("model.untouched", 120, "scoring leaves the model as it was")
     yield _check("model.evaluation", 130, "a score depends neither on chunks nor on the batch")
     yield _check(

@@ -8,24 +8,30 @@ from torch import Tensor
 from seqzoo.doctor.evidence.missing import Unusable
 from seqzoo.doctor.evidence.network import Loss
 
-__all__ = ["AdaptedLoss"]
+__all__ = ["AdaptedLoss", "shift_of"]
 
 
 class AdaptedLoss:
     """Calls a loss with logits and targets as they are or, if it takes only those, flattened to
     (B T, V) and (B T,), as nn.CrossEntropyLoss() does.
 
+    shift: how many tokens later the loss looks for the target of a place, see `shift_of`. Targets
+    are given as the next tokens, and moved to where the loss looks for them.
+
     Which shape works is tried once, with B, T and V all different: a loss that takes axis 1 for
     classes would accept T = V, with another meaning. Raises Unusable if neither works.
     """
 
-    def __init__(self, loss: Loss) -> None:
+    def __init__(self, loss: Loss, shift: int = 0) -> None:
         self._loss = loss
+        self.shift = shift
         self._form: str | None = None
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         if self._form is None:
             self._form = self._tried(logits)
+        if self.shift:
+            targets = torch.cat([targets[:, : self.shift], targets[:, : -self.shift]], 1)
         if self._form == "flattened":
             return self._loss(logits.flatten(0, 1), targets.flatten())
         try:
@@ -43,6 +49,26 @@ class AdaptedLoss:
             return "as they are"
         flat = _works(self._loss, outputs.flatten(0, 1), targets.flatten())
         return "flattened" if flat else "neither"
+
+
+def shift_of(loss: Loss, vocab_size: int) -> int:
+    """1 if the loss compares logits at t with targets at t + 1, as many models' own losses do;
+    0 if it does not, or cannot be called.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, 7, max(vocab_size, 8))
+    logits = torch.randn(shape, generator=generator, requires_grad=True)
+    targets = torch.randint(vocab_size, shape[:2], generator=generator)
+    try:
+        (gradient,) = torch.autograd.grad(AdaptedLoss(loss)(logits, targets).sum(), logits)
+    except Exception:  # model.loss reports it
+        return 0
+    # More probability for the target lowers the loss.
+    lowers = [
+        bool((gradient[:, : 7 - shift].gather(-1, targets[:, shift:, None]) < 0).all())
+        for shift in (0, 1)
+    ]
+    return int(lowers == [False, True])
 
 
 def _works(loss: Loss, logits: Tensor, targets: Tensor) -> bool:

@@ -55,6 +55,7 @@ def measure(
     reset_every: start from an empty state again after that many tokens.
     No more is read at once than the network can read; one without a state starts again there.
     """
+    network = network.copied()  # it may keep a state in itself
     rows = max(1, min(rows, len(tokens) // 64))
     inputs, targets = rows_of(tokens, rows)
     if reset_every is not None:
@@ -88,6 +89,7 @@ def measure_swapped(
     No more tokens in a row than the network can read at once, and as many in all if there are.
     Raises ValueError if the network has no state.
     """
+    network = network.copied()
     longest = max(2, min(length, network.longest or length))
     rows, length = rows * length // longest, longest
     rows = max(2, min(rows, len(tokens) // 32))

@@ -129,10 +129,13 @@ class Network:
     @cached_property
     def _batch_dimensions(self) -> list[int | None]:
         """For each leaf of the state, in order; None for a leaf that all rows share."""
-        with in_inference_mode(self.module):
+        network = self.copied()
+        with in_inference_mode(network.module):
             shapes = [
                 [leaf.shape for leaf in states.flatten(state).values()]
-                for state in (self(torch.zeros(rows, 2, dtype=torch.int64))[1] for rows in (2, 3))
+                for state in (
+                    network(torch.zeros(rows, 2, dtype=torch.int64))[1] for rows in (2, 3)
+                )
             ]
         return [
             next((d for d, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None)

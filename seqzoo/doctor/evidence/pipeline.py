@@ -21,6 +21,8 @@ class Pipeline(ABC):
     bptt_length: tokens between cuts of the gradient, the longest if a schedule changes it.
     longest_pass: how many tokens the model can certainly read at once, None for any number.
     is_flat: whether batches are given without a time axis, as B rows of one token.
+    loss_shift: how many tokens later the loss looks for the target of a place: 1 if batches are
+    pairs of equal ids and the loss shifts them. Batches that are read here have the next token.
     """
 
     numbered: bool
@@ -28,6 +30,7 @@ class Pipeline(ABC):
     bptt_length: int
     longest_pass: int | None = None
     is_flat: bool = False
+    loss_shift: int = 0
 
     def first(self) -> Batch:
         """The first of the real batches, with a target at every place."""

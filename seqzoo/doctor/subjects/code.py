@@ -16,13 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.data.corpus import Data, Splits, sha256_of, split
+from seqzoo.doctor.evidence.gradients import without_sparse_gradients
+from seqzoo.doctor.evidence.lazy import with_sizes
+from seqzoo.doctor.evidence.loss_form import shift_of
 from seqzoo.doctor.evidence.missing import Exhausted
 from seqzoo.doctor.evidence.network import Forward, Loss, Network, call_plainly, mean_nats
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer
 from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
-from seqzoo.doctor.subjects.code_batches import read_batch, with_every_target
+from seqzoo.doctor.subjects.code_batches import next_targets, read_batch, with_every_target
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
@@ -94,7 +97,8 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
             if batches is None
             else lambda: CodePipeline(
                 batches,
-                code.optimizer or _adam,
+                code.optimizer,
+                loss,
                 carry_state=code.carry_state,
                 clip_norm=code.clip_norm,
             )
@@ -150,7 +154,8 @@ class CodePipeline(Pipeline):
     def __init__(
         self,
         batches: Batches,
-        make_optimizer: MakeOptimizer,
+        make_optimizer: MakeOptimizer | None,
+        loss: Loss | None = None,
         *,
         carry_state: bool,
         clip_norm: float | None = None,
@@ -170,6 +175,10 @@ class CodePipeline(Pipeline):
             raise ValueError(f"the batches end before the first ({_RESTART})") from None
         self._peeked.append(first)
         self._first = self._read(first)
+        if loss is not None and torch.equal(self._first.inputs, self._first.targets):
+            # Targets that are the inputs are right if the loss shifts them.
+            self.loss_shift = shift_of(loss, int(self._first.inputs.max()) + 1)
+            self._first = self._read(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
         self.is_flat = np.ndim(next(iter(first))) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
@@ -207,10 +216,14 @@ class CodePipeline(Pipeline):
     def trainer(
         self, network: Network, *, steps: int, factor: Callable[[int], float] | None = None
     ) -> Trainer:
+        make_optimizer = self._make_optimizer
+        if make_optimizer is None:
+            without_sparse_gradients(network.module)
+            make_optimizer = torch.optim.Adam
         return CodeTrainer(
             network,
             self.real_source(),
-            self._make_optimizer,
+            make_optimizer,
             factor=factor,
             clip_norm=self._clip_norm,
         )
@@ -219,17 +232,23 @@ class CodePipeline(Pipeline):
         return iter(self._batches() if callable(self._batches) else self._batches)
 
     def _read(self, item: Any) -> Batch:
-        return read_batch(item, restarts=not self._carry_state, known=self._one_hot)
+        batch = read_batch(item, restarts=not self._carry_state, known=self._one_hot)
+        return next_targets(batch) if self.loss_shift else batch
 
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:
     if isinstance(model, nn.Module):
-        return Network(model, partial(_reinitialised, model), forward, loss, builds_new=False)
+        module = with_sizes(model, forward)
+        return Network(module, partial(_reinitialised, module), forward, loss, builds_new=False)
+
+    def build() -> nn.Module:
+        module = model()
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"model() gave {type(module).__name__}, expected a torch.nn.Module")
+        return with_sizes(module, forward)
+
     torch.manual_seed(0)
-    module = model()
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"model() gave {type(module).__name__}, expected a torch.nn.Module")
-    return Network(module, model, forward, loss)
+    return Network(build(), build, forward, loss)
 
 
 def _reinitialised(model: nn.Module) -> nn.Module:
@@ -244,10 +263,6 @@ def _reinitialised(model: nn.Module) -> nn.Module:
 def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """`mean_nats` of the targets that are not padding; padding is negative."""
     return mean_nats(logits, targets.masked_fill(targets < 0, -100))
-
-
-def _adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters)
 
 
 def _data(text: CorpusBytes, held_out: CorpusBytes | None) -> Data:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["OneTargetPerRow", "read_batch", "with_every_target"]
+__all__ = ["OneTargetPerRow", "next_targets", "read_batch", "with_every_target"]
 
 _EXPECTED = "expected ids (B, T), or one-hot (B, T, V), whose last axis is 0s and one 1"
 
@@ -53,6 +53,12 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
         f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)} differ in shape; "
         f"expected a target for each input, both (batch, time)"
     )
+
+
+def next_targets(batch: Batch) -> Batch:
+    """Targets that a loss shifts by itself, as those of the next token; the last is padding."""
+    unknown = torch.full_like(batch.targets[:, :1], -1)
+    return replace(batch, targets=torch.cat([batch.targets[:, 1:], unknown], 1))
 
 
 def with_every_target(batch: Batch) -> Batch:

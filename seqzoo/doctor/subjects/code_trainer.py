@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.missing import Unusable
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer, Updated
@@ -22,7 +23,7 @@ MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimi
 
 
 class CodeTrainer(Trainer):
-    """Raises UsageError if the optimizer has other parameters than those that it was given."""
+    """Raises Unusable if no optimizer can be made of the network's parameters."""
 
     def __init__(
         self,
@@ -70,21 +71,32 @@ class CodeTrainer(Trainer):
 
     def _gradient_norm(self) -> float:
         gradients: list[Tensor] = [p.grad for p in self._parameters if p.grad is not None]
-        return float(torch.nn.utils.get_total_norm(gradients))
+        values = [each.coalesce().values() if each.is_sparse else each for each in gradients]
+        return float(torch.nn.utils.get_total_norm(values))
 
 
 def _made(make: MakeOptimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    optimizer = make(parameters)
+    try:
+        optimizer = make(parameters)
+        _require_parameters(optimizer, parameters)
+    except Exception as error:
+        raise Unusable("the optimizer cannot be used", reported_by="model.gradients") from error
+    return optimizer
+
+
+def _require_parameters(optimizer: object, parameters: list[nn.Parameter]) -> None:
     groups = getattr(optimizer, "param_groups", None)
     if groups is None:
         raise UsageError(
             f"optimizer gave {type(optimizer).__name__}; expected a torch optimizer of the "
-            f"parameters it is called with."
+            f"parameters that it is called with."
         )
     known = {id(parameter) for parameter in parameters}
-    if any(id(parameter) not in known for group in groups for parameter in group["params"]):
+    others = [p for group in groups for p in group["params"] if id(p) not in known]
+    if others:
         raise UsageError(
-            "optimizer has other parameters than those it is called with; the doctor trains a copy "
-            "of the model: use the argument, lambda p: Adam(p)."
+            f"the optimizer has {len(others)} other parameters, of another model or of this one "
+            f"before it was built again, so it moves nothing of the model that is trained; the "
+            f"doctor trains a copy, so give examine a function that uses its argument, lambda p: "
+            f"Adam(p)."
         )
-    return optimizer

@@ -24,6 +24,7 @@ def generated(
     """`length` tokens after a prompt. choose: (logits (V,), all tokens so far (N,)) -> the next."""
     window = min(_WINDOW, network.longest or _WINDOW)
     tokens = list(prompt)
+    network = network.copied()  # it may keep a state in itself
     with in_inference_mode(network.module):
         logits, state = network(torch.tensor([tokens[-window:]]))
         for _ in range(length):

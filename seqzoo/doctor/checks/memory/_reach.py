@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.checks._shared import without_dropout
-from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.network import Network, mean_nats
 
 __all__ = ["gradient_norms", "influences"]
 
@@ -36,7 +36,8 @@ def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
     logits, _ = still(inputs)
     if not (embedded and logits.requires_grad):
         return None
-    torch.autograd.backward(still.loss(logits[:, -1:], targets[:, -1:].to(logits.device)))
+    # Not the user's own loss: it may need longer rows.
+    torch.autograd.backward(mean_nats(logits[:, -1:], targets[:, -1:].to(logits.device)))
     slices = [torch.zeros_like(part) if part.grad is None else part.grad for part in embedded]
     # A loop over time embeds one token at a time.
     by_time = [part if part.ndim == 3 else part[:, None] for part in slices]

@@ -108,6 +108,7 @@ def bits_without_memory(network: Network, tokens: npt.NDArray[Any]) -> float:
         torch.from_numpy(part.astype(np.int64)) for part in (tokens[:-1], tokens[1:])
     )
     known, places = torch.unique(inputs, return_inverse=True)
+    network = network.copied()
     with in_inference_mode(network.module):
         logits = torch.cat([network(part[:, None])[0][:, 0] for part in known.split(256)])
         logs = logits.cpu().double().log_softmax(-1)

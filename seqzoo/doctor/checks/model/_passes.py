@@ -25,6 +25,7 @@ __all__ = [
     "carries_a_state",
     "changed_places",
     "difference",
+    "in_double",
     "in_spreads",
     "length_for",
     "listed",
@@ -58,6 +59,18 @@ def without_zeros(network: Network) -> Network:
                 fan_in = parameter.shape[-1] if parameter.ndim else 1
                 parameter.copy_(noise / math.sqrt(fan_in))
     return copy
+
+
+def in_double(network: Network) -> Network:
+    """A copy in float64, in which rounding hides nothing; as it was if it cannot read in that."""
+    doubled = network.copied()
+    try:
+        doubled.module.double()
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            logits, _ = doubled.copied()(torch.zeros(2, 2, dtype=torch.int64))
+    except Exception:  # a tensor of another type is made inside
+        return network
+    return doubled if logits.dtype == torch.float64 else network
 
 
 def logits_of(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 
 from seqzoo.doctor.checks.model._passes import length_for, seeded
+from seqzoo.doctor.evidence.gradients import without_sparse_gradients
 from seqzoo.doctor.evidence.network import mean_nats
 from seqzoo.doctor.subject import Subject
 from seqzoo.model import state as states
@@ -25,6 +26,7 @@ _REFUSALS = ("backward through the graph a second time", "modified by an inplace
 def examine(subject: Subject) -> Outcome:
     network = subject.network.copied()
     network.module.train()
+    without_sparse_gradients(network.module)
     parameters = [p for p in network.module.parameters() if p.requires_grad]
     text = subject.random_tokens(4, length_for(subject))
     if not parameters:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, seeded
+from seqzoo.doctor.evidence.gradients import dense
 from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.plugin.check import Outcome
 
@@ -23,8 +24,6 @@ __all__ = ["examine"]
 
 
 def examine(subject: Subject) -> Outcome:
-    network = subject.network.copied()
-    network.module.train()
     length = length_for(subject)
     # Every token, unless the vocabulary is large: a rare token may have an embedding of zeros.
     rows = min(max(4, -(-subject.vocab_size // length)), 32)
@@ -39,7 +38,8 @@ def examine(subject: Subject) -> Outcome:
     found: list[str] = []
     largest = 0.0
     for name, (inputs, targets) in pairs.items():
-        network.module.zero_grad()
+        network = subject.network.copied()  # one for each text: it may keep what it has read
+        network.module.train()
         with seeded(0), autocast:
             logits, _ = network(inputs[:, :length])
             loss = network.loss(logits, targets[:, :length].to(logits.device))
@@ -75,7 +75,7 @@ def _faults(logits: Tensor, loss: Tensor, module: torch.nn.Module) -> list[str]:
     names = [
         name
         for name, parameter in module.named_parameters()
-        if parameter.grad is not None and not bool(parameter.grad.isfinite().all())
+        if parameter.grad is not None and not bool(dense(parameter.grad).isfinite().all())
     ]
     if names:
         faults.append(f"gradients of {listed(names)}")

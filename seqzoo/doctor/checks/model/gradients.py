@@ -6,8 +6,9 @@ is initialised to zero has a gradient from the second update on, behind two gate
 training reads fewer than 8 tokens at once and a parameter got no gradient, a copy reads more
 tokens: with one token and an empty state recurrent weights get none, which memory.horizon reports.
 Cost: four updates, or eight. Pass rule: each parameter had a gradient that is not all zero, and
-moved. Fail: it had none, or the optimizer does not have it. Warn: it is frozen
-(requires_grad=False), which may be intended. Source: torch.autograd; `SequenceModel` in
+moved. Fail: it had none, or the optimizer does not have it, or has those of another model. Warn: it
+is frozen (requires_grad=False), which may be intended; a frozen embedding in a user's own model
+is (sinusoids, or vectors that were trained before). Source: torch.autograd; `SequenceModel` in
 seqzoo/plugin/contracts.py.
 """
 
@@ -16,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 
 import torch
+from torch import nn
 
 from seqzoo.doctor.checks.model._passes import length_for, listed
+from seqzoo.doctor.evidence.gradients import dense, without_sparse_gradients
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Subject, or_none
+from seqzoo.doctor.subject import Subject, Unusable, cause_of, or_none
 from seqzoo.errors import DivergedError
 from seqzoo.plugin.check import Outcome
 
@@ -34,15 +37,24 @@ def examine(subject: Subject) -> Outcome:
     before = {name: p.detach().clone() for name, p in network.module.named_parameters()}
     if not before:
         return Outcome.skipped("the model has no parameters")
-    update = _updates(subject, network)
+    try:
+        update = _updates(subject, network)
+    except Unusable as reason:
+        if reason.reported_by != "model.gradients":
+            raise
+        return _without_optimizer(cause_of(reason.__cause__ or reason))
     reached, made = _reached(network, update)
     if not made:
         return Outcome.skipped("no update could be made")
     on_longer_text = _reached_on_longer_text(subject, before.keys() - reached)
-    frozen, without, unmoved = [], [], []
+    frozen: list[str] = []
+    without: list[str] = []
+    unmoved: list[str] = []
+    given: list[str] = []
+    tables = set() if subject.has("recipe") else _embeddings(network)
     for name, parameter in network.module.named_parameters():
         if not parameter.requires_grad:
-            frozen.append(name)
+            (given if name in tables else frozen).append(name)
         elif name in on_longer_text:
             continue
         elif name not in reached:
@@ -74,9 +86,10 @@ def examine(subject: Subject) -> Outcome:
             **figures,
         )
     if not said:
+        fixed = f"; {listed(given)} is frozen, as a table that was trained before" if given else ""
         return Outcome.passed(
-            f"all {len(before)} parameters ({total:,} values) had a gradient and moved within "
-            f"{made} updates",
+            f"all {len(before) - len(given)} parameters ({total:,} values) had a gradient and "
+            f"moved within {made} updates{fixed}",
             **figures,
         )
     return (Outcome.failed if without or unmoved else Outcome.warned)(
@@ -90,6 +103,21 @@ def examine(subject: Subject) -> Outcome:
     )
 
 
+def _without_optimizer(seen: str) -> Outcome:
+    return Outcome.failed(
+        seen,
+        why="Training calls step(), the loss is computed, and no weight of the model changes.",
+        remedy="Make the optimizer after the model, from the parameters of the model that is "
+        "trained, and make it again whenever the model is built again or replaced.",
+    )
+
+
+def _embeddings(network: Network) -> set[str]:
+    """Names of the weights of embeddings."""
+    modules = network.module.named_modules()
+    return {f"{name}.weight" for name, part in modules if isinstance(part, nn.Embedding)}
+
+
 def _reached(network: Network, update: Callable[[], object]) -> tuple[set[str], int]:
     """The parameters that had a gradient in some updates, and how many updates were made."""
     reached: set[str] = set()
@@ -101,7 +129,7 @@ def _reached(network: Network, update: Callable[[], object]) -> tuple[set[str], 
         reached |= {
             name
             for name, parameter in network.module.named_parameters()
-            if parameter.grad is not None and bool(parameter.grad.any())
+            if parameter.grad is not None and bool(dense(parameter.grad).any())
         }
     return reached, _UPDATES
 
@@ -128,6 +156,7 @@ def _adam_updates(
     network: Network, inputs: torch.Tensor, targets: torch.Tensor
 ) -> Callable[[], None]:
     """A function that makes one update with Adam, always on the same text."""
+    without_sparse_gradients(network.module)
     optimizer = torch.optim.Adam([p for p in network.module.parameters() if p.requires_grad])
 
     def update() -> None:

@@ -18,7 +18,7 @@ from seqzoo.doctor.checks.model._outputs import (
     takes_probabilities,
 )
 from seqzoo.doctor.checks.model._passes import length_for, logits_of, without_zeros
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -38,6 +38,8 @@ def examine(subject: Subject) -> Outcome:
     network = without_zeros(subject.network)
     tokens = subject.random_tokens(4, length_for(subject))
     logits = logits_of(network, [tokens])
+    if bool(logits.isnan().any()):
+        raise Missing("the logits are not finite (see model.finite)")
     lowest, highest = float(logits.min()), float(logits.max())
     figures = {"lowest": lowest, "highest": highest}
     if lowest < -1e-6 or lowest == highest:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqzoo.doctor.checks.model._ignored import ignored_targets
 from seqzoo.doctor.checks.model._outputs import (
     axis_of_log_probabilities,
     axis_of_probabilities,
@@ -51,14 +52,20 @@ def examine(subject: Subject) -> Outcome:
     generator = np.random.default_rng(subject.seed)
     logits = 4 * generator.standard_normal((B, T, vocab_size))
     targets = generator.integers(vocab_size, size=(B, T))
+    targets = _without_ignored(subject, targets)
     logits -= logits.max(-1, keepdims=True)
     logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
-    expected, gradient = _cross_entropy(logits, targets)
     network = subject.network
+    # A loss that shifts targets by itself leaves out the logits of the last place.
+    covered = T - shift if (shift := getattr(network.loss, "shift", 0)) else T
+    expected, slope_there = _cross_entropy(logits[:, :covered], targets[:, :covered])
+    gradient = np.zeros_like(logits)
+    gradient[:, :covered] = slope_there
     given = torch.tensor(logits, dtype=torch.float32, device=network.device, requires_grad=True)
     wanted = torch.from_numpy(targets).to(network.device)
+    outputs = _as_the_model_gives(subject, given)
     try:
-        loss = network.loss(_as_the_model_gives(subject, given), wanted)
+        loss = network.loss(outputs, wanted)
         if loss.numel() != 1:
             shape = tuple(loss.shape)
             return _failed(f"the loss has the shape {shape}; expected one number", _TAKES)
@@ -68,8 +75,24 @@ def examine(subject: Subject) -> Outcome:
         return _failed(f"the loss raises {cause_of(reason or error)}", _TAKES)
     found, slope = float(loss.detach()), found_gradient.cpu().double().numpy()
     return _compare(
-        found, slope, expected, gradient, {"B": B, "T": T, "V": vocab_size}, _tokens_of(subject)
+        found,
+        slope,
+        expected,
+        gradient,
+        {"B": B, "T": covered, "V": vocab_size},
+        _tokens_of(subject),
     )
+
+
+def _without_ignored(subject: Subject, targets: np.ndarray) -> np.ndarray:
+    """The same with targets that the loss leaves out replaced by one that it counts."""
+    ids = torch.from_numpy(np.unique(targets))
+    try:
+        ignored = ignored_targets(subject.network, ids, subject.vocab_size)
+    except Exception:  # reported below, where the loss is called with usual targets
+        return targets
+    counted = np.setdiff1d(ids.numpy(), ignored)
+    return np.where(np.isin(targets, ignored), counted[0], targets)
 
 
 def _as_the_model_gives(subject: Subject, logits: Tensor) -> Tensor:

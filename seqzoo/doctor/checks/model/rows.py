@@ -1,15 +1,18 @@
-"""Whether a row of a batch is read as if it were alone.
+"""Whether a row of a batch is read as if it were alone, in any place.
 
 Method: two pieces of random text (4, T/2), with the state carried between them; then again with
-rows 1 and 2 replaced and rows 0 and 3 kept, with one seed, in eval and in training mode. Cost: four
-passes. Pass rule: the logits of the kept rows differ only by rounding, 1e-4 of their spread in
-float32. It also fails if only training mode differs: batch statistics over time show the future to
-the loss. Source: `SequenceModel` in seqzoo/plugin/contracts.py, row independence.
+rows 1 and 2 replaced and rows 0 and 3 kept, with one seed, in eval and in training mode; then, if
+eval mode is deterministic, the same text with each row in another place. Cost: seven passes. Pass
+rule: the logits of the kept rows, and of each row in its other place, differ only by rounding, 1e-4
+of their spread in float32. It also fails if only training mode differs: batch statistics over time
+show the future to the loss. Source: `SequenceModel` in seqzoo/plugin/contracts.py, row
+independence.
 """
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import (
     MODES,
@@ -21,6 +24,7 @@ from seqzoo.doctor.checks.model._passes import (
     shown,
     without_zeros,
 )
+from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
 
@@ -54,6 +58,10 @@ def examine(subject: Subject) -> Outcome:
         if worst[mode] <= tolerance < worst[f"{mode} with the state carried"]
     ]
     if not (modes or carrying):
+        by_place = _difference_by_place(network, tokens[:4], half)
+        figures["by_place"] = by_place
+        if by_place > tolerance:
+            return _by_place(by_place, figures)
         return Outcome.passed(f"other rows change a row's logits by {shown(largest)}", **figures)
     return Outcome.failed(
         f"other rows change a row's logits by {in_spreads(largest)}, in "
@@ -63,5 +71,28 @@ def examine(subject: Subject) -> Outcome:
         remedy="Use LayerNorm or RMSNorm instead of BatchNorm; take no mean or norm over the first "
         "axis; set batch_first=True if batches are (B, T), and transpose, never view, between "
         "(B, T) and (T, B).",
+        numbers=figures,
+    )
+
+
+def _difference_by_place(network: Network, tokens: Tensor, half: int) -> float:
+    """How much the logits of rows in other places differ; 0 if a pass is drawn at random, because
+    then each place has other numbers.
+    """
+    pieces = torch.split(tokens, half, 1)
+    usual = logits_of(network, pieces)
+    if difference(logits_of(network, pieces, seed=1), usual) > rounding(network):
+        return 0.0
+    moved = logits_of(network, torch.split(tokens.roll(1, 0), half, 1))
+    return difference(moved.roll(-1, 0), usual)
+
+
+def _by_place(by_place: float, figures: dict[str, float]) -> Outcome:
+    return Outcome.failed(
+        f"the place of a row in the batch changes its logits by {in_spreads(by_place)}",
+        why="Positions, weights or noise run along the batch: the model learns which row it reads, "
+        "does not see the order of tokens, and reads one text alone as if it were row 0.",
+        remedy="Add positions along time, axis 1 of (B, T, D): pe[:, :T] of a table (1, L, D), or "
+        "pe[:T]; a table (L, 1, D) is for (T, B, D). Give layers batch_first=True for (B, T, D).",
         numbers=figures,
     )
