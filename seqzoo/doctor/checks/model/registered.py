@@ -1,13 +1,13 @@
 """Whether the module knows all its weights, and each layer stands in one place.
 
 Method: the graph of one pass in training mode is followed to its leaves: each tensor that gets a
-gradient must be one of `parameters()`. Tensors without a gradient that the module keeps are changed
-a little, to see whether they are used; they count as weights if they look random: no two values are
-equal and neighbours are not alike (tables of sines, masks and windows are), and reading changes
-none of them. Then containers (ModuleList, Sequential, ModuleDict) are searched for layers with
-parameters that stand in several places. Cost: three passes. Pass rule: nothing of this is found.
-Warn: a layer in several places of one container, which may be intended. Source: torch.nn.Module:
-only modules and parameters that are attributes are registered, not those in lists or dictionaries.
+gradient must be one of `parameters()`. Tensors without a gradient that the module keeps count as
+weights if they look random (no two values are equal and neighbours are not correlated, as those of
+tables of sines are), if reading does not replace them, and if other values change the logits. Then
+containers (ModuleList, Sequential, ModuleDict) are searched for layers with parameters that stand
+in several places. Cost: three passes. Pass rule: nothing of this is found. Warn: a layer in several
+places of one container, which may be intended. Source: torch.nn.Module: only modules and parameters
+that are attributes are registered, not those in lists or dictionaries.
 """
 
 from __future__ import annotations
@@ -98,9 +98,14 @@ def _random_tables(network: Network, tokens: Tensor) -> list[str]:
     if not tables:
         return []
     before = logits_of(copy, [tokens])
+    with seeded(0), torch.no_grad():
+        copy(tokens)
+    after = dict(kept_tensors(copy.module))
     found = []
-    for name in tables:
-        other = copy.copied()
+    for name, table in tables.items():
+        if after.get(name) is not table:
+            continue  # a state, or a cache of the last text
+        other = network.copied()
         with torch.no_grad():
             dict(kept_tensors(other.module))[name].mul_(-1.0)
         if not torch.equal(logits_of(other, [tokens]), before):
