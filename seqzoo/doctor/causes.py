@@ -53,6 +53,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "verdict.*",
         "decoding.*",
     ),
+    "stream.text": ("stream.targets", "stream.split", "verdict.*", "decoding.*"),
     "stream.repeats": (
         "stream.continuity",
         "memory.carry",
@@ -72,6 +73,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "stream.continuity": ("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
     "stream.resets": ("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
     "stream.split": ("model.*", "verdict.*"),
+    "stream.edges": ("verdict.*",),
     "stream.overlap": ("verdict.*",),
     "stream.round_trip": ("stream.byte_count", "verdict.*", "decoding.*"),
     "stream.byte_count": ("verdict.*",),
@@ -120,7 +122,16 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "optimisation.*",
         "verdict.*",
     ),
-    "model.gradients": ("optimisation.*", "memory.*", "verdict.*"),
+    # Not optimisation.precision: updates that are rounded away are why parameters do not move.
+    "model.gradients": (
+        "optimisation.overfit",
+        "optimisation.learning_rate",
+        "optimisation.gradient_norm",
+        "optimisation.update_ratio",
+        "optimisation.dead_units",
+        "memory.*",
+        "verdict.*",
+    ),
     "model.untouched": ("model.evaluation", "verdict.*"),
     "model.evaluation": ("verdict.*",),
     "memory.horizon": ("memory.lag", "memory.carry", "verdict.*", "decoding.*"),
@@ -129,6 +140,13 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "memory.saturation": ("optimisation.dead_units", "verdict.*"),
     "optimisation.overfit": ("optimisation.learning_rate", "memory.lag", "verdict.*", "decoding.*"),
     "optimisation.warmup": ("verdict.*", "decoding.*"),
+    "optimisation.precision": (
+        "model.gradients",
+        "optimisation.learning_rate",
+        "optimisation.update_ratio",
+        "verdict.*",
+        "decoding.*",
+    ),
     "optimisation.learning_rate": (
         "optimisation.gradient_norm",
         "optimisation.update_ratio",

@@ -33,7 +33,7 @@ from seqzoo.doctor.checks.optimisation.learning_rate import read_range_test
 from seqzoo.doctor.checks.optimisation.overfit import lowest_nats
 from seqzoo.doctor.checks.optimisation.update_ratio import examine as examine_ratios
 from seqzoo.doctor.checks.optimisation.warmup import _end_of, updates_of
-from seqzoo.doctor.diagnosis import diagnose
+from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.evidence.measure import measure, measure_swapped
 from seqzoo.doctor.subject import Missing, Settings
 from seqzoo.doctor.subjects.recipe import subject_of_recipe
@@ -345,3 +345,22 @@ def test_healthy_architectures_pass(architecture: str, seed: int, registry: Regi
 def test_a_training_that_ends_as_the_warm_up_does_is_not_at_1_times_its_rate(share: float) -> None:
     assert " times " not in _end_of(share)
     assert "at 0.5 times the rate" in _end_of(2.0)
+
+
+@pytest.mark.parametrize("rate", [1e-5, 1e-4])
+def test_updates_below_the_last_place_of_the_weights_are_named(rate: float) -> None:
+    def examined(dtype: torch.dtype, learning_rate: float) -> Diagnosis:
+        return examine(
+            model=lambda: Plain().to(dtype),
+            batches=pairs,
+            optimizer=lambda parameters: torch.optim.Adam(parameters, lr=learning_rate),
+            only=["optimisation.precision", "model.gradients"],
+            quick=True,
+            show=False,
+        )
+
+    narrow = examined(torch.bfloat16, rate)
+    assert [each.check.name for each in narrow.causes] == ["optimisation.precision"]
+    assert "last place of bfloat16" in narrow.causes[0].outcome.seen
+    assert examined(torch.float32, rate).is_healthy
+    assert examined(torch.bfloat16, 0.1).is_healthy

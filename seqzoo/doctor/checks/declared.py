@@ -59,6 +59,12 @@ def _checks() -> Iterator[Check]:
         "batches keep their content after they are handed out",
         source="Keras 1 fit_generator queued references, not copies",
     )
+    yield _check(
+        "stream.text",
+        15,
+        "the batches have the text of the corpus",
+        source="Baker 1993, doi:10.1145/167088.167115, on matches up to renumbering",
+    )
     yield _check("stream.repeats", 20, "batches do not repeat each other within an epoch")
     yield _check("stream.targets", 25, "each target is the token right after its input")
     yield _check(
@@ -66,6 +72,7 @@ def _checks() -> Iterator[Check]:
     )
     yield _check("stream.resets", 40, "the state is reset where the text jumps and nowhere else")
     yield _check("stream.split", 50, "training reads only the training part")
+    yield _check("stream.edges", 55, "the first, last and rarest batches are like the others")
     yield _check(
         "stream.overlap",
         60,
@@ -158,6 +165,12 @@ def _checks() -> Iterator[Check]:
         15,
         "the warm-up ends well before the budget",
         source="Goyal et al. 2017, arXiv:1706.02677",
+    )
+    yield _check(
+        "optimisation.precision",
+        17,
+        "updates are not smaller than the last place of the weights",
+        source="Micikevicius et al. 2018, arXiv:1710.03740, section 3.1",
     )
     yield _check(
         "optimisation.learning_rate",

@@ -162,6 +162,7 @@ class CodePipeline(Pipeline):
     ) -> None:
         self._batches = batches
         self._make_optimizer = make_optimizer
+        self.restarts_anywhere = callable(batches)
         self._one_hot: dict[str, bool] = {}
         self._carry_state = carry_state
         self._clip_norm = clip_norm

@@ -1,0 +1,153 @@
+"""Whether the batches have the text of the corpus, with nothing lost in reading.
+
+Method: stretches of 24 tokens of the batches are looked up in the corpus by their pattern: for each
+token, how far back the same token stood last. That does not depend on how tokens are numbered, so
+ids may be bytes, places in an alphabet, or anything that numbers bytes or characters. If most are
+not found, they are looked up in what usual faults make of the corpus: line ends or spaces removed
+or joined, upper case lowered, bytes that the batches never have removed. Cost: a pass over at most
+4 MB of the corpus for each. Pass rule: nine in ten are found in the corpus; fail: nine in ten are
+found only in a changed corpus. What is found in neither, such as words or pieces of words, is not
+judged. Source: a parameterised match, Baker 1993, doi:10.1145/167088.167115.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seqzoo.doctor.checks.stream._offsets import joined_rows
+from seqzoo.doctor.checks.stream._patterns import WIDTH, patterns
+from seqzoo.doctor.evidence.recording import Recording
+from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.plugin.check import Outcome
+
+__all__ = ["examine"]
+
+_MOST_BYTES = 1 << 22
+_MOST_STRETCHES = 512
+_CLEAR = 0.9
+_FREQUENT = 20
+
+_LOSSES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "line ends (newlines) are lost": (
+        "newlines",
+        lambda text: text.replace(b"\r", b"").replace(b"\n", b""),
+    ),
+    "each line end (newline) became a space": (
+        "newlines",
+        lambda text: re.sub(rb"\r?\n", b" ", text),
+    ),
+    "spaces and line ends are joined into one space": (
+        "white space",
+        lambda text: re.sub(rb"\s+", b" ", text),
+    ),
+    "empty lines are lost": ("empty lines", lambda text: re.sub(rb"(\r?\n)(\r?\n)+", rb"\1", text)),
+    "spaces at the ends of lines are lost": (
+        "spaces",
+        lambda text: re.sub(rb"[ \t]*(\r?\n)[ \t]*", rb"\1", text),
+    ),
+    "upper case became lower case": ("upper case", bytes.lower),
+    "spaces are lost": ("spaces", lambda text: text.replace(b" ", b"")),
+    "everything but letters is lost": (
+        "all but letters",
+        lambda text: re.sub(rb"[^A-Za-z]", b"", text),
+    ),
+    "everything but letters and spaces is lost": (
+        "all but letters and spaces",
+        lambda text: re.sub(rb"[^A-Za-z ]", b"", text),
+    ),
+    "everything but lower-case letters and single spaces is lost": (
+        "all but lower-case letters",
+        lambda text: re.sub(rb"[^a-z]+", b" ", text.lower()),
+    ),
+}
+
+
+def examine(subject: Subject) -> Outcome:
+    if subject.has("recipe"):
+        raise Missing("a recipe's tokens are made by its tokenizer (see stream.round_trip)")
+    corpus = subject.data.corpus.data[:_MOST_BYTES].tobytes()
+    if len(subject.data.corpus.data) > _MOST_BYTES:
+        raise Missing(f"the corpus has more than {_MOST_BYTES} bytes: the batches may be elsewhere")
+    sought = np.unique(_stretches(subject.recording))
+    found = _share_in(corpus, sought)
+    if found >= _CLEAR:
+        return Outcome.passed(f"{found:.0%} of the batches' stretches are in the corpus")
+    for what, (lost, changed) in (_LOSSES | _absent(subject.recording, corpus)).items():
+        if (share := _share_in(changed(corpus), sought)) >= _CLEAR:
+            return _failed(what, lost, found, share)
+    raise Missing(
+        f"{found:.0%} of the batches' stretches of {WIDTH} tokens are in the corpus, character for "
+        f"character"
+    )
+
+
+def _absent(recording: Recording, corpus: bytes) -> dict[str, tuple[str, Callable[[bytes], bytes]]]:
+    """The loss of frequent bytes that the batches never have, if their ids are bytes."""
+    read = torch.bincount(torch.cat([b.inputs.flatten() for b in recording.batches]), minlength=256)
+    if len(read) > 256:
+        return {}
+    shares = np.bincount(np.frombuffer(corpus, np.uint8), minlength=256) / len(corpus)
+    expected = shares * int(read.sum())
+    absent = [byte for byte in range(256) if expected[byte] >= _FREQUENT and not read[byte]]
+    if not absent:
+        return {}
+    named = ", ".join(repr(chr(byte)) for byte in absent[:5]) + (", ..." if absent[5:] else "")
+    removed = bytes(absent)
+    return {f"{named} never occurs": (named, lambda text: text.translate(None, removed))}
+
+
+def _failed(what: str, lost: str, found: float, share: float) -> Outcome:
+    return Outcome.failed(
+        f"the batches do not have the text of the corpus: {what} (so {share:.0%} of their "
+        f"stretches are found, and {found:.0%} in the corpus as it is)",
+        why=f"The model never learns {lost}, cannot write them, and its scores are of another "
+        "text: bits per byte are not comparable.",
+        remedy="Read the file whole: open(path, 'rb').read(), or open(path, newline='').read(). "
+        "Splitting into lines, strip(), split() and lower() lose characters that join() does not "
+        "give back.",
+        numbers={"found": found, "found_changed": share},
+    )
+
+
+def _stretches(recording: Recording) -> npt.NDArray[np.uint64]:
+    """Hashes of patterns of stretches of rows, joined over batches if rows are shorter."""
+    rows = [batch.inputs for batch in recording.batches if batch.inputs.shape[1] >= WIDTH]
+    if not rows:
+        joined = joined_rows(recording)[0]
+        if joined.shape[1] < WIDTH:
+            raise Missing(f"the batches have fewer than {WIDTH} tokens in a row")
+        rows = [joined]
+    pieces = torch.cat([row[:, i : i + WIDTH] for row in rows for i in _starts(row.shape[1])])
+    kept = np.linspace(0, len(pieces) - 1, min(len(pieces), _MOST_STRETCHES)).astype(np.int64)
+    chosen = pieces.numpy()[kept]
+    return np.concatenate([patterns(row) for row in chosen])
+
+
+def _starts(length: int) -> range:
+    return range(0, length - WIDTH + 1, WIDTH)
+
+
+def _share_in(text: bytes, sought: npt.NDArray[np.uint64]) -> float:
+    if len(text) < WIDTH:
+        return 0.0
+    known = patterns(np.frombuffer(text, np.uint8).astype(np.int64))
+    found = np.isin(sought, known).mean()
+    if found < _CLEAR and not text.isascii() and (characters := _code_points(text)) is not None:
+        found = max(found, np.isin(sought, patterns(characters)).mean())
+    return float(found)
+
+
+def _code_points(text: bytes) -> npt.NDArray[np.int64] | None:
+    """The characters of UTF-8 text as numbers; None for other text, or too little of it."""
+    try:
+        decoded = text.decode("utf-8", errors="strict")
+    except UnicodeDecodeError:
+        return None
+    if len(decoded) < WIDTH:
+        return None
+    return np.frombuffer(decoded.encode("utf-32-le"), np.uint32).astype(np.int64)

@@ -1,0 +1,196 @@
+"""Batches have the text of their corpus, also at their edges, and none of the held-out text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from examined_models import causes, outcome, reported
+
+from seqzoo.doctor import examine
+from seqzoo.doctor.checks.stream._patterns import WIDTH, patterns
+from seqzoo.doctor.diagnosis import Diagnosis
+
+B, T = 4, 32
+LETTERS = b"etaoinshrdlucmfwypvbgk"
+
+
+def written(seed: int = 0, count: int = 6000) -> bytes:
+    """Lines of 400 made-up words in random order: no stretch of 16 bytes occurs often."""
+    drawn = random.Random(seed)
+    known = [bytes(drawn.choices(LETTERS, k=drawn.randint(2, 8))) for _ in range(400)]
+    words = [drawn.choice([*known, *(word.title() for word in known[:80])]) for _ in range(count)]
+    ends = [drawn.choice([b" ", b" ", b" ", b"\n", b".\n\n"]) for _ in range(count)]
+    return b"".join(word + end for word, end in zip(words, ends, strict=True))
+
+
+CORPUS = written()
+
+
+def lanes(text: bytes, numbered: Callable[[Any], Any] = lambda ids: ids) -> Any:
+    ids = numbered(np.frombuffer(text, np.uint8).astype(np.int64))
+    columns = len(ids) // B
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, columns - T - 1, T):
+            places = (np.arange(B) * columns)[:, None] + start + np.arange(T)
+            yield ids[places], ids[places + 1]
+
+    return batches
+
+
+def examined(batches: Any, **further: Any) -> Any:
+    return examine(batches=batches, corpus=CORPUS, only=["stream"], show=False, **further)
+
+
+LOST = {
+    "newlines": lambda text: text.replace(b"\n", b""),
+    "lines joined by a space": lambda text: b" ".join(text.split(b"\n")),
+    "words joined": lambda text: b" ".join(text.split()),
+    "empty lines": lambda text: b"\n".join(line for line in text.split(b"\n") if line),
+    "lower case": bytes.lower,
+    "one byte": lambda text: text.replace(b".", b""),
+}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_what_is_lost_in_reading_is_named(lost: Callable[[bytes], bytes]) -> None:
+    found = examined(lanes(lost(CORPUS)))
+    assert causes(found) == ["stream.text"], reported(found)
+
+
+def _by_first_use(ids: Any) -> Any:
+    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]
+
+
+def test_any_numbering_of_characters_is_the_text_of_the_corpus() -> None:
+    for numbered in (lambda ids: ids, lambda ids: 255 - ids, _by_first_use):
+        found = examined(lanes(CORPUS, numbered))
+        assert causes(found) == [], reported(found)
+        assert outcome(found, "stream.text").status == "pass"
+
+
+def test_characters_of_utf_8_are_the_text_of_the_corpus() -> None:
+    corpus = CORPUS.replace(b"u", "ü".encode())
+    characters = np.array([ord(each) for each in corpus.decode()], dtype=np.int64)
+    columns = len(characters) // B
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, columns - T - 1, T):
+            places = (np.arange(B) * columns)[:, None] + start + np.arange(T)
+            yield characters[places], characters[places + 1]
+
+    found = examine(batches=batches, corpus=corpus, only=["stream.text"], show=False)
+    assert outcome(found, "stream.text").status == "pass"
+
+
+def test_words_are_not_judged() -> None:
+    words = np.unique(np.array(CORPUS.split()), return_inverse=True)[1].astype(np.int64)
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, len(words) - B * (T + 1), B * T):
+            rows = words[start : start + B * T + 1]
+            yield rows[:-1].reshape(B, T), rows[1:].reshape(B, T)
+
+    found = examined(batches, carry_state=False)
+    assert outcome(found, "stream.text").status == "skip"
+
+
+def test_a_pattern_is_that_of_equal_tokens_only() -> None:
+    def naive(stretch: list[int]) -> tuple[int, ...]:
+        return tuple(
+            next((back for back in range(1, at + 1) if stretch[at - back] == token), 0)
+            for at, token in enumerate(stretch)
+        )
+
+    generator = np.random.default_rng(0)
+    tokens = generator.integers(4, size=200)
+    hashes = patterns(tokens)
+    by_pattern: dict[tuple[int, ...], set[int]] = {}
+    for start in range(len(tokens) - WIDTH + 1):
+        pattern = naive(tokens[start : start + WIDTH].tolist())
+        by_pattern.setdefault(pattern, set()).add(int(hashes[start]))
+    assert all(len(each) == 1 for each in by_pattern.values())
+    assert len(set(hashes.tolist())) == len(by_pattern)
+
+
+def windows(draw: Callable[[int], int], ahead: int = 1) -> Any:
+    """T tokens from random starts; draw: how many starts there are -> a start."""
+    ids = np.frombuffer(CORPUS, np.uint8).astype(np.int64)
+
+    def batches() -> Iterator[Any]:
+        for _ in range(100):
+            starts = [draw(len(ids) - T) for _ in range(B)]
+            rows = [ids[start : start + T + 1] for start in starts]
+            yield np.stack([row[:-1] for row in rows]), np.stack([row[1:] for row in rows])
+
+    return batches
+
+
+EDGES = {
+    "random": lambda count: random.randint(0, count),
+    "numpy": lambda count: int(np.random.randint(count + 1)),
+    "numpy's generator": lambda count: int(np.random.default_rng().integers(count + 1)),
+    "torch": lambda count: int(torch.randint(count + 1, (1,))),
+}
+
+
+@pytest.mark.parametrize("draw", EDGES.values(), ids=EDGES)
+def test_a_start_that_is_one_too_late_is_named_though_it_is_never_drawn(
+    draw: Callable[[int], int],
+) -> None:
+    found = examined(windows(draw), carry_state=False)
+    assert causes(found) == ["stream.edges"], reported(found)
+    healthy = examined(windows(lambda count: draw(count - 1)), carry_state=False)
+    assert causes(healthy) == [], reported(healthy)
+
+
+def test_code_that_draws_until_it_has_another_number_ends() -> None:
+    def batches() -> Iterator[Any]:
+        ids = np.frombuffer(CORPUS, np.uint8).astype(np.int64)
+        while True:
+            starts: set[int] = set()
+            while len(starts) < B:
+                starts.add(random.randrange(len(ids) - T))
+            rows = [ids[start : start + T + 1] for start in starts]
+            yield np.stack([row[:-1] for row in rows]), np.stack([row[1:] for row in rows])
+
+    state = random.getstate()
+    found = examined(batches, carry_state=False)
+    random.setstate(state)
+    assert causes(found) == [], reported(found)
+
+
+def test_the_last_batch_of_an_epoch_is_looked_at() -> None:
+    def batches() -> Iterator[Any]:
+        for inputs, targets in lanes(CORPUS)():
+            last = inputs, targets
+            yield inputs, targets
+        yield last[0][:, :-3], last[1][:, :-3]
+
+    found = examined(batches)
+    assert causes(found) == ["stream.edges"], reported(found)
+    assert "at the end of an epoch" in outcome(found, "stream.edges").seen
+
+
+@pytest.mark.parametrize("length", [25, 40])
+def test_windows_that_were_drawn_before_the_text_was_divided_are_named(length: int) -> None:
+    text = written()
+    starts = list(range(0, len(text) - length, 4))
+    random.Random(1).shuffle(starts)
+    drawn = [text[start : start + length] for start in starts]
+    cut = len(drawn) * 8 // 10
+
+    def examined(corpus: bytes, held_out: bytes) -> Diagnosis:
+        return examine(corpus=corpus, held_out=held_out, only=["stream.overlap"], show=False)
+
+    leaked = examined(b"".join(drawn[:cut]), b"".join(drawn[cut:]))
+    assert causes(leaked) == ["stream.overlap"], reported(leaked)
+    cut = len(text) * 8 // 10
+    apart = examined(text[:cut], text[cut:])
+    assert causes(apart) == [], reported(apart)
