@@ -77,6 +77,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "stream.overlap": ("verdict.*",),
     "stream.round_trip": ("stream.byte_count", "verdict.*", "decoding.*"),
     "stream.byte_count": ("verdict.*",),
+    "stream.stable_ids": ("verdict.*", "decoding.*"),
     "model.contract": ("model.*", *_LATER),
     # As a gate too: infinity is no chance, no other row and no future. Logits and loss are looked
     # at in any case, because they may be why something is not finite.

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from seqzoo.errors import CorpusUnavailable, SeqzooError, UsageError
+from seqzoo.interpreter import in_another_process
 from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import CorpusContext
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.specs import CorpusSpec
 from seqzoo.testing.given import Given, NotHere
-from seqzoo.testing.home import Home, in_another_process
+from seqzoo.testing.home import Home
 from seqzoo.testing.law import Law, law, require
 from seqzoo.testing.materials import words
 

@@ -10,10 +10,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from seqzoo.interpreter import in_another_process
 from seqzoo.plugin.specs import Spec
 from seqzoo.plugin.surroundings import Surroundings
 from seqzoo.testing.given import Given, NotHere
-from seqzoo.testing.home import Home, in_another_process
+from seqzoo.testing.home import Home
 from seqzoo.testing.law import Law, law, require
 
 __all__ = ["GIVEN", "LAWS", "PluginSpec"]

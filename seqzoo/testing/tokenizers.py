@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from seqzoo.errors import UsageError
+from seqzoo.interpreter import in_another_process
 from seqzoo.model.generate import ByteStream
 from seqzoo.plugin.build import build_installed
 from seqzoo.plugin.contexts import TokenizerContext
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.specs import TokenizerSpec
 from seqzoo.testing.given import Given, NotHere
-from seqzoo.testing.home import Home, in_another_process
+from seqzoo.testing.home import Home
 from seqzoo.testing.law import Broken, Law, law, require
 from seqzoo.testing.materials import as_array, noise, words
 

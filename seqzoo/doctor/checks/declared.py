@@ -81,6 +81,7 @@ def _checks() -> Iterator[Check]:
     )
     yield _check("stream.round_trip", 70, "the tokenizer gives back every byte")
     yield _check("stream.byte_count", 80, "the tokenizer counts the bytes of its tokens")
+    yield _check("stream.stable_ids", 90, "another process gives the same ids")
     yield _check("model.contract", 10, "the model can be built, called and trained")
     yield _check("model.finite", 15, "logits, loss and gradients are finite")
     yield _check("model.registered", 17, "parameters() has every weight, each in one place")
