@@ -8,6 +8,7 @@ from torch import nn
 
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
+from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.network import Forward, Loss
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.subject import Settings
@@ -35,6 +36,7 @@ def examine(
     optimizer: MakeOptimizer | None = None,
     carry_state: bool = True,
     clip_norm: float | None = None,
+    generate: Generate | None = None,
     quick: bool = False,
     seed: int = 1,
     only: Sequence[str] = (),
@@ -54,6 +56,8 @@ def examine(
     optimizer: parameters -> torch optimizer; the default is Adam with its defaults.
     carry_state: whether training passes the state from each batch to the next.
     clip_norm: the norm at which training clips gradients, None for never.
+    generate: (model, prompt, length) -> ids, your own function that generates text; the prompt is
+    a list of ids, and the answer the ids after it.
     quick: without a short training. only: names of checks, `group.*` for a group.
     show: whether to print.
     Raises UsageError if there is nothing to examine.
@@ -68,6 +72,7 @@ def examine(
         optimizer=optimizer,
         carry_state=carry_state,
         clip_norm=clip_norm,
+        generate=generate,
     )
     registry = load_registry()
     subject = subject_of_code(code, registry, settings=Settings(quick=quick, seed=seed))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from seqzoo.data.corpus import Data
+from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.given import RunSoFar, Settings, Text
 from seqzoo.doctor.evidence.loss_form import AdaptedLoss
 from seqzoo.doctor.evidence.measure import rows_of
@@ -55,7 +56,7 @@ __all__ = [
 
 T = TypeVar("T")
 Part: TypeAlias = Literal[
-    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline"
+    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline", "generate"
 ]
 
 _PAUSE_S = 0.003
@@ -77,6 +78,7 @@ class Subject:
         vocab_size: int | None = None,
         network: Callable[[], Network] | None = None,
         pipeline: Callable[[], Pipeline] | None = None,
+        generate: Generate | None = None,
     ) -> None:
         """network, pipeline: called when they are first used."""
         settings, text = settings or Settings(), text or Text()
@@ -99,6 +101,7 @@ class Subject:
         self._held_out = text.held_out
         self._network = network
         self._pipeline = pipeline
+        self._generate = generate
         self._use_cache = text.use_cache
         self._vocab_size = vocab_size
         self._failures = Failures()
@@ -171,6 +174,11 @@ class Subject:
     def pipeline(self) -> Pipeline:
         """How batches are made; the first one could be read."""
         return self._opened[0]
+
+    @property
+    def generate(self) -> Generate:
+        """The user's own function that generates text."""
+        return _given(self._generate, "no function that generates was given (generate=)")
 
     @property
     def batch(self) -> Batch:

@@ -156,6 +156,12 @@ def _checks() -> Iterator[Check]:
         source="Karpathy et al. 2015, arXiv:1506.02078",
     )
     yield _check(
+        "memory.linear",
+        50,
+        "something between a token and later logits is nonlinear",
+        source="Martin and Cundy 2018, arXiv:1709.04057",
+    )
+    yield _check(
         "optimisation.overfit",
         10,
         "the network can learn one small batch by heart",
@@ -213,6 +219,8 @@ def _checks() -> Iterator[Check]:
         "verdict.underfitting", 30, "training loss falls below that of a short n-gram table"
     )
     yield _check("verdict.undertrained", 40, "the budget was enough for the model to stop learning")
+    yield _check("decoding.state", 5, "generation reads each token once and keeps the state")
+    yield _check("decoding.batch", 7, "several prompts at once give what each gives alone")
     yield _check(
         "decoding.loop",
         10,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.data.corpus import Data, Splits, sha256_of, split
+from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.gradients import without_sparse_gradients
 from seqzoo.doctor.evidence.lazy import with_sizes
 from seqzoo.doctor.evidence.loss_form import shift_of
@@ -59,6 +60,7 @@ class Code:
     optimizer: MakeOptimizer | None = None
     carry_state: bool = True
     clip_norm: float | None = None
+    generate: Generate | None = None
 
     def __post_init__(self) -> None:
         if self.model is None and self.batches is None and self.corpus is None:
@@ -103,6 +105,7 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
                 clip_norm=code.clip_norm,
             )
         ),
+        generate=code.generate,
     )
 
 

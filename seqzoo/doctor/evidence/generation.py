@@ -1,0 +1,120 @@
+"""A user's own function that generates text, and how it calls the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.evidence.network import Network
+
+__all__ = ["Call", "Generate", "Generated", "generate_watched"]
+
+Generate: TypeAlias = Callable[[nn.Module, Any, int], Any]
+"""(module, prompt, length) -> ids after the prompt, or with it. prompt: a list of ids."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the model. read: (B, T) ids. given, returned: the tensors of the state that was
+    passed and of the one that came back, without the logits. logits: (B, V) at the last place.
+    """
+
+    read: Tensor
+    given: tuple[Tensor, ...]
+    returned: tuple[Tensor, ...]
+    logits: Tensor | None
+    in_training_mode: bool
+
+
+@dataclass(frozen=True)
+class Generated:
+    """ids: (B, length) without the prompt. calls: of the model, in order."""
+
+    ids: Tensor
+    calls: tuple[Call, ...]
+
+
+def generate_watched(
+    generate: Generate, network: Network, prompt: Tensor, length: int
+) -> Generated:
+    """Generate after `prompt`, (P,) or (B, P), with a copy of the network in eval mode.
+
+    A prompt of one row is given as a list of ids, several as a tensor. Raises what the function
+    raises, and TypeError if it returns no ids.
+    """
+    copy = network.copied()
+    copy.module.eval()
+    calls: list[Call] = []
+    handle = copy.module.register_forward_hook(_recording(calls), with_kwargs=True)
+    given: Any = prompt if prompt.ndim == 2 else prompt.tolist()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            answer = generate(copy.module, given, length)
+    finally:
+        handle.remove()
+    return Generated(_ids(answer, prompt, length), tuple(calls))
+
+
+def _recording(calls: list[Call]) -> Any:
+    def hook(
+        module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any
+    ) -> None:
+        tensors = list(_tensors((arguments, named)))
+        if not tensors:
+            return
+        read = _read(tensors[0])
+        outputs = list(_tensors(output))
+        logits, returned = (outputs[0], outputs[1:]) if outputs else (None, [])
+        last = logits[:, -1] if logits is not None and logits.ndim == 3 else logits
+        calls.append(
+            Call(
+                read=read,
+                given=tuple(tensors[1:]),
+                returned=tuple(each.detach().clone() for each in returned),
+                logits=None if last is None else last.detach().cpu().double(),
+                in_training_mode=module.training,
+            )
+        )
+
+    return hook
+
+
+def _read(given: Tensor) -> Tensor:
+    """(B, T) ids of what the model was given: ids, or one-hot vectors."""
+    ids = given.detach().cpu()
+    if ids.is_floating_point() and ids.ndim >= 2:
+        ids = ids.argmax(-1)
+    return ids.reshape(1, -1) if ids.ndim < 2 else ids
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from _tensors(value)
+    elif isinstance(tree, (tuple, list)):
+        for value in tree:
+            yield from _tensors(value)
+
+
+def _ids(answer: Any, prompt: Tensor, length: int) -> Tensor:
+    if isinstance(answer, (bytes, bytearray)):
+        answer = list(answer)
+    if isinstance(answer, str) or (
+        not isinstance(answer, (Tensor, Sequence)) and not hasattr(answer, "__array__")
+    ):
+        raise TypeError(
+            f"generate returned {type(answer).__name__}; expected the ids after the prompt"
+        )
+    ids = torch.as_tensor(answer).detach().cpu().to(torch.int64)
+    ids = ids.reshape(1, -1) if ids.ndim < 2 else ids
+    rows = prompt if prompt.ndim == 2 else prompt[None]
+    if ids.shape[1] >= rows.shape[1] + length and torch.equal(ids[:, : rows.shape[1]], rows):
+        ids = ids[:, rows.shape[1] :]
+    return ids
