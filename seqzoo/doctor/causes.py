@@ -138,8 +138,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "memory.horizon": ("memory.lag", "memory.carry", "verdict.*", "decoding.*"),
     "memory.lag": ("memory.carry", "verdict.*", "decoding.*"),
     "memory.carry": ("verdict.*", "decoding.*"),
-    "memory.linear": ("memory.lag", "verdict.*"),
     "memory.saturation": ("optimisation.dead_units", "verdict.*"),
+    "memory.linear": ("memory.lag", "verdict.*"),
     "optimisation.overfit": ("optimisation.learning_rate", "memory.lag", "verdict.*", "decoding.*"),
     "optimisation.warmup": ("verdict.*", "decoding.*"),
     "optimisation.precision": (

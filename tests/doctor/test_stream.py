@@ -53,7 +53,8 @@ def test_a_shipped_recipe_passes_each_check(name: str, registry: Registry) -> No
     subject = subject_of_recipe(recipe, title=name, settings=Settings(quick=True, seed=7))
     found = diagnose(subject, select_checks(subject.registry, ["stream"]))
     assert found.is_healthy, [each.outcome.seen for each in found.findings]
-    assert {each.outcome.status for each in found.examined} == {"pass"}
+    skipped = {each.check.name for each in found.examined if each.outcome.status == "skip"}
+    assert skipped == {"stream.text", "stream.edges"}, "they look at a user's own code"
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, T])
