@@ -104,7 +104,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "memory.carry": ("verdict.*", "decoding.*"),
     "memory.saturation": ("optimisation.dead_units", "verdict.*"),
     "optimisation.overfit": ("optimisation.learning_rate", "memory.lag", "verdict.*", "decoding.*"),
-    "optimisation.warmup": ("verdict.*", "decoding.*"),
+    "optimisation.warmup": ("optimisation.schedule", "verdict.*", "decoding.*"),
+    "optimisation.schedule": ("verdict.*", "decoding.*"),
     "optimisation.learning_rate": (
         "optimisation.gradient_norm",
         "optimisation.update_ratio",

@@ -19,6 +19,7 @@ from seqzoo.doctor.subjects.code import (
     subject_of_code,
 )
 from seqzoo.plugin.registry import load_registry
+from seqzoo.runs.arguments import whole_number
 from seqzoo.terminal.console import results
 
 __all__ = ["examine"]
@@ -55,9 +56,10 @@ def examine(
     carry_state: whether training passes the state from each batch to the next.
     clip_norm: the norm at which training clips gradients, None for never.
     quick: without a short training. only: names of checks, `group.*` for a group.
-    show: whether to print.
+    show: whether to print. seed: of initialisation and random draws, from 0 to 2**63 - 1.
     Raises UsageError if there is nothing to examine.
     """
+    seed = whole_number("seed", seed, 2**63 - 1)
     code = Code(
         model=model,
         batches=batches,

@@ -151,6 +151,7 @@ def _checks() -> Iterator[Check]:
         is_quick=False,
         source="Smith 2017, arXiv:1506.01186",
     )
+    yield _check("optimisation.schedule", 18, "some updates have a rate that is not almost 0")
     yield _check(
         "optimisation.gradient_norm",
         30,
