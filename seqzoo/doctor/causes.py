@@ -72,6 +72,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "model.initial_loss": (
         "optimisation.gradient_norm",
         "optimisation.learning_rate",
+        "verdict.even_guess",
         "verdict.undertrained",
         "verdict.underfitting",
     ),
@@ -123,6 +124,13 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     ),
     "optimisation.update_ratio": ("verdict.*",),
     "optimisation.dead_units": ("verdict.*",),
+    "verdict.even_guess": (
+        "verdict.rung",
+        "verdict.overfitting",
+        "verdict.underfitting",
+        "verdict.undertrained",
+        "decoding.*",
+    ),
     "verdict.rung": (),
     "verdict.overfitting": (),
     "verdict.underfitting": (),

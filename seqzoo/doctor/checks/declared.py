@@ -173,6 +173,7 @@ def _checks() -> Iterator[Check]:
         is_quick=False,
         source="He et al. 2015, arXiv:1502.01852",
     )
+    yield _check("verdict.even_guess", 5, "the model is better than an even guess")
     yield _check(
         "verdict.rung",
         10,
