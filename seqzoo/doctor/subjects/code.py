@@ -23,6 +23,7 @@ from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer
 from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
 from seqzoo.doctor.subjects.code_batches import read_batch, with_every_target
+from seqzoo.doctor.subjects.code_pairs import pair_of
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
@@ -171,7 +172,7 @@ class CodePipeline(Pipeline):
         self._peeked.append(first)
         self._first = self._read(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
-        self.is_flat = np.ndim(next(iter(first))) == 1
+        self.is_flat = np.ndim(pair_of(first)[0]) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
         # state is carried, so such a model reads any number.
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqzoo.doctor.subjects.code_pairs import pair_of
 from seqzoo.plugin.contracts import Batch
 
 __all__ = ["OneTargetPerRow", "read_batch", "with_every_target"]
@@ -22,23 +22,14 @@ class OneTargetPerRow(TypeError):  # noqa: N818 (it says what the batches are)
 
 
 def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
-    """(inputs, targets) copied as ids (B, T); (B,) and one-hot (B, V) mean T = 1.
+    """A batch copied as ids (B, T); (B,) and one-hot (B, V) mean T = 1. `pair_of` says its forms.
 
     Whether arrays are one-hot is decided by content, for any dtype, and from the first batch only:
     a thread may be filling a later one at this moment. known: remembers it; {} at first.
     Negative targets are padding.
     Raises TypeError with a sentence for anything else.
     """
-    if isinstance(item, Mapping):
-        keys = ", ".join(repr(key) for key in list(item)[:4])
-        raise TypeError(
-            f"a batch is a mapping with the keys {keys}; expected a pair (inputs, targets): give "
-            f"((b[inputs], b[targets]) for b in batches)"
-        )
-    try:
-        first, second = item
-    except (TypeError, ValueError):
-        raise TypeError("a batch is a pair (inputs, targets) of arrays") from None
+    first, second = pair_of(item)
     given = _array(first, "inputs"), _array(second, "targets")
     inputs = _ids(given[0], given[1], "inputs", known)
     targets = _ids(given[1], given[0], "targets", known)
