@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,14 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.data.corpus import Data, Splits, sha256_of, split
+from seqzoo.doctor.evidence.loss_form import AdaptedLoss
 from seqzoo.doctor.evidence.missing import Exhausted
 from seqzoo.doctor.evidence.network import Forward, Loss, Network, call_plainly, mean_nats
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer
 from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
-from seqzoo.doctor.subjects.code_batches import read_batch, with_every_target
+from seqzoo.doctor.subjects.code_batches import OneTargetPerRow, read_batch, with_every_target
 from seqzoo.doctor.subjects.code_pairs import pair_of
+from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
@@ -84,12 +86,13 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
             use_cache=False,
         )
     forward, loss = code.forward or call_plainly, code.loss or _mean_nats
+    network = None if model is None else cache(lambda: _network(model, forward, loss))
     return CodeSubject(
         title="model and batches",
         registry=registry,
         settings=settings,
         text=text,
-        network=None if model is None else lambda: _network(model, forward, loss),
+        network=network,
         pipeline=(
             None
             if batches is None
@@ -98,6 +101,7 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
                 code.optimizer or _adam,
                 carry_state=code.carry_state,
                 clip_norm=code.clip_norm,
+                model=network,
             )
         ),
     )
@@ -114,6 +118,30 @@ class CodeSubject(Subject):
     def tokens(self) -> npt.NDArray[Any]:
         return self._as_ids(super().tokens)
 
+    @cached_property
+    def network(self) -> Network:
+        network = super().network
+        rows = self._rows
+        given = network.loss.given if isinstance(network.loss, AdaptedLoss) else network.loss
+        return network if rows is None else rows.adapted(network, given)
+
+    def skips(self, check: str) -> str:
+        rows = self._rows
+        return "" if rows is None else rows.skips(check)
+
+    def random_tokens(self, rows: int, length: int) -> Tensor:
+        if self._rows is None:
+            return super().random_tokens(rows, length)
+        known = torch.unique(self.batch.inputs)  # answers are no tokens
+        generator = torch.Generator().manual_seed(self.seed)
+        drawn: Tensor = known[torch.randint(len(known), (rows, length), generator=generator)]
+        return drawn
+
+    @property
+    def _rows(self) -> Rows | None:
+        pipeline = or_none(lambda: self.pipeline) if self.has("pipeline") else None
+        return pipeline.rows if isinstance(pipeline, CodePipeline) else None
+
     @property
     def held_out(self) -> npt.NDArray[Any]:
         return self._as_ids(super().held_out)
@@ -124,6 +152,8 @@ class CodeSubject(Subject):
         Raises Missing if the model's vocabulary has neither size, and if a larger one may be of
         words or of pieces of words.
         """
+        if self._rows is not None:
+            raise Missing(ONE_TARGET)
         vocab_size = or_none(lambda: self.vocab_size)
         if vocab_size is None:  # no model; a check of the text alone looks at its bytes
             return text
@@ -155,7 +185,10 @@ class CodePipeline(Pipeline):
         *,
         carry_state: bool,
         clip_norm: float | None = None,
+        model: Callable[[], Network] | None = None,
     ) -> None:
+        """model: built when the batches have one target for each row, to see whether it fits."""
+        self.rows: Rows | None = None
         self._batches = batches
         self._make_optimizer = make_optimizer
         self._one_hot: dict[str, bool] = {}
@@ -170,7 +203,13 @@ class CodePipeline(Pipeline):
         except StopIteration:
             raise ValueError(f"the batches end before the first ({_RESTART})") from None
         self._peeked.append(first)
-        self._first = self._read(first)
+        try:
+            self._first = self._read(first)
+        except OneTargetPerRow:
+            self.rows = model and rows_of_model(model(), first, self._one_hot)
+            if self.rows is None:
+                raise
+            self._first = self._read(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
         self.is_flat = np.ndim(pair_of(first)[0]) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
@@ -178,7 +217,7 @@ class CodePipeline(Pipeline):
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
 
     def first(self) -> Batch:
-        return with_every_target(self._first)
+        return self._first if self.rows else with_every_target(self._first)
 
     def source(self) -> Source:
         return self.real_source()
@@ -220,7 +259,10 @@ class CodePipeline(Pipeline):
         return iter(self._batches() if callable(self._batches) else self._batches)
 
     def _read(self, item: Any) -> Batch:
-        return read_batch(item, restarts=not self._carry_state, known=self._one_hot)
+        restarts = not self._carry_state
+        if self.rows is not None:
+            return self.rows.read(item, restarts=restarts, known=self._one_hot)
+        return read_batch(item, restarts=restarts, known=self._one_hot)
 
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:

@@ -12,7 +12,7 @@ from torch import Tensor
 from seqzoo.doctor.subjects.code_pairs import pair_of
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["OneTargetPerRow", "read_batch", "with_every_target"]
+__all__ = ["OneTargetPerRow", "read_batch", "read_rows", "with_every_target"]
 
 _EXPECTED = "expected ids (B, T), or one-hot (B, T, V), whose last axis is 0s and one 1"
 
@@ -32,18 +32,44 @@ def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
     first, second = pair_of(item)
     given = _array(first, "inputs"), _array(second, "targets")
     inputs = _ids(given[0], given[1], "inputs", known)
+    if given[1].is_floating_point() and _is_a_column(given[1], inputs) and _has_fractions(given[1]):
+        raise OneTargetPerRow(_one_target(inputs, given[1]))
     targets = _ids(given[1], given[0], "targets", known)
     if inputs.shape == targets.shape:
         return Batch(inputs=inputs, targets=targets, restarts=torch.full((len(inputs),), restarts))
     if len(inputs) == targets.numel():
-        raise OneTargetPerRow(
-            f"inputs {tuple(inputs.shape)} with targets {tuple(given[1].shape)}: one target for "
-            f"each row"
-        )
+        raise OneTargetPerRow(_one_target(inputs, given[1]))
     raise TypeError(
         f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)} differ in shape; "
         f"expected a target for each input, both (batch, time)"
     )
+
+
+def read_rows(item: Any, known: dict[str, bool]) -> tuple[Tensor, Tensor]:
+    """Inputs (B, T) and a target for each row, (B,): integers, or float64 if they are numbers.
+
+    The targets of a batch that `read_batch` refuses with OneTargetPerRow.
+    """
+    first, second = (
+        _array(part, what) for part, what in zip(pair_of(item), ("inputs", "targets"), strict=True)
+    )
+    inputs = _ids(first, second, "inputs", known)
+    if second.is_floating_point() and _is_a_column(second, inputs):
+        return inputs, second.flatten()
+    return inputs, _ids(second, first, "targets", known).flatten()
+
+
+def _one_target(inputs: Tensor, targets: Tensor) -> str:
+    shapes = f"inputs {tuple(inputs.shape)} with targets {tuple(targets.shape)}"
+    return f"{shapes}: one target for each row"
+
+
+def _is_a_column(targets: Tensor, inputs: Tensor) -> bool:
+    return inputs.shape[1] > 1 and tuple(targets.shape) in ((len(inputs),), (len(inputs), 1))
+
+
+def _has_fractions(given: Tensor) -> bool:
+    return not bool((given == given.round()).all())
 
 
 def with_every_target(batch: Batch) -> Batch:
@@ -80,7 +106,7 @@ def _ids(given: Tensor, other: Tensor, what: str, known: dict[str, bool]) -> Ten
             return ids if given.ndim == 3 else ids[:, None]
     if given.ndim not in (1, 2):
         raise TypeError(f"the {what} have the shape {shape} and are not one-hot; {_EXPECTED}")
-    if given.is_floating_point() and not bool((given == given.round()).all()):
+    if given.is_floating_point() and _has_fractions(given):
         raise TypeError(f"the {what} {shape} are fractions; {_EXPECTED}")
     given = given.to(torch.int64)
     return given[:, None] if given.ndim == 1 else given
