@@ -29,7 +29,8 @@ def pair_of(item: Any) -> tuple[Any, Any]:
     """
     if isinstance(item, Mapping) or _part(item, "input_ids") is not None:
         return _named(item)
-    if isinstance(item, (Tensor, np.ndarray)) and item.ndim == 2:
+    is_array = isinstance(item, (Tensor, np.ndarray))
+    if is_array and item.ndim == 2:
         return _shifted(item)
     try:
         parts = list(item)
@@ -39,7 +40,7 @@ def pair_of(item: Any) -> tuple[Any, Any]:
         return _shifted(parts[0])
     if len(parts) == 2:
         return parts[0], parts[1]
-    if len(parts) == 3 and (masked := _without_padding(*parts)) is not None:
+    if len(parts) == 3 and not is_array and (masked := _without_padding(*parts)) is not None:
         return masked
     raise TypeError(
         f"a batch is {_described(item, parts)}; a batch is a pair (inputs, targets) of arrays: "
