@@ -82,7 +82,7 @@ def _unshortened(folder: Path, value: Path) -> Path:
 
 
 def whole_number(*names: str, least: int, help: str, show_default: bool = True) -> Any:
-    """An option that is a whole number of at least `least`, as recipes write it (2e3 too).
+    """An option that is a whole number from `least` to 2**63 - 1, as recipes write it (2e3 too).
 
     names: the long name first. Anything else is a UsageError with this name.
     """
@@ -95,9 +95,17 @@ def whole_number(*names: str, least: int, help: str, show_default: bool = True) 
             raise UsageError(
                 f"{names[0]} is '{value}', expected a whole number of at least {least}."
             )
+        if found > _MOST:
+            raise UsageError(
+                f"{names[0]} is '{value}', expected a whole number from {least} to {_MOST}."
+            )
         return found
 
     return typer.Option(*names, parser=parse, metavar="N", help=help, show_default=show_default)
+
+
+_MOST = 2**63 - 1
+"""The limit of recipes, and of the seeds of generators."""
 
 
 def _whole(text: str) -> int | None:

@@ -116,11 +116,13 @@ def _score_table(scores: Mapping[str, SplitScore]) -> Table:
     for column in ("bits per byte", "95 % interval", "accuracy", "bytes"):
         table.add_column(column, justify="right")
     for name, score in scores.items():
-        low, high = score.interval
+        between = "too few bytes"
+        if score.interval is not None:
+            between = "{:.3f} to {:.3f}".format(*score.interval)
         table.add_row(
             name.replace("_", "-"),
             f"{score.bits_per_byte:.4f}",
-            f"{low:.3f} to {high:.3f}",
+            between,
             f"{score.accuracy:.1%}",
             f"{score.bytes:,}",
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqzoo.results.bootstrap import interval, resample
+from seqzoo.results.bootstrap import FEWEST_BLOCKS, interval, resample
 from seqzoo.results.comparable import why_not_comparable
 from seqzoo.results.result import Result, SplitScore
 
@@ -83,6 +83,12 @@ def _difference(
     if reason := why_not_comparable(*pair, split, adaptive=adaptive, names=letters):
         return NoDifference(*letters, adaptive, reason)
     first, second = (_score(result, split, adaptive=adaptive) for result in pair)
+    if len(first.blocks) < FEWEST_BLOCKS:
+        reason = (
+            f"the split has {first.bytes:,} bytes, too few to say whether a difference is more "
+            f"than noise"
+        )
+        return NoDifference(*letters, adaptive, reason)
     change = second.bits_per_byte - first.bits_per_byte
     draws = resample([first.blocks, second.blocks], first.block_sizes)
     return Difference(*letters, adaptive, change, interval(draws[:, 1] - draws[:, 0]))

@@ -96,6 +96,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "model.initial_loss": (
         "optimisation.gradient_norm",
         "optimisation.learning_rate",
+        "verdict.even_guess",
         "verdict.undertrained",
         "verdict.underfitting",
     ),
@@ -141,7 +142,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "memory.saturation": ("optimisation.dead_units", "verdict.*"),
     "memory.linear": ("memory.lag", "verdict.*"),
     "optimisation.overfit": ("optimisation.learning_rate", "memory.lag", "verdict.*", "decoding.*"),
-    "optimisation.warmup": ("verdict.*", "decoding.*"),
+    "optimisation.warmup": ("optimisation.schedule", "verdict.*", "decoding.*"),
     "optimisation.precision": (
         "model.gradients",
         "optimisation.learning_rate",
@@ -149,6 +150,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "verdict.*",
         "decoding.*",
     ),
+    "optimisation.schedule": ("verdict.*", "decoding.*"),
     "optimisation.learning_rate": (
         "optimisation.gradient_norm",
         "optimisation.update_ratio",
@@ -166,6 +168,13 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     ),
     "optimisation.update_ratio": ("verdict.*",),
     "optimisation.dead_units": ("verdict.*",),
+    "verdict.even_guess": (
+        "verdict.rung",
+        "verdict.overfitting",
+        "verdict.underfitting",
+        "verdict.undertrained",
+        "decoding.*",
+    ),
     "verdict.rung": (),
     "verdict.overfitting": (),
     "verdict.underfitting": (),

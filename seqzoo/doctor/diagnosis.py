@@ -120,6 +120,8 @@ def _examine(subject: Subject, check: Check, names: Collection[str]) -> Examined
     try:
         if subject.quick and not check.is_quick:
             raise Missing("left out of the quick mode")
+        if reason := subject.skips(check.name):
+            raise Missing(reason)
         outcome = check.examine(subject)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"the check gave {type(outcome).__name__}, expected an Outcome")

@@ -20,6 +20,7 @@ from seqzoo.doctor.subjects.code import (
     subject_of_code,
 )
 from seqzoo.plugin.registry import load_registry
+from seqzoo.runs.arguments import whole_number
 from seqzoo.terminal.console import results
 
 __all__ = ["examine"]
@@ -59,9 +60,10 @@ def examine(
     generate: (model, prompt, length) -> ids, your own function that generates text; the prompt is
     a list of ids, and the answer the ids after it.
     quick: without a short training. only: names of checks, `group.*` for a group.
-    show: whether to print.
+    show: whether to print. seed: of initialisation and random draws, from 0 to 2**63 - 1.
     Raises UsageError if there is nothing to examine.
     """
+    seed = whole_number("seed", seed, 2**63 - 1)
     code = Code(
         model=model,
         batches=batches,

@@ -286,6 +286,10 @@ class Subject:
             wanted=lambda spec: spec.has_accuracy,
         )
 
+    def skips(self, check: str) -> str:
+        """Why a check of this name makes no sense for it; "" if it does."""
+        return ""
+
     def random_tokens(self, rows: int, length: int) -> torch.Tensor:
         """(rows, length) tokens that occur in the real text, drawn with the subject's seed.
 

@@ -149,7 +149,9 @@ def _is_shared(cell: Cell) -> int | None:
 
 def _noise(cell: Cell) -> float | None:
     ranking = cell.row.rankings.get(cell.kind)
-    return None if ranking is None else (ranking.interval[1] - ranking.interval[0]) / 2
+    if ranking is None or ranking.interval is None:
+        return None
+    return (ranking.interval[1] - ranking.interval[0]) / 2
 
 
 def _seeds(cell: Cell) -> str | None:

@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo.results.bootstrap import intervals, resample
+from seqzoo.results.bootstrap import FEWEST_BLOCKS, intervals, resample
 
 __all__ = ["NAMED_TIES", "Ranking", "rankings"]
 
@@ -48,16 +48,17 @@ class Ranking:
     """The rank of one row among all, and what it is based on.
 
     bits_per_byte: mean over its seeds. seeds: how many. spread: their standard deviation; None
-    for one seed, of which it is unknown. interval: 95 %, over blocks and seeds. rank: one more
-    than the number of rows that are certainly better. num_ties: how many rows are neither
-    certainly better nor certainly worse. ties: indices of the nearest of these, in the order of
-    their scores, at most `NAMED_TIES`. is_shared: one of all these has the same rank.
+    for one seed, of which it is unknown. interval: 95 %, over blocks and seeds; None for too few
+    blocks, where all rows tie. rank: one more than the number of rows that are certainly better.
+    num_ties: how many rows are neither certainly better nor certainly worse. ties: indices of the
+    nearest of these, in the order of their scores, at most `NAMED_TIES`. is_shared: one of all
+    these has the same rank.
     """
 
     bits_per_byte: float
     seeds: int
     spread: float | None
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     rank: int
     num_ties: int
     ties: tuple[int, ...]
@@ -89,7 +90,10 @@ def rankings(
         if spread is not None:
             error = spread / math.sqrt(len(each))
             draws[:, column] += error * _students_t(len(each) - 1, len(draws), each)
-    ends = intervals(draws)
+    ends: list[tuple[float, float] | None] = [*intervals(draws)]
+    if np.size(block_bytes) < FEWEST_BLOCKS:
+        ends = [None] * len(scores)
+        draws[:] = 0.0  # no row is certainly better than another
     found: dict[int, Ranking] = {}
     for place, verdict in enumerate(_verdicts(_places(draws))):
         found[order[place]] = Ranking(

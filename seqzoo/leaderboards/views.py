@@ -182,7 +182,7 @@ def _json_row(row: Row) -> dict[str, Any]:
             "tied_with": list(row.ties[kind]),
             "seeds": ranking.seeds,
             "spread": ranking.spread,
-            "interval": list(ranking.interval),
+            "interval": None if ranking.interval is None else list(ranking.interval),
         }
         for kind in SCORE_KINDS
         if (ranking := row.rankings.get(kind))

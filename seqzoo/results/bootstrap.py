@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bootstrap_interval", "interval", "intervals", "resample"]
+__all__ = ["FEWEST_BLOCKS", "bootstrap_interval", "interval", "intervals", "resample"]
+
+FEWEST_BLOCKS = 10
+"""Of fewer blocks there is no interval: that of one block has no width at all, and those of a few
+say much less than the truth (a 95 % interval of 5 blocks is right in 84 of 100 cases)."""
 
 _DRAWS_AT_ONCE = 1 << 22
 
@@ -64,8 +68,13 @@ def bootstrap_interval(
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile interval of one score's bits per byte over its (N,) blocks: (low, high)."""
+) -> tuple[float, float] | None:
+    """Percentile interval of one score's bits per byte over its (N,) blocks: (low, high).
+
+    None for fewer than `FEWEST_BLOCKS`.
+    """
     one = np.asarray(block_bits, dtype=np.float64)[None]
     estimates = resample(one, block_bytes, resamples=resamples, seed=seed)
+    if one.shape[1] < FEWEST_BLOCKS:
+        return None
     return intervals(estimates, confidence=confidence)[0]

@@ -114,8 +114,9 @@ class SplitScore(_Record):
     tokens: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="null in results of seqzoo before it was stored"
     )
-    interval: tuple[NonNegative, NonNegative] = Field(
-        description="95 % bootstrap interval of bits_per_byte, over blocks"
+    interval: tuple[NonNegative, NonNegative] | None = Field(
+        description="95 % bootstrap interval of bits_per_byte, over blocks; null for a text of "
+        "less than ten blocks, which is too short for one"
     )
     blocks: tuple[NonNegative, ...] = Field(
         default=(),
@@ -148,7 +149,7 @@ class SplitScore(_Record):
             raise ValueError(f"{len(self.blocks)} blocks, expected {len(self.block_sizes)}")
         if self.blocks and not _is_close(math.fsum(self.blocks), total):
             raise ValueError("the blocks do not add up to the score")
-        if self.interval[0] > self.interval[1]:
+        if self.interval is not None and self.interval[0] > self.interval[1]:
             raise ValueError("the interval ends before it starts")
         return self
 

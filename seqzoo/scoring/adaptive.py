@@ -36,6 +36,7 @@ from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.results.result import AdaptiveSettings
 from seqzoo.scoring.chunks import Chunk, SplitReader
+from seqzoo.scoring.divergence import Divergence
 from seqzoo.scoring.static import one_thread, score_together
 from seqzoo.scoring.tally import Tally
 
@@ -119,6 +120,7 @@ class LearningReader:
         """scales: `gradient_scales` of the model; None if the learning rate is 0."""
         self.model = copy.deepcopy(model)
         self.model.start_adapting()
+        self._divergence = Divergence(model, runtime, _remedy(section))
         self._runtime = runtime
         self._state = self.model.initial_state(1)
         self._weights = _trainable(self.model) if section.learning_rate else []
@@ -129,6 +131,7 @@ class LearningReader:
     def read(self, chunk: Chunk) -> Tensor:
         """(1, T, V) logits, computed before the model learns from the chunk."""
         logits, targets, self._state = _read(self.model, chunk, self._state, self._runtime)
+        self._divergence.look(chunk, logits)
         if self._weights:
             self._learn(_gradients(logits, targets, self._weights))
         return logits.detach()
@@ -137,6 +140,7 @@ class LearningReader:
         """A second reader with its own weights and state."""
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model)
+        other._divergence = copy.copy(self._divergence)
         other._state = states.map_tensors(torch.clone, self._state)
         other._weights = _trainable(other.model) if self._weights else []
         return other
@@ -165,7 +169,7 @@ def score_adaptively(
 
     splits: read in one lane. scales: `gradient_scales` of the same model and section; None if
     the learning rate is 0. advance: called with the split and the number of its tokens after each
-    segment, for progress. Raises DivergedError if a score is not finite.
+    segment, for progress. Raises DivergedError if the model diverges while it learns.
     """
     reader = LearningReader(model, runtime, section, scales)
     with _learning(reader.model, runtime):
@@ -174,9 +178,16 @@ def score_adaptively(
             splits,
             chunk_length=section.segment_length,
             advance=advance or (lambda split, tokens: None),
-            remedy=f"use a learning rate below {section.learning_rate:g} "
-            f"(evaluate.adaptive.learning_rate)",
+            remedy=_remedy(section),
         )
+
+
+def _remedy(section: AdaptiveSection) -> str:
+    """What to do about a model that diverged while it learnt."""
+    return (
+        f"use a learning rate below {section.learning_rate:g} (evaluate.adaptive.learning_rate, or "
+        f"--adapt learning_rate={section.learning_rate / 10:g})"
+    )
 
 
 def _steps(scales: list[Tensor], section: AdaptiveSection) -> tuple[list[Tensor], list[Tensor]]:

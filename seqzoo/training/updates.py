@@ -302,11 +302,16 @@ class Training:
         self.step = checkpoint.step
 
     def _factor(self) -> float:
+        progress = self.progress
+        # An update's own bytes are counted before its rate is asked for. If the first update
+        # spends the whole budget it is the only one, and at the rate of the end it learns nothing.
+        if self.step == 0 and progress >= 1:
+            progress = 0.0
         return learning_rate_factor(
             self.schedule,
             warmup_steps=self.section.schedule.warmup_steps,
             step=self.step,
-            progress=self.progress,
+            progress=progress,
         )
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:

@@ -126,6 +126,13 @@ def test_wrong_adaptive_options_are_reported_in_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+def test_the_largest_seed_gives_the_same_samples_each_time(finished: Path) -> None:
+    last = ("--seed", str(2**63 - 1), "--count", "2")
+    one, other = (seqzoo("sample", "runs/small", *last, folder=finished) for _ in range(2))
+    assert one.returncode == 0, one.stderr
+    assert one.stdout == other.stdout
+
+
 def test_equal_seeds_give_equal_samples_with_any_chain_and_prompt(finished: Path) -> None:
     def text(*arguments: str) -> str:
         done = seqzoo("sample", "runs/small", "-n", "30", *arguments, folder=finished)

@@ -43,6 +43,19 @@ def test_files_are_scored_as_the_python_api_scores_them(run: Path) -> None:
     assert (run / "result.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(("size", "shown"), [(1, "too few"), (9, "too few"), (60, " to ")])
+def test_an_interval_of_a_few_bytes_is_not_printed(run: Path, size: int, shown: str) -> None:
+    folder = run.parents[1]
+    (folder / "a.txt").write_bytes(b"a" * size)
+    asked = ("eval", "runs/small", "--file", "a.txt")
+    done = seqzoo(*asked, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+    if size < 10:
+        stored = json.loads(seqzoo(*asked, "--json", folder=folder).stdout)["scores"]["a.txt"]
+        assert stored["interval"] is None
+
+
 def test_scores_that_cannot_be_written_are_printed_before_the_error(run: Path) -> None:
     before = result_of(run)["scores"]
     (run / "result.json").unlink()

@@ -39,6 +39,16 @@ def test_a_wrong_number_is_one_sentence_in_the_words_of_recipes(
         app([*command, option, wrong, "x"], standalone_mode=False)
 
 
+@pytest.mark.parametrize("words", NUMBERS, ids=" ".join)
+def test_a_number_of_more_than_64_bits_is_one_sentence_with_the_range(
+    words: tuple[str, ...],
+) -> None:
+    *command, option = words
+    expected = rf"^--[a-z-]+ is '{2**63}', expected a whole number from [01] to {2**63 - 1}\.$"
+    with pytest.raises(UsageError, match=expected):
+        app([*command, option, str(2**63), "x"], standalone_mode=False)
+
+
 @pytest.mark.parametrize("text", ["2000", "2e3", "2_000", " 2000", "2000.0", "+2000"])
 def test_a_whole_number_can_be_written_as_in_recipes(text: str) -> None:
     assert whole_number("--length", least=1, help="").parser(text) == 2000

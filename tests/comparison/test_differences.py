@@ -136,6 +136,18 @@ def test_blocks_of_other_sizes_have_no_difference(
     assert expected in found.reason
 
 
+def test_too_few_bytes_are_no_difference_however_far_the_scores_are(tmp_path: Path) -> None:
+    short = [make_score(seed, size=900, block=100, shift=seed) for seed in (1, 3)]
+    first, second = (
+        leave_run(tmp_path / name, score=score)
+        for name, score in zip(("first", "second"), short, strict=True)
+    )
+    (found,) = compared(first, second).differences
+    assert isinstance(found, NoDifference)
+    assert "900 bytes, too few" in found.reason
+    assert "is better" not in drawn(compared(first, second), 80)
+
+
 def test_a_run_without_the_split_has_no_difference(tmp_path: Path) -> None:
     first = leave_run(tmp_path / "first", score=make_score(1))
     second = leave_run(tmp_path / "second", scores={"validation": make_score(1)})

@@ -93,10 +93,10 @@ def test_other_arrays_are_refused_with_what_they_are_and_what_is_expected(
     assert "expected ids (B, T), or one-hot (B, T, V)" in str(refused.value)
 
 
-def test_mappings_are_refused_with_their_keys() -> None:
-    found = run_doctor([{"input_ids": TEXT[:4], "labels": TEXT[1:5]}])
+def test_mappings_of_other_names_are_refused_with_their_keys() -> None:
+    found = run_doctor([{"ids_of": TEXT[:4], "next_ones": TEXT[1:5]}])
     assert causes(found) == ["stream.contract"]
-    assert "'input_ids', 'labels'" in outcome(found, "stream.contract").seen
+    assert "'ids_of', 'next_ones'" in outcome(found, "stream.contract").seen
 
 
 def test_one_target_for_many_inputs_is_a_classifiers() -> None:

@@ -20,10 +20,12 @@ from own_batches import (
     with_a_smaller_last_batch,
 )
 
+from seqzoo import examine
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.recording import Prefetched, Source, record
 from seqzoo.doctor.subjects.code import CodePipeline
 from seqzoo.doctor.subjects.code_batches import read_batch
+from seqzoo.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("fast_reader")
 
@@ -55,6 +57,13 @@ def test_a_generator_that_has_ended_is_skipped_and_not_a_fault() -> None:
         lambda: windows(20), carry_state=False, model=Recurrent, only=("model.gradients",)
     )
     assert outcome(repeatable, "model.gradients").status == "pass"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_torch_may_refuse_is_one_sentence(seed: int) -> None:
+    with pytest.raises(UsageError, match=f"^seed is {seed}, expected a whole number from 0 to"):
+        examine(model=Recurrent, seed=seed)
+    assert examine(model=Recurrent, seed=2**63 - 1, quick=True, show=False).examined
 
 
 def test_no_batches_at_all_are_a_fault() -> None:

@@ -179,6 +179,33 @@ def test_a_budget_in_seconds_gives_no_number_of_updates(registry: Registry) -> N
         check_of("optimisation.warmup")(subject_of_recipe(recipe, title=""))
 
 
+class Deaf(Plain):
+    """Every token is the same to it."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return super().forward(tokens * 0, state)
+
+
+class BiasAlone(Plain):
+    """Only the bias of its head is trained."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        logits, state = super().forward(tokens, state)
+        return logits.detach() * 0 + self.head.bias, state
+
+
+@pytest.mark.parametrize(("model", "reads"), [(Deaf, False), (BiasAlone, False), (Plain, True)])
+def test_a_higher_rate_is_advised_only_to_a_model_that_then_reads_its_text(
+    model: type[Plain], reads: bool, seeded: None
+) -> None:
+    def low(parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=1e-5)
+
+    found = outcome("optimisation.learning_rate", model, optimizer=low)
+    assert (found.status == "fail") == reads
+    assert bool(found.remedy) == reads
+
+
 def test_batches_that_end_skip_the_range_test(seeded: None) -> None:
     few = [next(pairs()) for _ in range(5)]
     assert outcome("optimisation.learning_rate", Plain(), few).status == "skip"

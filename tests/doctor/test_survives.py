@@ -36,7 +36,7 @@ def test_a_model_that_raises_at_its_nth_call_does_not_stop_slow_checks(
 
 
 def test_checks_that_crash_with_one_message_have_one_cause(registry: Registry) -> None:
-    found = run_doctor(lambda left=[9]: Raising(left, RuntimeError))
+    found = run_doctor(lambda left=[10]: Raising(left, RuntimeError))
     crashed = [each for each in found.examined if each.crashed]
     assert len(crashed) > 3
     assert [each.check.name for each in found.causes] == [crashed[0].check.name]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from doctor_subjects import RUNGS, run_of, subject, with_ladder
+from doctor_subjects import RUNGS, curve, run_of, subject, with_ladder
 from tiny import Recurrent
 from torch import Tensor, nn
 
@@ -39,26 +39,6 @@ from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo_plugins.bytes.tokenizer import ByteTokenizer
 from seqzoo_plugins.samplers.temperature import Greedy
-
-
-def curve(
-    validation: list[float], *, training: list[float] | None = None, **last: float
-) -> list[dict[str, float]]:
-    """Logged lines: a validation every 100 updates, a training loss before each."""
-    lines: list[dict[str, float]] = []
-    for number, bits in enumerate(validation, start=1):
-        loss = (training or validation)[number - 1]
-        line = {"step": 100 * number, "bits_per_byte": loss, "bytes": 5000 * number}
-        lines.append({**line, "learning_rate": 1e-3})
-        lines.append(
-            {
-                "step": 100 * number,
-                "validation_bits_per_byte": bits,
-                "validation_accuracy": 1 - bits / 8,
-            }
-        )
-    lines[-2] |= last
-    return lines
 
 
 def test_a_validation_loss_that_rises_while_training_loss_falls_is_overfitting() -> None:
@@ -202,7 +182,9 @@ def at_rung(text: np.ndarray, *, remember: bool, steps: int = 100) -> Subject:
     for line in lines:
         line["step"] = line["step"] / 100 * steps
     network = of_bigrams(text, remember=remember)
-    return with_ladder(run_of(lines, network=lambda: network, held_out=text), **RUNGS)
+    given = with_ladder(run_of(lines, network=lambda: network, held_out=text), **RUNGS)
+    given._vocab_size = 256  # the scores are those of bytes
+    return given
 
 
 def test_a_model_that_stays_near_a_rung_and_uses_no_past_is_at_that_rung(

@@ -31,6 +31,8 @@ def rows(*offsets: float, noise: float = 10.0, seeds: int = 1) -> list[np.ndarra
 
 def test_what_is_hard_for_both_cancels() -> None:
     better, worse = rankings(rows(0.0, 0.02), SIZES)
+    assert better.interval is not None
+    assert worse.interval is not None
     assert better.interval[1] > worse.interval[0]  # each alone is uncertain
     assert (better.rank, worse.rank) == (1, 2)
     assert better.ties == worse.ties == ()
@@ -120,7 +122,7 @@ def test_few_rows_are_ranked_as_if_every_pair_were_compared_by_itself() -> None:
 def test_of_thousands_of_rows_the_best_have_their_exact_ranks_and_the_others_a_close_one() -> None:
     # Blocks that do not differ leave no noise: the rank of a row is its place.
     order = np.random.default_rng(5).permutation(3000)
-    found = rankings([np.full((1, 4), 2000.0 + place) for place in order], np.full(4, 1000.0))
+    found = rankings([np.full((1, 10), 2000.0 + place) for place in order], np.full(10, 1e3))
     for place, row in zip(order, found, strict=True):
         assert row.rank == place + 1 if place < 100 else abs(row.rank - place - 1) <= 3000 / 150
 
@@ -130,6 +132,16 @@ def test_the_ties_of_thousands_of_equal_rows_do_not_grow_with_their_square() -> 
     assert {(row.rank, row.num_ties, row.is_shared) for row in found} == {(1, 1199, True)}
     assert {len(row.ties) for row in found} == {NAMED_TIES}
     assert all(place not in row.ties for place, row in enumerate(found))
+
+
+@pytest.mark.parametrize("blocks", [1, 9])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_no_score_of_a_few_blocks_is_better_than_another(blocks: int, seeds: int) -> None:
+    scores = [np.full((seeds, blocks), bits) for bits in (2.0, 4000.0)]
+    for row in rankings(scores, np.full(blocks, 1000)):
+        assert (row.interval, row.rank, row.num_ties, row.is_shared) == (None, 1, 1, True)
+    enough = [np.full((seeds, 10), bits) for bits in (2.0, 4000.0)]
+    assert [row.rank for row in rankings(enough, np.full(10, 1000))] == [1, 2]
 
 
 def test_the_same_draws_give_the_same_rankings_and_no_rows_give_none() -> None:
@@ -155,5 +167,6 @@ def test_the_noise_of_seeds_is_students_t() -> None:
         seeds = np.linspace(2000, 2100, degrees + 1)[:, None] * np.ones(60)
         (row,) = rankings([seeds], SIZES)
         assert row.spread is not None
+        assert row.interval is not None
         half = (row.interval[1] - row.interval[0]) / 2
         assert half == pytest.approx(factor * row.spread / math.sqrt(degrees + 1), rel=0.03)

@@ -7,13 +7,24 @@ from seqzoo.results import bootstrap
 from seqzoo.results.bootstrap import bootstrap_interval, interval, resample
 
 
+def found(ends: tuple[float, float] | None) -> tuple[float, float]:
+    assert ends is not None
+    return ends
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 9])
+def test_a_few_blocks_have_no_interval(blocks: int) -> None:
+    assert bootstrap_interval([8.0] * blocks, [1] * blocks) is None
+    assert bootstrap_interval([8.0] * 10, [1] * 10) is not None
+
+
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     generator = np.random.default_rng(0)
     trials, covered = 400, 0
     for trial in range(trials):
         bits = generator.gamma(20.0, 10.0, size=60)  # mean 200 bits in 100 bytes
-        low, high = bootstrap_interval(
-            bits, np.full(60, 100), confidence=0.9, resamples=300, seed=trial
+        low, high = found(
+            bootstrap_interval(bits, np.full(60, 100), confidence=0.9, resamples=300, seed=trial)
         )
         covered += low <= 2 <= high
     # The percentile interval of 60 blocks is a little narrow; 3 standard errors are 0.045.
@@ -22,20 +33,20 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 def test_width_shrinks_with_the_root_of_the_number_of_blocks() -> None:
     bits = np.random.default_rng(1).normal(1500, 200, size=6400)
-    few = np.ptp(bootstrap_interval(bits[:400], np.full(400, 1000)))
-    many = np.ptp(bootstrap_interval(bits, np.full(6400, 1000), resamples=500))
+    few = np.ptp(found(bootstrap_interval(bits[:400], np.full(400, 1000))))
+    many = np.ptp(found(bootstrap_interval(bits, np.full(6400, 1000), resamples=500)))
     assert few / many == pytest.approx(4, rel=0.2)
 
 
 def test_equal_blocks_have_no_width() -> None:
-    low, high = bootstrap_interval([80.0] * 7, [10] * 7)
+    low, high = found(bootstrap_interval([80.0] * 12, [10] * 12))
     assert low == pytest.approx(8, abs=1e-12)
     assert high == pytest.approx(8, abs=1e-12)
 
 
 def test_blocks_weigh_what_they_hold() -> None:
     # One byte that cost 100 bits cannot move the score of 10,000 others far.
-    low, high = bootstrap_interval([700.0] * 10 + [70.0], [1000] * 10 + [1])
+    low, high = found(bootstrap_interval([700.0] * 10 + [70.0], [1000] * 10 + [1]))
     assert high < 0.8
     assert low > 0.69
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -183,3 +185,39 @@ def test_a_model_without_parameters_can_be_scored_with_any_settings() -> None:
 def test_the_error_of_a_diverging_rate_names_the_setting() -> None:
     with pytest.raises(DivergedError, match=r"evaluate\.adaptive\.learning_rate"):
         adapted(recurrent(), learning_rate=1e30, decay=0.0)
+
+
+@pytest.mark.parametrize("rate", [3.0, 100.0, 1e4, 1e12])
+@pytest.mark.parametrize("make", [recurrent, Bigram, Uniform])
+def test_a_score_is_never_that_of_a_model_that_diverged(
+    make: Callable[[], SequenceModel], rate: float
+) -> None:
+    frozen = adapted(make(), learning_rate=0.0).bits_per_byte
+    said = ""
+    try:
+        assert adapted(make(), learning_rate=rate, decay=0.0).bits_per_byte < frozen + 8
+    except DivergedError as error:
+        said = str(error)
+    if said:
+        found = re.search(r"from byte (\d+) of the text on", said)
+        assert found is not None
+        assert int(found[1]) < len(TEST)
+        assert f"a learning rate below {rate:g}" in said
+
+
+def test_the_bytes_before_the_named_one_have_a_score() -> None:
+    with pytest.raises(DivergedError) as raised:
+        adapted(recurrent(), learning_rate=0.3)
+    said = re.search(r"from byte (\d+) of", str(raised.value))
+    assert said is not None
+    before = Span(DATA, TEST.start, TEST.start + int(said[1]))
+    assert adapted(recurrent(), before, learning_rate=0.3).bits_per_byte < 16
+
+
+def test_text_that_is_hard_for_the_trained_weights_too_is_no_divergence() -> None:
+    model = Bigram()
+    with torch.no_grad():
+        model.table.mul_(100)  # a model that is certain, and wrong
+    frozen = adapted(model, learning_rate=0.0).bits_per_byte
+    assert frozen > 100
+    assert adapted(model, learning_rate=0.05).bits_per_byte < frozen

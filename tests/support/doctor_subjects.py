@@ -72,6 +72,26 @@ def check(
     )
 
 
+def curve(
+    validation: list[float], *, training: list[float] | None = None, **last: float
+) -> list[dict[str, float]]:
+    """Logged lines: a validation every 100 updates, a training loss before each."""
+    lines: list[dict[str, float]] = []
+    for number, bits in enumerate(validation, start=1):
+        loss = (training or validation)[number - 1]
+        line = {"step": 100 * number, "bits_per_byte": loss, "bytes": 5000 * number}
+        lines.append({**line, "learning_rate": 1e-3})
+        lines.append(
+            {
+                "step": 100 * number,
+                "validation_bits_per_byte": bits,
+                "validation_accuracy": 1 - bits / 8,
+            }
+        )
+    lines[-2] |= last
+    return lines
+
+
 def run_of(
     lines: Sequence[Mapping[str, float]],
     *,

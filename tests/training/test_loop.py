@@ -232,6 +232,29 @@ def test_the_first_budget_that_is_spent_ends_training(budget: dict[str, float], 
     assert training.step == steps
 
 
+@pytest.mark.parametrize(
+    "decay", ["cosine", "linear", "constant", "inverse_square_root", "warmup_stable_decay"]
+)
+@pytest.mark.parametrize("unit", ["steps", "bytes", "epochs"])
+@pytest.mark.parametrize("updates", [1, 2, 3])
+def test_the_shortest_budgets_have_an_update_that_moves_the_weights(
+    decay: str, unit: str, updates: int
+) -> None:
+    budget = {"steps": updates, "bytes": 32 * updates, "epochs": 32 * updates / len(text())}
+    choice = section(
+        budget={unit: budget[unit]},
+        schedule={"decay": decay, "warmup_steps": 0},
+        optimizer={"name": "adamw", "weight_decay": 0.0},
+    )
+    training = make_training(choice)
+    before = weights(training)
+    train(training, RecordingHooks(training).hooks())
+    assert training.step == updates
+    moved = max(float((now - before[name]).abs().max()) for name, now in weights(training).items())
+    # The first step of Adam moves every weight by the learning rate.
+    assert moved > 0.4 * choice.optimizer.options.learning_rate
+
+
 def test_a_budget_of_seconds_ends_training() -> None:
     training = make_training(section(budget={"seconds": 0.3}))
     assert train(training, RecordingHooks(training).hooks())

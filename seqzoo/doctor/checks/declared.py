@@ -186,6 +186,7 @@ def _checks() -> Iterator[Check]:
         is_quick=False,
         source="Smith 2017, arXiv:1506.01186",
     )
+    yield _check("optimisation.schedule", 18, "some updates have a rate that is not almost 0")
     yield _check(
         "optimisation.gradient_norm",
         30,
@@ -207,6 +208,7 @@ def _checks() -> Iterator[Check]:
         is_quick=False,
         source="He et al. 2015, arXiv:1502.01852",
     )
+    yield _check("verdict.even_guess", 5, "the model is better than an even guess")
     yield _check(
         "verdict.rung",
         10,

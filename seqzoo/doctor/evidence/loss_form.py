@@ -23,7 +23,7 @@ class AdaptedLoss:
     """
 
     def __init__(self, loss: Loss, shift: int = 0) -> None:
-        self._loss = loss
+        self.given = loss
         self.shift = shift
         self._form: str | None = None
 
@@ -33,9 +33,9 @@ class AdaptedLoss:
         if self.shift:
             targets = torch.cat([targets[:, : self.shift], targets[:, : -self.shift]], 1)
         if self._form == "flattened":
-            return self._loss(logits.flatten(0, 1), targets.flatten())
+            return self.given(logits.flatten(0, 1), targets.flatten())
         try:
-            return self._loss(logits, targets)
+            return self.given(logits, targets)
         except Exception as error:
             if self._form == "neither":
                 raise Unusable("the loss cannot be computed", reported_by="model.loss") from error
@@ -45,9 +45,9 @@ class AdaptedLoss:
         B, T = [size for size in (2, 3, 4) if size != logits.shape[-1]][:2]
         outputs = logits.new_zeros(B, T, logits.shape[-1])
         targets = torch.zeros(B, T, dtype=torch.int64, device=logits.device)
-        if _works(self._loss, outputs, targets):
+        if _works(self.given, outputs, targets):
             return "as they are"
-        flat = _works(self._loss, outputs.flatten(0, 1), targets.flatten())
+        flat = _works(self.given, outputs.flatten(0, 1), targets.flatten())
         return "flattened" if flat else "neither"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.calling import (
+    adapter,
+    call_in_words,
+    call_plainly,
+    layout_advice,
+)
 from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
@@ -32,17 +37,6 @@ _PASS = 64
 def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy in nats, the mean over all (B, T) tokens: what training minimises."""
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
-
-
-def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-    """`module(tokens, state)`, or `module(tokens)` if it takes no state.
-
-    An answer that is not a pair is taken as logits of a module without a state.
-    """
-    answer = module(tokens, state) if _takes_a_state(module) else module(tokens)
-    if isinstance(answer, tuple) and len(answer) == 2:
-        return answer
-    return answer, None
 
 
 @dataclass(frozen=True)
@@ -68,13 +62,15 @@ class Network:
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f"the model gave {_kind(logits)}; expected logits, or logits and the next state: "
-                f"{_adapter('model(tokens)[0]')}"
+                f"{adapter(f'{call_in_words(self.module)}[{_place(logits)!r}]')}"
             )
         if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
             raise TypeError(
                 f"the model gave an output of shape {tuple(logits.shape)} for tokens of shape "
                 f"{tuple(tokens.shape)}; expected logits (batch, time, vocabulary)"
-                + _layout(tuple(logits.shape), *tokens.shape)
+                + layout_advice(
+                    self.module, tuple(logits.shape), *tokens.shape, has_state=state is not None
+                )
             )
         if not logits.is_floating_point():
             raise TypeError(f"the model gave {logits.dtype}; expected logits, floating numbers")
@@ -158,25 +154,22 @@ class Network:
 
 
 def _kind(answer: Any) -> str:
+    if isinstance(answer, Mapping) and answer:
+        return f"a {type(answer).__name__} of {', '.join(map(repr, list(answer)[:6]))}"
     if isinstance(answer, (tuple, list)):
         parts = ", ".join(type(part).__name__ for part in answer)
         return f"a {type(answer).__name__} of {len(answer)} ({parts})"
     return f"{type(answer).__name__}, which is not a tensor"
 
 
-def _layout(shape: tuple[int, ...], B: int, T: int) -> str:
-    """What layout a shape other than (B, T, V) seems to be, and how to make logits of it."""
-    if len(shape) == 2 and shape[0] == B * T:
-        return f". This is (B T, V): {_adapter('model(tokens).view(*tokens.shape, -1)')}"
-    if len(shape) == 3 and shape[:2] == (T, B):
-        return f". This is (T, B, V): {_adapter('model(tokens.T).transpose(0, 1)')}"
-    if len(shape) == 3 and shape[::2] == (B, T):
-        return f". This is (B, V, T): {_adapter('model(tokens).transpose(1, 2)')}"
-    return ""
+def _place(answer: Any) -> Any:
+    """The key or index of what could be logits in an answer: the first tensor of dimensions."""
+    pairs = answer.items() if isinstance(answer, Mapping) else enumerate(_parts(answer))
+    return next((key for key, part in pairs if isinstance(part, Tensor) and part.ndim > 1), 0)
 
 
-def _adapter(logits: str) -> str:
-    return f"examine(forward=lambda model, tokens, state: ({logits}, None)) adapts it"
+def _parts(answer: Any) -> Any:
+    return answer if isinstance(answer, (tuple, list)) else ()
 
 
 def _tensors_in(tree: Any) -> Iterator[Tensor]:
@@ -185,14 +178,3 @@ def _tensors_in(tree: Any) -> Iterator[Tensor]:
     elif isinstance(tree, (Mapping, tuple, list)):
         for value in tree.values() if isinstance(tree, Mapping) else tree:
             yield from _tensors_in(value)
-
-
-def _takes_a_state(module: nn.Module) -> bool:
-    try:
-        parameters: Any = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return True
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(parameter.kind in positional for parameter in parameters) > 1 or any(
-        parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,14 +19,21 @@ from seqzoo.data.corpus import Data, Splits, sha256_of, split
 from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.gradients import without_sparse_gradients
 from seqzoo.doctor.evidence.lazy import with_sizes
-from seqzoo.doctor.evidence.loss_form import shift_of
+from seqzoo.doctor.evidence.loss_form import AdaptedLoss, shift_of
 from seqzoo.doctor.evidence.missing import Exhausted
 from seqzoo.doctor.evidence.network import Forward, Loss, Network, call_plainly, mean_nats
 from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer
 from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
-from seqzoo.doctor.subjects.code_batches import next_targets, read_batch, with_every_target
+from seqzoo.doctor.subjects.code_batches import (
+    OneTargetPerRow,
+    next_targets,
+    read_batch,
+    with_every_target,
+)
+from seqzoo.doctor.subjects.code_pairs import pair_of
+from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
@@ -88,12 +95,13 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
             use_cache=False,
         )
     forward, loss = code.forward or call_plainly, code.loss or _mean_nats
+    network = None if model is None else cache(lambda: _network(model, forward, loss))
     return CodeSubject(
         title="model and batches",
         registry=registry,
         settings=settings,
         text=text,
-        network=None if model is None else lambda: _network(model, forward, loss),
+        network=network,
         pipeline=(
             None
             if batches is None
@@ -103,6 +111,7 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
                 loss,
                 carry_state=code.carry_state,
                 clip_norm=code.clip_norm,
+                model=network,
             )
         ),
         generate=code.generate,
@@ -120,6 +129,30 @@ class CodeSubject(Subject):
     def tokens(self) -> npt.NDArray[Any]:
         return self._as_ids(super().tokens)
 
+    @cached_property
+    def network(self) -> Network:
+        network = super().network
+        rows = self._rows
+        given = network.loss.given if isinstance(network.loss, AdaptedLoss) else network.loss
+        return network if rows is None else rows.adapted(network, given)
+
+    def skips(self, check: str) -> str:
+        rows = self._rows
+        return "" if rows is None else rows.skips(check)
+
+    def random_tokens(self, rows: int, length: int) -> Tensor:
+        if self._rows is None:
+            return super().random_tokens(rows, length)
+        known = torch.unique(self.batch.inputs)  # answers are no tokens
+        generator = torch.Generator().manual_seed(self.seed)
+        drawn: Tensor = known[torch.randint(len(known), (rows, length), generator=generator)]
+        return drawn
+
+    @property
+    def _rows(self) -> Rows | None:
+        pipeline = or_none(lambda: self.pipeline) if self.has("pipeline") else None
+        return pipeline.rows if isinstance(pipeline, CodePipeline) else None
+
     @property
     def held_out(self) -> npt.NDArray[Any]:
         return self._as_ids(super().held_out)
@@ -130,6 +163,8 @@ class CodeSubject(Subject):
         Raises Missing if the model's vocabulary has neither size, and if a larger one may be of
         words or of pieces of words.
         """
+        if self._rows is not None:
+            raise Missing(ONE_TARGET)
         vocab_size = or_none(lambda: self.vocab_size)
         if vocab_size is None:  # no model; a check of the text alone looks at its bytes
             return text
@@ -162,7 +197,10 @@ class CodePipeline(Pipeline):
         *,
         carry_state: bool,
         clip_norm: float | None = None,
+        model: Callable[[], Network] | None = None,
     ) -> None:
+        """model: built when the batches have one target for each row, to see whether it fits."""
+        self.rows: Rows | None = None
         self._batches = batches
         self._make_optimizer = make_optimizer
         self.restarts_anywhere = callable(batches)
@@ -178,19 +216,25 @@ class CodePipeline(Pipeline):
         except StopIteration:
             raise ValueError(f"the batches end before the first ({_RESTART})") from None
         self._peeked.append(first)
-        self._first = self._read(first)
+        try:
+            self._first = self._read(first)
+        except OneTargetPerRow:
+            self.rows = model and rows_of_model(model(), first, self._one_hot)
+            if self.rows is None:
+                raise
+            self._first = self._read(first)
         if loss is not None and torch.equal(self._first.inputs, self._first.targets):
             # Targets that are the inputs are right if the loss shifts them.
             self.loss_shift = shift_of(loss, int(self._first.inputs.max()) + 1)
             self._first = self._read(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
-        self.is_flat = np.ndim(next(iter(first))) == 1
+        self.is_flat = np.ndim(pair_of(first)[0]) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
         # state is carried, so such a model reads any number.
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
 
     def first(self) -> Batch:
-        return with_every_target(self._first)
+        return self._first if self.rows else with_every_target(self._first)
 
     def source(self) -> Source:
         return self.real_source()
@@ -236,7 +280,10 @@ class CodePipeline(Pipeline):
         return iter(self._batches() if callable(self._batches) else self._batches)
 
     def _read(self, item: Any) -> Batch:
-        batch = read_batch(item, restarts=not self._carry_state, known=self._one_hot)
+        restarts = not self._carry_state
+        if self.rows is not None:
+            return self.rows.read(item, restarts=restarts, known=self._one_hot)
+        batch = read_batch(item, restarts=restarts, known=self._one_hot)
         return next_targets(batch) if self.loss_shift else batch
 
 

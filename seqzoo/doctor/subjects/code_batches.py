@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqzoo.doctor.subjects.code_pairs import pair_of
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["OneTargetPerRow", "next_targets", "read_batch", "with_every_target"]
+__all__ = ["OneTargetPerRow", "next_targets", "read_batch", "read_rows", "with_every_target"]
 
 _EXPECTED = "expected ids (B, T), or one-hot (B, T, V), whose last axis is 0s and one 1"
 
@@ -22,33 +22,23 @@ class OneTargetPerRow(TypeError):  # noqa: N818 (it says what the batches are)
 
 
 def read_batch(item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
-    """(inputs, targets) copied as ids (B, T); (B,) and one-hot (B, V) mean T = 1.
+    """A batch copied as ids (B, T); (B,) and one-hot (B, V) mean T = 1. `pair_of` says its forms.
 
     Whether arrays are one-hot is decided by content, for any dtype, and from the first batch only:
     a thread may be filling a later one at this moment. known: remembers it; {} at first.
     Negative targets are padding.
     Raises TypeError with a sentence for anything else.
     """
-    if isinstance(item, Mapping):
-        keys = ", ".join(repr(key) for key in list(item)[:4])
-        raise TypeError(
-            f"a batch is a mapping with the keys {keys}; expected a pair (inputs, targets): give "
-            f"((b[inputs], b[targets]) for b in batches)"
-        )
-    try:
-        first, second = item
-    except (TypeError, ValueError):
-        raise TypeError("a batch is a pair (inputs, targets) of arrays") from None
+    first, second = pair_of(item)
     given = _array(first, "inputs"), _array(second, "targets")
     inputs = _ids(given[0], given[1], "inputs", known)
+    if given[1].is_floating_point() and _is_a_column(given[1], inputs) and _has_fractions(given[1]):
+        raise OneTargetPerRow(_one_target(inputs, given[1]))
     targets = _ids(given[1], given[0], "targets", known)
     if inputs.shape == targets.shape:
         return Batch(inputs=inputs, targets=targets, restarts=torch.full((len(inputs),), restarts))
     if len(inputs) == targets.numel():
-        raise OneTargetPerRow(
-            f"inputs {tuple(inputs.shape)} with targets {tuple(given[1].shape)}: one target for "
-            f"each row"
-        )
+        raise OneTargetPerRow(_one_target(inputs, given[1]))
     raise TypeError(
         f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)} differ in shape; "
         f"expected a target for each input, both (batch, time)"
@@ -59,6 +49,33 @@ def next_targets(batch: Batch) -> Batch:
     """Targets that a loss shifts by itself, as those of the next token; the last is padding."""
     unknown = torch.full_like(batch.targets[:, :1], -1)
     return replace(batch, targets=torch.cat([batch.targets[:, 1:], unknown], 1))
+
+
+def read_rows(item: Any, known: dict[str, bool]) -> tuple[Tensor, Tensor]:
+    """Inputs (B, T) and a target for each row, (B,): integers, or float64 if they are numbers.
+
+    The targets of a batch that `read_batch` refuses with OneTargetPerRow.
+    """
+    first, second = (
+        _array(part, what) for part, what in zip(pair_of(item), ("inputs", "targets"), strict=True)
+    )
+    inputs = _ids(first, second, "inputs", known)
+    if second.is_floating_point() and _is_a_column(second, inputs):
+        return inputs, second.flatten()
+    return inputs, _ids(second, first, "targets", known).flatten()
+
+
+def _one_target(inputs: Tensor, targets: Tensor) -> str:
+    shapes = f"inputs {tuple(inputs.shape)} with targets {tuple(targets.shape)}"
+    return f"{shapes}: one target for each row"
+
+
+def _is_a_column(targets: Tensor, inputs: Tensor) -> bool:
+    return inputs.shape[1] > 1 and tuple(targets.shape) in ((len(inputs),), (len(inputs), 1))
+
+
+def _has_fractions(given: Tensor) -> bool:
+    return not bool((given == given.round()).all())
 
 
 def with_every_target(batch: Batch) -> Batch:
@@ -95,7 +112,7 @@ def _ids(given: Tensor, other: Tensor, what: str, known: dict[str, bool]) -> Ten
             return ids if given.ndim == 3 else ids[:, None]
     if given.ndim not in (1, 2):
         raise TypeError(f"the {what} have the shape {shape} and are not one-hot; {_EXPECTED}")
-    if given.is_floating_point() and not bool((given == given.round()).all()):
+    if given.is_floating_point() and _has_fractions(given):
         raise TypeError(f"the {what} {shape} are fractions; {_EXPECTED}")
     given = given.to(torch.int64)
     return given[:, None] if given.ndim == 1 else given

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, logits_of, without_zeros
+from seqzoo.doctor.evidence.calling import call_plainly, reading_in_words
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of, or_none
 from seqzoo.model import state as states
@@ -74,6 +75,8 @@ def _examine(subject: Subject) -> Outcome:
     if not torch.equal(tokens, others) and any(True for _ in given.module.parameters()):
         _expect_a_difference(without_zeros(given), tokens, others)
     held = f"a state of {size / 1024:.3g} KiB a row" if size else "no state"
+    if network.forward is call_plainly and (read := reading_in_words(network.module, tokens)):
+        held += f"; {read}"
     return Outcome.passed(
         f"logits {tuple(logits.shape)} for tokens {tuple(tokens.shape)}, {held}",
         vocab_size=float(logits.shape[-1]),

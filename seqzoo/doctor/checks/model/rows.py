@@ -11,11 +11,14 @@ independence.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqzoo.doctor.checks.model._passes import (
     MODES,
+    carries_a_state,
     difference,
     in_spreads,
     length_for,
@@ -24,9 +27,11 @@ from seqzoo.doctor.checks.model._passes import (
     shown,
     without_zeros,
 )
+from seqzoo.doctor.evidence.calling import adapter, adapter_with_state, call_in_words
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
+from seqzoo.plugin.contracts import State
 
 __all__ = ["examine"]
 
@@ -68,7 +73,8 @@ def examine(subject: Subject) -> Outcome:
         f"{' and '.join(modes + carrying)} mode",
         why="A row's predictions depend on the rest of the batch: scores change with the batch "
         "size, one text alone cannot be generated, and statistics over time reveal later tokens.",
-        remedy="Use LayerNorm or RMSNorm instead of BatchNorm; take no mean or norm over the first "
+        remedy=_time_first(network, tokens[:4], others)
+        or "Use LayerNorm or RMSNorm instead of BatchNorm; take no mean or norm over the first "
         "axis; set batch_first=True if batches are (B, T), and transpose, never view, between "
         "(B, T) and (T, B).",
         numbers=figures,
@@ -95,4 +101,28 @@ def _by_place(by_place: float, figures: dict[str, float]) -> Outcome:
         remedy="Add positions along time, axis 1 of (B, T, D): pe[:, :T] of a table (1, L, D), or "
         "pe[:T]; a table (L, 1, D) is for (T, B, D). Give layers batch_first=True for (B, T, D).",
         numbers=figures,
+    )
+
+
+def _time_first(network: Network, tokens: Tensor, others: Tensor) -> str:
+    """What to do if the rows are independent as soon as the model gets (T, B); else ""."""
+
+    def forward(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        logits, state = network.forward(module, tokens.T, state)
+        return logits.transpose(0, 1), state
+
+    turned = replace(network, forward=forward)
+    try:
+        before, after = (logits_of(turned, [text])[_KEPT] for text in (tokens, others))
+    except Exception:  # a model of another kind
+        return ""
+    if difference(after, before) > rounding(network):
+        return ""
+    call, change = call_in_words(network.module, "tokens.T"), "transpose(0, 1)"
+    has_state = carries_a_state(network)
+    suggested = adapter_with_state(call, change) if has_state else adapter(f"{call}.{change}")
+    return (
+        "The model takes time first, (T, B), and reads the rows of a batch as steps: set "
+        "batch_first=True. If the training loop transposes the batches, "
+        f"{suggested}."
     )

@@ -13,6 +13,7 @@ only if its batches continue each other row by row, which has no other purpose. 
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from seqzoo.doctor.checks._shares import share_of_continued_rows
 from seqzoo.doctor.checks.model._passes import (
@@ -72,10 +73,18 @@ def examine(subject: Subject) -> Outcome:
 def _stateless(subject: Subject, seen: str, figures: dict[str, float]) -> Outcome:
     recording = or_none(lambda: subject.recording)
     continued = None if recording is None else share_of_continued_rows(recording)
+    has_recurrence = any(
+        isinstance(module, (nn.RNNBase, nn.RNNCellBase))
+        for module in subject.network.module.modules()
+    )
     if continued is None or continued < 0.9:
-        return Outcome.passed(
-            "the model has no state, and its batches do not continue each other", **figures
-        )
+        cost = "and its batches do not continue each other"
+    else:
+        cost = "although its batches continue each other"
+    if continued is None or continued < 0.9 or not has_recurrence:
+        length = or_none(lambda: subject.pipeline.bptt_length)
+        lost = "" if length is None else f": it never uses more than {length} tokens of context"
+        return Outcome.passed(f"the model has no state, {cost}{lost}", **figures)
     return Outcome.warned(
         f"{seen}; {continued:.0%} of its batches' rows continue the row before",
         why="Batches that continue each other are made for a carried state. Without one, the text "

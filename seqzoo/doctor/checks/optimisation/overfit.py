@@ -74,7 +74,7 @@ def examine(subject: Subject) -> Outcome:
 
 def _is_falling(losses: list[float], lowest: float) -> bool:
     third = len(losses) // 3
-    if not third or not math.isfinite(losses[-1]):
+    if not third:  # it stopped at once: not finite, which model.finite reports
         return False
     before = sum(losses[third : 2 * third]) / third - lowest
     after = sum(losses[-third:]) / third - lowest

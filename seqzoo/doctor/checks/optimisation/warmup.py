@@ -23,8 +23,8 @@ _USUAL = 0.1
 def examine(subject: Subject) -> Outcome:
     section = subject.recipe.train
     warmup = section.schedule.warmup_steps
-    if warmup == 0:
-        return Outcome.passed("there is no warm-up", warmup=0.0)
+    if warmup <= 1:  # the first update of a warm-up of one has the full rate
+        return Outcome.passed("there is no warm-up", warmup=float(warmup))
     per_token = subject.bytes_per_token
     budget = updates_of(
         section, bytes_per_token=per_token, epoch_bytes=len(subject.tokens) * per_token
@@ -34,7 +34,7 @@ def examine(subject: Subject) -> Outcome:
     numbers = {"warmup": float(warmup), "budget": budget, "share": share}
     if share <= _MOST:
         return Outcome.passed(seen, **numbers)
-    usual = max(1, int(_USUAL * budget))
+    usual = int(_USUAL * budget)
     return Outcome(
         status="fail" if share >= 1 else "warn",
         seen=seen,

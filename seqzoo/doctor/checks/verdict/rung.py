@@ -19,6 +19,7 @@ Source: Chen and Goodman 1999, doi:10.1006/csla.1999.0128, for the rungs.
 from __future__ import annotations
 
 from seqzoo.doctor.checks.verdict._curve import Curve, curve_of
+from seqzoo.doctor.checks.verdict.even_guess import why_no_better
 from seqzoo.doctor.evidence.measure import measure_swapped
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
@@ -76,7 +77,7 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
             read_more="docs/answer.md",
         )
-    if _has_stopped_early(subject, curve):
+    if _has_stopped_early(subject, curve) and not why_no_better(subject):
         return Outcome.warned(
             f"no longer improving, and worse than an order-3 table: {stated}",
             why="A table of three bytes of context predicts the text better than this model, and "

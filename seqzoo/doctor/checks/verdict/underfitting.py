@@ -9,6 +9,7 @@ that of the third before.
 from __future__ import annotations
 
 from seqzoo.doctor.checks.verdict._curve import training_loss, training_steps
+from seqzoo.doctor.checks.verdict.even_guess import why_no_better
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
@@ -21,6 +22,8 @@ _STILL_FALLING = 0.02
 
 def examine(subject: Subject) -> Outcome:
     updates = training_steps(subject, least=_LEAST_LINES)[-1]
+    if reason := why_no_better(subject):
+        raise Missing(reason)
     last = training_loss(subject, updates * 2 / 3, updates)
     before = training_loss(subject, updates / 3, updates * 2 / 3)
     rungs = [

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 
 from seqzoo.doctor.checks.verdict._curve import require_run, run_curve, training_steps
+from seqzoo.doctor.checks.verdict.even_guess import why_no_better
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
@@ -28,6 +29,8 @@ def examine(subject: Subject) -> Outcome:
     if not _is_finished(subject):
         raise Missing("the run is not finished; 'seqzoo resume' continues it")
     training_steps(subject)  # raises Missing if no training is logged
+    if reason := why_no_better(subject):
+        raise Missing(reason)
     lines = [line for line in subject.metrics if "learning_rate" in line]
     epochs = lines[-1]["bytes"] / len(subject.data.splits.training)
     highest = max(line["learning_rate"] for line in lines)

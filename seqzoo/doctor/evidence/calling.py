@@ -1,0 +1,185 @@
+"""How a user's module is called and its answer is read, where nobody says how.
+
+The names of the parameters of `forward` say what they are: a state, targets, masks or lengths. An
+answer can be logits, logits and a state, or a mapping or an object that has them by name. What has
+two meanings is not guessed: `Network` refuses it, with a `forward` that adapts it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.plugin.contracts import State
+
+__all__ = [
+    "adapter",
+    "adapter_with_state",
+    "call_in_words",
+    "call_plainly",
+    "layout_advice",
+    "reading_in_words",
+]
+
+_TARGETS = {"target", "targets", "label", "labels", "y"}
+_LENGTHS = {"length", "lengths", "lens", "seq_lengths", "seq_lens", "x_lengths", "input_lengths"}
+_NO_STATE = _TARGETS | {
+    "attention_mask",
+    "attn_mask",
+    "key_padding_mask",
+    "mask",
+    "padding_mask",
+    "pos",
+    "position_ids",
+    "positions",
+    "src_mask",
+    "token_type_ids",
+}
+_PAIRS = {
+    ("h", "c"), ("h0", "c0"), ("h_0", "c_0"), ("hx", "cx"), ("hidden", "cell"),
+    ("h_prev", "c_prev"), ("hidden_state", "cell_state"),
+}  # fmt: skip
+_BEGINNINGS = ("init_hidden", "init_state", "initial_state", "begin_state")
+_LOGITS = ("logits", "output", "outputs", "out", "scores", "y_hat")
+_STATES = ("state", "states", "next_state", "hidden", "hidden_state", "h", "carry", "memory")
+
+
+def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+    """The module's logits of tokens (B, T) and its next state, None if it has none.
+
+    An answer that cannot be read is given back as if it were logits.
+    """
+    answer = _answer(module, tokens, state)
+    logits, state = _read(answer)
+    cut = isinstance(logits, Tensor) and logits.ndim == 3 and logits.shape[1] < tokens.shape[1]
+    if cut and _second(module) in _TARGETS:  # all logits only for training, as nanoGPT
+        logits, state = _read(module(tokens, tokens))
+    return logits, state
+
+
+def reading_in_words(module: nn.Module, tokens: Tensor) -> str:
+    """What of an answer is taken for logits, and what for a state; "" for the usual forms."""
+    answer = _answer(module, tokens, None)
+    if isinstance(answer, tuple) and len(answer) == 3:
+        return "of its three outputs the first are logits, and the others the state"
+    key, state = _key(answer, _LOGITS), _key(answer, _STATES)
+    if not key or isinstance(answer, Tensor):
+        return ""
+    held = f"its '{state}' the state" if state else "nothing of it a state"
+    return f"of its {type(answer).__name__} '{key}' are the logits, and {held}"
+
+
+def call_in_words(module: nn.Module, tokens: str = "tokens") -> str:
+    """The call as code, such as `model(tokens, state)`."""
+    names = _names(module)
+    if names is not None and tuple(names[:2]) in _PAIRS:
+        return f"model({tokens}, *(state or (None, None)))"
+    return f"model({tokens}, state)" if _takes_a_state(names) else f"model({tokens})"
+
+
+def adapter(logits: str) -> str:
+    """What to give `examine` so that an expression of `tokens` and `state` is taken for logits."""
+    return f"examine(forward=lambda model, tokens, state: ({logits}, None)) adapts it"
+
+
+def adapter_with_state(call: str, change: str) -> str:
+    """The same for a call that returns logits and a state, of one part or several."""
+    return (
+        f"examine(forward=lambda model, tokens, state: (lambda y, *s: "
+        f"(y.{change}, s[0] if len(s) == 1 else s))(*{call})) adapts it"
+    )
+
+
+def layout_advice(
+    module: nn.Module, shape: tuple[int, ...], B: int, T: int, *, has_state: bool
+) -> str:
+    """What layout a shape other than (B, T, V) seems to be, and how to make logits of it."""
+    if len(shape) == 2 and shape[0] == B * T:
+        form, change, tokens = "(B T, V)", "view(*tokens.shape, -1)", "tokens"
+    elif len(shape) == 3 and shape[:2] == (T, B):
+        form, change, tokens = "(T, B, V)", "transpose(0, 1)", "tokens.T"
+    elif len(shape) == 3 and shape[::2] == (B, T):
+        form, change, tokens = "(B, V, T)", "transpose(1, 2)", "tokens"
+    else:
+        return ""
+    call = call_in_words(module, tokens)
+    if not has_state:
+        return f". This is {form}: {adapter(f'{call}.{change}')}"
+    return f". This is {form}: {adapter_with_state(call, change)}"
+
+
+def _answer(module: nn.Module, tokens: Tensor, state: State) -> Any:
+    names = _names(module)
+    if names and names[0] in _LENGTHS:
+        lengths = torch.full((len(tokens),), tokens.shape[1])
+        return module(tokens, lengths, state) if len(names) > 1 else module(tokens, lengths)
+    if not _takes_a_state(names):
+        return module(tokens)
+    if state is None and (begin := _beginning(module)) is not None:
+        state = begin(len(tokens))
+    if names is not None and tuple(names[:2]) in _PAIRS:
+        return module(tokens, *(state if state is not None else (None, None)))
+    return module(tokens, state)
+
+
+def _read(answer: Any) -> tuple[Any, State]:
+    """Logits and a state; an answer that cannot be read, and None."""
+    if isinstance(answer, tuple) and len(answer) == 2:
+        logits, state = answer
+        is_loss = isinstance(state, Tensor) and state.ndim == 0
+        return logits, None if is_loss else state
+    if isinstance(answer, tuple) and len(answer) == 3:
+        logits, *state = answer
+        if all(isinstance(part, Tensor) and part.ndim > 1 for part in answer):
+            return logits, tuple(state)
+        return answer, None
+    if not isinstance(answer, Tensor) and (key := _key(answer, _LOGITS)):
+        state_key = _key(answer, _STATES)
+        return _part(answer, key), _part(answer, state_key) if state_key else None
+    return answer, None
+
+
+def _key(answer: Any, names: tuple[str, ...]) -> str:
+    """The first of the names that a mapping or an object has."""
+    return next((name for name in names if _part(answer, name) is not None), "")
+
+
+def _part(answer: Any, name: str) -> Any:
+    return answer.get(name) if isinstance(answer, Mapping) else getattr(answer, name, None)
+
+
+def _takes_a_state(names: list[str] | None) -> bool:
+    return names is None or (len(names) > 0 and names[0] not in _NO_STATE)
+
+
+def _second(module: nn.Module) -> str:
+    return next(iter(_names(module) or ()), "")
+
+
+def _names(module: nn.Module) -> list[str] | None:
+    """The positional parameters of `forward` after the first; None if they are not known."""
+    try:
+        parameters: Any = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [each.name for each in parameters if each.kind in positional][1:]
+
+
+def _beginning(module: nn.Module) -> Callable[[int], Any] | None:
+    """What makes the first state of some rows, if `forward` cannot be called without one."""
+    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
+    if not parameters or parameters[0].default is not inspect.Parameter.empty:
+        return None
+    for name in _BEGINNINGS:
+        begin = getattr(module, name, None)
+        if callable(begin) and len(inspect.signature(begin).parameters) == 1:
+            made: Callable[[int], Any] = begin
+            return made
+    return None

@@ -1,0 +1,139 @@
+"""A model with one answer for each row, a classifier or a regression, as the checks see it.
+
+Every place of a row gets the row's answer and its target: then the checks that ask nothing about
+time can look at it as at any other model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.evidence.network import Loss, Network
+from seqzoo.doctor.subjects.code_batches import read_rows
+from seqzoo.doctor.subjects.code_pairs import pair_of
+from seqzoo.model.runtime import in_inference_mode
+from seqzoo.plugin.contracts import Batch, State
+
+__all__ = ["ONE_TARGET", "Rows", "rows_of_model"]
+
+ONE_TARGET = "one target for each row"
+"""Why a check does not run that asks about the next token."""
+
+_RUN = {
+    "stream.contract",
+    "stream.aliasing",
+    "model.contract",
+    "model.rows",
+    "model.eval_mode",
+    "model.gradients",
+    "model.finite",
+    "model.registered",
+    "model.untouched",
+    "optimisation.precision",
+}
+_OF_CLASSES = {"model.loss", "optimisation.overfit"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How the answers and the targets of a training look.
+
+    answer: the dimensions of an answer, (B,) or (B, C). targets: those of the targets, (B,) or
+    (B, 1). numbers: the targets are numbers and not classes. length: T, if no other can be read.
+    """
+
+    answer: int
+    targets: int
+    numbers: bool
+    length: int | None
+
+    def skips(self, check: str) -> str:
+        """Why a check does not run; "" if it does."""
+        if check.startswith("environment.") or check in _RUN:
+            return ""
+        if check in _OF_CLASSES:
+            return f"{ONE_TARGET}, a number" if self.numbers else ""
+        return ONE_TARGET
+
+    def read(self, item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
+        """A batch with the target of a row at each of its places."""
+        inputs, targets = read_rows(item, known)
+        at_each_place = targets[:, None].expand(inputs.shape).clone()
+        resets = torch.full((len(inputs),), restarts)
+        return Batch(inputs=inputs, targets=at_each_place, restarts=resets)
+
+    def adapted(self, network: Network, loss: Loss) -> Network:
+        """The network with logits (B, T, C), and the user's loss of the targets that count."""
+        call = network.forward
+
+        def forward(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+            given = tokens
+            if self.length is not None:
+                times = -(-self.length // tokens.shape[1])
+                given = tokens.repeat(1, times)[:, : self.length]
+            answer = _answer(call, module, given)
+            answer = answer if answer.ndim == 2 else answer[:, None]
+            return answer[:, None].expand(*tokens.shape, answer.shape[-1]), None
+
+        def of_rows(logits: Tensor, targets: Tensor) -> Tensor:
+            if logits.stride(1) == 0:  # the answers of rows, repeated above
+                logits, targets = logits[:, -1], targets[:, -1]
+            else:
+                logits, targets = logits.flatten(0, 1), targets.flatten()
+            wanted = targets.to(logits.dtype) if self.numbers else targets
+            return loss(
+                logits if self.answer == 2 else logits.squeeze(-1),
+                wanted if self.targets == 1 else wanted[:, None],
+            )
+
+        return replace(network, forward=forward, loss=of_rows)
+
+
+def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows | None:
+    """None if the model has no answer for each row of these batches, or guesses the next token.
+
+    item: a batch with one target for each row.
+    """
+    try:
+        inputs, targets = read_rows(item, known)
+        given = network.copied()
+        with in_inference_mode(given.module), torch.random.fork_rng(devices=[]):
+            answer = _answer(given.forward, given.module, inputs.to(given.device))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # model.contract reports what the model cannot do
+        return None
+    if not isinstance(answer, Tensor) or answer.ndim not in (1, 2) or len(answer) != len(inputs):
+        return None
+    numbers = targets.is_floating_point()
+    if not numbers and _guesses_tokens(network.module, answer):
+        return None
+    shape = tuple(getattr(pair_of(item)[1], "shape", ()))
+    length = None if _reads(given, inputs[:, : max(1, inputs.shape[1] // 2)]) else inputs.shape[1]
+    return Rows(answer.ndim, 2 if shape == (len(inputs), 1) else 1, numbers, length)
+
+
+def _answer(call: Callable[..., Any], module: nn.Module, tokens: Tensor) -> Any:
+    return call(module, tokens, None)[0]
+
+
+def _guesses_tokens(module: nn.Module, answer: Tensor) -> bool:
+    """Whether an answer has as many numbers as the model's vocabulary: then it guesses tokens."""
+    sizes = {m.num_embeddings for m in module.modules() if isinstance(m, nn.Embedding)}
+    return answer.ndim == 2 and answer.shape[1] in sizes
+
+
+def _reads(network: Network, tokens: Tensor) -> bool:
+    try:
+        with in_inference_mode(network.module), torch.random.fork_rng(devices=[]):
+            _answer(network.forward, network.module, tokens.to(network.device))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return False
+    return True
