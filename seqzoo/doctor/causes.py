@@ -17,6 +17,25 @@ __all__ = ["EXPLAINS", "GATES", "causes_table", "with_causes"]
 _LATER = ("memory.*", "optimisation.*", "verdict.*", "decoding.*")
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
+    "loop.exception": (),
+    "loop.loss": (
+        "loop.state",
+        "loop.optimizer",
+        "stream.targets",
+        "stream.continuity",
+        "model.logits",
+        "model.loss",
+        *_LATER,
+    ),
+    "loop.state": ("loop.exception", "loop.memory", "model.detached", *_LATER),
+    "loop.gradients": ("loop.optimizer", "loop.clipping", *_LATER),
+    "loop.optimizer": ("model.gradients", *_LATER),
+    "loop.steps": ("stream.repeats", "stream.continuity", "memory.carry", *_LATER),
+    "loop.clipping": _LATER,
+    "loop.accumulation": ("optimisation.*",),
+    "loop.schedule": _LATER,
+    "loop.modes": ("model.eval_mode",),
+    "loop.memory": (),
     # Of the model, the checks that read real text; the others draw tokens of its vocabulary.
     "stream.contract": (
         "stream.*",

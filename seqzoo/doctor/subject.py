@@ -39,6 +39,7 @@ from seqzoo.results.ladder import Ladder
 from seqzoo.scoring.baselines import ladder
 
 if TYPE_CHECKING:
+    from seqzoo.doctor.watching.visit import Visit
     from seqzoo.runs.reopen import Trained
 
 __all__ = [
@@ -55,7 +56,8 @@ __all__ = [
 
 T = TypeVar("T")
 Part: TypeAlias = Literal[
-    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline"
+    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline",
+    "visit", "generate",
 ]
 
 _PAUSE_S = 0.003
@@ -77,8 +79,10 @@ class Subject:
         vocab_size: int | None = None,
         network: Callable[[], Network] | None = None,
         pipeline: Callable[[], Pipeline] | None = None,
+        visit: Visit | None = None,
+        generate: Callable[[torch.Tensor, int], Any] | None = None,
     ) -> None:
-        """network, pipeline: called when they are first used."""
+        """network, pipeline: called when they are first used. generate: text of the user's code."""
         settings, text = settings or Settings(), text or Text()
         self.title = title
         self.registry = registry
@@ -99,6 +103,8 @@ class Subject:
         self._held_out = text.held_out
         self._network = network
         self._pipeline = pipeline
+        self._visit = visit
+        self._generate = generate
         self._use_cache = text.use_cache
         self._vocab_size = vocab_size
         self._failures = Failures()
@@ -116,6 +122,16 @@ class Subject:
     def run(self) -> Trained:
         """The run, with its best weights loaded."""
         return _given(self._run, "there is no run yet")
+
+    @property
+    def visit(self) -> Visit:
+        """What was seen of a training loop."""
+        return _given(self._visit, "no training loop was watched")
+
+    @property
+    def generate(self) -> Callable[[torch.Tensor, int], Any]:
+        """(ids of a prompt, length) -> ids: the text that the user's own code makes."""
+        return _given(self._generate, "no function that generates text was given")
 
     @property
     def data(self) -> Data:
