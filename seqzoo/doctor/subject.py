@@ -56,8 +56,16 @@ __all__ = [
 
 T = TypeVar("T")
 Part: TypeAlias = Literal[
-    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline",
-    "visit", "generate",
+    "recipe",
+    "run",
+    "data",
+    "tokenizer",
+    "tokens",
+    "held_out",
+    "network",
+    "pipeline",
+    "visit",
+    "generate",
 ]
 
 _PAUSE_S = 0.003

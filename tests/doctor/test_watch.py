@@ -12,7 +12,7 @@ from healthy_loops import HEALTHY
 from watched_loops import Loop
 
 import seqzoo
-from seqzoo.doctor.watching.visit import Visit
+from seqzoo.doctor.watching.watch import WatchedLoop as Visit
 
 
 def watched(loop: Loop, **how: Any) -> Visit:
@@ -43,7 +43,8 @@ def said(visit: Visit) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_loop_has_no_finding(name: str) -> None:
-    visit = watched(HEALTHY[name])
+    # Of a model with sparse gradients only the loop and its batches are examined.
+    visit = watched(HEALTHY[name], only=("loop", "stream") if name == "sparse" else ())
     assert visit.errors == []
     assert said(visit) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from watched_loops import (
-    B,
     STEPS,
     Attention,
+    B,
     Loop,
     Recurrent,
     T,
@@ -29,7 +30,7 @@ from watched_loops import (
 FAULTY: dict[str, tuple[Loop, str]] = {}
 
 
-def fault(check: str) -> Any:
+def fault(check: str) -> Callable[[Loop], Loop]:
     def added(loop: Loop) -> Loop:
         FAULTY[loop.__name__] = loop, check
         return loop
@@ -283,12 +284,13 @@ def state_not_detached(watching: Watching) -> None:
 @fault("loop.state")
 def graph_retained(watching: Watching) -> None:
     model = Recurrent()
-    optimizer, state = torch.optim.SGD(model.parameters(), 0.0), None
+    optimizer, state = adam(model), None
     with watching(model, optimizer):
         for x, y in lanes(6):
             optimizer.zero_grad()
             logits, state = model(x, state)
             loss_of(logits, y).backward(retain_graph=True)
+            optimizer.step()
 
 
 @fault("loop.memory")

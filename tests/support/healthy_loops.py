@@ -156,7 +156,10 @@ def schedule_for_each_epoch_with_evaluation(watching: Watching) -> nn.Module:
 @healthy
 def two_players(watching: Watching) -> nn.Module:
     torch.manual_seed(1)
-    maker, judge = Attention(dropout=0.0), nn.Sequential(nn.Linear(V, 8), nn.ReLU(), nn.Linear(8, 1))
+    maker, judge = (
+        Attention(dropout=0.0),
+        nn.Sequential(nn.Linear(V, 8), nn.ReLU(), nn.Linear(8, 1)),
+    )
     for_maker, for_judge = adam(maker), adam(judge)
     with watching(judge, for_judge):
         for x, _ in windows():
@@ -240,7 +243,10 @@ def sparse(watching: Watching) -> nn.Module:
     model = Recurrent()
     model.embed = nn.Embedding(V, 16, sparse=True)
     rest = [p for name, p in model.named_parameters() if not name.startswith("embed")]
-    optimizers = [torch.optim.SparseAdam(list(model.embed.parameters()), 1e-3), torch.optim.Adam(rest)]
+    optimizers = [
+        torch.optim.SparseAdam(list(model.embed.parameters()), 1e-3),
+        torch.optim.Adam(rest),
+    ]
     with watching(model):
         for x, y in windows():
             for optimizer in optimizers:
@@ -376,11 +382,16 @@ def own_loss(watching: Watching) -> nn.Module:
 
 @healthy
 def one_hot(watching: Watching) -> nn.Module:
-    model = nn.Sequential(nn.Linear(V, 32), nn.Tanh(), nn.Linear(32, V))
+    class OneHot(Recurrent):
+        def forward(self, tokens: torch.Tensor, state: Any = None) -> Any:
+            hidden, state = self.lstm(tokens @ self.embed.weight, state)
+            return self.head(hidden), state
+
+    model = OneHot()
     optimizer = adam(model)
     with watching(model, optimizer):
         for x, y in windows():
             optimizer.zero_grad()
-            loss_of(model(F.one_hot(x, V).float()), y).backward()
+            loss_of(model(F.one_hot(x, V).float())[0], y).backward()
             optimizer.step()
     return model

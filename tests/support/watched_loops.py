@@ -19,6 +19,9 @@ Loop: TypeAlias = Callable[[Watching], nn.Module | None]
 
 V, B, T, STEPS = 48, 8, 16, 30
 
+LOSSES: list[float] = []
+"""Every loss so far, for a comparison with and without the watch."""
+
 
 class Recurrent(nn.Module):
     def __init__(self, *, dropout: float = 0.0, vocab_size: int = V, time_first: bool = False):
@@ -44,6 +47,7 @@ class Attention(nn.Module):
         self.head = nn.Linear(16, V, bias=False)
         if tied:
             self.head.weight = self.embed.weight
+            nn.init.normal_(self.embed.weight, std=0.1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
@@ -73,7 +77,9 @@ def windows(steps: int = STEPS, *, rows: int = B) -> Iterator[tuple[Tensor, Tens
 
 
 def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+    loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+    LOSSES.append(loss.item())
+    return loss
 
 
 def detached(state: Any) -> Any:

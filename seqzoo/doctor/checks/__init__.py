@@ -21,7 +21,7 @@ GROUPS = (
     "decoding",
     "environment",
 )
-"""The watched loop first; then from what feeds the model to what comes out of it; the machine last."""
+"""A watched loop; then from what feeds the model to what comes out of it; the machine last."""
 
 
 def all_checks(registry: Registry) -> list[Check]:

@@ -46,7 +46,14 @@ _OF_THE_TRAINED = (
     "verdict.rung",
     "decoding.*",
 )
-_FROM_A_TRIAL = ("optimisation.gradient_norm", "optimisation.update_ratio")
+# They look at a loss or an update of the doctor's own; checks of the loop look at the real ones.
+_LEFT_OUT = (
+    "model.loss",
+    "model.gradients",
+    "optimisation.gradient_norm",
+    "optimisation.update_ratio",
+    "environment.*",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +84,13 @@ def checks_of_loop(
     return [
         check
         for check in checks
-        if check.name not in _FROM_A_TRIAL
-        and check.group != "environment"
-        and (
-            check.is_quick
-            or not quick
-            or (trained and any(fnmatchcase(check.name, name) for name in _OF_THE_TRAINED))
-        )
+        if not _is_among(check, _LEFT_OUT)
+        and (check.is_quick or not quick or (trained and _is_among(check, _OF_THE_TRAINED)))
     ]
+
+
+def _is_among(check: Check, names: Sequence[str]) -> bool:
+    return any(fnmatchcase(check.name, name) for name in names)
 
 
 def subject_of_loop(
@@ -115,7 +121,9 @@ class LoopSubject(CodeSubject):
             pipeline=(
                 partial(WatchedPipeline, self)
                 if batches is None
-                else lambda: CodePipeline(batches, self.make_optimizer, carry_state=carry is not False)
+                else lambda: CodePipeline(
+                    batches, self.make_optimizer, carry_state=carry is not False
+                )
             ),
         )
 

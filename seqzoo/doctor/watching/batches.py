@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -41,6 +42,7 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     ]
     if not pairs:
         raise Missing(_reason(visit))
+    pairs = _once_for_each_closure(visit, pairs)
     if all(pair.targets is None for pair in pairs):
         raise Missing("the rows of the loss are not places of the model's output (see loop.loss)")
     if any(pair.order.startswith("last") for pair in pairs):
@@ -67,6 +69,19 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     return WatchedBatches(batches, tuple(changed), is_time_first, is_carried, is_flat)
 
 
+def _once_for_each_closure(visit: Visit, pairs: list[Pair]) -> list[Pair]:
+    """An optimizer may call a closure several times in one step, with one batch."""
+    steps = [each.when for each in visit.steps if each.has_closure]
+    known: set[tuple[int, int | None]] = set()
+    kept = []
+    for pair in pairs:
+        place = bisect(steps, pair.seen.when)
+        if not steps or not place or (place, pair.seen.content) not in known:
+            kept.append(pair)
+        known.add((place, pair.seen.content))
+    return kept
+
+
 def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:
     ids, targets = pair.seen.ids, pair.targets
     if ids is None or targets is None or ids.numel() != targets.numel():
@@ -85,9 +100,7 @@ def _stacked(
     pairs: list[Pair], joined: list[tuple[Tensor, Tensor]], changed: list[bool]
 ) -> tuple[list[tuple[Tensor, Tensor]], list[bool]]:
     """Passes of one token that one backward pass used are one batch, in the order of time."""
-    numbered = sorted(
-        zip(pairs, joined, changed, strict=False), key=lambda each: each[0].seen.when
-    )
+    numbered = sorted(zip(pairs, joined, changed, strict=False), key=lambda each: each[0].seen.when)
     batches, changes = [], []
     for _, group in groupby(numbered, key=lambda each: each[0].seen.used_by):
         members = list(group)
@@ -113,7 +126,7 @@ def _is_carried(pairs: list[Pair]) -> bool:
 
 
 def _is_time_first(joined: list[tuple[Tensor, Tensor]]) -> bool:
-    """Whether targets follow their inputs down the first axis, clearly more than along the second."""
+    """Whether targets follow their inputs along the first axis, clearly more than the second."""
     down = [(t[:-1] == i[1:]).flatten() for i, t in joined if len(i) > 1]
     along = [(t[:, :-1] == i[:, 1:]).flatten() for i, t in joined if i.shape[1] > 1]
     shares = [

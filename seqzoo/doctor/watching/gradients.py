@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -28,7 +29,7 @@ def norm_of(parameters: Iterable[Tensor]) -> float:
     for parameter in parameters:
         if parameter.grad is not None:
             total += float(torch.linalg.vector_norm(_dense(parameter.grad).float())) ** 2
-    return total**0.5
+    return math.sqrt(total)
 
 
 def values_of(model: nn.Module) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqzoo.doctor.watching.visit import LossTerm
 
-__all__ = ["MARK", "Graph", "columns_of", "fingerprints", "mark", "read_graph"]
+__all__ = ["MARK", "Graph", "columns_of", "fingerprints", "mark", "metadata_of", "read_graph"]
 
 MARK = "seqzoo"
 _MOST_NODES = 20_000
@@ -36,11 +36,17 @@ class Graph:
     terms: list[tuple[LossTerm, Any]] = field(default_factory=list)
 
 
+def metadata_of(node: Any) -> dict[str, Any]:
+    """What torch lets anybody attach to a node; it lives as long as the node."""
+    metadata: dict[str, Any] = node.metadata
+    return metadata
+
+
 def mark(output: Any, number: int) -> None:
     """Write the number of a forward pass at every tensor that it gave."""
     for tensor in tensors_of(output):
         if tensor.grad_fn is not None:
-            tensor.grad_fn.metadata.setdefault(MARK, number)
+            metadata_of(tensor.grad_fn).setdefault(MARK, number)
 
 
 def tensors_of(tree: Any) -> Iterator[Tensor]:
@@ -80,7 +86,7 @@ def read_graph(loss: Tensor) -> Graph:
         if found.nodes > _MOST_NODES:
             found.is_whole = False
             break
-        number = node.metadata.get(MARK)
+        number = metadata_of(node).get(MARK)
         if number is not None:
             found.forwards.add(number)
         name = node.name()
@@ -134,7 +140,7 @@ def _look_below(node: Any, term: LossTerm) -> None:
             if term.dimension is None:
                 axis, size = _signed(current._saved_dim), current._saved_result.ndim
                 term.dimension = axis - size if axis >= 0 else axis
-        number = current.metadata.get(MARK)
+        number = metadata_of(current).get(MARK)
         if number is not None:
             term.forward = number
             # The model's own last operation may be a softmax; what is below it is the model's.

@@ -198,7 +198,7 @@ class _AnyOptimizer:
             self.param_groups[0]["lr"] = float("nan")
 
 
-def _schedulers(base: type) -> list[type]:
+def _schedulers(base: type[Any]) -> list[type[Any]]:
     """A scheduler class and those below it that have their own `step`."""
     found = [base] if "step" in vars(base) else []
     for below in base.__subclasses__():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
-from seqzoo.doctor.watching.graph import MARK, mark, read_graph
+from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph
 from seqzoo.doctor.watching.modes import modes_of
 from seqzoo.doctor.watching.reading import look_at_input, look_at_output
 from seqzoo.doctor.watching.visit import (
@@ -38,13 +38,14 @@ _SMALL = 5_000_000
 class Recorder:
     """Records one loop.
 
-    model: the module that the loop trains. snapshots: its values after 1, 2, 4, 8 ... steps, if it
+    model: the module that the loop trains. visit: an empty one, to be filled.
+    snapshots: its values after 1, 2, 4, 8 ... steps, if it
     is small.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Any = None) -> None:
+    def __init__(self, model: nn.Module, optimizer: Any, visit: Visit) -> None:
         self.model = model
-        self.visit = Visit()
+        self.visit = visit
         self._event = 0
         self._parameters = dict(model.named_parameters())
         self._names = {id(each): name for name, each in self._parameters.items()}
@@ -89,9 +90,7 @@ class Recorder:
             visit.scoring_passes_in_training += training
         if not self.is_close:
             return None
-        seen = ForwardPass(
-            when=self._next(), is_training=training, with_gradients=with_gradients
-        )
+        seen = ForwardPass(when=self._next(), is_training=training, with_gradients=with_gradients)
         before = next((each for each in reversed(visit.forwards) if each.with_gradients), None)
         visit.forwards.append(seen)
         if with_gradients:
@@ -142,7 +141,7 @@ class Recorder:
         visit.backwards.append(seen)
         if loss.grad_fn is not None:
             sentinel = _Sentinel()
-            loss.grad_fn.metadata[f"{MARK}.alive"] = sentinel
+            metadata_of(loss.grad_fn)[f"{MARK}.alive"] = sentinel
             self._sentinels.append(weakref.ref(sentinel))
         return seen
 

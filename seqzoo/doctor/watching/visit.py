@@ -6,12 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from seqzoo.doctor.diagnosis import Diagnosis
 
 __all__ = [
     "Backward",
@@ -57,7 +53,8 @@ class LossTerm:
     """A negative log-likelihood inside a loss.
 
     dimension: the axis of the softmax below it, counted from the end. softmaxes: how many are
-    below it. normalised: the share of rows whose probabilities sum to 1. rows: (N, few) log-probabilities, to find the output that each comes from.
+    below it. normalised: the share of rows whose probabilities sum to 1.
+    rows: (N, few) log-probabilities, to find the output that each comes from.
     targets: (N,), in the order of the rows, -1 if they are ignored. gradient: what arrived at it.
     forward: the number of the pass that it comes from.
     """
@@ -152,7 +149,7 @@ class RateChange:
 
 @dataclass(kw_only=True)
 class Visit:
-    """A watched loop. `diagnosis` is there when the `with` block has ended.
+    """A watched loop.
 
     steps_seen: all steps; `steps` has those that were looked at. errors: what failed inside the
     watch. exception: what ended the loop.
@@ -185,15 +182,3 @@ class Visit:
     has_modes: str = ""
     errors: list[str] = field(default_factory=list)
     exception: BaseException | None = None
-    _diagnosis: Diagnosis | None = None
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """What the doctor says of the loop. Raises RuntimeError inside the `with` block."""
-        if self._diagnosis is None:
-            raise RuntimeError("the loop is still watched; read .diagnosis after the with block.")
-        return self._diagnosis
-
-    def end(self, diagnosis: Diagnosis) -> None:
-        """The loop has ended, and this was found."""
-        self._diagnosis = diagnosis

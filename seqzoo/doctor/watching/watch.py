@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from seqzoo.doctor.diagnosis import diagnose
+from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.evidence.network import Forward
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.subjects.code import Batches, CorpusBytes
@@ -22,9 +23,27 @@ from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import load_registry
 from seqzoo.terminal.console import results
 
-__all__ = ["watch"]
+__all__ = ["WatchedLoop", "watch"]
 
 _ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(kw_only=True)
+class WatchedLoop(Visit):
+    """A loop in a `with` block. `diagnosis` is there when the block has ended."""
+
+    _diagnosis: Diagnosis | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the doctor says of the loop. Raises RuntimeError inside the `with` block."""
+        if self._diagnosis is None:
+            raise RuntimeError("the loop is still watched; read .diagnosis after the with block.")
+        return self._diagnosis
+
+    def end(self, diagnosis: Diagnosis) -> None:
+        """The loop has ended, and this was found."""
+        self._diagnosis = diagnosis
 
 
 @contextmanager
@@ -42,7 +61,7 @@ def watch(
     seed: int = 1,
     only: Sequence[str] = (),
     show: bool = True,
-) -> Iterator[Visit]:
+) -> Iterator[WatchedLoop]:
     """Examine the training loop in the `with` block; print the report when it ends.
 
     The loop stays as it is: the watch sees the model's calls, the backward passes and the steps of
@@ -57,7 +76,7 @@ def watch(
     carry_state: whether the state is passed from step to step; without it, this is seen from the
     model's calls. quick: without a short training of the doctor's own. seed: of random draws.
     only: names of checks, `group.*` for a group. show: whether to print.
-    Gives a `Visit`; its `diagnosis` can be read after the block. An exception of the loop is
+    Gives a `WatchedLoop`; its `diagnosis` can be read after the block. An exception of the loop is
     reported and raised again.
     Raises UsageError if a loop is already watched, or if the model is not a torch module.
     """
@@ -68,8 +87,8 @@ def watch(
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("a loop is already watched; end its `with` block first.")
     try:
-        recorder = Recorder(model, optimizer)
-        visit, before = recorder.visit, copy_of(model)
+        visit, before = WatchedLoop(), copy_of(model)
+        recorder = Recorder(model, optimizer, visit)
         hooks = Hooks(recorder, optimizer)
         hooks.install()
         try:
@@ -90,19 +109,20 @@ def watch(
                 carry_state=carry_state,
             )
             if visit.exception is None:
-                _report(loop, quick=quick, seed=seed, only=only, show=show)
+                _report(visit, loop, quick=quick, seed=seed, only=only, show=show)
             else:
                 # The loop's own exception is the one to raise, whatever happens in the report.
                 with suppress(Exception):
-                    _report(loop, quick=quick, seed=seed, only=only, show=show)
+                    _report(visit, loop, quick=quick, seed=seed, only=only, show=show)
     finally:
         _ONE_AT_A_TIME.release()
 
 
-def _report(loop: Loop, *, quick: bool, seed: int, only: Sequence[str], show: bool) -> None:
+def _report(
+    visit: WatchedLoop, loop: Loop, *, quick: bool, seed: int, only: Sequence[str], show: bool
+) -> None:
     registry = load_registry()
     subject = subject_of_loop(loop, registry, quick=quick, seed=seed)
-    visit = loop.recorder.visit
     visit.end(diagnose(subject, checks_of_loop(registry, visit, only, quick=quick)))
     if show:
         print_diagnosis(visit.diagnosis, results())

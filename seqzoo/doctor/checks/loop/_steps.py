@@ -29,10 +29,7 @@ def clear_steps(visit: Visit) -> list[Step]:
 
 def between_steps(visit: Visit) -> list[tuple[Step, list[Backward]]]:
     """Each step with the backward passes since the step before it."""
-    found = []
-    begin = 0
-    for step in visit.steps:
-        inside = [each for each in visit.backwards if begin < each.when < step.when]
-        found.append((step, inside))
-        begin = step.when
-    return found
+    return [
+        (step, [each for each in visit.backwards if begin < each.when < step.when])
+        for begin, step in zip([0, *(s.when for s in visit.steps)], visit.steps, strict=False)
+    ]

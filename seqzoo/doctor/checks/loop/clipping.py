@@ -8,6 +8,8 @@ and leaves more than a thousandth. Source: torch's notes on automatic mixed prec
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.watching.visit import Visit
 from seqzoo.plugin.check import Outcome
@@ -42,13 +44,8 @@ def _clips(visit: Visit) -> Outcome:
         + [(each.when, "clip") for each in visit.clips]
     )
     kinds = [kind for _, kind in events]
-    late = sum(
-        before == "step" and kind == "clip" for before, kind in zip(kinds, kinds[1:], strict=False)
-    )
-    early = sum(
-        before == "clip" and kind == "backward"
-        for before, kind in zip(kinds, kinds[1:], strict=False)
-    )
+    late = sum(before == "step" and kind == "clip" for before, kind in pairwise(kinds))
+    early = sum(before == "clip" and kind == "backward" for before, kind in pairwise(kinds))
     total = len(visit.clips)
     if late > 0.5 * total and not early == late == 0 and not _is_useful(kinds):
         return Outcome.failed(
@@ -77,7 +74,7 @@ def _clips(visit: Visit) -> Outcome:
 
 def _is_useful(kinds: list[str]) -> bool:
     """Whether a step follows a clip without a backward pass between them."""
-    return any(one == "clip" and two == "step" for one, two in zip(kinds, kinds[1:], strict=False))
+    return any(one == "clip" and two == "step" for one, two in pairwise(kinds))
 
 
 def _is_scaled(visit: Visit, when: int, norm: float) -> bool:

@@ -40,7 +40,9 @@ def examine(subject: Subject) -> Outcome:
             f"{scored} of {visit.scoring_passes} passes without gradients were in training mode, "
             f"with {layers} active"
         )
-        remedies.append("Call model.eval() before evaluation and sampling, and model.train() after.")
+        remedies.append(
+            "Call model.eval() before evaluation and sampling, and model.train() after."
+        )
     if unused >= _MANY:
         said.append(
             f"{unused} passes in evaluation mode recorded gradients that no backward pass used"

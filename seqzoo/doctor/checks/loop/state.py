@@ -8,6 +8,8 @@ every step. Source: Williams and Peng 1990, truncated backpropagation through ti
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from seqzoo.doctor.checks.loop._steps import between_steps
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
@@ -24,15 +26,19 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.skipped("no backward pass was seen")
     sizes, reaching = [], 0
     previous: set[int] = set()
-    for step, inside in between_steps(visit):
+    rounds = [(step.has_closure, inside) for step, inside in between_steps(visit)]
+    last = visit.steps[-1].when if visit.steps else 0
+    # A backward pass that torch refuses has no step after it.
+    rounds.append((False, [each for each in visit.backwards if each.when > last]))
+    for has_closure, inside in rounds:
         reached = {number for each in inside for number in each.forwards}
-        reaching += bool(reached & previous) and not step.has_closure
+        reaching += bool(reached & previous) and not has_closure
         previous |= reached
         if inside:
             sizes.append(max(each.nodes for each in inside))
     error = str(visit.exception or "")
     is_refused = "second time" in error or "inplace operation" in error
-    ups = sum(after > before for before, after in zip(sizes, sizes[1:], strict=False))
+    ups = sum(after > before for before, after in pairwise(sizes))
     grows = len(sizes) >= _STEPS and ups >= 0.9 * (len(sizes) - 1)
     grows = grows and sizes[-1] > _GROWTH * sizes[0]
     numbers = {"reaching": float(reaching), "nodes": float(sizes[-1]) if sizes else 0.0}

@@ -8,6 +8,7 @@ step has a backward pass, and the number of them is the same for nine steps in t
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from seqzoo.doctor.checks.loop._steps import between_steps, plain_steps
 from seqzoo.doctor.subject import Subject
@@ -30,7 +31,7 @@ def examine(subject: Subject) -> Outcome:
         for _, inside in rounds
     ]
     known = [each for each in read if each]
-    repeated = sum(one == other for one, other in zip(known, known[1:], strict=False))
+    repeated = sum(one == other for one, other in pairwise(known))
     idle = sum(not inside for _, inside in rounds[1:])
     counts = Counter(step.backwards for step, inside in rounds if inside)
     usual, often = counts.most_common(1)[0] if counts else (0, 0)
