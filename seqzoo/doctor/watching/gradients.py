@@ -38,15 +38,25 @@ def values_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 class Sampled:
-    """Some values of each parameter before a step, to see which of them the step changes."""
+    """Some values of each parameter before a step, to see which of them the step changes.
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], step: int) -> None:
+    has_gradients: whether the gradients are there already; with a closure they come later.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], step: int, *, has_gradients: bool
+    ) -> None:
         self._before: dict[str, tuple[Tensor, Tensor]] = {}
+        self._had_gradients = has_gradients
         for name, parameter in parameters.items():
             gradient = parameter.grad
-            if gradient is None or parameter.numel() == 0:
+            if parameter.numel() == 0 or (has_gradients and gradient is None):
                 continue
-            places = _places(gradient, step)
+            places = (
+                _places(gradient, step)
+                if has_gradients and gradient is not None
+                else _spread(parameter, step)
+            )
             if len(places):
                 self._before[name] = places, _at(parameter, places)
 
@@ -54,6 +64,12 @@ class Sampled:
         """Add what has changed since then."""
         for name, (places, before) in self._before.items():
             after = _at(parameters[name], places)
+            if not self._had_gradients:
+                gradient = parameters[name].grad
+                if gradient is None or gradient.is_sparse:
+                    continue
+                used = gradient.detach().reshape(-1)[places] != 0
+                places, before, after = places[used], before[used], after[used]
             each = found.setdefault(name, Moved())
             each.steps += 1
             each.with_gradient += len(places)
@@ -79,12 +95,16 @@ def _places(gradient: Tensor, step: int) -> Tensor:
         used = gradient.values()[: len(ids)].reshape(len(ids), row)[:, :16] != 0
         return places[used]
     flat = gradient.reshape(-1)
-    stride = max(1, len(flat) // _VALUES)
-    places = torch.arange(step % stride, len(flat), stride, device=flat.device)[:_VALUES]
+    places = _spread(flat, step)
     chosen = places[flat[places] != 0]
     if not len(chosen):  # an embedding, of which a batch uses few rows
         chosen = torch.nonzero(flat)[:_VALUES, 0]
     return chosen
+
+
+def _spread(values: Tensor, step: int) -> Tensor:
+    stride = max(1, values.numel() // _VALUES)
+    return torch.arange(step % stride, values.numel(), stride, device=values.device)[:_VALUES]
 
 
 def _at(parameter: Tensor, places: Tensor) -> Tensor:

@@ -164,43 +164,45 @@ class Recorder:
             self._count_modes(None)
             return
         seen = Step(
-            when=self._next(), optimizer=key, rates=rates, backwards=self._since,
-            has_closure=closure, is_fused_scaler=getattr(optimizer, "grad_scale", None) is not None,
-        )  # fmt: skip
+            when=self._next(),
+            optimizer=key,
+            rates=rates,
+            has_closure=closure,
+            is_fused_scaler=getattr(optimizer, "grad_scale", None) is not None,
+        )
         visit.steps.append(seen)
-        if not closure:
-            self._look_before(optimizer, seen, own)
-
-    def _look_before(self, optimizer: Any, seen: Step, own: set[str]) -> None:
-        """The gradients that a step will use. With a closure they are made inside the step."""
-        visit = self.visit
         parameters = {name: self._parameters[name] for name in own}
+        if not closure:
+            self._look_at_gradients(seen, parameters)
+        self._sampled[key] = Sampled(parameters, visit.steps_seen, has_gradients=not closure)
+
+    def _look_at_gradients(self, seen: Step, parameters: dict[str, nn.Parameter]) -> None:
+        """The gradients that a step uses. With a closure they are made inside the step."""
+        visit, own = self.visit, set(parameters)
         filled = {name for name, each in parameters.items() if has_gradient(each)}
+        seen.backwards = self._since
         seen.known, seen.empty = len(own), len(own) - len(filled)
-        seen.dirty = len(filled & self._dirty.get(id(optimizer), set()))
+        seen.dirty = len(filled & self._dirty.get(seen.optimizer, set()))
         seen.norm = norm_of(parameters.values())
         visit.with_gradient |= filled
         visit.without_gradient |= own - filled
         self._count_modes(seen)
-        self._sampled[id(optimizer)] = Sampled(
-            {name: parameters[name] for name in filled}, visit.steps_seen
-        )
 
     def step_ends(self, optimizer: Any) -> None:
         """The optimizer has made its step."""
-        key = id(optimizer)
+        key, visit = id(optimizer), self.visit
         if not self._in_step.pop(key, 0):
             return
-        visit = self.visit
-        if self.is_close and visit.steps and visit.steps[-1].optimizer == key:
-            own = self._owned(optimizer)
-            if key in self._sampled:
-                self._sampled.pop(key).compare(self._parameters, visit.moved)
-            elif visit.steps[-1].has_closure:
-                visit.with_gradient |= {n for n in own if has_gradient(self._parameters[n])}
-                self._count_modes(visit.steps[-1])
+        seen = visit.steps[-1] if visit.steps else None
+        if self.is_close and seen is not None and seen.optimizer == key:
+            parameters = {name: self._parameters[name] for name in self._owned(optimizer)}
+            if seen.has_closure:
+                self._look_at_gradients(seen, parameters)
+            self._sampled.pop(key).compare(parameters, visit.moved)
             self._dirty[key] = set()
-            self._used = {n for n in own if has_gradient(self._parameters[n])} | (self._used - own)
+            self._used -= set(parameters)
+            self._used |= {name for name, each in parameters.items() if has_gradient(each)}
+            seen.ended = self._next()
         self._since = 0
         visit.steps_seen += 1
         steps = visit.steps_seen

@@ -108,13 +108,14 @@ class Moved:
 
 @dataclass(kw_only=True)
 class Step:
-    """One step of an optimizer that has parameters of the model.
+    """One step of an optimizer that has parameters of the model, from `when` to `ended`.
 
     backwards: passes since the gradients were cleared or used. dirty: parameters whose gradient
     still contains that of an earlier step. norm: of the gradients that it used.
     """
 
     when: int
+    ended: int = 0
     optimizer: int
     rates: tuple[float, ...] = ()
     backwards: int = 0

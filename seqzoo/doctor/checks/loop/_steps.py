@@ -1,35 +1,26 @@
-"""The steps of a visit that a check can look at, and passes between them."""
+"""The steps of a visit that a check can look at, and the passes for each."""
 
 from __future__ import annotations
 
 from seqzoo.doctor.subject import Missing
 from seqzoo.doctor.watching.visit import Backward, Step, Visit
 
-__all__ = ["between_steps", "clear_steps", "plain_steps"]
+__all__ = ["passes_of_steps", "steps_of"]
 
 
-def plain_steps(visit: Visit) -> list[Step]:
-    """Steps whose gradients were there when they began. Raises Missing if there are none.
-
-    With a closure the passes are made inside the step.
-    """
-    clear_steps(visit)
-    steps = [each for each in visit.steps if not each.has_closure]
+def steps_of(visit: Visit) -> list[Step]:
+    """The steps that were looked at from begin to end. Raises Missing if there are none."""
+    steps = [each for each in visit.steps if each.ended]
     if not steps:
-        raise Missing("the optimizer calls a closure, which makes the passes inside the step")
+        raise Missing("no step of an optimizer of this model was seen (see loop.optimizer)")
     return steps
 
 
-def clear_steps(visit: Visit) -> list[Step]:
-    """The steps that were looked at. Raises Missing if there are none."""
-    if not visit.steps:
-        raise Missing("no step of an optimizer of this model was seen (see loop.optimizer)")
-    return visit.steps
-
-
-def between_steps(visit: Visit) -> list[tuple[Step, list[Backward]]]:
-    """Each step with the backward passes since the step before it."""
+def passes_of_steps(visit: Visit) -> list[tuple[Step, list[Backward]]]:
+    """Each step with its backward passes: before it, or inside it if it has a closure."""
+    steps = [each for each in visit.steps if each.ended]
+    begins = [0, *(each.ended for each in steps)]
     return [
-        (step, [each for each in visit.backwards if begin < each.when < step.when])
-        for begin, step in zip([0, *(s.when for s in visit.steps)], visit.steps, strict=False)
+        (step, [each for each in visit.backwards if begin < each.when < step.ended])
+        for begin, step in zip(begins, steps, strict=False)
     ]

@@ -8,7 +8,7 @@ passes with different inputs make one step.
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.loop._steps import between_steps, plain_steps
+from seqzoo.doctor.checks.loop._steps import passes_of_steps, steps_of
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.watching.visit import Backward
 from seqzoo.plugin.check import Outcome
@@ -21,9 +21,9 @@ _UNDIVIDED = 0.9
 
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
-    plain_steps(visit)
+    steps_of(visit)
     content = {each.when: each.content for each in visit.forwards}
-    groups = [inside for _, inside in between_steps(visit) if len(inside) > 1]
+    groups = [inside for _, inside in passes_of_steps(visit) if len(inside) > 1]
     groups = [
         inside
         for inside in groups

@@ -40,7 +40,7 @@ def examine(subject: Subject) -> Outcome:
 def _clips(visit: Visit) -> Outcome:
     events = sorted(
         [(each.when, "backward") for each in visit.backwards]
-        + [(each.when, "step") for each in visit.steps]
+        + [(each.ended, "step") for each in visit.steps if each.ended]
         + [(each.when, "clip") for each in visit.clips]
     )
     kinds = [kind for _, kind in events]

@@ -8,7 +8,7 @@ earlier step, and steps find gradients.
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.loop._steps import plain_steps
+from seqzoo.doctor.checks.loop._steps import steps_of
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
 
@@ -17,7 +17,7 @@ __all__ = ["examine"]
 
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
-    steps = plain_steps(visit)
+    steps = steps_of(visit)
     later = steps[1:]
     empty = [each for each in steps if each.known and each.empty == each.known]
     if len(empty) == len(steps) and visit.backwards_seen:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from seqzoo.doctor.checks.loop._steps import between_steps
+from seqzoo.doctor.checks.loop._steps import passes_of_steps
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
 
@@ -26,13 +26,13 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.skipped("no backward pass was seen")
     sizes, reaching = [], 0
     previous: set[int] = set()
-    rounds = [(step.has_closure, inside) for step, inside in between_steps(visit)]
-    last = visit.steps[-1].when if visit.steps else 0
+    rounds = [inside for _, inside in passes_of_steps(visit)]
+    last = max((each.ended for each in visit.steps), default=0)
     # A backward pass that torch refuses has no step after it.
-    rounds.append((False, [each for each in visit.backwards if each.when > last]))
-    for has_closure, inside in rounds:
+    rounds.append([each for each in visit.backwards if each.when > last])
+    for inside in rounds:
         reached = {number for each in inside for number in each.forwards}
-        reaching += bool(reached & previous) and not has_closure
+        reaching += bool(reached & previous)
         previous |= reached
         if inside:
             sizes.append(max(each.nodes for each in inside))

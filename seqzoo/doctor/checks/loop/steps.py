@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from seqzoo.doctor.checks.loop._steps import between_steps, plain_steps
+from seqzoo.doctor.checks.loop._steps import passes_of_steps, steps_of
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
 
@@ -21,9 +21,9 @@ _LEAST = 6
 
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
-    plain_steps(visit)
+    steps_of(visit)
     content = {each.when: each.content for each in visit.forwards if each.content is not None}
-    rounds = [(step, inside) for step, inside in between_steps(visit) if not step.has_closure]
+    rounds = passes_of_steps(visit)
     if len({step.optimizer for step, _ in rounds}) > 1:
         return Outcome.passed(f"{len(rounds)} steps of several optimizers")
     read = [
