@@ -15,6 +15,15 @@ from seqzoo.plugin.check import Check
 __all__ = ["EXPLAINS", "GATES", "causes_table", "with_causes"]
 
 _LATER = ("memory.*", "optimisation.*", "verdict.*", "decoding.*")
+# How far a gradient reaches is a property of the model and its batches, whatever a loop does.
+_LEARNT = (
+    "memory.lag",
+    "memory.carry",
+    "memory.saturation",
+    "optimisation.*",
+    "verdict.*",
+    "decoding.*",
+)
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "loop.exception": (),
@@ -25,15 +34,15 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "stream.continuity",
         "model.logits",
         "model.loss",
-        *_LATER,
+        *_LEARNT,
     ),
-    "loop.state": ("loop.exception", "loop.memory", "model.detached", *_LATER),
-    "loop.gradients": ("loop.optimizer", "loop.clipping", *_LATER),
-    "loop.optimizer": ("model.gradients", *_LATER),
-    "loop.steps": ("stream.repeats", "stream.continuity", "memory.carry", *_LATER),
-    "loop.clipping": _LATER,
+    "loop.state": ("loop.exception", "loop.memory", "model.detached", *_LEARNT),
+    "loop.gradients": ("loop.optimizer", "loop.clipping", *_LEARNT),
+    "loop.optimizer": ("model.gradients", *_LEARNT),
+    "loop.steps": ("stream.repeats", "stream.continuity", *_LEARNT),
+    "loop.clipping": _LEARNT,
     "loop.accumulation": ("optimisation.*",),
-    "loop.schedule": _LATER,
+    "loop.schedule": _LEARNT,
     "loop.modes": ("model.eval_mode",),
     "loop.memory": (),
     # Of the model, the checks that read real text; the others draw tokens of its vocabulary.
@@ -47,6 +56,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         *_LATER,
     ),
     "stream.aliasing": (
+        "loop.steps",
         "stream.repeats",
         "stream.continuity",
         "stream.targets",

@@ -28,6 +28,7 @@ from seqzoo.doctor.subjects.code import (
 )
 from seqzoo.doctor.watching.batches import WatchedBatches, watched_batches
 from seqzoo.doctor.watching.calls import call_as_seen
+from seqzoo.doctor.watching.copies import load_values
 from seqzoo.doctor.watching.recorder import Recorder
 from seqzoo.doctor.watching.visit import Visit
 from seqzoo.plugin.check import Check
@@ -160,7 +161,7 @@ class LoopSubject(CodeSubject):
         if held_out is not None:
             for step, values in self._values():
                 module = replace(self.network, module=self._loop.recorder.model).copied().module
-                module.load_state_dict(values)
+                load_values(module, values, model=self._loop.recorder.model)
                 found = measure(replace(self.network, module=module), held_out)
                 trial.points.append(Point(step, 0, found.bits_per_token, found.accuracy))
         return trial

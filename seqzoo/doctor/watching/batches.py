@@ -89,6 +89,10 @@ def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:
     if ids.ndim == 1:
         return ids[:, None], targets.reshape(-1, 1)
     targets = targets.reshape(ids.shape)
+    # Where a text ends before its row, the last target is followed by padding, not by itself.
+    is_last = (targets[:, 1:] < 0) & (ids[:, 1:] != targets[:, :-1])
+    targets = targets.clone()
+    targets[:, :-1][is_last] = -1
     if pair.order == "all but the last":
         return ids[:, :-1], targets[:, :-1]
     if pair.order == "all but the first":

@@ -6,6 +6,7 @@ Saved tensors are copied in part, because they are freed by the backward pass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ _MOST_NODES = 20_000
 _COLUMNS = 6
 # In bfloat16 the probabilities of a row sum to 1 within a few hundredths.
 _NORMALISED = 0.1
-_LOSSES = ("NllLossBackward", "NllLoss2DBackward", "NllLossNdBackward")
+_LOSS = re.compile(r"NllLoss(2D|Nd)?Backward\d*")
+_SOFTMAX = re.compile(r"_?(Log)?SoftmaxBackward\d*")
 
 
 @dataclass
@@ -90,7 +92,7 @@ def read_graph(loss: Tensor) -> Graph:
         if number is not None:
             found.forwards.add(number)
         name = node.name()
-        if name.startswith(_LOSSES):
+        if _LOSS.fullmatch(name):
             found.terms.append((_term(node), node))
         elif name.endswith("AccumulateGrad"):
             found.leaves.add(id(node.variable))  # type: ignore[attr-defined]
@@ -135,7 +137,7 @@ def _look_below(node: Any, term: LossTerm) -> None:
         current = waiting.pop(0)
         steps += 1
         name = current.name()
-        if name.startswith(("LogSoftmaxBackward", "SoftmaxBackward")):
+        if _SOFTMAX.fullmatch(name):
             term.softmaxes += 1
             if term.dimension is None:
                 axis, size = _signed(current._saved_dim), current._saved_result.ndim

@@ -39,6 +39,8 @@ def examine(subject: Subject) -> Outcome:
     prompt = subject.sample.inputs[0, :16].tolist()
     greedy = generated(network, prompt, _LENGTH, lambda logits, _: int(logits.argmax()))
     sampled = generated(network, prompt, _LENGTH, _sampling(subject.seed))
+    if subject.has("generate"):
+        return _by_own_code(subject, prompt, sampled)
     chained = _by_the_recipe(subject, prompt)
     text = entropy_bits(subject.sample.inputs.flatten().tolist())
     figures = "; ".join(
@@ -64,6 +66,26 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
         )
     return Outcome(status="pass", seen=figures, numbers=numbers)
+
+
+def _by_own_code(subject: Subject, prompt: list[int], sampled: list[int]) -> Outcome:
+    """The text of the user's function, compared with a sampled one of the same network."""
+    given = torch.as_tensor(subject.generate(torch.tensor(prompt), _LENGTH)).flatten().tolist()
+    own = [int(token) for token in given]
+    if own[: len(prompt)] == prompt and len(own) > _LENGTH:
+        own = own[len(prompt) :]
+    figures = f"your own {_reported(own)}; sampled {_reported(sampled)}"
+    numbers = {"own_distinct": distinct_share(own), "drawn_distinct": distinct_share(sampled)}
+    if not _is_stuck(own, sampled):
+        return Outcome(status="pass", seen=figures, numbers=numbers)
+    return Outcome.failed(
+        f"the text of your own function repeats itself: {figures}",
+        why="Always taking the most probable token leads to a loop in healthy models too; the "
+        "same network does not loop if its tokens are sampled.",
+        remedy="Sample: torch.multinomial(logits.softmax(-1), 1) in place of argmax, with a "
+        "temperature of 0.8 if the text is too wild.",
+        numbers=numbers,
+    )
 
 
 def _is_stuck(chained: list[int], sampled: list[int]) -> bool:
