@@ -54,8 +54,13 @@ def batches_of(text: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def queued(batches: Iterator[Any]) -> Iterator[Any]:
-    """With the queue that Keras 1 put behind a generator: a thread reads ten references ahead."""
-    with Prefetched(Source(lambda: next(batches), lambda item: item)) as source:
+    """With the queue that Keras 1 put behind a generator: a thread reads ten references ahead.
+
+    It sleeps while the queue is full. Steps took a millisecond or two then, so that the queue was
+    empty when it woke up; here they take longer, and so does the sleep.
+    """
+    source_of_references = Source(lambda: next(batches), lambda item: item)
+    with Prefetched(source_of_references, sleep_s=0.15) as source:
         while True:
             yield source.take()
 

@@ -32,15 +32,15 @@ LOOKED_AT = 50
 
 _MOST_PASSES = 4_000
 _TINY = 0.01
-_SMALL = 5_000_000
+_SMALL = 2_000_000
+_MOST_SNAPSHOTS = 16
 
 
 class Recorder:
     """Records one loop.
 
     model: the module that the loop trains. visit: an empty one, to be filled.
-    snapshots: its values after 1, 2, 4, 8 ... steps, if it
-    is small.
+    snapshots: its values after some steps, evenly spaced, if it is small.
     """
 
     def __init__(self, model: nn.Module, optimizer: Any, visit: Visit) -> None:
@@ -64,6 +64,7 @@ class Recorder:
         self._flags = [0, 0]
         self._scale: float | None = None
         self.snapshots: dict[int, dict[str, Tensor]] = {}
+        self._stride = 1
         self._is_small = sum(each.numel() for each in self._parameters.values()) <= _SMALL
 
     @property
@@ -205,9 +206,15 @@ class Recorder:
             seen.ended = self._next()
         self._since = 0
         visit.steps_seen += 1
-        steps = visit.steps_seen
-        if steps & (steps - 1) == 0 and self._is_small:
-            self.snapshots[steps] = values_of(self.model)
+        if self._is_small and visit.steps_seen % self._stride == 0:
+            self._keep_values(visit.steps_seen)
+
+    def _keep_values(self, step: int) -> None:
+        """Evenly spaced over the loop, however long it is: half of them go when there are many."""
+        self.snapshots[step] = values_of(self.model)
+        if len(self.snapshots) > _MOST_SNAPSHOTS:
+            self._stride *= 2
+            self.snapshots = {n: v for n, v in self.snapshots.items() if n % self._stride == 0}
 
     def clipped(self, limit: float, norm: float) -> None:
         """Gradients were clipped."""
