@@ -23,7 +23,7 @@ from seqzoo.doctor.evidence.recording import Prefetched, Source
 
 __all__ = ["batches_of", "build", "forward", "generator_of", "queued"]
 
-ROWS, UNITS = 32, 64
+ROWS, UNITS = 32, 128
 
 
 def build() -> Any:
