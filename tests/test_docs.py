@@ -201,12 +201,16 @@ def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> 
     assert "fix first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
 
 
-def test_the_loop_of_the_documentation_gets_the_report_that_it_says(tmp_path: Path) -> None:
+def test_the_loop_of_the_documentation_gets_the_report_that_it_says(
+    tmp_path: Path, registry: Registry
+) -> None:
     *_, loop, _ = blocks("doctor.md", "python")
     (tmp_path / "script.py").write_text(loop)
-    words = ["the ", "river ", "carries ", "boats ", "and ", "stones.\n"]
-    text = "".join(words[number * number % 7 % 6] for number in range(20_000))
-    (tmp_path / "input.txt").write_text(text)
+    spec = registry.get("corpus", "pastiche")
+    text = spec.open(
+        spec.options.model_validate({"size_bytes": 200_000}), CorpusContext(base=tmp_path)
+    )
+    (tmp_path / "input.txt").write_bytes(text.data.tobytes())
     ran = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
         env=environment(OMP_NUM_THREADS="1"), timeout=120, check=False,

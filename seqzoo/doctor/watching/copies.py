@@ -17,7 +17,8 @@ from seqzoo.model.runtime import random_state, restore_random_state
 
 __all__ = ["copy_of", "load_values"]
 
-_MOST_VALUES = 200_000_000
+# The checks of a larger model would take minutes on a CPU.
+_MOST_VALUES = 30_000_000
 
 
 def copy_of(model: nn.Module) -> nn.Module | None:
