@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqzoo.cache import map_bytes, open_cached, write_cached, write_cached_by_sha256
     from seqzoo.doctor.examination import examine
     from seqzoo.doctor.subject import Subject
+    from seqzoo.doctor.watching.watch import watch
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
@@ -115,6 +116,7 @@ _HOMES = {
     "plugin.corpus": ("Corpus",),
     "doctor.examination": ("examine",),
     "doctor.subject": ("Subject",),
+    "doctor.watching.watch": ("watch",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.decoding": ("Decoder", "DecodingTask", "Stepper"),
     "plugin.hooks": ("hookimpl",),
@@ -229,6 +231,7 @@ __all__ = [
     "recipe",
     "resume",
     "run",
+    "watch",
     "write_cached",
     "write_cached_by_sha256",
     "write_whole",

@@ -181,7 +181,7 @@ def test_the_launcher_of_the_documentation_keeps_the_laws(tmp_path: Path) -> Non
 
 
 def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> None:
-    mine, script, _ = blocks("doctor.md", "python")
+    mine, script, _, _ = blocks("doctor.md", "python")
     assert len([line for line in script.splitlines() if line]) <= 10
     (tmp_path / "mine.py").write_text(mine)
     (tmp_path / "script.py").write_text(
@@ -199,6 +199,25 @@ def test_ten_lines_examine_ones_own_code(tmp_path: Path, registry: Registry) -> 
     assert ran.returncode == 0, ran.stderr
     assert re.search(r"^1\. stream\.aliasing", ran.stdout, re.MULTILINE)
     assert "fix first: stream.aliasing, memory.horizon." in " ".join(ran.stdout.split())
+
+
+def test_the_loop_of_the_documentation_gets_the_report_that_it_says(
+    tmp_path: Path, registry: Registry
+) -> None:
+    *_, loop, _ = blocks("doctor.md", "python")
+    (tmp_path / "script.py").write_text(loop)
+    spec = registry.get("corpus", "pastiche")
+    text = spec.open(
+        spec.options.model_validate({"size_bytes": 200_000}), CorpusContext(base=tmp_path)
+    )
+    (tmp_path / "input.txt").write_bytes(text.data.tobytes())
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
+        env=environment(OMP_NUM_THREADS="1"), timeout=120, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    last = " ".join(ran.stdout.split()).partition("fix first: ")[2]
+    assert last == "loop.loss, loop.gradients."
 
 
 def test_the_check_of_the_documentation_is_a_line_of_the_report(tmp_path: Path) -> None:

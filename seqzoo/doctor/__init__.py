@@ -1,8 +1,9 @@
 """Says what is wrong with a model or a pipeline, and how to fix it.
 
-`examine` (seqzoo/doctor/examination.py) is for code that is not a plugin, `seqzoo doctor` for
-recipes and runs. Each check is one file in `checks/`; `Subject` is what a check looks at;
-`causes.py` says what explains what.
+`examine` (seqzoo/doctor/examination.py) is for code that is not a plugin, `watch`
+(seqzoo/doctor/watching/watch.py) for a training loop, `seqzoo doctor` for recipes and runs. Each
+check is one file in `checks/`; `Subject` is what a check looks at; `causes.py` says what explains
+what.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqzoo.doctor.examination import examine
+    from seqzoo.doctor.watching.watch import watch
 
-__all__ = ["examine"]
+__all__ = ["examine", "watch"]
 
-_HOMES = {"examine": "examination"}
+_HOMES = {"examine": "examination", "watch": "watching.watch"}
 
 
 def __getattr__(name: str) -> Any:

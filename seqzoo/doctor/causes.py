@@ -31,8 +31,36 @@ _WITH_FINITE_LOGITS = (
     "model.untouched",
     "model.evaluation",
 )
+# How far a gradient reaches is a property of the model and its batches, whatever a loop does.
+_LEARNT = (
+    "memory.lag",
+    "memory.carry",
+    "memory.saturation",
+    "optimisation.*",
+    "verdict.*",
+    "decoding.*",
+)
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
+    "loop.exception": (),
+    "loop.loss": (
+        "loop.state",
+        "loop.optimizer",
+        "stream.targets",
+        "stream.continuity",
+        "model.logits",
+        "model.loss",
+        *_LEARNT,
+    ),
+    "loop.state": ("loop.exception", "loop.memory", "model.detached", *_LEARNT),
+    "loop.gradients": ("loop.optimizer", "loop.clipping", *_LEARNT),
+    "loop.optimizer": ("model.gradients", *_LEARNT),
+    "loop.steps": ("stream.repeats", "stream.continuity", *_LEARNT),
+    "loop.clipping": _LEARNT,
+    "loop.accumulation": ("optimisation.*",),
+    "loop.schedule": _LEARNT,
+    "loop.modes": ("model.eval_mode",),
+    "loop.memory": (),
     # Of the model, the checks that read real text; the others draw tokens of its vocabulary.
     "stream.contract": (
         "stream.*",
@@ -44,6 +72,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         *_LATER,
     ),
     "stream.aliasing": (
+        "loop.steps",
         "stream.repeats",
         "stream.continuity",
         "stream.targets",

@@ -40,6 +40,7 @@ from seqzoo.results.ladder import Ladder
 from seqzoo.scoring.baselines import ladder
 
 if TYPE_CHECKING:
+    from seqzoo.doctor.watching.visit import Visit
     from seqzoo.runs.reopen import Trained
 
 __all__ = [
@@ -56,7 +57,16 @@ __all__ = [
 
 T = TypeVar("T")
 Part: TypeAlias = Literal[
-    "recipe", "run", "data", "tokenizer", "tokens", "held_out", "network", "pipeline", "generate"
+    "recipe",
+    "run",
+    "data",
+    "tokenizer",
+    "tokens",
+    "held_out",
+    "network",
+    "pipeline",
+    "visit",
+    "generate",
 ]
 
 _PAUSE_S = 0.003
@@ -78,9 +88,10 @@ class Subject:
         vocab_size: int | None = None,
         network: Callable[[], Network] | None = None,
         pipeline: Callable[[], Pipeline] | None = None,
+        visit: Visit | None = None,
         generate: Generate | None = None,
     ) -> None:
-        """network, pipeline: called when they are first used."""
+        """network, pipeline: called when they are first used. generate: text of the user's code."""
         settings, text = settings or Settings(), text or Text()
         self.title = title
         self.registry = registry
@@ -101,6 +112,7 @@ class Subject:
         self._held_out = text.held_out
         self._network = network
         self._pipeline = pipeline
+        self._visit = visit
         self._generate = generate
         self._use_cache = text.use_cache
         self._vocab_size = vocab_size
@@ -119,6 +131,11 @@ class Subject:
     def run(self) -> Trained:
         """The run, with its best weights loaded."""
         return _given(self._run, "there is no run yet")
+
+    @property
+    def visit(self) -> Visit:
+        """What was seen of a training loop."""
+        return _given(self._visit, "no training loop was watched")
 
     @property
     def data(self) -> Data:

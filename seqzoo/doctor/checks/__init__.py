@@ -11,8 +11,17 @@ from seqzoo.plugin.registry import Registry
 
 __all__ = ["GROUPS", "all_checks", "check_table", "select_checks"]
 
-GROUPS = ("stream", "model", "memory", "optimisation", "verdict", "decoding", "environment")
-"""From what feeds the model to what comes out of it; the machine last."""
+GROUPS = (
+    "loop",
+    "stream",
+    "model",
+    "memory",
+    "optimisation",
+    "verdict",
+    "decoding",
+    "environment",
+)
+"""A watched loop; then from what feeds the model to what comes out of it; the machine last."""
 
 
 def all_checks(registry: Registry) -> list[Check]:

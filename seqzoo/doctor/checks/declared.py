@@ -52,6 +52,27 @@ def _check(
 
 
 def _checks() -> Iterator[Check]:
+    yield _check("loop.exception", 1, "the loop ends without an exception")
+    yield _check("loop.loss", 10, "the loss is the cross-entropy of the model's own output")
+    yield _check(
+        "loop.state",
+        20,
+        "a backward pass stays within its own step",
+        source="Williams and Peng 1990, truncated backpropagation through time",
+    )
+    yield _check("loop.gradients", 30, "gradients are cleared between steps")
+    yield _check("loop.optimizer", 40, "the optimizer has every trained parameter and moves it")
+    yield _check("loop.steps", 50, "each batch gets one step, and each step a new batch")
+    yield _check(
+        "loop.clipping",
+        60,
+        "gradients are clipped at their true size, before the step",
+        source="Pascanu et al. 2013, arXiv:1211.5063",
+    )
+    yield _check("loop.accumulation", 70, "losses of several passes are divided by their number")
+    yield _check("loop.schedule", 80, "the learning rate is above zero, also at the end")
+    yield _check("loop.modes", 90, "training and evaluation use their modes")
+    yield _check("loop.memory", 100, "graphs of earlier losses are freed")
     yield _check("stream.contract", 1, "batches can be read, and contain token ids")
     yield _check(
         "stream.aliasing",

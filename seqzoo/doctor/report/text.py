@@ -28,7 +28,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
 def summary(diagnosis: Diagnosis) -> str:
     """One sentence: the causes by name, or that there are none."""
     counts = {
-        status: sum(each.outcome.status == status for each in diagnosis.examined)
+        status: sum(each.outcome.status == status for each in _shown(diagnosis))
         for status in _STYLES
     }
     seconds = sum(each.seconds for each in diagnosis.examined)
@@ -45,7 +45,7 @@ def _lines(diagnosis: Diagnosis) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for each in diagnosis.examined:
+    for each in _shown(diagnosis):
         status = each.outcome.status
         style = "dim" if status == "skip" else ""
         table.add_row(
@@ -54,6 +54,14 @@ def _lines(diagnosis: Diagnosis) -> Table:
             Text(each.outcome.seen, style=style),
         )
     return table
+
+
+def _shown(diagnosis: Diagnosis) -> list[Examined]:
+    """All checks; those of a training loop only if one was watched, or if there are no others."""
+    of_loop = [each for each in diagnosis.examined if each.check.group == "loop"]
+    others = [each for each in diagnosis.examined if each.check.group != "loop"]
+    is_watched = any(each.outcome.status != "skip" for each in of_loop)
+    return list(diagnosis.examined) if is_watched or not others else others
 
 
 def _reported(diagnosis: Diagnosis) -> list[Examined]:

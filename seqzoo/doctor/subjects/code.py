@@ -41,7 +41,7 @@ from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.span import Span
 
-__all__ = ["Batches", "Code", "CorpusBytes", "MakeOptimizer", "subject_of_code"]
+__all__ = ["Batches", "Code", "CorpusBytes", "MakeOptimizer", "subject_of_code", "text_of_code"]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1.
@@ -82,18 +82,8 @@ class Code:
 
 def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None = None) -> Subject:
     """The user's code as a subject."""
-    corpus, model, batches = code.corpus, code.model, code.batches
-    text = Text(use_cache=False)
-    if corpus is not None:
-        data = _data(corpus, code.held_out)
-        text = Text(
-            data=data,
-            # The whole corpus: batches may be made of all of it.
-            tokens=_bytes(corpus),
-            held_out=data.splits.validation.bytes,
-            is_held_out_apart=code.held_out is not None,
-            use_cache=False,
-        )
+    model, batches = code.model, code.batches
+    text = text_of_code(code)
     forward, loss = code.forward or call_plainly, code.loss or _mean_nats
     network = None if model is None else cache(lambda: _network(model, forward, loss))
     return CodeSubject(
@@ -115,6 +105,22 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
             )
         ),
         generate=code.generate,
+    )
+
+
+def text_of_code(code: Code) -> Text:
+    """The corpus and what is held out, as bytes."""
+    corpus = code.corpus
+    if corpus is None:
+        return Text(use_cache=False)
+    data = _data(corpus, code.held_out)
+    return Text(
+        data=data,
+        # The whole corpus: batches may be made of all of it.
+        tokens=_bytes(corpus),
+        held_out=data.splits.validation.bytes,
+        is_held_out_apart=code.held_out is not None,
+        use_cache=False,
     )
 
 

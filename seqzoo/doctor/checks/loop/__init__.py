@@ -1,0 +1,1 @@
+"""Checks of a training loop that was watched."""

@@ -1,0 +1,107 @@
+"""Whether the optimizer makes steps, has the model's parameters, and moves them.
+
+Method: each step's parameters are compared with the model's by identity; of each, up to 256 values
+with a gradient are compared before and after the step. Cost: a look at every parameter in the
+first steps. Pass rule: every parameter that requires a gradient gets one in some step, is in an
+optimizer that makes steps, once, and at least half of its values with a gradient change. Source:
+for bfloat16, Kalamkar et al. 2019, arXiv:1905.12322: 8 bits of precision.
+"""
+
+from __future__ import annotations
+
+from seqzoo.doctor.checks.model._passes import listed
+from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.watching.visit import Visit
+from seqzoo.plugin.check import Outcome
+
+__all__ = ["examine"]
+
+_FEW_BITS = ("torch.bfloat16", "torch.float16")
+_MOVED = 0.5
+
+
+def examine(subject: Subject) -> Outcome:
+    visit = subject.visit
+    if not visit.backwards_seen and not visit.steps_seen:
+        return Outcome.skipped("neither a backward pass nor a step was seen")
+    if not visit.steps_seen:
+        return _no_step(visit)
+    if visit.backwards and not any(each.reaches_parameters for each in visit.backwards):
+        return _failed(
+            "no loss has a graph that reaches a parameter of this model",
+            "Compute the loss from the output of this model, without .detach(), .data, "
+            "torch.no_grad() or argmax between; watch the model that is trained.",
+        )
+    return _parameters(visit)
+
+
+def _no_step(visit: Visit) -> Outcome:
+    if visit.foreign_steps or visit.given_optimizer_is_foreign:
+        return _failed(
+            f"the optimizer made {visit.foreign_steps} steps with parameters of another model: "
+            "none is of this one",
+            "Create the optimizer after the model, with model.parameters() of the model that is "
+            "trained; again if the model was made again or loaded as a new object.",
+        )
+    return _failed(
+        f"{visit.backwards_seen} backward passes and not one step of an optimizer",
+        "Call optimizer.step() after loss.backward().",
+    )
+
+
+def _parameters(visit: Visit) -> Outcome:
+    trained = set(visit.names) - visit.frozen
+    without = visit.without_gradient - visit.with_gradient
+    unowned = trained - visit.owned
+    still, rounded = [], []
+    for name, each in visit.moved.items():
+        if not each.with_gradient or name not in visit.owned or name in unowned:
+            continue
+        share = each.moved / each.with_gradient
+        few_bits = visit.dtypes.get(name) in _FEW_BITS
+        if few_bits and share < _MOVED:
+            rounded.append(name)
+        elif share == 0 and any(rate.peak > 0 for rate in visit.rates.values()):
+            still.append(name)
+    numbers = {
+        "parameters": float(len(trained)),
+        "unowned": float(len(unowned)),
+        "without_gradient": float(len(without)),
+        "rounded": float(len(rounded)),
+    }
+    said, remedies = [], []
+    groups = (
+        (unowned, "are in no optimizer that makes steps", "Create the optimizer after all layers, "
+         "with model.parameters(); add later ones with optimizer.add_param_group()."),
+        (set(visit.late), "were added or replaced during the loop", "Change the layers before the "
+         "optimizer is created, or call optimizer.add_param_group()."),
+        (set(rounded), "lose most updates to rounding: an update is smaller than the last place "
+         f"of {', '.join(sorted({visit.dtypes[n] for n in rounded}))}", "Keep the weights in "
+         "float32 and use torch.autocast for the passes."),
+        (set(still), "have a gradient and do not move", "Set a learning rate that is not 0 and "
+         "large enough for the type of the weights."),
+        (without & visit.owned - unowned, "got no gradient in any step", "Use every layer in "
+         "forward, without .detach(), .data or argmax; set requires_grad=False for what is not "
+         "to be trained."),
+        (visit.twice, "are in the optimizer twice", "Give each parameter once."),
+    )  # fmt: skip
+    for names, what, remedy in groups:
+        if names:
+            said.append(f"{len(names)} of {len(visit.names)} parameters {what}: "
+                        f"{listed(sorted(names))}")  # fmt: skip
+            remedies.append(remedy)
+    if not said:
+        return Outcome.passed(
+            f"all {len(trained)} parameters that are trained get a gradient and move", **numbers
+        )
+    return _failed("; ".join(said), " ".join(remedies), numbers)
+
+
+def _failed(seen: str, remedy: str, numbers: dict[str, float] | None = None) -> Outcome:
+    return Outcome.failed(
+        seen,
+        why="What the optimizer does not move stays as it was initialised: the model is smaller "
+        "than it looks, or does not learn at all.",
+        remedy=remedy,
+        numbers=numbers or {},
+    )

@@ -1,0 +1,61 @@
+"""Whether each batch gets one step, and each step new batches.
+
+Method: the content that the model reads, as hashes, and the number of backward passes for each
+step. Cost: none. Pass rule: fewer than half of the steps read what the step before has read, every
+step has a backward pass, and the number of them is the same for nine steps in ten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+from seqzoo.doctor.checks.loop._steps import passes_of_steps, steps_of
+from seqzoo.doctor.subject import Subject
+from seqzoo.plugin.check import Outcome
+
+__all__ = ["examine"]
+
+_LEAST = 6
+
+
+def examine(subject: Subject) -> Outcome:
+    visit = subject.visit
+    steps_of(visit)
+    content = {each.when: each.content for each in visit.forwards if each.content is not None}
+    rounds = passes_of_steps(visit)
+    if len({step.optimizer for step, _ in rounds}) > 1:
+        return Outcome.passed(f"{len(rounds)} steps of several optimizers")
+    read = [
+        tuple(content[n] for each in inside for n in each.forwards if n in content)
+        for _, inside in rounds
+    ]
+    known = [each for each in read if each]
+    repeated = sum(one == other for one, other in pairwise(known))
+    idle = sum(not inside for _, inside in rounds[1:])
+    counts = Counter(step.backwards for step, inside in rounds if inside)
+    usual, often = counts.most_common(1)[0] if counts else (0, 0)
+    numbers = {"repeated": float(repeated), "idle": float(idle), "passes_for_a_step": float(usual)}
+    if len(rounds) < _LEAST:
+        return Outcome.passed(f"only {len(rounds)} steps were seen", **numbers)
+    if repeated >= 0.5 * (len(known) - 1) and len(known) >= _LEAST:
+        distinct = len(set(known))
+        return Outcome.failed(
+            f"{repeated} of {len(known) - 1} steps read the same batch as the step before "
+            f"({distinct} different batches in {len(known)} steps)",
+            why="The model learns a few batches by heart; the rest of the text is never seen.",
+            remedy="Take the next batch for each step: call next() on one iterator, do not build "
+            "the iterator (or read the first batch) inside the loop. To overfit one batch on "
+            "purpose is a good test; then this finding is expected.",
+            numbers=numbers,
+        )
+    if idle > 0.2 * len(rounds):
+        return Outcome.warned(
+            f"{idle} of {len(rounds)} steps had no backward pass before them",
+            why="A step without new gradients repeats the last update, or does nothing.",
+            remedy="Call optimizer.step() once after each backward pass (or each group of them).",
+            numbers=numbers,
+        )
+    return Outcome.passed(
+        f"{usual} backward pass{'es' if usual != 1 else ''} for each of {often} steps", **numbers
+    )

@@ -1,0 +1,230 @@
+"""A watched training loop as a subject: its own batches, and the model before and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.checks import select_checks
+from seqzoo.doctor.evidence.generation import Generate
+from seqzoo.doctor.evidence.measure import measure
+from seqzoo.doctor.evidence.missing import Missing, or_none
+from seqzoo.doctor.evidence.network import Forward, Network, call_plainly
+from seqzoo.doctor.evidence.recording import Recording
+from seqzoo.doctor.evidence.trial import Point, Trial
+from seqzoo.doctor.subject import Settings
+from seqzoo.doctor.subjects.code import (
+    Batches,
+    Code,
+    CodePipeline,
+    CodeSubject,
+    CorpusBytes,
+    text_of_code,
+)
+from seqzoo.doctor.watching.batches import WatchedBatches, watched_batches
+from seqzoo.doctor.watching.calls import call_as_seen
+from seqzoo.doctor.watching.copies import load_values
+from seqzoo.doctor.watching.recorder import Recorder
+from seqzoo.doctor.watching.visit import Visit
+from seqzoo.plugin.check import Check
+from seqzoo.plugin.registry import Registry
+
+__all__ = ["Loop", "LoopSubject", "checks_of_loop", "subject_of_loop"]
+
+# The others that are not quick train networks of their own.
+_OF_THE_TRAINED = (
+    "memory.carry",
+    "memory.saturation",
+    "optimisation.dead_units",
+    "verdict.rung",
+    "decoding.*",
+)
+# They look at a loss or an update of the doctor's own; checks of the loop look at the real ones.
+_LEFT_OUT = (
+    "model.loss",
+    "model.gradients",
+    "optimisation.gradient_norm",
+    "optimisation.update_ratio",
+    "environment.*",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """A loop that has ended, and what the user gave to `watch`.
+
+    before: a copy of the model from before the loop, None if there is none.
+    """
+
+    recorder: Recorder
+    before: nn.Module | None
+    batches: Batches | None = None
+    corpus: CorpusBytes | None = None
+    held_out: CorpusBytes | None = None
+    forward: Forward | None = None
+    generate: Generate | None = None
+    carry_state: bool | None = None
+
+
+def checks_of_loop(
+    registry: Registry, visit: Visit, only: Sequence[str], *, quick: bool
+) -> list[Check]:
+    """What can be asked of a loop; without a training of the doctor's own if `quick`."""
+    checks = select_checks(registry, only)
+    if only:
+        return checks
+    trained = visit.steps_seen > 0
+    return [
+        check
+        for check in checks
+        if not _is_among(check, _LEFT_OUT)
+        and (check.is_quick or not quick or (trained and _is_among(check, _OF_THE_TRAINED)))
+    ]
+
+
+def _is_among(check: Check, names: Sequence[str]) -> bool:
+    return any(fnmatchcase(check.name, name) for name in names)
+
+
+def subject_of_loop(
+    loop: Loop, registry: Registry, *, quick: bool = True, seed: int = 1
+) -> LoopSubject:
+    """The loop as a subject; nothing is computed yet."""
+    code = Code(model=loop.recorder.model, corpus=loop.corpus, held_out=loop.held_out)
+    return LoopSubject(loop, registry, code, settings=Settings(seed=seed), quick=quick)
+
+
+class LoopSubject(CodeSubject):
+    """`network` is the model as it was before the loop, `trained_network` as it is after it."""
+
+    def __init__(
+        self, loop: Loop, registry: Registry, code: Code, *, settings: Settings, quick: bool
+    ) -> None:
+        self._loop = loop
+        self._leaves_out_training = quick
+        batches, carry = loop.batches, loop.carry_state
+        super().__init__(
+            title="training loop",
+            registry=registry,
+            settings=settings,
+            text=text_of_code(code),
+            visit=loop.recorder.visit,
+            generate=loop.generate,
+            network=self._network_before,
+            pipeline=(
+                partial(WatchedPipeline, self)
+                if batches is None
+                else lambda: CodePipeline(
+                    batches, self.make_optimizer, carry_state=carry is not False
+                )
+            ),
+        )
+
+    @cached_property
+    def watched(self) -> WatchedBatches:
+        """The batches of the loop. Raises Missing with the reason if they are not known."""
+        return watched_batches(self.visit, carry_state=self._loop.carry_state)
+
+    @cached_property
+    def recording(self) -> Recording:
+        if self._loop.batches is not None:
+            return super().recording
+        return Recording(self.watched.batches, self.watched.changed, False)
+
+    @cached_property
+    def queued_recording(self) -> Recording | None:
+        return None if self._loop.batches is None else super().queued_recording
+
+    @property
+    def trained_network(self) -> Network:
+        network = self.network
+        if network.longest is not None and not self.visit.steps_seen:
+            return network
+        return replace(network, module=self._loop.recorder.model).copied()
+
+    @cached_property
+    def trial(self) -> Trial:
+        """The loop itself, scored at the steps whose values were kept."""
+        if not self.visit.steps_seen:
+            raise Missing("no step was made")
+        trial = Trial(self.trained_network, None)
+        trial.losses = [each.value or 0.0 for each in self.visit.backwards]
+        held_out = or_none(lambda: self.held_out)
+        if held_out is not None:
+            for step, values in self._values():
+                module = replace(self.network, module=self._loop.recorder.model).copied().module
+                load_values(module, values, model=self._loop.recorder.model)
+                found = measure(replace(self.network, module=module), held_out)
+                trial.points.append(Point(step, 0, found.bits_per_token, found.accuracy))
+        return trial
+
+    def make_optimizer(self, parameters: Any) -> torch.optim.Optimizer:
+        """One like that of the loop, for other parameters; Adam if it is not torch's."""
+        own = self._loop.recorder.optimizer
+        if isinstance(own, torch.optim.Optimizer) and not isinstance(own, torch.optim.LBFGS):
+            try:
+                return type(own)(parameters, **own.defaults)
+            except (TypeError, ValueError):
+                return torch.optim.Adam(parameters)
+        return torch.optim.Adam(parameters)
+
+    def _values(self) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        recorder = self._loop.recorder
+        yield from recorder.snapshots.items()
+        if self.visit.steps_seen not in recorder.snapshots:
+            yield self.visit.steps_seen, dict(recorder.model.state_dict())
+
+    def _network_before(self) -> Network:
+        before = self._loop.before
+        if before is None:
+            raise Missing("the model is too large to be copied, or cannot be copied")
+        forward = self._loop.forward
+        network = Network(
+            before, partial(_initialised, before), forward or call_plainly, builds_new=False
+        )
+        if forward is not None:
+            return network
+        seen = next((each for each in self.visit.forwards if each.ids is not None), None)
+        if seen is None or seen.ids is None:
+            raise Missing(f"{_UNKNOWN_CALL}: it does not read token ids")
+        watched = or_none(lambda: self.watched)
+        is_time_first = watched is not None and watched.is_time_first
+        network = replace(network, forward=call_as_seen(seen, is_time_first=is_time_first))
+        ids = seen.ids[:, None] if seen.ids.ndim == 1 else seen.ids
+        ids = ids.T if is_time_first else ids
+        try:
+            with torch.no_grad():
+                network.copied()(ids)
+        except Exception as error:
+            raise Missing(f"{_UNKNOWN_CALL} ({error})") from error
+        return network
+
+
+_UNKNOWN_CALL = "the doctor cannot call the model in the way of the loop; give watch(forward=...)"
+
+
+class WatchedPipeline(CodePipeline):
+    """The batches that the loop has read, again and again from the first."""
+
+    def __init__(self, subject: LoopSubject) -> None:
+        watched = subject.watched
+        super().__init__(
+            lambda: [(each.inputs, each.targets) for each in watched.batches],
+            subject.make_optimizer,
+            carry_state=watched.is_carried,
+        )
+        self.is_flat = watched.is_flat
+
+
+def _initialised(model: nn.Module) -> nn.Module:
+    other = Network(model, lambda: model).copied().module
+    for layer in other.modules():
+        if callable(reset := getattr(layer, "reset_parameters", None)):
+            reset()
+    return other

@@ -1,0 +1,1 @@
+"""Watches a training loop from outside: hooks record plain data, checks judge it later."""

@@ -1,0 +1,158 @@
+"""The batches of a watched loop: what the model read, with the targets of the loss."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from seqzoo.doctor.evidence.missing import Missing
+from seqzoo.doctor.watching.pairs import Pair, pairs_of
+from seqzoo.doctor.watching.reading import ids_of
+from seqzoo.doctor.watching.visit import Visit
+from seqzoo.plugin.contracts import Batch
+
+__all__ = ["WatchedBatches", "watched_batches"]
+
+
+@dataclass(frozen=True)
+class WatchedBatches:
+    """batches: (B, T). changed: whether what the model was given has another content at the end.
+
+    is_time_first: whether the loop gives (T, B). is_carried: whether each pass was given the state
+    of the one before it. is_flat: whether the model was given (B,).
+    """
+
+    batches: tuple[Batch, ...]
+    changed: tuple[bool, ...]
+    is_time_first: bool
+    is_carried: bool
+    is_flat: bool
+
+
+def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches:
+    """Raises Missing with the reason if inputs and targets cannot be joined."""
+    pairs = [
+        pair
+        for pair in pairs_of(visit)
+        if pair.seen.ids is not None and pair.seen.used_by is not None
+    ]
+    if not pairs:
+        raise Missing(_reason(visit))
+    pairs = _once_for_each_closure(visit, pairs)
+    if all(pair.targets is None for pair in pairs):
+        raise Missing("the rows of the loss are not places of the model's output (see loop.loss)")
+    if any(pair.order.startswith("last") for pair in pairs):
+        raise Missing("the loss has one target for each row, so rows continue nothing")
+    joined = [each for each in map(_joined, pairs) if each is not None]
+    if not joined:
+        raise Missing("inputs and targets have other shapes, so they cannot be joined")
+    is_carried = _is_carried(pairs) if carry_state is None else carry_state
+    is_flat = pairs[0].seen.ids is not None and pairs[0].seen.ids.ndim == 1
+    changed = [_has_changed(pair) for pair in pairs]
+    if is_flat or joined[0][0].shape[1] == 1:
+        joined, changed = _stacked(pairs, joined, changed)
+    is_time_first = _is_time_first(joined)
+    if is_time_first:
+        joined = [(inputs.T, targets.T) for inputs, targets in joined]
+    batches = tuple(
+        Batch(
+            inputs=inputs.contiguous(),
+            targets=targets.contiguous(),
+            restarts=torch.full((len(inputs),), not is_carried),
+        )
+        for inputs, targets in joined
+    )
+    return WatchedBatches(batches, tuple(changed), is_time_first, is_carried, is_flat)
+
+
+def _once_for_each_closure(visit: Visit, pairs: list[Pair]) -> list[Pair]:
+    """An optimizer may call a closure several times in one step, with one batch."""
+    steps = [each.when for each in visit.steps if each.has_closure]
+    known: set[tuple[int, int | None]] = set()
+    kept = []
+    for pair in pairs:
+        place = bisect(steps, pair.seen.when)
+        if not steps or not place or (place, pair.seen.content) not in known:
+            kept.append(pair)
+        known.add((place, pair.seen.content))
+    return kept
+
+
+def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:
+    ids, targets = pair.seen.ids, pair.targets
+    if ids is None or targets is None or ids.numel() != targets.numel():
+        return None
+    if ids.ndim == 1:
+        return ids[:, None], targets.reshape(-1, 1)
+    targets = targets.reshape(ids.shape)
+    # Where a text ends before its row, the last target is followed by padding, not by itself.
+    is_last = (targets[:, 1:] < 0) & (ids[:, 1:] != targets[:, :-1])
+    targets = targets.clone()
+    targets[:, :-1][is_last] = -1
+    if pair.order == "all but the last":
+        return ids[:, :-1], targets[:, :-1]
+    if pair.order == "all but the first":
+        return ids[:, 1:], targets[:, 1:]
+    return ids, targets
+
+
+def _stacked(
+    pairs: list[Pair], joined: list[tuple[Tensor, Tensor]], changed: list[bool]
+) -> tuple[list[tuple[Tensor, Tensor]], list[bool]]:
+    """Passes of one token that one backward pass used are one batch, in the order of time."""
+    numbered = sorted(zip(pairs, joined, changed, strict=False), key=lambda each: each[0].seen.when)
+    batches, changes = [], []
+    for _, group in groupby(numbered, key=lambda each: each[0].seen.used_by):
+        members = list(group)
+        if len({len(each[1][0]) for each in members}) > 1:
+            continue
+        batches.append(
+            (
+                torch.cat([each[1][0] for each in members], 1),
+                torch.cat([each[1][1] for each in members], 1),
+            )
+        )
+        changes.append(any(each[2] for each in members))
+    return batches, changes
+
+
+def _is_carried(pairs: list[Pair]) -> bool:
+    """By the first pass of each backward pass: within one the state is carried in any case."""
+    firsts: dict[int | None, Pair] = {}
+    for pair in sorted(pairs, key=lambda each: each.seen.when):
+        firsts.setdefault(pair.seen.used_by, pair)
+    later = list(firsts.values())[1:]
+    return bool(later) and sum(pair.seen.has_state for pair in later) > len(later) / 2
+
+
+def _is_time_first(joined: list[tuple[Tensor, Tensor]]) -> bool:
+    """Whether targets follow their inputs along the first axis, clearly more than the second."""
+    down = [(t[:-1] == i[1:]).flatten() for i, t in joined if len(i) > 1]
+    along = [(t[:, :-1] == i[:, 1:]).flatten() for i, t in joined if i.shape[1] > 1]
+    shares = [
+        float(torch.cat(each).double().mean()) if each and len(torch.cat(each)) else 0.0
+        for each in (down, along)
+    ]
+    return shares[0] > 0.9 and shares[0] > shares[1] + 0.2
+
+
+def _has_changed(pair: Pair) -> bool:
+    held, ids = pair.seen.original, pair.seen.ids
+    if held is None or ids is None:
+        return False
+    now = ids_of(held)
+    return now is None or not torch.equal(now.cpu().to(torch.int64), ids)
+
+
+def _reason(visit: Visit) -> str:
+    if not visit.backwards:
+        return "no backward pass was seen"
+    if not any(each.forwards for each in visit.backwards):
+        return "no output of the model is in the loss's graph (see loop.loss)"
+    if not any(each.terms for each in visit.backwards):
+        return "the loss is not torch's cross-entropy, so its targets are not known"
+    return "what the model reads are not token ids"

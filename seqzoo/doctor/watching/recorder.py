@@ -1,0 +1,320 @@
+"""Turns the calls of the hooks into a `Visit`.
+
+Every method may be called from inside the user's loop, so each looks and changes nothing: no
+random draw, no tensor in place, no graph kept. After the first steps only flags are counted.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
+from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph
+from seqzoo.doctor.watching.modes import modes_of
+from seqzoo.doctor.watching.reading import look_at_input, look_at_output
+from seqzoo.doctor.watching.visit import (
+    Backward,
+    Clip,
+    ForwardPass,
+    RateChange,
+    Step,
+    Visit,
+)
+
+__all__ = ["LOOKED_AT", "Recorder"]
+
+LOOKED_AT = 50
+"""Steps that are looked at closely."""
+
+_MOST_PASSES = 4_000
+_TINY = 0.01
+_SMALL = 2_000_000
+_MOST_SNAPSHOTS = 16
+
+
+class Recorder:
+    """Records one loop.
+
+    model: the module that the loop trains. visit: an empty one, to be filled.
+    snapshots: its values after some steps, evenly spaced, if it is small.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: Any, visit: Visit) -> None:
+        self.model = model
+        self.visit = visit
+        self._event = 0
+        self._parameters = dict(model.named_parameters())
+        self._names = {id(each): name for name, each in self._parameters.items()}
+        self._given = optimizer
+        self.visit.names = tuple(self._parameters)
+        self.visit.dtypes = {n: str(p.dtype) for n, p in self._parameters.items()}
+        self.visit.frozen = frozenset(n for n, p in self._parameters.items() if not p.requires_grad)
+        self.visit.has_modes = modes_of(model)
+        self.visit.given_optimizer_is_foreign = self._is_foreign(optimizer)
+        self._dirty: dict[int, set[str]] = {}
+        self._in_step: dict[int, int] = {}
+        self._used: set[str] = set()
+        self._since = 0
+        self._sampled: dict[int, Sampled] = {}
+        self._sentinels: list[weakref.ref[Any]] = []
+        self._flags = [0, 0]
+        self._scale: float | None = None
+        self.snapshots: dict[int, dict[str, Tensor]] = {}
+        self._stride = 1
+        self._is_small = sum(each.numel() for each in self._parameters.values()) <= _SMALL
+
+    @property
+    def is_close(self) -> bool:
+        """Whether passes and steps are still looked at, and not only counted."""
+        return self.visit.steps_seen < LOOKED_AT and len(self.visit.forwards) < _MOST_PASSES
+
+    @property
+    def optimizer(self) -> Any:
+        """The one that was given, or the first that made a step for the model."""
+        if self._given is not None:
+            return self._given
+        return next((o for o in self._kept_optimizers if self._known_owners[id(o)]), None)
+
+    def forward_begins(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ForwardPass | None:
+        """The model is called."""
+        visit, with_gradients = self.visit, torch.is_grad_enabled()
+        training = self.model.training
+        visit.forwards_seen += 1
+        if with_gradients:
+            self._flags[training] += 1
+        else:
+            visit.scoring_passes += 1
+            visit.scoring_passes_in_training += training
+        if not self.is_close:
+            return None
+        seen = ForwardPass(when=self._next(), is_training=training, with_gradients=with_gradients)
+        before = next((each for each in reversed(visit.forwards) if each.with_gradients), None)
+        visit.forwards.append(seen)
+        if with_gradients:
+            look_at_input(seen, args, kwargs, before)
+        return seen
+
+    def forward_ends(self, seen: ForwardPass, output: Any) -> None:
+        """The model has answered."""
+        mark(output, seen.when)
+        if seen.with_gradients:
+            look_at_output(seen, output)
+
+    def backward_begins(self, tensors: Any, retain: bool) -> Backward | None:
+        """A backward pass is about to begin."""
+        visit = self.visit
+        visit.backwards_seen += 1
+        self._since += 1
+        if not self.is_close:
+            return None
+        loss = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
+        if not isinstance(loss, Tensor):
+            return None
+        graph = read_graph(loss)
+        cleared = self._look_at_cleared()
+        if cleared:
+            self._since = 1
+        seen = Backward(
+            when=self._next(),
+            value=float(loss.detach().float().mean()) if loss.numel() else None,
+            retained=retain,
+            nodes=graph.nodes,
+            is_whole=graph.is_whole,
+            forwards=tuple(sorted(graph.forwards)),
+            terms=[term for term, _ in graph.terms],
+            reaches_parameters=bool(graph.leaves & self._names.keys()) or not graph.is_whole,
+            all_cleared=cleared,
+            scale=self._scale,
+            in_step=any(self._in_step.values()),
+            earlier=len(self._sentinels[:-2]),
+            earlier_alive=sum(each() is not None for each in self._sentinels[:-2]),
+        )
+        for number in seen.forwards:
+            each = self._pass(number)
+            if each is not None and each.used_by is None:
+                each.used_by = seen.when
+        for term, node in graph.terms:
+            _watch_gradient(term, node)
+        visit.backwards.append(seen)
+        if loss.grad_fn is not None:
+            sentinel = _Sentinel()
+            metadata_of(loss.grad_fn)[f"{MARK}.alive"] = sentinel
+            self._sentinels.append(weakref.ref(sentinel))
+        return seen
+
+    def backward_ends(self, seen: Backward) -> None:
+        """It has ended, and the gradients have arrived."""
+        seen.norm = norm_of(self._parameters.values())
+
+    def step_begins(self, optimizer: Any, closure: bool) -> None:
+        """An optimizer is about to make a step, if it has a parameter of the model."""
+        own = self._owned(optimizer)
+        if not own:
+            self.visit.foreign_steps += 1
+            return
+        key = id(optimizer)
+        self._in_step[key] = 1
+        visit = self.visit
+        rates = tuple(float(group["lr"]) for group in _groups(optimizer))
+        self._note_rate(key, max(rates, default=0.0), visit.steps_seen)
+        if not self.is_close:
+            self._count_modes(None)
+            return
+        seen = Step(
+            when=self._next(),
+            optimizer=key,
+            rates=rates,
+            has_closure=closure,
+            is_fused_scaler=getattr(optimizer, "grad_scale", None) is not None,
+        )
+        visit.steps.append(seen)
+        parameters = {name: self._parameters[name] for name in own}
+        if not closure:
+            self._look_at_gradients(seen, parameters)
+        self._sampled[key] = Sampled(parameters, visit.steps_seen, has_gradients=not closure)
+
+    def _look_at_gradients(self, seen: Step, parameters: dict[str, nn.Parameter]) -> None:
+        """The gradients that a step uses. With a closure they are made inside the step."""
+        visit, own = self.visit, set(parameters)
+        filled = {name for name, each in parameters.items() if has_gradient(each)}
+        seen.backwards = self._since
+        seen.known, seen.empty = len(own), len(own) - len(filled)
+        seen.dirty = len(filled & self._dirty.get(seen.optimizer, set()))
+        seen.norm = norm_of(parameters.values())
+        visit.with_gradient |= filled
+        visit.without_gradient |= own - filled
+        self._count_modes(seen)
+
+    def step_ends(self, optimizer: Any) -> None:
+        """The optimizer has made its step."""
+        key, visit = id(optimizer), self.visit
+        if not self._in_step.pop(key, 0):
+            return
+        seen = visit.steps[-1] if visit.steps else None
+        if self.is_close and seen is not None and seen.optimizer == key:
+            parameters = {name: self._parameters[name] for name in self._owned(optimizer)}
+            if seen.has_closure:
+                self._look_at_gradients(seen, parameters)
+            self._sampled.pop(key).compare(parameters, visit.moved)
+            self._dirty[key] = set()
+            self._used -= set(parameters)
+            self._used |= {name for name, each in parameters.items() if has_gradient(each)}
+            seen.ended = self._next()
+        self._since = 0
+        visit.steps_seen += 1
+        if self._is_small and visit.steps_seen % self._stride == 0:
+            self._keep_values(visit.steps_seen)
+
+    def _keep_values(self, step: int) -> None:
+        """Evenly spaced over the loop, however long it is: half of them go when there are many."""
+        self.snapshots[step] = values_of(self.model)
+        if len(self.snapshots) > _MOST_SNAPSHOTS:
+            self._stride *= 2
+            self.snapshots = {n: v for n, v in self.snapshots.items() if n % self._stride == 0}
+
+    def clipped(self, limit: float, norm: float) -> None:
+        """Gradients were clipped."""
+        if self.is_close and len(self.visit.clips) < _MOST_PASSES:
+            self.visit.clips.append(Clip(self._next(), limit, norm))
+
+    def scaled(self, scale: float) -> None:
+        """A gradient scaler multiplied a loss."""
+        self._scale = scale
+
+    def scheduler_stepped(self) -> None:
+        """A scheduler of the learning rate made a step."""
+        self.visit.scheduled = True
+        if self.is_close and len(self.visit.scheduler_steps) < _MOST_PASSES:
+            self.visit.scheduler_steps.append(self._next())
+
+    def finish(self) -> None:
+        """The loop has ended: what can only be seen now."""
+        late = {n for n, _ in self.model.named_parameters()} - self._parameters.keys()
+        self.visit.late = frozenset(late)
+
+    def _look_at_cleared(self) -> bool:
+        """Which parameters still have the gradient that a step has used."""
+        kept = {name for name in self._used if has_gradient(self._parameters[name])}
+        for key, own in self._owners.items():
+            known = self._dirty.setdefault(key, set())
+            known -= {n for n in known if not has_gradient(self._parameters[n])}
+            known |= kept & own
+        self._used = set()
+        return not any(has_gradient(each) for each in self._parameters.values())
+
+    @property
+    def _owners(self) -> dict[int, set[str]]:
+        return self._known_owners
+
+    def _owned(self, optimizer: Any) -> set[str]:
+        key = id(optimizer)
+        if key not in self._known_owners:
+            places = [self._names.get(id(p)) for g in _groups(optimizer) for p in g["params"]]
+            own = [name for name in places if name is not None]
+            self._known_owners[key] = set(own)
+            self._kept_optimizers.append(optimizer)
+            self.visit.owned |= set(own)
+            self.visit.twice |= {name for name in own if own.count(name) > 1}
+        return self._known_owners[key]
+
+    def _is_foreign(self, optimizer: Any) -> bool:
+        self._known_owners: dict[int, set[str]] = {}
+        self._kept_optimizers: list[Any] = []
+        if optimizer is None or not _groups(optimizer):
+            return False
+        return not self._owned(optimizer)
+
+    def _count_modes(self, step: Step | None) -> None:
+        in_eval, in_training = self._flags
+        self._flags = [0, 0]
+        if in_eval and not in_training:
+            self.visit.training_passes_in_eval += 1
+        if step is not None:
+            step.eval_forwards, step.trained_forwards = in_eval, in_training
+
+    def _note_rate(self, key: int, rate: float, step: int) -> None:
+        known = self.visit.rates.setdefault(key, RateChange())
+        known.steps += 1
+        known.last = rate
+        if rate > known.peak:
+            known.peak = rate
+        if rate > _TINY * known.peak:
+            known.tiny_since = None
+        elif known.tiny_since is None:
+            known.tiny_since = known.steps
+
+    def _pass(self, number: int) -> ForwardPass | None:
+        for each in reversed(self.visit.forwards):
+            if each.when == number:
+                return each
+        return None
+
+    def _next(self) -> int:
+        self._event += 1
+        return self._event
+
+
+class _Sentinel:
+    """Lives as long as the node in whose metadata it is."""
+
+
+def _groups(optimizer: Any) -> list[dict[str, Any]]:
+    groups = getattr(optimizer, "param_groups", None)
+    return groups if isinstance(groups, list) else []
+
+
+def _watch_gradient(term: Any, node: Any) -> None:
+    """Note the gradient that arrives at a likelihood, once."""
+
+    def arrived(gradients: Any) -> None:
+        try:
+            if term.gradient is None and isinstance(gradients[0], Tensor):
+                term.gradient = float(gradients[0].detach().float().mean())
+        except Exception:  # never into the user's backward pass
+            term.gradient = None
+
+    node.register_prehook(arrived)

@@ -1,0 +1,185 @@
+"""What was seen of a training loop, as plain data in the order in which it happened.
+
+`when` is the number of an event: it orders passes, steps and calls against each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+__all__ = [
+    "Backward",
+    "Clip",
+    "ForwardPass",
+    "LossTerm",
+    "Moved",
+    "RateChange",
+    "Step",
+    "Visit",
+]
+
+
+@dataclass(kw_only=True)
+class ForwardPass:
+    """One call of the model.
+
+    content: a hash of what it read, None if it was not looked at. ids: (B, T), a copy.
+    original: the tensor that it was given, under the name `keyword` if not by place.
+    has_state: whether it was given a state that the pass before it had returned, as the sums of
+    the states show.
+    used_by: the number of the backward pass that reached its output first.
+    """
+
+    when: int
+    is_training: bool
+    with_gradients: bool
+    content: int | None = None
+    ids: Tensor | None = None
+    original: Tensor | None = None
+    is_one_hot: bool = False
+    has_state: bool = False
+    num_arguments: int = 1
+    keyword: str = ""
+    state_sums: tuple[float, ...] = ()
+    output_shape: tuple[int, ...] = ()
+    fingerprints: Tensor | None = None
+    used_by: int | None = None
+
+
+@dataclass(kw_only=True)
+class LossTerm:
+    """A negative log-likelihood inside a loss.
+
+    dimension: the axis of the softmax below it, counted from the end. softmaxes: how many are
+    below it. normalised: the share of rows whose probabilities sum to 1.
+    rows: (N, few) log-probabilities, to find the output that each comes from.
+    targets: (N,), in the order of the rows, -1 if they are ignored. gradient: what arrived at it.
+    forward: the number of the pass that it comes from.
+    """
+
+    name: str
+    is_mean: bool = True
+    dimension: int | None = None
+    softmaxes: int = 0
+    normalised: float = 1.0
+    rows: Tensor | None = None
+    targets: Tensor | None = None
+    ignore_index: int | None = None
+    ignored: int = 0
+    gradient: float | None = None
+    forward: int | None = None
+
+
+@dataclass(kw_only=True)
+class Backward:
+    """One backward pass. cleared: which parameters had no gradient, or zeros, before it.
+
+    forwards: the passes that its graph reaches. nodes: how many nodes the graph has.
+    norm: of all gradients after it. is_whole: whether all of the graph was walked.
+    """
+
+    when: int
+    value: float | None = None
+    retained: bool = False
+    nodes: int = 0
+    is_whole: bool = True
+    forwards: tuple[int, ...] = ()
+    terms: list[LossTerm] = field(default_factory=list)
+    reaches_parameters: bool = True
+    all_cleared: bool = False
+    scale: float | None = None
+    norm: float | None = None
+    in_step: bool = False
+    earlier_alive: int = 0
+    earlier: int = 0
+
+
+@dataclass
+class Moved:
+    """Of one parameter: sampled values that had a gradient in a step, and those that changed."""
+
+    with_gradient: int = 0
+    moved: int = 0
+    steps: int = 0
+    rates: float = 0.0
+
+
+@dataclass(kw_only=True)
+class Step:
+    """One step of an optimizer that has parameters of the model, from `when` to `ended`.
+
+    backwards: passes since the gradients were cleared or used. dirty: parameters whose gradient
+    still contains that of an earlier step. norm: of the gradients that it used.
+    """
+
+    when: int
+    ended: int = 0
+    optimizer: int
+    rates: tuple[float, ...] = ()
+    backwards: int = 0
+    dirty: int = 0
+    known: int = 0
+    empty: int = 0
+    norm: float | None = None
+    has_closure: bool = False
+    is_fused_scaler: bool = False
+    trained_forwards: int = 0
+    eval_forwards: int = 0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A call that clips gradients: to a norm (`limit`), from the norm that they had."""
+
+    when: int
+    limit: float
+    norm: float
+
+
+@dataclass
+class RateChange:
+    """How the learning rate of an optimizer developed: its peak, and since when it is tiny."""
+
+    peak: float = 0.0
+    last: float = 0.0
+    tiny_since: int | None = None
+    steps: int = 0
+
+
+@dataclass(kw_only=True)
+class Visit:
+    """A watched loop.
+
+    steps_seen: all steps; `steps` has those that were looked at. errors: what failed inside the
+    watch. exception: what ended the loop.
+    """
+
+    forwards: list[ForwardPass] = field(default_factory=list)
+    backwards: list[Backward] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    clips: list[Clip] = field(default_factory=list)
+    scheduler_steps: list[int] = field(default_factory=list)
+    scheduled: bool = False
+    rates: dict[int, RateChange] = field(default_factory=dict)
+    moved: dict[str, Moved] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    frozen: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
+    owned: set[str] = field(default_factory=set)
+    with_gradient: set[str] = field(default_factory=set)
+    without_gradient: set[str] = field(default_factory=set)
+    twice: set[str] = field(default_factory=set)
+    dtypes: dict[str, str] = field(default_factory=dict)
+    foreign_steps: int = 0
+    given_optimizer_is_foreign: bool = False
+    steps_seen: int = 0
+    forwards_seen: int = 0
+    backwards_seen: int = 0
+    training_passes_in_eval: int = 0
+    scoring_passes_in_training: int = 0
+    scoring_passes: int = 0
+    has_modes: str = ""
+    errors: list[str] = field(default_factory=list)
+    exception: BaseException | None = None
