@@ -55,7 +55,7 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     changed = [_has_changed(pair) for pair in pairs]
     if is_flat or joined[0][0].shape[1] == 1:
         joined, changed = _stacked(pairs, joined, changed)
-    is_time_first = _is_time_first(joined)
+    is_time_first = _is_time_first(joined, visit)
     if is_time_first:
         joined = [(inputs.T, targets.T) for inputs, targets in joined]
     batches = tuple(
@@ -129,7 +129,7 @@ def _is_carried(pairs: list[Pair]) -> bool:
     return bool(later) and sum(pair.seen.has_state for pair in later) > len(later) / 2
 
 
-def _is_time_first(joined: list[tuple[Tensor, Tensor]]) -> bool:
+def _is_time_first(joined: list[tuple[Tensor, Tensor]], visit: Visit) -> bool:
     """Whether targets follow their inputs along the first axis, clearly more than the second."""
     down = [(t[:-1] == i[1:]).flatten() for i, t in joined if len(i) > 1]
     along = [(t[:, :-1] == i[:, 1:]).flatten() for i, t in joined if i.shape[1] > 1]
@@ -137,6 +137,8 @@ def _is_time_first(joined: list[tuple[Tensor, Tensor]]) -> bool:
         float(torch.cat(each).double().mean()) if each and len(torch.cat(each)) else 0.0
         for each in (down, along)
     ]
+    if max(shares) < 0.5:  # the targets do not show it
+        return visit.has_time_first_layers
     return shares[0] > 0.9 and shares[0] > shares[1] + 0.2
 
 

@@ -1,4 +1,4 @@
-"""Which layers of a model behave in another way in training than in evaluation."""
+"""Which layers of a model behave in another way in training, or read time before batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-__all__ = ["modes_of"]
+__all__ = ["has_time_first_layers", "modes_of"]
 
 
 def modes_of(model: nn.Module) -> str:
@@ -21,3 +21,8 @@ def modes_of(model: nn.Module) -> str:
         "batch normalisation": any(isinstance(each, _BatchNorm) for each in model.modules()),
     }
     return " and ".join(name for name, is_there in found.items() if is_there)
+
+
+def has_time_first_layers(model: nn.Module) -> bool:
+    """Whether a recurrent layer of torch reads (T, B), as it does by default."""
+    return any(isinstance(each, nn.RNNBase) and not each.batch_first for each in model.modules())

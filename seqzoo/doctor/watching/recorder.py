@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
 from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph
-from seqzoo.doctor.watching.modes import modes_of
+from seqzoo.doctor.watching.modes import has_time_first_layers, modes_of
 from seqzoo.doctor.watching.reading import look_at_input, look_at_output
 from seqzoo.doctor.watching.visit import (
     Backward,
@@ -54,6 +54,7 @@ class Recorder:
         self.visit.dtypes = {n: str(p.dtype) for n, p in self._parameters.items()}
         self.visit.frozen = frozenset(n for n, p in self._parameters.items() if not p.requires_grad)
         self.visit.has_modes = modes_of(model)
+        self.visit.has_time_first_layers = has_time_first_layers(model)
         self.visit.given_optimizer_is_foreign = self._is_foreign(optimizer)
         self._dirty: dict[int, set[str]] = {}
         self._in_step: dict[int, int] = {}

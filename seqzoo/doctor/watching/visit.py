@@ -181,5 +181,6 @@ class Visit:
     scoring_passes_in_training: int = 0
     scoring_passes: int = 0
     has_modes: str = ""
+    has_time_first_layers: bool = False
     errors: list[str] = field(default_factory=list)
     exception: BaseException | None = None
