@@ -161,8 +161,15 @@ def page(rows: dict[str, Row], seeds: int) -> Iterator[str]:
         yield f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
         for case in cases:
             if row := rows.get(case.name):
-                about = (case.name, case.source, *([case.cause] if case.cause else []))
-                cells = (*about, row.said, _counts(row.quick), _counts(row.full))
+                cause = [case.cause or "none"] if columns == _FAULTY_COLUMNS else []
+                cells = (
+                    case.name,
+                    case.source,
+                    *cause,
+                    row.said,
+                    _counts(row.quick),
+                    _counts(row.full),
+                )
                 yield "| " + " | ".join(map(_cell, cells)) + " |\n"
 
 

@@ -26,7 +26,8 @@ class Case:
 
     source: the public report or project, or the page that describes what it is made of.
     cause: what is wrong, in one sentence; empty if nothing is.
-    named_by: checks of which one has to be among the causes; empty if the case is healthy.
+    named_by: checks of which one has to be among the causes, `group.*` for any of a group; empty
+    if the case is healthy.
     words: patterns of which one has to occur in what that check says; () for any words.
     make: the arguments of `seqzoo.examine`. run: a training loop under `seqzoo.doctor.watch`.
     proof: shows that the fault is there, without the doctor.

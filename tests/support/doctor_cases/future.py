@@ -32,9 +32,10 @@ def _softmax_over_queries(model: Any, scores: Tensor) -> Tensor:
     return scores.masked_fill(hidden, -math.inf).softmax(-2)
 
 
-def _mask_of_zeros_and_ones(model: Any, scores: Tensor) -> Tensor:
-    """A mask for multiplication, added."""
-    return (scores + torch.ones(scores.shape[-2:]).tril()).softmax(-1)
+def _masked_by_a_small_number(model: Any, scores: Tensor) -> Tensor:
+    """Hidden scores are set to -e, which is no less than many others."""
+    hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+    return scores.masked_fill(hidden, -math.e).softmax(-1)
 
 
 def _transposed_mask(model: Any, scores: Tensor) -> Tensor:
@@ -42,10 +43,33 @@ def _transposed_mask(model: Any, scores: Tensor) -> Tensor:
     return scores.masked_fill(hidden, -math.inf).softmax(-1)
 
 
-def _masked_after_softmax(model: Any, scores: Tensor) -> Tensor:
-    """Weights set to zero after softmax: what remains still depends on what was hidden."""
-    hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
-    return scores.softmax(-1).masked_fill(hidden, 0.0)
+def _masked_without_dropout(model: Any, scores: Tensor) -> Tensor:
+    """The path that training takes, because of its dropout, has no mask."""
+    if not model.training:
+        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+        return scores.masked_fill(hidden, -math.inf).softmax(-1)
+    return F.dropout(scores.softmax(-1), 0.1)
+
+
+class _FusedWithoutMask(Attention):
+    """torch's own attention, called without is_causal."""
+
+    def attend(self, x: Tensor) -> Tensor:
+        q, k, v = (self.split(part) for part in self.joint(x).chunk(3, -1))
+        return self.mix(self.join(F.scaled_dot_product_attention(q, k, v)))
+
+
+class _Spectral(Stateless):
+    """A filter in the frequencies of the whole row: its impulse response wraps around."""
+
+    def __init__(self, V: int, H: int, T: int) -> None:
+        super().__init__(V, H)
+        self.filter = nn.Parameter(torch.randn(T // 2 + 1, H, 2))
+
+    def before(self, x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(x, dim=1)
+        response = torch.view_as_complex(self.filter)[: spectrum.shape[1]]
+        return x + torch.fft.irfft(spectrum * response, n=x.shape[1], dim=1)
 
 
 def _heads_by_view(model: Any, x: Tensor) -> Tensor:
@@ -92,10 +116,6 @@ class _MeanOfTheText(Stateless):
         return x + x.mean(1, keepdim=True)
 
 
-def _convolution(kind: type[Causal], **further: Any) -> Any:
-    return windowed(lambda V, H, T: kind(V, H), **further)
-
-
 def _case(name: str, source: str, cause: str, make: Any) -> Case:
     return Case(
         name=name,
@@ -123,7 +143,7 @@ CASES = (
     ),
     _case(
         "the wrong triangle",
-        "github jadore801120/attention-is-all-you-need-pytorch#19",
+        "github pytorch/examples#649",
         "The mask hides the past and shows the future.",
         windowed(parts(weigh=_transposed_mask)),
     ),
@@ -138,6 +158,54 @@ CASES = (
         "github jsbaan/transformer-from-scratch#6, ajhalthor/Transformer-Neural-Network#4",
         "(B, heads, T, D) is viewed as (B, T, H): a token gets outputs of other times.",
         windowed(parts(join=_joined_by_view)),
+    ),
+    _case(
+        "a mask of a small number",
+        "github hyunwoongko/transformer#10",
+        "Hidden scores are set to -e instead of minus infinity, and keep a weight.",
+        windowed(parts(weigh=_masked_by_a_small_number)),
+    ),
+    _case(
+        "no mask in training",
+        "github keras-team/keras#23038",
+        "The path with dropout, which training takes, leaves the mask out.",
+        windowed(parts(weigh=_masked_without_dropout)),
+    ),
+    _case(
+        "fused attention without is_causal",
+        "github huggingface/transformers#48748",
+        "scaled_dot_product_attention is called without a mask.",
+        windowed(_FusedWithoutMask),
+    ),
+    _case(
+        "convolution padded on both sides",
+        "github maxim5/time-series-machine-learning#12, MarkusThill/bioma-tcn-ae#4",
+        "Padding 'same' centres the kernel, so that half of it reads later tokens.",
+        windowed(lambda V, H, T: parts(Causal, pad=_padded_on_both_sides)(V, H)),
+    ),
+    _case(
+        "group normalisation over time",
+        "github Wan-Video/Wan2.1#294, espnet/espnet#5900",
+        "The moments of (B, H, T) are taken over T too, later tokens included.",
+        windowed(_NormOverTime),
+    ),
+    _case(
+        "the mean of the text as a feature",
+        "github seorim0/SE-using-SRL-Model#2",
+        "A mean over the whole row is added to each of its tokens.",
+        windowed(_MeanOfTheText),
+    ),
+    _case(
+        "a filter in frequencies",
+        "github karpathy/nanochat#844",
+        "A product of spectra is a circular convolution, which wraps around to later tokens.",
+        windowed(_Spectral),
+    ),
+    _case(
+        "bidirectional LSTM",
+        "github sherjilozair/char-rnn-tensorflow#64",
+        "Half of the features are computed from right to left.",
+        windowed(_Bidirectional),
     ),
     _case(
         "means of chunks",

@@ -8,7 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Attention", "Causal", "Recurrent", "Stateless", "future_mask", "sinusoids", "turned"]
+__all__ = [
+    "Attention",
+    "Causal",
+    "Recurrent",
+    "Stateless",
+    "Unplaced",
+    "future_mask",
+    "sinusoids",
+    "turned",
+]
 
 
 class Recurrent(nn.Module):
@@ -95,6 +104,17 @@ class Attention(nn.Module):
     def end(self, logits: Tensor) -> Tensor:
         """After the head, (B, T, V)."""
         return logits
+
+
+class Unplaced(Attention):
+    """The same, with nothing that says where a token is."""
+
+    def __init__(self, V: int = 256, H: int = 48, T: int = 40) -> None:
+        super().__init__(V, H, T)
+        del self.positions
+
+    def placed(self, x: Tensor) -> Tensor:
+        return x
 
 
 class Causal(nn.Module):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from doctor_cases.case import Case
 from doctor_cases.makers import parts, windowed
-from doctor_cases.models import Attention, sinusoids, turned
+from doctor_cases.models import Attention, Unplaced, sinusoids, turned
 from doctor_cases.proofs import (
     depends_on_the_row,
     ignores_order,
@@ -24,22 +24,7 @@ __all__ = ["CASES"]
 ORDER = (r"\border\b|\bpositions?\b|\bswap|\bpermut",)
 
 
-def _unplaced(model: Any, x: Tensor) -> Tensor:
-    return x
-
-
-class _WithoutPositions(Attention):
-    """A plain block, with nothing that says where a token is."""
-
-    def __init__(self, V: int, H: int, T: int) -> None:
-        super().__init__(V, H, T)
-        del self.positions
-
-    def placed(self, x: Tensor) -> Tensor:
-        return x
-
-
-class _RotaryOverHeads(_WithoutPositions):
+class _RotaryOverHeads(Unplaced):
     """Turned while still (B, T, heads, D), by a function that takes the axis before the last."""
 
     def attend(self, x: Tensor) -> Tensor:
@@ -49,7 +34,7 @@ class _RotaryOverHeads(_WithoutPositions):
         return self.mix(self.join(self.weigh(scores) @ v.transpose(1, 2)))
 
 
-class _SinusoidsOverTheBatch(_WithoutPositions):
+class _SinusoidsOverTheBatch(Unplaced):
     """The table is (length, 1, H) for time-first tensors, and these are batch-first."""
 
     table: Tensor
@@ -84,7 +69,7 @@ class _OnePositionForAll(Attention):
         return x + self.positions(torch.arange(x[:, :, None].shape[2]))
 
 
-class _ShiftedTwice(_WithoutPositions):
+class _ShiftedTwice(Unplaced):
     """The model shifts its inputs to the right, and the batches are shifted already."""
 
     def placed(self, x: Tensor) -> Tensor:
@@ -102,7 +87,7 @@ CASES = (
         name="rotary positions over the heads",
         source="github mlfoundations/open_lm#4, facebookresearch/xformers#841",
         cause="Queries and keys are turned by the number of their head, not by their time.",
-        named_by=("model.*",),
+        named_by=("model.order",),
         words=ORDER,
         make=windowed(_RotaryOverHeads),
         proof=ignores_order,
@@ -111,16 +96,16 @@ CASES = (
         name="attention without positions",
         source="github pytorch/pytorch#24826",
         cause="Nothing tells attention where a token is: a text is a bag of tokens.",
-        named_by=("model.*",),
+        named_by=("model.order",),
         words=ORDER,
-        make=windowed(_WithoutPositions),
+        make=windowed(Unplaced),
         proof=ignores_order,
     ),
     Case(
         name="nn.TransformerEncoder without positions",
         source="github pytorch/pytorch#24826",
         cause="torch's encoder adds no positions, and the model around it does not either.",
-        named_by=("model.*",),
+        named_by=("model.order",),
         words=ORDER,
         make=windowed(_EncoderWithoutPositions),
         proof=ignores_order,
@@ -129,7 +114,7 @@ CASES = (
         name="positions along the batch",
         source="github songyangco/GETNext#2, KasperGroesLudvigsen/influenza_transformer#9",
         cause="A table of positions for (T, B, H) is added to (B, T, H).",
-        named_by=("model.*",),
+        named_by=("model.order", "model.rows"),
         words=(*ORDER, r"place (in|of) the batch|number of the row"),
         make=windowed(_SinusoidsOverTheBatch),
         proof=depends_on_the_row,
@@ -138,7 +123,7 @@ CASES = (
         name="one position for every token",
         source="github songyangco/GETNext#2",
         cause="All tokens of a row get the same position.",
-        named_by=("model.*",),
+        named_by=("model.order",),
         words=ORDER,
         make=windowed(_OnePositionForAll),
         proof=ignores_order,
@@ -147,7 +132,7 @@ CASES = (
         name="inputs shifted twice",
         source="github huggingface/transformers#46784",
         cause="The model shifts its inputs, and so do the batches: the current token is not read.",
-        named_by=("model.*", "stream.targets"),
+        named_by=("model.current_token", "stream.targets"),
         words=(r"current token|\bshift|\bdelay|its own logits",),
         make=windowed(_ShiftedTwice),
         proof=ignores_the_current_token,

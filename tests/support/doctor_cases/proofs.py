@@ -43,12 +43,13 @@ def reads_the_future(arguments: Arguments) -> bool:
 
 
 def mixes_rows(arguments: Arguments) -> bool:
-    """Whether another last row changes the logits of the first ones."""
+    """Whether another first or last row changes the logits of the rows between them."""
     inputs, _ = first_batch(arguments)
-    other = inputs.clone()
-    other[-1] = inputs[0].flip(0)
+    others = inputs.clone(), inputs.clone()
+    others[0][0], others[1][-1] = inputs[1].flip(0), inputs[1].flip(0)
     return any(
-        not close(read(inputs)[:-1], read(other)[:-1])
+        not close(read(inputs)[1:-1], read(other)[1:-1])
+        for other in others
         for read in (reader(arguments), reader(arguments, training=True))
     )
 
@@ -92,11 +93,14 @@ def has_another_loss(arguments: Arguments) -> bool:
     """Whether the loss of random logits is not their mean cross-entropy."""
     inputs, targets = first_batch(arguments)
     V = reader(arguments)(inputs).shape[-1]
-    logits = 2 * torch.randn(*inputs.shape, V, generator=torch.Generator().manual_seed(3))
-    found = loss_of(arguments, logits, targets)
-    return not math.isclose(
-        found.item(), F.cross_entropy(*flat(logits, targets)).item(), rel_tol=1e-3
-    )
+
+    def differs(seed: int) -> bool:
+        draw = torch.Generator().manual_seed(seed)
+        logits = 2 * torch.randn(*inputs.shape, V, generator=draw)
+        expected = F.cross_entropy(*flat(logits, targets)).item()
+        return not math.isclose(loss_of(arguments, logits, targets).item(), expected, rel_tol=1e-4)
+
+    return any(map(differs, range(4)))
 
 
 def gives_probabilities(arguments: Arguments) -> bool:
@@ -136,6 +140,40 @@ def leaves_weights_alone(arguments: Arguments) -> bool:
     return silent or hidden
 
 
+def moves_none(arguments: Arguments) -> bool:
+    """Whether an update leaves most of the model's parameters as they were."""
+    module, call = built(arguments)
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    optimizer = arguments["optimizer"](module.parameters())
+    inputs, targets = first_batch(arguments)
+    torch.autograd.backward(loss_of(arguments, call(inputs, None)[0], targets))
+    optimizer.step()
+    same = [torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
+    return sum(same) > len(same) // 2
+
+
+def loses_updates(arguments: Arguments) -> bool:
+    """Whether ten updates leave more than half of the weights bit for bit as they were."""
+    module, call = built(arguments)
+    before = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+    optimizer = arguments["optimizer"](module.parameters())
+    inputs, targets = first_batch(arguments)
+    for _ in range(10):
+        optimizer.zero_grad()
+        torch.autograd.backward(loss_of(arguments, call(inputs, None)[0].float(), targets))
+        optimizer.step()
+    after = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+    used = torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None]) != 0
+    return bool((before == after)[used].double().mean() > 0.5)
+
+
+def shares_modules(arguments: Arguments) -> bool:
+    """Whether one module with weights is in several places."""
+    module, _ = built(arguments)
+    places = [m for _, m in module.named_modules(remove_duplicate=False) if list(m.parameters())]
+    return len(places) > len({id(each) for each in places})
+
+
 def leaves_rows_of_the_embedding_alone(arguments: Arguments) -> bool:
     """Whether a symbol that occurs has an embedding or head row that gets no gradient."""
     module, call = built(arguments)
@@ -169,10 +207,42 @@ def does_not_continue(arguments: Arguments) -> bool:
     return (ends == begins).double().mean().item() < 0.5
 
 
+def ends_and_begins_again(arguments: Arguments) -> bool:
+    """Whether the batches come again, and the first does not continue the last."""
+    first, _ = first_batch(arguments)
+    for skip in range(1, 60):
+        inputs, _ = first_batch(arguments, skip=skip)
+        if torch.equal(inputs, first):
+            ends = first_batch(arguments, skip=skip - 1)[1][:, -1]
+            return not torch.equal(ends, first[:, 0])
+    return False
+
+
 def is_not_in_the_corpus(arguments: Arguments) -> bool:
     """Whether rows of bytes are not found in the corpus."""
     rows = [bytes(row.tolist()) for row in first_batch(arguments, skip=2)[0]]
     return sum(row not in arguments["corpus"] for row in rows) > len(rows) // 4
+
+
+def keeps_text(arguments: Arguments) -> bool:
+    """Whether a second pass over the same text gives other logits."""
+    inputs, _ = first_batch(arguments)
+    module, call = built(arguments)
+    module.eval()
+    with torch.no_grad():
+        return not close(call(inputs, None)[0], call(inputs, None)[0])
+
+
+def keeps_the_graph(arguments: Arguments) -> bool:
+    """Whether a second update fails because it reaches back into the first."""
+    inputs, targets = first_batch(arguments)
+    _, call = built(arguments)
+    torch.autograd.backward(loss_of(arguments, call(inputs, None)[0], targets))
+    try:
+        torch.autograd.backward(loss_of(arguments, call(inputs, None)[0], targets))
+    except RuntimeError as error:
+        return "second time" in str(error)
+    return False
 
 
 HEALTHY_HAS_NONE: tuple[Callable[[Arguments], bool], ...] = (
@@ -202,6 +272,8 @@ def built(arguments: Arguments) -> tuple[nn.Module, Callable[[Tensor, Any], tupl
             answer = forward(module, tokens, state)
         else:
             answer = module(tokens, state) if takes_state else module(tokens)
+        if isinstance(answer, dict):
+            return answer["logits"], answer["state"]
         return answer if isinstance(answer, tuple) else (answer, None)
 
     return module, call
@@ -214,6 +286,9 @@ def reader(
     module, call = built(arguments)
     with torch.no_grad():  # layers that are made at the first call
         call(first_batch(arguments)[0], None)
+        for parameter in module.parameters():  # a head of zeros would hide everything before it
+            if not parameter.any():
+                nn.init.normal_(parameter, std=0.1)
     module.train(training)
 
     def read(tokens: Tensor) -> Tensor:
@@ -239,7 +314,7 @@ def first_batch(arguments: Arguments, *, skip: int = 0) -> tuple[Tensor, Tensor]
 
 def ids_of(part: Any) -> Tensor:
     """(B, T) of ids or one-hot rows."""
-    tensor = torch.as_tensor(np.array(part))
+    tensor = part if isinstance(part, Tensor) else torch.from_numpy(np.array(part))
     return (tensor.argmax(-1) if tensor.ndim == 3 else tensor).long()
 
 

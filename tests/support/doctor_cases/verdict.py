@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import torch
 
@@ -72,7 +73,8 @@ def _counts(examined: Examined) -> bool:
 def _names(case: Case, examined: Examined) -> bool:
     outcome = examined.outcome
     text = " ".join((outcome.seen, outcome.why, outcome.remedy))
-    return examined.check.name in case.named_by and (
+    is_meant = any(fnmatchcase(examined.check.name, name) for name in case.named_by)
+    return is_meant and (
         not case.words or any(re.search(word, text, re.I | re.S) for word in case.words)
     )
 
