@@ -1,11 +1,11 @@
 """Writes docs/doctor-matrix.md: what the doctor says of public faults and of healthy models.
 
     python docs/doctor_matrix.py                         # every case; an hour on one core
-    python docs/doctor_matrix.py --quick                 # without the visits with a short training
+    python docs/doctor_matrix.py --mode quick            # without the visits with a short training
     python docs/doctor_matrix.py "softmax before cross-entropy" --seeds 5
 
-With names, the rows of these cases are measured again and all others are taken from the page, so
-that a long run can be made in parts. Nothing else is stored.
+What is not measured is taken from the page: with names, the rows of all other cases; with a mode,
+what the other mode gave. So a long run can be made in parts. Nothing else is stored.
 """
 
 from __future__ import annotations
@@ -62,6 +62,13 @@ class Row:
     quick: Counter[str]
     full: Counter[str]
 
+    def beside(self, other: Row | None) -> Row:
+        """This row, with what another one says of a mode that this one has not seen."""
+        if other is None:
+            return self
+        said = self.said if self.quick or not other.quick else other.said
+        return Row(said, self.quick or other.quick, self.full or other.full)
+
     def counted(self, case: Case) -> Counter[str]:
         """The verdicts that count."""
         return self.full if case.is_full else self.quick + self.full
@@ -73,30 +80,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", help="cases to measure again; all if none is given")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with one thread")
-    parser.add_argument("--quick", action="store_true", help="without a full visit of each case")
+    parser.add_argument("--mode", choices=("both", "quick", "full"), default="both")
     options = parser.parse_args(arguments)
     try:
         cases = [case_named(name) for name in options.names] or list(all_cases())
     except KeyError as error:
         parser.error(f"there is no case {error}; the names are in docs/doctor-matrix.md.")
-    known = read_page(PAGE.read_text(encoding="utf-8")) if options.names and PAGE.exists() else {}
-    known |= measured(cases, options.seeds, options.jobs, with_full=not options.quick)
-    PAGE.write_text("".join(page(known, options.seeds)), encoding="utf-8")
+    in_part = options.names or options.mode != "both"
+    rows = read_page(PAGE.read_text(encoding="utf-8")) if in_part and PAGE.exists() else {}
+    visits = planned(cases, options.seeds, options.mode)
+    for name, row in measured(visits, options.jobs).items():
+        rows[name] = row.beside(rows.get(name))
+    known = {case.name for case in all_cases()}
+    rows = {name: row for name, row in rows.items() if name in known}
+    PAGE.write_text("".join(page(rows, options.seeds)), encoding="utf-8")
 
 
-def measured(cases: Sequence[Case], seeds: int, jobs: int, *, with_full: bool) -> dict[str, Row]:
-    """Every case's row; says on stderr how far it is."""
-    visits = [(case.name, seed, True) for case in cases for seed in range(1, seeds + 1)]
-    if with_full:
-        visits += [(case.name, 1, False) for case in cases]
-    found: dict[str, list[tuple[bool, Visit]]] = {case.name: [] for case in cases}
+def planned(cases: Sequence[Case], seeds: int, mode: str) -> list[tuple[str, int, bool]]:
+    """The visits: a case's name, a seed, and whether it is quick."""
+    quick = [(case.name, seed, True) for case in cases for seed in range(1, seeds + 1)]
+    full = [(case.name, 1, False) for case in cases]
+    return (quick if mode != "full" else []) + (full if mode != "quick" else [])
+
+
+def measured(visits: Sequence[tuple[str, int, bool]], jobs: int) -> dict[str, Row]:
+    """Every visited case's row; says on stderr how far it is."""
+    found: dict[str, list[tuple[bool, Visit]]] = {}
     finished = zip(visits, _made(visits, jobs), strict=True)
     for number, ((name, seed, quick), made) in enumerate(finished, 1):
-        found[name].append((quick, made))
+        found.setdefault(name, []).append((quick, made))
         mode = "quick" if quick else "full"
-        print(
-            f"{number}/{len(visits)} {name} (seed {seed}, {mode}): {made.verdict}", file=sys.stderr
-        )
+        told = f"{number}/{len(visits)} {name} (seed {seed}, {mode}): {made.verdict}"
+        print(told, file=sys.stderr, flush=True)
     return {name: _row(made) for name, made in found.items()}
 
 
@@ -193,9 +208,9 @@ def _counts(verdicts: Counter[str]) -> str:
 
 
 def _counter(cell: str) -> Counter[str]:
-    return Counter(
-        {name: int(count) for name, count in re.findall(r"([a-z ]+?) (\d+)(?=,| of)", cell)}
-    )
+    """The counts that `_counts` wrote."""
+    found = re.findall(r"([a-z][a-z ]*?) (\d+)(?=,| of)", cell)
+    return Counter({name: int(count) for name, count in found})
 
 
 def _cell(text: str) -> str:

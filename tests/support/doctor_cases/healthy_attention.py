@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from doctor_cases.case import Case
-from doctor_cases.makers import carried, changed, parts, windowed
+from doctor_cases.makers import changed, parts, windowed
 from doctor_cases.models import Attention, Causal, Unplaced, future_mask, sinusoids, turned
 
 __all__ = ["CASES"]
@@ -210,7 +210,7 @@ CASES = (
     Case(
         name="keys and values as the state",
         source="huggingface/transformers, past_key_values",
-        make=carried(lambda V, H: _Cached(V, H, 4096)),
+        make=windowed(lambda V, H, T: _Cached(V, H, 4096)),
     ),
     Case(
         name="causal convolution",
