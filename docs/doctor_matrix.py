@@ -15,6 +15,7 @@ import datetime
 import multiprocessing
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,25 +31,23 @@ from doctor_cases import KINDS, Case, all_cases, case_named  # noqa: E402
 from doctor_cases.setting import pastiche  # noqa: E402
 from doctor_cases.verdict import BAD, GOOD, Visit, visit  # noqa: E402
 
-HEAD = """\
-# What the doctor finds
-
-Each row is a fault that somebody reported in public, or a model that is sound, rebuilt small in
-`tests/support/doctor_cases/`. The doctor examines each with {seeds} seeds in its quick mode, which
-draw other weights, windows and sizes{in_full}. The text is the [pastiche](pastiche.md), so that
-no file is needed.
-
-- **Recall by cause: {recall}**. In {named} of {faulty} visits of a fault, the doctor named its
-  cause. In {symptom} it named a consequence alone, in {missed} it found nothing, and in {crashed}
-  one of its checks crashed.
-- **False alarms per 100 healthy visits: {alarms}** ({false} of {healthy} visits).
-
-A fault counts as named if the check that is made for it is among the causes and says what is wrong.
-A fault that only the short training can show counts by its full visits alone; every other one by
-all its visits. Findings about the machine do not count. {skipped}
-
-`{command}` makes this page (torch {torch}, {date}); `tests/doctor/test_matrix.py` asserts it.
-"""
+HEAD = (
+    "# What the doctor finds",
+    "Each row is a fault that somebody reported in public, or a model that is sound, rebuilt small "
+    "in `tests/support/doctor_cases/`. The doctor examines each with {seeds} seeds in its quick "
+    "mode, which draw other weights, windows and sizes{in_full}. The text is the "
+    "[pastiche](pastiche.md), so that no file is needed.",
+    "- **Recall by cause: {recall}**. In {named} of {faulty} visits of a fault, the doctor named "
+    "its cause. In {symptom} it named a consequence alone, in {missed} it found nothing, and in "
+    "{crashed} one of its checks crashed.",
+    "- **False alarms per 100 healthy visits: {alarms}** ({false} of {healthy} visits).",
+    "A fault counts as named if the check that is made for it is among the causes and says what is "
+    "wrong. A fault that only the short training can show counts by its full visits alone, every "
+    "other one by all its visits. Findings about the machine do not count. {skipped}",
+    "`python docs/doctor_matrix.py` makes this page (torch {torch}, {date}); "
+    "`tests/doctor/test_matrix.py` asserts it.",
+)
+"""The paragraphs before the tables."""
 
 _HEALTHY_COLUMNS = ("case", "source", "what the doctor said", "quick", "full")
 _FAULTY_COLUMNS = ("case", "source", "cause", *_HEALTHY_COLUMNS[2:])
@@ -149,27 +148,28 @@ def page(rows: dict[str, Row], seeds: int) -> Iterator[str]:
     skipped = faulty.pop("skipped", 0) + healthy.pop("skipped", 0)
     visits, sound = faulty.total(), healthy.total()
     false = sound - healthy["fine"]
-    yield HEAD.format(
-        seeds=seeds,
-        in_full=", and once in full, with the short training"
+    figures = {
+        "seeds": seeds,
+        "in_full": ", and once in full, with the short training"
         if any(row.full for row in rows.values())
         else "",
-        recall=f"{faulty['named'] / max(visits, 1):.2f}",
-        alarms=f"{100 * false / max(sound, 1):.1f}",
-        named=faulty["named"],
-        symptom=faulty["symptom"],
-        missed=faulty["missed"],
-        crashed=faulty["crashed"],
-        faulty=visits,
-        false=false,
-        healthy=sound,
-        skipped=f"{skipped} visits were left out: this version cannot make them."
+        "recall": f"{faulty['named'] / max(visits, 1):.2f}",
+        "alarms": f"{100 * false / max(sound, 1):.1f}",
+        "named": faulty["named"],
+        "symptom": faulty["symptom"],
+        "missed": faulty["missed"],
+        "crashed": faulty["crashed"],
+        "faulty": visits,
+        "false": false,
+        "healthy": sound,
+        "skipped": f"{skipped} visits were left out: this version cannot make them."
         if skipped
         else "",
-        command="python docs/doctor_matrix.py",
-        torch=torch.__version__.partition("+")[0],
-        date=datetime.date.today().isoformat(),
-    )
+        "torch": torch.__version__.partition("+")[0],
+        "date": datetime.date.today().isoformat(),
+    }
+    paragraphs = (textwrap.fill(each.format(**figures), 100) for each in HEAD)
+    yield "\n\n".join(paragraphs) + "\n"
     for kind, cases in KINDS.items():
         yield f"\n## {kind}\n\n"
         columns = _HEALTHY_COLUMNS if cases[0].is_healthy else _FAULTY_COLUMNS
