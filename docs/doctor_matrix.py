@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def planned(cases: Sequence[Case], seeds: int, mode: str) -> list[tuple[str, int, bool]]:
     """The visits: a case's name, a seed, and whether it is quick."""
     quick = [(case.name, seed, True) for case in cases for seed in range(1, seeds + 1)]
-    full = [(case.name, 1, False) for case in cases]
+    full = [(case.name, 1, False) for case in cases if case.make]  # a loop has one mode
     return (quick if mode != "full" else []) + (full if mode != "quick" else [])
 
 
