@@ -1,4 +1,4 @@
-"""Generation that is not what the model says: `generate(prompt_ids, length) -> ids`."""
+"""Generation that is not what the model says: `generate(model, prompt, length) -> ids`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from doctor_cases.case import Arguments, Case
 from doctor_cases.models import Recurrent
@@ -14,77 +14,84 @@ from doctor_cases.setting import Setting
 
 __all__ = ["CASES"]
 
-Generate = Callable[[Recurrent, Tensor, int], list[int]]
+Generate = Callable[[nn.Module, Tensor, int], Tensor]
+"""(model, prompt (B, P), length) -> the ids after it, (B, length)."""
 
 
-@torch.no_grad()
-def greedy(model: Recurrent, prompt: Tensor, length: int) -> list[int]:
+def greedy(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
     """Read the prompt once, then feed each token back with the state."""
-    logits, state = model(prompt[None], None)
-    found: list[int] = []
-    for _ in range(length):
-        found.append(int(logits[0, -1].argmax()))
-        logits, state = model(torch.tensor([[found[-1]]]), state)
-    return found
+    logits, state = model(prompt, None)
+    found = [best(logits)]
+    while len(found) < length:
+        logits, state = model(found[-1], state)
+        found.append(best(logits))
+    return torch.cat(found, 1)
 
 
-@torch.no_grad()
-def _state_is_lost(model: Recurrent, prompt: Tensor, length: int) -> list[int]:
-    logits, _ = model(prompt[None], None)
-    found: list[int] = []
-    for _ in range(length):
-        found.append(int(logits[0, -1].argmax()))
-        logits, _ = model(torch.tensor([[found[-1]]]), None)
-    return found
+def _state_is_lost(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    logits, _ = model(prompt, None)
+    found = [best(logits)]
+    while len(found) < length:
+        logits, _ = model(found[-1], None)
+        found.append(best(logits))
+    return torch.cat(found, 1)
 
 
-@torch.no_grad()
-def _last_token_read_twice(model: Recurrent, prompt: Tensor, length: int) -> list[int]:
-    _, state = model(prompt[None], None)
-    found = [int(prompt[-1])]
-    for _ in range(length):
-        logits, state = model(torch.tensor([[found[-1]]]), state)
-        found.append(int(logits[0, -1].argmax()))
-    return found[1:]
+def _last_token_read_twice(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    _, state = model(prompt, None)
+    found = [prompt[:, -1:]]
+    while len(found) <= length:
+        logits, state = model(found[-1], state)
+        found.append(best(logits))
+    return torch.cat(found[1:], 1)
 
 
-@torch.no_grad()
-def _only_the_last_token(model: Recurrent, prompt: Tensor, length: int) -> list[int]:
-    return greedy(model, prompt[-1:], length)
+def _only_the_last_token(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    return greedy(model, prompt[:, -1:], length)
 
 
-@torch.no_grad()
-def _not_fed_back(model: Recurrent, prompt: Tensor, length: int) -> list[int]:
-    logits, state = model(prompt[None], None)
-    found: list[int] = []
-    for _ in range(length):
-        found.append(int(logits[0, -1].argmax()))
-        logits, state = model(prompt[None, -1:], state)
-    return found
+def _not_fed_back(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    logits, state = model(prompt, None)
+    found = [best(logits)]
+    while len(found) < length:
+        logits, state = model(prompt[:, -1:], state)
+        found.append(best(logits))
+    return torch.cat(found, 1)
+
+
+def best(logits: Tensor) -> Tensor:
+    """(B, 1) the most likely next token."""
+    return logits[:, -1:].argmax(-1)
+
+
+class _Remembering(Recurrent):
+    """Larger weights, so that a state matters as it does after training."""
+
+    def __init__(self, V: int, H: int) -> None:
+        super().__init__(V, H)
+        with torch.no_grad():
+            for parameter in (*self.rnn.parameters(), self.head.weight):
+                parameter.mul_(4)
 
 
 def _make(generate: Generate) -> Callable[[Setting], Arguments]:
+    def generated(model: nn.Module, prompt: Any, length: int) -> Any:
+        """One prompt as a list, or several as (B, P)."""
+        given = torch.as_tensor(prompt)
+        with torch.no_grad():
+            ids = generate(model, given if given.ndim == 2 else given[None], length)
+        return ids if given.ndim == 2 else ids[0].tolist()
+
     def make(setting: Setting) -> Arguments:
-        model = Recurrent(256, setting.H)
-        with torch.no_grad():  # so that a state matters, as it does after training
-            for parameter in model.rnn.parameters():
-                parameter.mul_(4)
-            model.head.weight.mul_(4)
-        given = setting.stateful(lambda: model)
-        return given | {
-            "model": model,
-            "generate": lambda prompt, length: generate(
-                model, torch.as_tensor(prompt).flatten(), length
-            ),
-        }
+        return setting.stateful(lambda: _Remembering(256, setting.H), generate=generated)
 
     return make
 
 
 def _differs_from_greedy(arguments: Any) -> bool:
-    model, generate = arguments["model"], arguments["generate"]
-    prompts = [torch.tensor(list(text)) for text in (b"The king", b"A man ", b"xyzabc", b"\n\nQ")]
-    return any(generate(prompt, 20) != greedy(model, prompt, 20) for prompt in prompts)
+    model, generate = arguments["model"](), arguments["generate"]
+    prompts = torch.tensor([list(text) for text in (b"The king", b"A man is", b"xyzabcde")])
+    return not torch.equal(generate(model, prompts, 20), greedy(model, prompts, 20))
 
 
 def _case(name: str, source: str, cause: str, generate: Generate) -> Case:
@@ -122,5 +129,10 @@ CASES = (
         "github jankrepl/mltype#36",
         "Each step reads the last token of the prompt again instead of the new one.",
         _not_fed_back,
+    ),
+    Case(
+        name="greedy generation, token by token",
+        source="karpathy/char-rnn, sample.lua",
+        make=_make(greedy),
     ),
 )
