@@ -157,6 +157,46 @@ def _cleared_before_the_step(loop: Loop, inputs: Tensor, targets: Tensor) -> Non
     loop.optimizer.step()
 
 
+def _divided_accumulation(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    """Four backward passes for an update, each divided by four."""
+    (loop.loss(inputs, targets) / 4).backward()
+    if loop.step % 4 == 3:
+        loop.optimizer.step()
+        loop.optimizer.zero_grad()
+
+
+def _clipped_after_unscaling(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    if loop.step == 0:
+        loop.kept = torch.amp.GradScaler("cpu")
+    loop.optimizer.zero_grad()
+    loop.kept.scale(loop.loss(inputs, targets)).backward()
+    loop.kept.unscale_(loop.optimizer)
+    nn.utils.clip_grad_norm_(loop.model.parameters(), 1.0)
+    loop.kept.step(loop.optimizer)
+    loop.kept.update()
+
+
+def _validated_in_between(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    """A validation without gradients, in eval mode, and train() after it."""
+    healthy_update(loop, inputs, targets)
+    if loop.step % 10 == 9:
+        loop.model.eval()
+        with torch.no_grad():
+            logits, _ = loop.model(inputs, None)
+            loop.kept = F.cross_entropy(logits.flatten(0, 1), targets.flatten()).item()
+        loop.model.train()
+
+
+def _warmed_up(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    """A schedule that is meant for each update: ten steps of warm-up, then a slow decay."""
+    if loop.step == 0:
+        loop.kept = torch.optim.lr_scheduler.LambdaLR(
+            loop.optimizer, lambda step: min((step + 1) / 10, 1 - step / 400)
+        )
+    healthy_update(loop, inputs, targets)
+    loop.kept.step()
+
+
 def watched(update: Update) -> Run:
     """A loop of forty batches with that update."""
 
@@ -255,9 +295,26 @@ CASES = (
         _graphs_kept_in_a_total,
         ("loop.memory",),
     ),
-    Case(
-        name="a sound loop",
-        source="pytorch/examples, word_language_model",
-        run=watched(healthy_update),
+    *(
+        Case(name=name, source=source, run=watched(update))
+        for name, source, update in (
+            ("a sound loop", "pytorch/examples, word_language_model", healthy_update),
+            (
+                "accumulation that is divided",
+                "github karpathy/nanoGPT#206",
+                _divided_accumulation,
+            ),
+            (
+                "clipped after unscale_",
+                "PyTorch documentation, automatic mixed precision examples",
+                _clipped_after_unscaling,
+            ),
+            (
+                "validated in between",
+                "github udacity/deep-learning-v2-pytorch#3",
+                _validated_in_between,
+            ),
+            ("a warm-up of ten updates", "arXiv:1706.03762, section 5.3", _warmed_up),
+        )
     ),
 )
