@@ -220,7 +220,7 @@ def _case(name: str, source: str, cause: str, update: Update, named_by: tuple[st
 CASES = (
     _case(
         "gradients are never cleared",
-        "github d2l-ai/d2l-en#1347, facebookresearch/nwm#16, deepjavalibrary/d2l-java#202",
+        "github facebookresearch/nwm#16, deepjavalibrary/d2l-java#202",
         "Each update moves by the sum of all gradients so far.",
         _never_cleared,
         ("loop.gradients",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -45,11 +46,16 @@ def _overflows(arguments: Any) -> bool:
     return False
 
 
-class _Unnormalised(Recurrent):
-    """Features divided by their deviation, which is 0 where a row has one token."""
+class _MaskOfQueries(Attention):
+    """The mask for padding, here the space, is laid over the queries instead of the keys."""
 
-    def after(self, out: Tensor) -> Tensor:
-        return out / (out.sum(-1, keepdim=True) - out.sum(-1, keepdim=True))
+    def forward(self, tokens: Tensor) -> Tensor:
+        self.padding = tokens == ord(" ")
+        return super().forward(tokens)
+
+    def weigh(self, scores: Tensor) -> Tensor:
+        hidden = future_mask(scores.shape[-1]) | self.padding[:, None, :, None]
+        return scores.masked_fill(hidden, -math.inf).softmax(-1)
 
 
 def _exponentials(model: Any, scores: Tensor) -> Tensor:
@@ -95,11 +101,11 @@ CASES = (
         proof=is_not_finite,
     ),
     Case(
-        name="a division by zero",
-        source="github FeiGSSS/DySAT_pytorch#3",
-        cause="Features are divided by something that is zero.",
+        name="a padding mask over the queries",
+        source="github hyunwoongko/transformer#40",
+        cause="unsqueeze(3) instead of unsqueeze(2): a padded query sees nothing, and gets NaN.",
         named_by=("model.finite",),
-        make=lambda s: s.stateful(lambda: _Unnormalised(256, s.H)),
+        make=windowed(_MaskOfQueries),
         proof=is_not_finite,
     ),
 )

@@ -245,7 +245,7 @@ CASES = (
     ),
     Case(
         name="a weight that was never initialised",
-        source="github sauradip/STALE#16, kmkurn/pytorch-crf#1",
+        source="github sauradip/STALE#16, FeiGSSS/DySAT_pytorch#3, kmkurn/pytorch-crf#1",
         cause="nn.Parameter(torch.empty(...)) keeps what was in memory: huge numbers and NaN.",
         named_by=("model.finite",),
         words=(r"finite|nan|inf",),
