@@ -58,7 +58,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "loop.steps": ("stream.repeats", "stream.continuity", *_LEARNT),
     "loop.clipping": _LEARNT,
     "loop.accumulation": ("optimisation.*",),
-    "loop.schedule": _LEARNT,
+    "loop.schedule": ("loop.optimizer", *_LEARNT),
     "loop.modes": ("model.eval_mode",),
     "loop.memory": (),
     # Of the model, the checks that read real text; the others draw tokens of its vocabulary.

@@ -79,6 +79,83 @@ def cleared_before_the_step(watching: Watching) -> None:
             optimizer.step()
 
 
+@fault("loop.gradients")
+def one_of_two_optimizers_is_cleared(watching: Watching) -> None:
+    model = Recurrent()
+    rest = [*model.embed.parameters(), *model.head.parameters()]
+    first, second = adam(model.lstm), torch.optim.Adam(rest, 2e-3)
+    with watching(model):
+        for x, y in windows():
+            first.zero_grad()
+            loss_of(model(x)[0], y).backward()
+            first.step()
+            second.step()
+
+
+@fault("loop.gradients")
+def a_closure_that_clears_nothing(watching: Watching) -> None:
+    model = Attention(dropout=0.0)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+    with watching(model, optimizer):
+        for x, y in windows(8):
+
+            def closure(x: torch.Tensor = x, y: torch.Tensor = y) -> torch.Tensor:
+                loss = loss_of(model(x), y)
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+
+
+@fault("loop.schedule")
+def a_group_at_rate_zero(watching: Watching) -> None:
+    model = Recurrent()
+    rest = [*model.embed.parameters(), *model.head.parameters()]
+    groups: list[dict[str, Any]] = [
+        {"params": model.lstm.parameters()},
+        {"params": rest, "lr": 0.0},
+    ]
+    optimizer = torch.optim.Adam(groups)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(model(x)[0], y).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def a_loss_that_is_not_finite(watching: Watching) -> None:
+    model = Attention()
+    _plain(watching, model, torch.optim.SGD(model.parameters(), 1e9))
+
+
+@fault("loop.loss")
+def a_number_instead_of_the_loss(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            loss = torch.tensor(loss_of(model(x), y).item(), requires_grad=True)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+@fault("stream.continuity")
+def lanes_in_another_order(watching: Watching) -> None:
+    model = Recurrent()
+    optimizer, state = adam(model), None
+    batches = list(lanes())
+    order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(0))
+    with watching(model, optimizer):
+        for x, y in (batches[place] for place in order.tolist()):
+            optimizer.zero_grad()
+            logits, state = model(x, state)
+            state = detached(state)
+            loss_of(logits, y).backward()
+            optimizer.step()
+
+
 @fault("loop.optimizer")
 def optimizer_of_an_earlier_model(watching: Watching) -> None:
     optimizer = adam(Attention())

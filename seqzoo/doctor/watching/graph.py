@@ -16,7 +16,16 @@ from torch import Tensor
 
 from seqzoo.doctor.watching.visit import LossTerm
 
-__all__ = ["MARK", "Graph", "columns_of", "fingerprints", "mark", "metadata_of", "read_graph"]
+__all__ = [
+    "MARK",
+    "Graph",
+    "columns_of",
+    "fingerprints",
+    "mark",
+    "metadata_of",
+    "read_graph",
+    "watch_gradient",
+]
 
 MARK = "seqzoo"
 _MOST_NODES = 20_000
@@ -157,3 +166,16 @@ def _look_below(node: Any, term: LossTerm) -> None:
 def _signed(value: int) -> int:
     """Saved integers are given as unsigned ones of 64 bits."""
     return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def watch_gradient(term: LossTerm, node: Any) -> None:
+    """Note the gradient that arrives at a likelihood, once."""
+
+    def arrived(gradients: Any) -> None:
+        try:
+            if term.gradient is None and isinstance(gradients[0], Tensor):
+                term.gradient = float(gradients[0].detach().float().mean())
+        except Exception:  # never into the user's backward pass
+            term.gradient = None
+
+    node.register_prehook(arrived)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
-from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph
+from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph, watch_gradient
 from seqzoo.doctor.watching.modes import has_time_first_layers, modes_of
 from seqzoo.doctor.watching.reading import look_at_input, look_at_output
 from seqzoo.doctor.watching.visit import (
@@ -31,7 +31,6 @@ LOOKED_AT = 50
 """Steps that are looked at closely."""
 
 _MOST_PASSES = 4_000
-_TINY = 0.01
 _SMALL = 2_000_000
 _MOST_SNAPSHOTS = 16
 
@@ -139,7 +138,7 @@ class Recorder:
             if each is not None and each.used_by is None:
                 each.used_by = seen.when
         for term, node in graph.terms:
-            _watch_gradient(term, node)
+            watch_gradient(term, node)
         visit.backwards.append(seen)
         if loss.grad_fn is not None:
             sentinel = _Sentinel()
@@ -161,7 +160,7 @@ class Recorder:
         self._in_step[key] = 1
         visit = self.visit
         rates = tuple(float(group["lr"]) for group in _groups(optimizer))
-        self._note_rate(key, max(rates, default=0.0), visit.steps_seen)
+        visit.rates.setdefault(key, RateChange()).note(max(rates, default=0.0))
         if not self.is_close:
             self._count_modes(None)
             return
@@ -277,17 +276,6 @@ class Recorder:
         if step is not None:
             step.eval_forwards, step.trained_forwards = in_eval, in_training
 
-    def _note_rate(self, key: int, rate: float, step: int) -> None:
-        known = self.visit.rates.setdefault(key, RateChange())
-        known.steps += 1
-        known.last = rate
-        if rate > known.peak:
-            known.peak = rate
-        if rate > _TINY * known.peak:
-            known.tiny_since = None
-        elif known.tiny_since is None:
-            known.tiny_since = known.steps
-
     def _pass(self, number: int) -> ForwardPass | None:
         for each in reversed(self.visit.forwards):
             if each.when == number:
@@ -306,16 +294,3 @@ class _Sentinel:
 def _groups(optimizer: Any) -> list[dict[str, Any]]:
     groups = getattr(optimizer, "param_groups", None)
     return groups if isinstance(groups, list) else []
-
-
-def _watch_gradient(term: Any, node: Any) -> None:
-    """Note the gradient that arrives at a likelihood, once."""
-
-    def arrived(gradients: Any) -> None:
-        try:
-            if term.gradient is None and isinstance(gradients[0], Tensor):
-                term.gradient = float(gradients[0].detach().float().mean())
-        except Exception:  # never into the user's backward pass
-            term.gradient = None
-
-    node.register_prehook(arrived)

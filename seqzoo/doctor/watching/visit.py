@@ -20,6 +20,8 @@ __all__ = [
     "Visit",
 ]
 
+_TINY = 0.01
+
 
 @dataclass(kw_only=True)
 class ForwardPass:
@@ -146,6 +148,16 @@ class RateChange:
     last: float = 0.0
     tiny_since: int | None = None
     steps: int = 0
+
+    def note(self, rate: float) -> None:
+        """The rate of one more step; below a hundredth of the peak it is tiny."""
+        self.steps += 1
+        self.last = rate
+        self.peak = max(self.peak, rate)
+        if rate > _TINY * self.peak:
+            self.tiny_since = None
+        elif self.tiny_since is None:
+            self.tiny_since = self.steps
 
 
 @dataclass(kw_only=True)

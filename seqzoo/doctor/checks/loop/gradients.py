@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from seqzoo.doctor.checks.loop._steps import steps_of
 from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.watching.visit import Step
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -18,7 +19,9 @@ __all__ = ["examine"]
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
     steps = steps_of(visit)
-    later = steps[1:]
+    # Each optimizer for itself: one of two may be cleared.
+    groups = [[each for each in steps if each.optimizer == key] for key in _keys(steps)]
+    later = max((group[1:] for group in groups), key=_share_kept)
     empty = [each for each in steps if each.known and each.empty == each.known]
     if len(empty) == len(steps) and visit.backwards_seen:
         if not any(each.reaches_parameters for each in visit.backwards):
@@ -32,8 +35,7 @@ def examine(subject: Subject) -> Outcome:
         )
     if not later:
         return Outcome.skipped("fewer than two steps were seen")
-    kept = [each for each in later if each.dirty]
-    share = len(kept) / len(later)
+    kept, share = [each for each in later if each.dirty], _share_kept(later)
     numbers = {"kept": share}
     if share <= 0.5:
         return Outcome.passed(
@@ -51,3 +53,11 @@ def examine(subject: Subject) -> Outcome:
         "in several optimizers, model.zero_grad().",
         numbers=numbers,
     )
+
+
+def _keys(steps: list[Step]) -> set[int]:
+    return {each.optimizer for each in steps}
+
+
+def _share_kept(steps: list[Step]) -> float:
+    return sum(each.dirty > 0 for each in steps) / len(steps) if steps else 0.0
