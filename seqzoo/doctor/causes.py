@@ -99,6 +99,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "verdict.*",
         "decoding.*",
     ),
+    "stream.padding": ("model.all_tokens", "verdict.*", "decoding.*"),
     "stream.continuity": ("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
     "stream.resets": ("memory.carry", "memory.saturation", "verdict.*", "decoding.*"),
     "stream.split": ("model.*", "verdict.*"),

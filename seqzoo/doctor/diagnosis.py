@@ -1,7 +1,8 @@
 """Runs the checks one by one, and separates causes from their consequences.
 
-A check that raises an exception is reported as crashed, and the others still run. A finding that
-another finding explains is a consequence of it: the report names causes first.
+A check that raises an exception is reported as crashed, and the others still run; if a finding
+explains it, the check is skipped and refers to that. A finding that another finding explains is a
+consequence of it: the report names causes first.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ def diagnose(
     finally:
         restore_random_state(generators)
         torch.set_num_threads(threads)
+    examined = _without_explained_crashes(examined)
     return Diagnosis(subject.title, tuple(examined), _explained(examined))
 
 
@@ -146,6 +148,20 @@ def _crash(error: BaseException) -> Outcome:
         "training too.",
         remedy="Fix what the message names, or disable a plugin with SEQZOO_DISABLE.",
     )
+
+
+def _without_explained_crashes(examined: Sequence[Examined]) -> list[Examined]:
+    """The same with checks as skipped that crashed on what another check has found broken."""
+    broken = [each for each in examined if each.outcome.status == "fail" and not each.crashed]
+
+    def shown(each: Examined) -> Examined:
+        reason = next((other for other in broken if _explains(other.check, each.check)), None)
+        if not each.crashed or reason is None:
+            return each
+        skipped = Outcome.skipped(f"it could not be finished, see {reason.check.name}")
+        return Examined(each.check, skipped, each.seconds)
+
+    return [shown(each) for each in examined]
 
 
 def _explained(examined: Sequence[Examined]) -> dict[str, tuple[str, ...]]:

@@ -93,6 +93,7 @@ def _checks() -> Iterator[Check]:
     )
     yield _check("stream.resets", 40, "the state is reset where the text jumps and nowhere else")
     yield _check("stream.split", 50, "training reads only the training part")
+    yield _check("stream.padding", 27, "padding is not among the targets that count")
     yield _check("stream.edges", 55, "the first, last and rarest batches are like the others")
     yield _check(
         "stream.overlap",

@@ -10,10 +10,11 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
@@ -135,10 +136,34 @@ def rounding(network: Network) -> float:
     It is 1e-4 of the spread in float32. Sums of a thousand terms in another order differ by far
     less; a fault changes a considerable share of the spread.
     """
-    first = next((p for p in network.module.parameters() if p.is_floating_point()), None)
-    dtype = torch.float32 if first is None else first.dtype
+    types = {p.dtype for p in network.module.parameters() if p.is_floating_point()}
+    types |= _computed_types(network)
+    coarsest = max(
+        (torch.finfo(each).eps for each in types), default=torch.finfo(torch.float32).eps
+    )
     # The eps of 16-bit types is a hundredth: for them the limit is a third of the spread.
-    return min(1e3 * torch.finfo(dtype).eps, 0.3)
+    return min(1e3 * coarsest, 0.3)
+
+
+def _computed_types(network: Network) -> set[torch.dtype]:
+    """The floating-point types of what the layers return: narrower than the weights in autocast."""
+    copy = network.copied()
+    copy.module.eval()
+    found: set[torch.dtype] = set()
+
+    def note(_: nn.Module, __: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, (tuple, list)) and output else output
+        if isinstance(first, Tensor) and first.is_floating_point():
+            found.add(first.dtype)
+
+    for module in copy.module.modules():
+        module.register_forward_hook(note)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            copy(torch.zeros(2, min(2, network.readable), dtype=torch.int64))
+    except Exception:  # model.contract reports it
+        return set()
+    return found
 
 
 def shown(difference: float) -> str:

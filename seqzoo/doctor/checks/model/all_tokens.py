@@ -92,18 +92,25 @@ def _unlearnt(subject: Subject, symbols: Tensor) -> list[int]:
     rows = -(-len(symbols) // half)
     first = symbols.repeat(-(-rows * half // len(symbols)))[: rows * half].view(rows, half)
     text = first.repeat(1, -(-length // half))[:, :length]
+    read: dict[nn.Module, set[int]] = {}
+
+    def note(module: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> None:
+        read.setdefault(module, set()).update(given[0].unique().tolist())
+
+    for module in network.module.modules():
+        if isinstance(module, nn.Embedding):
+            module.register_forward_hook(note)
     with seeded(0):
         logits, _ = network(text)
         if not logits.requires_grad:
             return []
         torch.autograd.backward(logits.float().square().mean())
     found: set[int] = set()
-    for module in network.module.modules():
-        if not isinstance(module, nn.Embedding) or module.weight.grad is None:
-            continue
-        if module.num_embeddings < int(symbols.max()) + 1:
-            continue
-        learnt = dense(module.weight.grad).abs().sum(-1).cpu()[symbols]
+    for module, ids in read.items():
+        gradient = getattr(module.weight, "grad", None)
+        if not isinstance(gradient, Tensor) or ids != set(symbols.tolist()):
+            continue  # a table of positions reads other numbers
+        learnt = dense(gradient).abs().sum(-1).cpu()[symbols]
         if bool(learnt.any()):
             found |= set(symbols[learnt == 0].tolist())
     return sorted(found)

@@ -29,6 +29,7 @@ from seqzoo.doctor.checks.model._outputs import (
     takes_probabilities,
 )
 from seqzoo.doctor.checks.model._passes import length_for, logits_of
+from seqzoo.doctor.evidence.loss_form import shift_of
 from seqzoo.doctor.subject import Subject, Unusable, cause_of, or_none
 from seqzoo.plugin.check import Outcome
 
@@ -57,7 +58,8 @@ def examine(subject: Subject) -> Outcome:
     logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
     network = subject.network
     # A loss that shifts targets by itself leaves out the logits of the last place.
-    covered = T - shift if (shift := getattr(network.loss, "shift", 0)) else T
+    shift = getattr(network.loss, "shift", 0)
+    covered = T - shift
     expected, slope_there = _cross_entropy(logits[:, :covered], targets[:, :covered])
     gradient = np.zeros_like(logits)
     gradient[:, :covered] = slope_there
@@ -81,6 +83,7 @@ def examine(subject: Subject) -> Outcome:
         gradient,
         {"B": B, "T": covered, "V": vocab_size},
         _tokens_of(subject),
+        shifts=not shift and shift_of(network.loss, vocab_size) == 1,
     )
 
 
@@ -120,7 +123,10 @@ def _compare(
     gradient: np.ndarray,
     sizes: dict[str, int],
     tokens: str,
+    *,
+    shifts: bool,
 ) -> Outcome:
+    """shifts: the loss moves the targets by one, although they are the next tokens already."""
     length = float(np.linalg.norm(slope))
     cosine = float((slope * gradient).sum() / max(length * np.linalg.norm(gradient), 1e-30))
     steepness = length / float(np.linalg.norm(gradient))
@@ -128,6 +134,8 @@ def _compare(
     figures = {"loss": found, "cross_entropy": expected, "cosine": cosine, "steepness": steepness}
     seen = f"{found:.4f} for a mean cross-entropy of {expected:.4f}, gradients' cosine {cosine:.3f}"
     if not (math.isfinite(found) and math.isfinite(length)) or cosine < 0.9:
+        if shifts:
+            return _shifted_twice(seen, figures)
         return _failed(f"{seen}: it is something else", _REMEDY, figures)
     if cosine < 0.99999:
         seen += ": near it, as with label smoothing or weights"
@@ -155,6 +163,16 @@ def _compare(
         "size of the batch changes with the batch.",
         remedy=_REMEDY,
         numbers=figures,
+    )
+
+
+def _shifted_twice(seen: str, figures: Mapping[str, float]) -> Outcome:
+    return _failed(
+        f"{seen}: it compares logits at t with the target at t + 1, although the batches have "
+        f"shifted the targets already: the model learns the token after next",
+        "Shift once: give the loss logits and targets of the same places, or batches whose targets "
+        "are the inputs.",
+        figures,
     )
 
 

@@ -61,6 +61,13 @@ def _kind(recording: Recording) -> tuple[str, str]:
         for before, after in recording.pairs()
         if not after.restarts.any()
     ]
+    if _begins_again(recording):
+        return (
+            "; after the end of the text (an epoch) all rows begin again where they began, with "
+            "the state of their ends",
+            "Reset the state when an epoch begins, state = None; in your own code end the batches "
+            "there, so that each epoch is a loop of its own.",
+        )
     below = torch.cat([(ends[:-1] == begins[1:])[ends[:-1] >= 0] for ends, _, begins in pairs])
     if len(below) and is_clear(float(below.double().mean()), recording.chance, at_least=_CLEAR):
         return (
@@ -79,6 +86,16 @@ def _kind(recording: Recording) -> tuple[str, str]:
         "Read contiguous lanes, or reset the state for every batch (Batch.restarts; in your "
         "own code carry_state=False); then nothing longer than a row is learnt.",
     )
+
+
+def _begins_again(recording: Recording) -> bool:
+    """Whether rows that do not continue are all of one batch, and have been read before."""
+    jumps, firsts = [], {recording.batches[0].inputs.numpy().tobytes()}
+    for before, after in recording.pairs():
+        continues = _next(before, numbered=recording.numbered) == after.inputs[:, 0]
+        if continues.double().mean() < 0.5:
+            jumps.append(after.inputs.numpy().tobytes() in firsts)
+    return bool(jumps) and all(jumps)
 
 
 def _next(batch: Batch, *, numbered: bool) -> Tensor:

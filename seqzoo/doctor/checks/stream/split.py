@@ -2,10 +2,10 @@
 
 Method: with numbered tokens every number must be in the split that the stream was given; the ids of
 the real text must be below the vocabulary's size. In a user's own code the rows are looked up in
-the corpus, 32 tokens at a time. Cost: a maximum over the tokens; in a user's own code a pass over
-the corpus. Pass rule: nothing outside the training part is read. A row that occurs only in the
-held-out part was read from there: 32 bytes of a text almost never occur twice, and if they do, they
-are also in the training part and pass.
+the corpus, 32 tokens at a time, or 16 if rows are shorter. Cost: a maximum over the tokens; in a
+user's own code a pass over the corpus. Pass rule: nothing outside the training part is read. A row
+that occurs only in the held-out part was read from there: 32 bytes of a text almost never occur
+twice, and if they do, they are also in the training part and pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
 
-_WIDTH = 32
+_WIDTHS = (32, 16)
 _MOST_WINDOWS = 1024
 _WHY = (
     "Held-out text measures how well a model predicts text that it never saw. After training on "
@@ -76,11 +76,12 @@ def _by_search(subject: Subject, recording: Recording) -> Outcome:
     if not subject.is_held_out_apart:
         raise Missing("no held-out text was given, so the batches may contain the whole corpus")
     windows = _windows(recording)
+    width = windows.shape[1]
     in_training = in_held_out = np.zeros(len(windows), dtype=bool)
     for reading in readings(corpus, int(windows.max())):
         sought = hashes_of_rows(reading(windows))
-        training = found_in(sought, splits.training.bytes, _WIDTH)
-        held_out = found_in(sought, splits.held_out.bytes, _WIDTH)
+        training = found_in(sought, splits.training.bytes, width)
+        held_out = found_in(sought, splits.held_out.bytes, width)
         if (training | held_out).sum() > (in_training | in_held_out).sum():
             in_training, in_held_out = training, held_out
     known = in_training | in_held_out
@@ -89,31 +90,34 @@ def _by_search(subject: Subject, recording: Recording) -> Outcome:
     beyond = float((in_held_out & ~in_training).mean())
     if beyond:
         return Outcome.warned(
-            f"{beyond:.0%} of {len(windows)} stretches of {_WIDTH} tokens occur only in the "
+            f"{beyond:.0%} of {len(windows)} stretches of {width} tokens occur only in the "
             f"held-out text",
             why=_WHY,
             remedy="Split the text first, and make batches only of the training part.",
             numbers={"beyond": beyond},
         )
     return Outcome.passed(
-        f"{in_training.mean():.0%} of {len(windows)} stretches of {_WIDTH} tokens occur in the "
+        f"{in_training.mean():.0%} of {len(windows)} stretches of {width} tokens occur in the "
         f"training part, none only in the held-out part",
         beyond=0.0,
     )
 
 
 def _windows(recording: Recording) -> npt.NDArray[Any]:
-    """(K, 32) ids: stretches of rows, which are joined over the batches if they are shorter."""
-    rows = [batch.inputs for batch in recording.batches if batch.inputs.shape[1] >= _WIDTH]
+    """(K, 32) ids, or (K, 16): stretches of rows, which are joined over the batches if they are
+    shorter.
+    """
+    width = next((width for width in _WIDTHS if recording.length >= width), _WIDTHS[0])
+    rows = [batch.inputs for batch in recording.batches if batch.inputs.shape[1] >= width]
     if not rows:
         rows = [joined_rows(recording)[0]]
     pieces = [
-        row[:, : row.shape[1] // _WIDTH * _WIDTH].reshape(-1, _WIDTH)
+        row[:, : row.shape[1] // width * width].reshape(-1, width)
         for row in rows
-        if row.shape[1] >= _WIDTH
+        if row.shape[1] >= width
     ]
     if not pieces:
-        raise Missing(f"each row has fewer than {_WIDTH} tokens, too few to look up")
+        raise Missing(f"each row has fewer than {width} tokens, too few to look up")
     windows = torch.cat(pieces).numpy()
     kept = np.linspace(0, len(windows) - 1, min(len(windows), _MOST_WINDOWS)).astype(np.int64)
     return windows[kept]

@@ -77,6 +77,8 @@ def examine(subject: Subject) -> Outcome:
     found = _share_in(corpus, sought)
     if found >= _CLEAR:
         return Outcome.passed(f"{found:.0%} of the batches' stretches are in the corpus")
+    if _share_in(corpus, np.unique(_along_the_batch(subject.recording))) >= _CLEAR:
+        return _across(subject.pipeline.batch_size)
     for what, (lost, changed) in (_LOSSES | _absent(subject.recording, corpus)).items():
         if (share := _share_in(changed(corpus), sought)) >= _CLEAR:
             return _failed(what, lost, found, share)
@@ -126,6 +128,26 @@ def _stretches(recording: Recording) -> npt.NDArray[np.uint64]:
     kept = np.linspace(0, len(pieces) - 1, min(len(pieces), _MOST_STRETCHES)).astype(np.int64)
     chosen = pieces.numpy()[kept]
     return np.concatenate([patterns(row) for row in chosen])
+
+
+def _along_the_batch(recording: Recording) -> npt.NDArray[np.uint64]:
+    """Hashes of patterns of stretches along the batch axis and then along time."""
+    columns = [batch.inputs.T.flatten().numpy() for batch in recording.batches]
+    columns = [column for column in columns if len(column) >= WIDTH][:64]
+    if not columns:
+        return np.zeros(1, dtype=np.uint64)
+    return np.concatenate([patterns(column)[::WIDTH] for column in columns])
+
+
+def _across(rows: int) -> Outcome:
+    return Outcome.failed(
+        f"the text of the corpus runs along the batch axis: neighbours in a row are {rows} bytes "
+        f"apart",
+        why="Each row has every n-th byte of the text, in which nothing can be predicted from what "
+        "stands before.",
+        remedy="Cut the text into rows, text[: B * N].reshape(B, N), and take T columns of it: "
+        "reshape(N, B) or view(-1, B) read across it; for (T, B) transpose the former.",
+    )
 
 
 def _starts(length: int) -> range:
