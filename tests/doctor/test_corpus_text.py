@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from examined_models import causes, outcome, reported
+from torch import nn
 
 from seqzoo.doctor import examine
 from seqzoo.doctor.checks.stream._patterns import WIDTH, patterns
@@ -194,3 +195,62 @@ def test_windows_that_were_drawn_before_the_text_was_divided_are_named(length: i
     cut = len(text) * 8 // 10
     apart = examined(text[:cut], text[cut:])
     assert causes(apart) == [], reported(apart)
+
+
+def test_rows_that_are_cut_across_the_text_are_named() -> None:
+    ids = np.frombuffer(CORPUS, np.uint8).astype(np.int64)
+
+    def across() -> Iterator[Any]:
+        rows = ids[: len(ids) // B * B].reshape(-1, B).T
+        for start in range(0, rows.shape[1] - T - 1, T):
+            yield rows[:, start : start + T], rows[:, start + 1 : start + T + 1]
+
+    found = examined(across)
+    assert causes(found) == ["stream.text"], reported(found)
+    assert f"{B} bytes apart" in outcome(found, "stream.text").seen
+
+
+def _lines(padding: int, longest: int = 40) -> Any:
+    """Lines filled to one length, inputs and targets."""
+
+    def batches() -> Iterator[Any]:
+        lines = [line + b"\n" for line in CORPUS.split(b"\n") if 3 < len(line) < longest]
+        for start in range(0, len(lines) - 8, 8):
+            rows = np.full((8, longest + 1), padding)
+            for row, line in enumerate(lines[start : start + 8]):
+                rows[row, : len(line)] = list(line)
+            yield rows[:, :-1], rows[:, 1:]
+
+    return batches
+
+
+class Bytes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(256, 8), nn.Linear(8, 256)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.embed(tokens))
+        return logits
+
+
+def test_padding_that_counts_in_the_loss_is_named_and_padding_that_does_not_is_not() -> None:
+    further: dict[str, Any] = {"model": Bytes, "carry_state": False}
+    found = examined(_lines(0), **further)
+    assert causes(found) == ["stream.padding"], reported(found)
+    assert "id 0" in outcome(found, "stream.padding").seen
+    left_out = examined(_lines(0), loss=nn.CrossEntropyLoss(ignore_index=0), **further)
+    assert causes(left_out) == [], reported(left_out)
+    assert causes(examined(windows(random.randrange), **further)) == []
+
+
+def test_an_epoch_that_begins_again_with_the_state_of_its_end_is_named() -> None:
+    short = lanes(CORPUS[: B * (8 * T + 1)])
+
+    def for_ever() -> Iterator[Any]:
+        while True:
+            yield from short()
+
+    found = examine(batches=for_ever, only=["stream"], show=False)
+    assert causes(found) == ["stream.continuity"], reported(found)
+    assert "epoch" in outcome(found, "stream.continuity").seen

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from broken_models import Ending, Plain, V, cross_entropy, one_hot_mean
+from broken_models import Ending, Plain, V, batches, cross_entropy, one_hot_mean
 from examined_models import causes, outcome, reported, run_all_checks, run_doctor, subject_of
 from torch import Tensor, nn
 
@@ -49,7 +49,7 @@ from seqzoo.plugin.registry import Registry
         (lambda y, t: F.nll_loss(y.log_softmax(0).flatten(0, 1), t.flatten()), "fail", "else"),
         (lambda y, t: cross_entropy(y.softmax(-1), t), "fail", "else"),
         (lambda y, t: cross_entropy(y.transpose(0, 1), t), "fail", "else"),
-        (lambda y, t: cross_entropy(y[:, :-1], t[:, 1:]), "fail", "else"),
+        (lambda y, t: cross_entropy(y[:, :-1], t[:, 1:]), "fail", "token after next"),
         (lambda y, t: -cross_entropy(y, t), "fail", "else"),
         (lambda y, t: y.log_softmax(-1).gather(-1, t[..., None]), "fail", "shape"),
         (lambda y, t: F.cross_entropy(y, t[:, 1:]), "fail", "raises"),
@@ -91,3 +91,17 @@ def test_probabilities_are_not_a_fault_if_the_loss_takes_them() -> None:
     assert reported(found)[0][:2] == ("model.logits", "warn")
     assert causes(found) == ["model.logits"]
     assert outcome(found, "model.loss").status == "pass"
+
+
+def test_targets_that_batches_and_loss_both_shift_are_named() -> None:
+    def shifting(logits: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), targets[:, 1:].flatten())
+
+    found = run_doctor(Plain, loss=shifting)
+    assert causes(found) == ["model.loss"], reported(found)
+    assert "the token after next" in outcome(found, "model.loss").seen
+
+    def same() -> Any:
+        return ((inputs, inputs) for inputs, _ in batches())
+
+    assert causes(run_doctor(Plain, loss=shifting, batches=same)) == []

@@ -63,12 +63,11 @@ def shift_of(loss: Loss, vocab_size: int) -> int:
         (gradient,) = torch.autograd.grad(AdaptedLoss(loss)(logits, targets).sum(), logits)
     except Exception:  # model.loss reports it
         return 0
-    # More probability for the target lowers the loss.
-    lowers = [
-        bool((gradient[:, : 7 - shift].gather(-1, targets[:, shift:, None]) < 0).all())
-        for shift in (0, 1)
-    ]
-    return int(lowers == [False, True])
+    # The loss falls fastest with the logit of the target.
+    fastest = gradient.argmin(-1)
+    return int(
+        bool((fastest[:, :-1] == targets[:, 1:]).all()) and not torch.equal(fastest, targets)
+    )
 
 
 def _works(loss: Loss, logits: Tensor, targets: Tensor) -> bool:
