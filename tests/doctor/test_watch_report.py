@@ -18,6 +18,7 @@ from seqzoo.doctor.diagnosis import Diagnosis
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.watching.batches import watched_batches
 from seqzoo.doctor.watching.recorder import LOOKED_AT
+from seqzoo.errors import UsageError
 
 
 def printed(diagnosis: Diagnosis) -> str:
@@ -140,3 +141,28 @@ def test_the_text_of_ones_own_function_is_judged() -> None:
                 optimizer.step()
         (found,) = visit.diagnosis.examined
         assert found.outcome.status == status, found.outcome.seen
+
+
+def test_a_corpus_that_cannot_be_read_is_said_before_the_loop() -> None:
+    began = False
+    with (
+        pytest.raises(UsageError, match="cannot be read"),
+        seqzoo.watch(Attention(), corpus="no such file", show=False),
+    ):
+        began = True
+    assert not began
+
+
+def test_a_report_that_fails_does_not_end_the_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no report today")
+
+    monkeypatch.setattr("seqzoo.doctor.watching.watch.diagnose", fails)
+    model = Attention()
+    with seqzoo.watch(model, adam(model), show=False) as visit:
+        pass
+    assert "no report today" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="no report"):
+        _ = visit.diagnosis

@@ -41,7 +41,15 @@ from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.span import Span
 
-__all__ = ["Batches", "Code", "CorpusBytes", "MakeOptimizer", "subject_of_code", "text_of_code"]
+__all__ = [
+    "Batches",
+    "Code",
+    "CorpusBytes",
+    "MakeOptimizer",
+    "reinitialised",
+    "subject_of_code",
+    "text_of_code",
+]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1.
@@ -83,7 +91,7 @@ class Code:
 def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None = None) -> Subject:
     """The user's code as a subject."""
     model, batches = code.model, code.batches
-    text = text_of_code(code)
+    text = text_of_code(code.corpus, code.held_out)
     forward, loss = code.forward or call_plainly, code.loss or _mean_nats
     network = None if model is None else cache(lambda: _network(model, forward, loss))
     return CodeSubject(
@@ -108,18 +116,17 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
     )
 
 
-def text_of_code(code: Code) -> Text:
-    """The corpus and what is held out, as bytes."""
-    corpus = code.corpus
+def text_of_code(corpus: CorpusBytes | None, held_out: CorpusBytes | None) -> Text:
+    """The corpus and what is held out, as bytes. Raises UsageError if they cannot be read."""
     if corpus is None:
         return Text(use_cache=False)
-    data = _data(corpus, code.held_out)
+    data = _data(corpus, held_out)
     return Text(
         data=data,
         # The whole corpus: batches may be made of all of it.
         tokens=_bytes(corpus),
         held_out=data.splits.validation.bytes,
-        is_held_out_apart=code.held_out is not None,
+        is_held_out_apart=held_out is not None,
         use_cache=False,
     )
 
@@ -296,7 +303,7 @@ class CodePipeline(Pipeline):
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:
     if isinstance(model, nn.Module):
         module = with_sizes(model, forward)
-        return Network(module, partial(_reinitialised, module), forward, loss, builds_new=False)
+        return Network(module, partial(reinitialised, module), forward, loss, builds_new=False)
 
     def build() -> nn.Module:
         module = model()
@@ -308,7 +315,7 @@ def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss:
     return Network(build(), build, forward, loss)
 
 
-def _reinitialised(model: nn.Module) -> nn.Module:
+def reinitialised(model: nn.Module) -> nn.Module:
     """A copy with every layer that has `reset_parameters` initialised; others stay as they are."""
     other = Network(model, lambda: model).copied().module
     for layer in other.modules():

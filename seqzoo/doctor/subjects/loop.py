@@ -18,14 +18,12 @@ from seqzoo.doctor.evidence.missing import Missing, or_none
 from seqzoo.doctor.evidence.network import Forward, Network, call_plainly
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.evidence.trial import Point, Trial
-from seqzoo.doctor.subject import Settings
+from seqzoo.doctor.subject import Settings, Text
 from seqzoo.doctor.subjects.code import (
     Batches,
-    Code,
     CodePipeline,
     CodeSubject,
-    CorpusBytes,
-    text_of_code,
+    reinitialised,
 )
 from seqzoo.doctor.watching.batches import WatchedBatches, watched_batches
 from seqzoo.doctor.watching.calls import call_as_seen
@@ -64,9 +62,8 @@ class Loop:
 
     recorder: Recorder
     before: nn.Module | None
+    text: Text
     batches: Batches | None = None
-    corpus: CorpusBytes | None = None
-    held_out: CorpusBytes | None = None
     forward: Forward | None = None
     generate: Generate | None = None
     carry_state: bool | None = None
@@ -96,16 +93,13 @@ def subject_of_loop(
     loop: Loop, registry: Registry, *, quick: bool = True, seed: int = 1
 ) -> LoopSubject:
     """The loop as a subject; nothing is computed yet."""
-    code = Code(model=loop.recorder.model, corpus=loop.corpus, held_out=loop.held_out)
-    return LoopSubject(loop, registry, code, settings=Settings(seed=seed), quick=quick)
+    return LoopSubject(loop, registry, settings=Settings(seed=seed), quick=quick)
 
 
 class LoopSubject(CodeSubject):
     """`network` is the model as it was before the loop, `trained_network` as it is after it."""
 
-    def __init__(
-        self, loop: Loop, registry: Registry, code: Code, *, settings: Settings, quick: bool
-    ) -> None:
+    def __init__(self, loop: Loop, registry: Registry, *, settings: Settings, quick: bool) -> None:
         self._loop = loop
         self._leaves_out_training = quick
         batches, carry = loop.batches, loop.carry_state
@@ -113,7 +107,7 @@ class LoopSubject(CodeSubject):
             title="training loop",
             registry=registry,
             settings=settings,
-            text=text_of_code(code),
+            text=loop.text,
             visit=loop.recorder.visit,
             generate=loop.generate,
             network=self._network_before,
@@ -186,7 +180,7 @@ class LoopSubject(CodeSubject):
             raise Missing("the model is too large to be copied, or cannot be copied")
         forward = self._loop.forward
         network = Network(
-            before, partial(_initialised, before), forward or call_plainly, builds_new=False
+            before, partial(reinitialised, before), forward or call_plainly, builds_new=False
         )
         if forward is not None:
             return network
@@ -220,11 +214,4 @@ class WatchedPipeline(CodePipeline):
             carry_state=watched.is_carried,
         )
         self.is_flat = watched.is_flat
-
-
-def _initialised(model: nn.Module) -> nn.Module:
-    other = Network(model, lambda: model).copied().module
-    for layer in other.modules():
-        if callable(reset := getattr(layer, "reset_parameters", None)):
-            reset()
-    return other
+        self.restarts_anywhere = False  # they end where the watch stopped to look

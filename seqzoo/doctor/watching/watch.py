@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.diagnosis import Diagnosis, diagnose
 from seqzoo.doctor.evidence.generation import Generate
+from seqzoo.doctor.evidence.missing import cause_of
 from seqzoo.doctor.evidence.network import Forward
 from seqzoo.doctor.report.text import print_diagnosis
-from seqzoo.doctor.subjects.code import Batches, CorpusBytes
+from seqzoo.doctor.subjects.code import Batches, CorpusBytes, text_of_code
 from seqzoo.doctor.subjects.loop import Loop, checks_of_loop, subject_of_loop
 from seqzoo.doctor.watching.copies import copy_of
 from seqzoo.doctor.watching.hooks import Hooks
@@ -22,7 +24,7 @@ from seqzoo.doctor.watching.recorder import Recorder
 from seqzoo.doctor.watching.visit import Visit
 from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import load_registry
-from seqzoo.terminal.console import results
+from seqzoo.terminal.console import note, results
 
 __all__ = ["WatchedLoop", "watch"]
 
@@ -39,7 +41,9 @@ class WatchedLoop(Visit):
     def diagnosis(self) -> Diagnosis:
         """What the doctor says of the loop. Raises RuntimeError inside the `with` block."""
         if self._diagnosis is None:
-            raise RuntimeError("the loop is still watched; read .diagnosis after the with block.")
+            raise RuntimeError(
+                "there is no report yet: read .diagnosis after the with block has ended."
+            )
         return self._diagnosis
 
     def end(self, diagnosis: Diagnosis) -> None:
@@ -79,7 +83,8 @@ def watch(
     only: names of checks, `group.*` for a group. show: whether to print.
     Gives a `WatchedLoop`; its `diagnosis` can be read after the block. An exception of the loop is
     reported and raised again.
-    Raises UsageError if a loop is already watched, or if the model is not a torch module.
+    Raises UsageError, before the loop, if another one is watched, the model is not a torch module,
+    a corpus cannot be read or a check does not exist.
     """
     if not isinstance(model, nn.Module):
         raise UsageError(
@@ -88,6 +93,9 @@ def watch(
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("a loop is already watched; end its `with` block first.")
     try:
+        # What can be wrong with these is said before the loop, and not after hours of it.
+        registry, text = load_registry(), text_of_code(corpus, held_out)
+        select_checks(registry, only)
         visit, before = WatchedLoop(), copy_of(model)
         recorder = Recorder(model, optimizer, visit)
         hooks = Hooks(recorder, optimizer)
@@ -102,28 +110,19 @@ def watch(
             loop = Loop(
                 recorder=recorder,
                 before=before,
+                text=text,
                 batches=batches,
-                corpus=corpus,
-                held_out=held_out,
                 forward=forward,
                 generate=generate,
                 carry_state=carry_state,
             )
-            if visit.exception is None:
-                _report(visit, loop, quick=quick, seed=seed, only=only, show=show)
-            else:
-                # The loop's own exception is the one to raise, whatever happens in the report.
-                with suppress(Exception):
-                    _report(visit, loop, quick=quick, seed=seed, only=only, show=show)
+            try:
+                subject = subject_of_loop(loop, registry, quick=quick, seed=seed)
+                visit.end(diagnose(subject, checks_of_loop(registry, visit, only, quick=quick)))
+                if show:
+                    print_diagnosis(visit.diagnosis, results())
+            except Exception as error:
+                # A script that has trained for hours must still save its model.
+                note(f"The report of the watched loop could not be made: {cause_of(error)}.")
     finally:
         _ONE_AT_A_TIME.release()
-
-
-def _report(
-    visit: WatchedLoop, loop: Loop, *, quick: bool, seed: int, only: Sequence[str], show: bool
-) -> None:
-    registry = load_registry()
-    subject = subject_of_loop(loop, registry, quick=quick, seed=seed)
-    visit.end(diagnose(subject, checks_of_loop(registry, visit, only, quick=quick)))
-    if show:
-        print_diagnosis(visit.diagnosis, results())

@@ -45,7 +45,8 @@ def examine(subject: Subject) -> Outcome:
         why="The model learns to write padding after padding, which is easy: the loss looks better "
         "than that of the text, and less of each gradient is about the text.",
         remedy=f"Leave padding out of the loss, nn.CrossEntropyLoss(ignore_index={padding}), or "
-        "set these targets to -100; or join the texts with a separator and cut them into full rows.",
+        "set these targets to -100; or join the texts with a separator and cut them into full "
+        "rows.",
         numbers={"share": share},
     )
 
