@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import torch
 
+from seqzoo.doctor.evidence.gradients import dense
 from seqzoo.doctor.evidence.measure import measure
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.errors import DivergedError
@@ -54,7 +55,8 @@ class Trial:
     """Measurements of a short training.
 
     points: from before the first update to the last, evenly spaced in updates.
-    update_ratios: for each matrix the ratios |change| / |weights| of some updates.
+    update_ratios: for each matrix the ratios |change| / |weights| of some updates in which it had a
+    gradient.
     diverged: why it ended early, or an empty string.
     """
 
@@ -117,7 +119,10 @@ def run_trial(
         trial.gradient_norms.append(updated.gradient_norm)
         trial.tokens += tokens_per_update
         for name, matrix in before.items():
-            now = trainer.network.module.get_parameter(name).detach()
+            parameter = trainer.network.module.get_parameter(name)
+            if parameter.grad is None or not bool(dense(parameter.grad).any()):
+                continue  # it had no part in this update, as a first state in most
+            now = parameter.detach()
             ratio = float((now - matrix).norm() / matrix.norm().clamp_min(1e-12))
             trial.update_ratios.setdefault(name, []).append(ratio)
         if next_point and trial.steps % next_point == 0:

@@ -28,6 +28,20 @@ def greedy(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
     return torch.cat(found, 1)
 
 
+def sampled(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    """The prompt token by token, then each sampled token, with the state."""
+    state = None
+    found: list[Tensor] = []
+    for token in prompt.split(1, 1)[:-1]:
+        _, state = model(token, state)
+    token = prompt[:, -1:]
+    while len(found) < length:
+        logits, state = model(token, state)
+        token = torch.multinomial(logits[:, -1].softmax(-1), 1)
+        found.append(token)
+    return torch.cat(found, 1)
+
+
 def _state_is_lost(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
     logits, _ = model(prompt, None)
     found = [best(logits)]
@@ -83,7 +97,12 @@ def _make(generate: Generate) -> Callable[[Setting], Arguments]:
         return ids if given.ndim == 2 else ids[0].tolist()
 
     def make(setting: Setting) -> Arguments:
-        return setting.stateful(lambda: _Remembering(256, setting.H), generate=generated)
+        return setting.stateful(
+            lambda: _Remembering(256, setting.H),
+            generate=generated,
+            # For large weights a larger rate.
+            optimizer=lambda parameters: torch.optim.Adam(parameters, lr=2e-2),
+        )
 
     return make
 
@@ -131,8 +150,16 @@ CASES = (
         _not_fed_back,
     ),
     Case(
-        name="greedy generation, token by token",
-        source="karpathy/char-rnn, sample.lua",
+        name="greedy generation",
+        source="github hit-computer/char-rnn#3",
+        cause="The most likely token is taken at each step, and the text becomes a loop.",
+        named_by=("decoding.loop",),
         make=_make(greedy),
+        is_full=True,
+    ),
+    Case(
+        name="sampled generation, token by token",
+        source="karpathy/char-rnn, sample.lua",
+        make=_make(sampled),
     ),
 )

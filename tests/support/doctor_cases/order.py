@@ -94,7 +94,7 @@ CASES = (
     ),
     Case(
         name="attention without positions",
-        source="github pytorch/pytorch#24826",
+        source="github DaoyuanLi2816/Molecule-Generator#23, pytorch/pytorch#24826",
         cause="Nothing tells attention where a token is: a text is a bag of tokens.",
         named_by=("model.order",),
         words=ORDER,
@@ -103,7 +103,7 @@ CASES = (
     ),
     Case(
         name="nn.TransformerEncoder without positions",
-        source="github pytorch/pytorch#24826",
+        source="github wenliangdai/Multimodal-End2end-Sparse#16",
         cause="torch's encoder adds no positions, and the model around it does not either.",
         named_by=("model.order",),
         words=ORDER,
