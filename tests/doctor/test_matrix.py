@@ -14,7 +14,7 @@ from doctor_cases.verdict import GOOD, visit
 FAULTY = [case for case in all_cases() if not case.is_healthy]
 HEALTHY = [case for case in all_cases() if case.is_healthy and case.make]
 
-_ALWAYS = 2
+_ALWAYS = 1
 _LONG = ("a vocabulary of words", "adaptive softmax")
 
 
@@ -50,12 +50,14 @@ def test_a_fault_that_only_training_shows_is_named_in_full(case: Case) -> None:
     assert made.verdict in GOOD, made.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", _parameters([each for each in FAULTY if each.proof]))
 def test_the_fault_of_a_case_is_there(case: Case) -> None:
     assert case.proof is not None
     assert case.proof(case.arguments(pastiche(), 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", _parameters(HEALTHY))
 def test_a_healthy_case_has_no_fault_that_can_be_shown(case: Case) -> None:
     arguments = case.arguments(pastiche(), 1)

@@ -43,8 +43,8 @@ def said(visit: Visit) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_loop_has_no_finding(name: str) -> None:
-    # Of a model with sparse gradients only the loop and its batches are examined.
-    visit = watched(HEALTHY[name], only=("loop", "stream") if name == "sparse" else ())
+
+    visit = watched(HEALTHY[name])
     assert visit.errors == []
     assert said(visit) == []
 

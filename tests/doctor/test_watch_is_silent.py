@@ -40,7 +40,14 @@ def watching(model: Any, optimizer: Any = None) -> Any:
     return seqzoo.watch(model, optimizer, show=False, only=("loop", "stream", "model"))
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+# Each kind of loop is watched in test_watch.py as well; a third of them are compared every time.
+_COMPARED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (place % 3 > 0))
+    for place, name in enumerate(HEALTHY)
+]
+
+
+@pytest.mark.parametrize("name", _COMPARED)
 def test_no_bit_of_a_training_is_changed(name: str) -> None:
     found = []
     for context in (lambda *_: nullcontext(), watching):

@@ -2,7 +2,7 @@
 
 Method: a function that returns batches is called twice more, once with every random integer as
 small as it may be and once as large (Python's, NumPy's and torch's functions are replaced for the
-first three batches); batches that end are read to their end, for at most a second. Cost: one epoch
+first three batches); batches that end are read to their end, for at most a third of a second. Cost: one epoch
 of reading. Pass rule: no exception; rows are as long as before, and inside a row each target is as
 far from its input as in other batches. Fewer rows at the end are no fault here. Source: off-by-one
 at the end of a range, random.randint (which includes its end) beside random.randrange.
@@ -18,15 +18,15 @@ from seqzoo.doctor.checks.stream._offsets import likely_offset
 from seqzoo.doctor.evidence.extremes import drawn_at_the_edge
 from seqzoo.doctor.evidence.missing import cause_of
 from seqzoo.doctor.evidence.recording import Recording
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Missing, Subject, or_none
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch
 
 __all__ = ["examine"]
 
 _BATCHES = 3
-_SECONDS = 1.0
-_MOST_BATCHES = 20_000
+_SECONDS = 0.3
+_MOST_TOKENS = 500_000
 
 
 def examine(subject: Subject) -> Outcome:
@@ -68,11 +68,13 @@ def _at(subject: Subject, edge: str, length: int, offset: int | None) -> str:
 def _at_the_end(subject: Subject, length: int, offset: int | None) -> tuple[int, str]:
     """How many batches were read, and what is wrong with the last of them."""
     source = subject.pipeline.real_source()
-    began, count = time.perf_counter(), 0
+    tokens = or_none(lambda: subject.tokens)
+    most = _MOST_TOKENS if tokens is None else 2 * len(tokens)  # then it has no end
+    began, count, read = time.perf_counter(), 0, 0
     try:
-        while count < _MOST_BATCHES and time.perf_counter() - began < _SECONDS:
+        while read < most and time.perf_counter() - began < _SECONDS:
             batch = source.read(source.take())
-            count += 1
+            count, read = count + 1, read + batch.inputs.numel()
             if fault := _fault(batch, length, offset):
                 return count, fault
     except StopIteration:
