@@ -107,3 +107,27 @@ def test_numbers_in_place_of_ids_are_named(scale: float) -> None:
 def test_embeddings_and_one_hot_vectors_are_not_numbers() -> None:
     for model in (Plain, OneHot):
         assert outcome(run_doctor(model, only=["model.ids"]), "model.ids").status == "pass"
+
+
+@pytest.mark.parametrize(
+    "narrowed", [lambda ids: ids.clamp(max=7), lambda ids: ids % 8], ids=["clamp", "modulo"]
+)
+def test_tokens_that_are_read_as_one_are_named(narrowed: Any) -> None:
+    class Narrow(Small):
+        def forward(self, tokens: Tensor, state: Any = None) -> Any:
+            return super().forward(narrowed(tokens), state)
+
+    found = examined(Narrow)
+    assert causes(found) == ["model.all_tokens"], reported(found)
+    assert "as one token" in outcome(found, "model.all_tokens").seen
+
+
+def test_a_switch_to_eval_mode_inside_forward_is_named() -> None:
+    class Switches(Plain):
+        def after(self, out: Tensor) -> Tensor:
+            self.eval()
+            return out
+
+    found = run_doctor(Switches)
+    assert causes(found) == ["model.eval_mode"], reported(found)
+    assert "to eval mode" in outcome(found, "model.eval_mode").seen

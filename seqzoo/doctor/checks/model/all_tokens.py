@@ -4,8 +4,10 @@ Method: the loss is differentiated at random logits, once with each token as the
 whose logits get no gradient is ignored. Then the model reads each token, and each embedding is
 searched for rows that were read and got no gradient. Only tokens that are real symbols count, up to
 512 of them: those of the corpus, or without one those that stand between others in the batches,
-which padding never does. Cost: one pass in each direction. Pass rule: no such token. Source:
-torch.nn.Embedding (padding_idx) and torch.nn.CrossEntropyLoss (ignore_index).
+which padding never does. Last, each token is read alone, and two must not give the same logits (in
+a user's own model: tables of n-grams have the same for tokens that they never saw). Cost: one pass
+in each direction, and one more. Pass rule: no such token. Source: torch.nn.Embedding (padding_idx)
+and torch.nn.CrossEntropyLoss (ignore_index).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.checks._shared import without_dropout
 from seqzoo.doctor.checks.model._ignored import ignored_targets
-from seqzoo.doctor.checks.model._passes import length_for, seeded
+from seqzoo.doctor.checks.model._passes import length_for, logits_of, seeded, without_zeros
 from seqzoo.doctor.evidence.gradients import dense
 from seqzoo.doctor.subject import Missing, Subject, or_none
 from seqzoo.plugin.check import Outcome
@@ -32,7 +34,17 @@ def examine(subject: Subject) -> Outcome:
     if len(symbols) < 2:
         raise Missing("no text is known, so no token is known to be a symbol of it")
     ignored, unlearnt = _ignored(subject, symbols), _unlearnt(subject, symbols)
+    same = () if subject.has("recipe") else _read_as_one(subject, symbols)
     figures = {"ignored": float(len(ignored)), "unlearnt": float(len(unlearnt))}
+    if same and not (ignored or unlearnt):
+        return Outcome.failed(
+            f"the model reads {_ids(list(same))} as one token: alone, each gives the same logits",
+            why="Tokens that look the same cannot be told from each other: what follows one is "
+            "predicted after the other.",
+            remedy="Look for clamp, % or a cast to a smaller type on the ids, and for an embedding "
+            "with too few rows; each id needs a row of its own.",
+            numbers=figures,
+        )
     if not (ignored or unlearnt):
         return Outcome.passed(
             f"{len(symbols)} tokens of the text get a gradient as inputs and as targets", **figures
@@ -81,6 +93,16 @@ def _ignored(subject: Subject, symbols: Tensor) -> list[int]:
         return ignored_targets(subject.network, symbols, subject.vocab_size)
     except Exception as error:
         raise Missing("the loss cannot be differentiated (see model.loss)") from error
+
+
+def _read_as_one(subject: Subject, symbols: Tensor) -> tuple[int, ...]:
+    """Ids that give the same logits as another one, when each is read alone; none if all do."""
+    text = symbols[:, None].repeat(1, 2)
+    logits = logits_of(without_zeros(subject.network), [text])[:, -1]
+    kinds, kind_of, counts = logits.unique(dim=0, return_inverse=True, return_counts=True)
+    if len(kinds) < 2 or int(counts.max()) < 2:
+        return ()
+    return tuple(sorted(symbols[kind_of == int(counts.argmax())].tolist()))
 
 
 def _unlearnt(subject: Subject, symbols: Tensor) -> list[int]:

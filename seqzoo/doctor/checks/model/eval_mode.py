@@ -1,10 +1,11 @@
 """Whether eval mode is deterministic, and reaches every part.
 
 Method: two passes in eval mode with different seeds of torch's, NumPy's and Python's generators;
-after `.eval()` and `.train()` the flag of every module is read. Cost: two passes. Pass rule: the
-logits differ only by rounding, 1e-4 of their spread in float32, and every module has the right
-mode. A part that stays in eval mode in training (frozen statistics) may be intended, so it is a
-warning. Source: `SequenceModel` in seqzoo/plugin/contracts.py; torch.nn.Module.eval.
+after `.eval()`, after `.train()` and after a pass in training mode the flag of every module is
+read. Cost: three passes. Pass rule: the logits differ only by rounding, 1e-4 of their spread in
+float32, and every module has the right mode. A part that stays in eval mode in training (frozen
+statistics) may be intended, so it is a warning. Source: `SequenceModel` in
+seqzoo/plugin/contracts.py; torch.nn.Module.eval.
 
 If the passes differ and there is no dropout layer, two more passes from one given state show
 whether only the first state is random.
@@ -53,6 +54,7 @@ def examine(subject: Subject) -> Outcome:
     training = [name or "the model" for name, part in module.named_modules() if part.training]
     module.train()
     frozen = [name or "the model" for name, part in module.named_modules() if not part.training]
+    switched = [] if frozen else _switched(network, tokens)
     figures = {
         "difference": by_chance,
         "in_training_after_eval": float(len(training)),
@@ -64,6 +66,14 @@ def examine(subject: Subject) -> Outcome:
         if not (training or _has_dropout(network.module)):
             return _random(seen, network, tokens, figures)
         return Outcome.failed(seen + stay, why=_WHY, remedy=_REMEDY, numbers=figures)
+    if switched:
+        return Outcome.failed(
+            f"reading in training mode switches {listed(switched)} to eval mode",
+            why="From the first batch on, training runs without dropout, and batch statistics do "
+            "not change.",
+            remedy="Call eval() and train() in the training loop, and nowhere in forward.",
+            numbers=figures,
+        )
     if frozen:
         return Outcome.warned(
             f"after .train() still in eval mode: {listed(frozen)}",
@@ -73,6 +83,15 @@ def examine(subject: Subject) -> Outcome:
             numbers=figures,
         )
     return Outcome.passed(f"two passes over one text differ by {shown(by_chance)}", **figures)
+
+
+def _switched(network: Network, tokens: Tensor) -> list[str]:
+    """Parts that are in eval mode after a pass in training mode."""
+    copy = network.copied()
+    copy.module.train()
+    with seeded(0), torch.no_grad():
+        copy(tokens)
+    return [name or "the model" for name, part in copy.module.named_modules() if not part.training]
 
 
 def _has_dropout(module: nn.Module) -> bool:

@@ -2,10 +2,11 @@
 
 Method: a function that returns batches is called twice more, once with every random integer as
 small as it may be and once as large (Python's, NumPy's and torch's functions are replaced for the
-first three batches); batches that end are read to their end, for at most a third of a second. Cost: one epoch
-of reading. Pass rule: no exception; rows are as long as before, and inside a row each target is as
-far from its input as in other batches. Fewer rows at the end are no fault here. Source: off-by-one
-at the end of a range, random.randint (which includes its end) beside random.randrange.
+first three batches); batches that end are read to their end, for at most a third of a second. Cost:
+one epoch of reading. Pass rule: no exception; rows are as long as before, and inside a row each
+target is as far from its input as in other batches. Fewer rows at the end are no fault here.
+Source: off-by-one at the end of a range, random.randint (which includes its end) beside
+random.randrange.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def examine(subject: Subject) -> Outcome:
             return _failed(f"if every random number is the {edge} that may be drawn, {fault}")
     count, fault = _at_the_end(subject, length, offset)
     if fault:
-        return _failed(f"at the end of an epoch, batch {count}, {fault}")
+        return _failed(f"after the first batches, in batch {count}, {fault}")
     return Outcome.passed(
         f"the first and last places that may be drawn and {count} batches read on are like the "
         f"others",
@@ -68,20 +69,27 @@ def _at(subject: Subject, edge: str, length: int, offset: int | None) -> str:
 def _at_the_end(subject: Subject, length: int, offset: int | None) -> tuple[int, str]:
     """How many batches were read, and what is wrong with the last of them."""
     source = subject.pipeline.real_source()
-    tokens = or_none(lambda: subject.tokens)
+    tokens, vocab_size = or_none(lambda: subject.tokens), or_none(lambda: subject.vocab_size)
     most = _MOST_TOKENS if tokens is None else 2 * len(tokens)  # then it has no end
     began, count, read = time.perf_counter(), 0, 0
     try:
         while read < most and time.perf_counter() - began < _SECONDS:
             batch = source.read(source.take())
             count, read = count + 1, read + batch.inputs.numel()
-            if fault := _fault(batch, length, offset):
+            if fault := _fault(batch, length, offset) or _id_outside(batch, vocab_size):
                 return count, fault
     except StopIteration:
         pass
     except Exception as error:
         return count + 1, f"reading raises {cause_of(error)}"
     return count, ""
+
+
+def _id_outside(batch: Batch, vocab_size: int | None) -> str:
+    largest = max(int(batch.inputs.max()), int(batch.targets.max()))
+    if vocab_size is None or largest < vocab_size:
+        return ""
+    return f"the id {largest} occurs, and the model has {vocab_size} logits"
 
 
 def _fault(batch: Batch, length: int, offset: int | None) -> str:

@@ -4,9 +4,10 @@ Method: for each offset d from -3 to 3 the share of targets that equal the input
 with numbered tokens if they are available (then nothing matches by chance), otherwise within rows
 and, for short rows, from batch to batch. If rows of one token continue nothing, (input, target)
 pairs are compared with the corpus: at which distance do such pairs occur there most often? If
-nothing fits, targets are compared with other rows (another row's, or time before batch). Cost: only
-the recording. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at every place
-of a row; the rest allows for jumps in the text (one document ends, another begins).
+nothing fits, targets are compared with other rows (another row's, or time before batch). The last
+target of a row is looked up in the corpus, after the 15 inputs before it. Cost: the recording, and
+a pass over the corpus. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at
+every place of a row; the rest allows for jumps in the text (one document ends, another begins).
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import torch
 
 from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks.stream._corpus_ids import readings
+from seqzoo.doctor.checks.stream._last_place import share_of_last_targets
 from seqzoo.doctor.checks.stream._offsets import OFFSETS, is_clear, shares_by_offset
 from seqzoo.doctor.checks.stream._other_rows import across_rows
 from seqzoo.doctor.evidence.recording import Recording
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Missing, Subject, or_none
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -62,6 +64,12 @@ def examine(subject: Subject) -> Outcome:
         return _failed(subject, meaning, shares[1], numbers)
     if best != 1:
         return _failed(subject, _MEANING[best], shares[1], numbers)
+    if (at_the_end := _at_the_end(subject, recording)) is not None and at_the_end < 0.5:
+        meaning = (
+            f"the last target of each row is another token than the corpus has there, in "
+            f"{1 - at_the_end:.0%} of the rows (was the input rolled, or the row cut too short?)"
+        )
+        return _failed(subject, meaning, shares[1], numbers)
     place, share = _worst_place(recording)
     if share < _MOST_AT_EACH_PLACE:
         meaning = (
@@ -72,6 +80,15 @@ def examine(subject: Subject) -> Outcome:
     if shares[1] < _MOST:
         return _failed(subject, "many targets are not the next token", shares[1], numbers)
     return Outcome.passed(f"{shares[1]:.0%} of the targets are the next token", **numbers)
+
+
+def _at_the_end(subject: Subject, recording: Recording) -> float | None:
+    """The share of last targets that the corpus has there; None if that cannot be known."""
+    data = or_none(lambda: subject.data)
+    if data is None or subject.has("recipe"):
+        return None
+    corpus = data.corpus.data[:_CORPUS_BYTES]
+    return share_of_last_targets(recording, data.corpus.data, corpus)
 
 
 def _share_continued(recording: Recording) -> float:
