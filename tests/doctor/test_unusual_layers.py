@@ -106,3 +106,18 @@ def test_a_check_that_crashes_on_what_another_one_found_broken_is_skipped(
     assert by_name["a.later"].outcome.seen == "it could not be finished, see a.cause"
     assert by_name["a.later"].outcome.status == "skip"
     assert by_name["a.apart"].crashed
+
+
+def test_a_model_and_a_loss_that_use_view_are_read() -> None:
+    class Views(Plain):
+        def forward(self, tokens: Tensor, state: Any = None) -> Any:
+            rows, length = tokens.shape
+            embedded = self.embed(tokens.view(-1)).view(rows, length, -1)
+            out, state = self.lstm(embedded, state)
+            return self.head(out), state
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits.view(-1, V), targets.view(-1))
+
+    found = run_doctor(Views, loss=loss, batches=contiguous, carry_state=True, quick=True, only=[])
+    assert not any(each.crashed for each in found.examined), reported(found)

@@ -32,6 +32,8 @@ class AdaptedLoss:
             self._form = self._tried(logits)
         if self.shift:
             targets = torch.cat([targets[:, : self.shift], targets[:, : -self.shift]], 1)
+        # As those of a training are: a loss may use view.
+        logits, targets = logits.contiguous(), targets.contiguous()
         if self._form == "flattened":
             return self.given(logits.flatten(0, 1), targets.flatten())
         try:

@@ -58,7 +58,8 @@ class Network:
 
     def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Logits (B, T, V) and the next state. Raises TypeError for any other answer."""
-        logits, state = self.forward(self.module, tokens.to(self.device), state)
+        # Contiguous, as batches are: a model may use view.
+        logits, state = self.forward(self.module, tokens.to(self.device).contiguous(), state)
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f"the model gave {_kind(logits)}; expected logits, or logits and the next state: "
