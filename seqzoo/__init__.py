@@ -241,8 +241,15 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         import importlib
+        import random
 
-        return getattr(importlib.import_module(f"seqzoo.{_HOME_OF[name]}"), name)
+        # A module that is imported for the first time may draw (rich does), and a user's loop that
+        # draws its batches would get others.
+        state = random.getstate()
+        try:
+            return getattr(importlib.import_module(f"seqzoo.{_HOME_OF[name]}"), name)
+        finally:
+            random.setstate(state)
     raise AttributeError(f"module 'seqzoo' has no attribute {name!r}")
 
 

@@ -24,4 +24,10 @@ def __getattr__(name: str) -> Any:
     """The functions for users, imported when they are first used: the checks need no torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'seqzoo.doctor' has no attribute '{name}'")
-    return getattr(import_module(f"seqzoo.doctor.{_HOMES[name]}"), name)
+    import random
+
+    state = random.getstate()  # a module that is imported for the first time may draw
+    try:
+        return getattr(import_module(f"seqzoo.doctor.{_HOMES[name]}"), name)
+    finally:
+        random.setstate(state)

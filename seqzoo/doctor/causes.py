@@ -43,7 +43,7 @@ _LEARNT = (
 )
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    "loop.exception": (),
+    "loop.exception": ("loop.optimizer", "loop.steps"),
     "loop.loss": (
         "loop.state",
         "loop.optimizer",
@@ -56,7 +56,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "loop.state": ("loop.exception", "loop.memory", "model.detached", *_LEARNT),
     "loop.gradients": ("loop.optimizer", "loop.clipping", *_LEARNT),
     "loop.optimizer": ("model.gradients", *_LEARNT),
-    "loop.steps": ("stream.repeats", "stream.continuity", *_LEARNT),
+    "loop.steps": ("loop.optimizer", "stream.repeats", "stream.continuity", *_LEARNT),
     "loop.clipping": _LEARNT,
     "loop.accumulation": ("optimisation.*",),
     "loop.schedule": ("loop.optimizer", *_LEARNT),

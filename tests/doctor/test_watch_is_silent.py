@@ -6,6 +6,8 @@ import copy
 import hashlib
 import io
 import pickle
+import subprocess
+import sys
 import threading
 from contextlib import nullcontext
 from typing import Any
@@ -170,10 +172,47 @@ def test_what_is_not_a_module_is_refused() -> None:
         seqzoo.watch(lambda x: x).__enter__()  # type: ignore[arg-type]
 
 
-def test_an_empty_block_is_not_a_fault() -> None:
+def test_a_block_in_which_nothing_is_trained_is_not_called_healthy() -> None:
     with watching(Attention()) as visit:
         pass
-    assert visit.diagnosis.is_healthy
+    (found,) = visit.diagnosis.causes
+    assert found.check.name == "loop.optimizer"
+    assert "no training was seen" in found.outcome.seen
+
+
+def test_a_lazy_layer_before_its_first_call_does_not_end_the_script() -> None:
+    model = nn.Sequential(nn.Embedding(8, 4), nn.LazyLinear(8))
+    with watching(model) as visit:
+        optimizer = None
+        for _ in range(3):
+            x = torch.randint(8, (4, 16))
+            loss = nn.functional.cross_entropy(model(x)[:, :-1].flatten(0, 1), x[:, 1:].flatten())
+            optimizer = optimizer or torch.optim.Adam(model.parameters())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert visit.errors == []
+    assert visit.steps_seen == 3
+
+
+def test_the_first_use_draws_from_no_generator_of_the_loop() -> None:
+    program = (
+        "import random, numpy, torch, sys\n"
+        "random.seed(1); numpy.random.seed(1); torch.manual_seed(1)\n"
+        "model = torch.nn.Linear(2, 2)\n"
+        "import seqzoo, contextlib\n"
+        "watched = seqzoo.watch(model, show=False) if sys.argv[1:] else contextlib.nullcontext()\n"
+        "with watched:\n"
+        "    drawn = random.random(), numpy.random.rand(), torch.rand(1).item()\n"
+        "print(drawn, random.random(), numpy.random.rand(), torch.rand(1).item())\n"
+    )
+    with_watch, without = (
+        subprocess.run(
+            [sys.executable, "-c", program, *further], capture_output=True, text=True, check=True
+        ).stdout
+        for further in (["watch"], [])
+    )
+    assert with_watch == without
 
 
 def test_no_graph_is_kept() -> None:

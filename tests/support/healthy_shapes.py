@@ -223,3 +223,18 @@ def parts_that_are_called_one_by_one(watching: Watching) -> nn.Module:
             loss_of(model.head(hidden), y).backward()
             optimizer.step()
     return model
+
+
+@healthy
+def changed_by_hand(watching: Watching) -> nn.Module:
+    """Weights that the loop changes itself, as PyTorch's word_language_model does."""
+    model = Attention()
+    with watching(model):
+        for x, y in windows():
+            model.zero_grad()
+            loss_of(model(x), y).backward()
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    if parameter.grad is not None:
+                        parameter.add_(parameter.grad, alpha=-0.1)
+    return model

@@ -32,7 +32,7 @@ from seqzoo.doctor.subjects.code_batches import (
     read_batch,
     with_every_target,
 )
-from seqzoo.doctor.subjects.code_pairs import pair_of
+from seqzoo.doctor.subjects.code_pairs import has_inputs_as_labels, pair_of
 from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.errors import UsageError
@@ -218,6 +218,7 @@ class CodePipeline(Pipeline):
         self._make_optimizer = make_optimizer
         self.restarts_anywhere = callable(batches)
         self._one_hot: dict[str, bool] = {}
+        self._has_labels = False
         self._carry_state = carry_state
         self._clip_norm = clip_norm
         # A generator cannot be asked for two items at the same time, also not by a second thread.
@@ -236,7 +237,10 @@ class CodePipeline(Pipeline):
             if self.rows is None:
                 raise
             self._first = self._read(first)
-        if loss is not None and torch.equal(self._first.inputs, self._first.targets):
+        self._has_labels = self.rows is None and has_inputs_as_labels(first)
+        if loss is not None and (
+            self._has_labels or torch.equal(self._first.inputs, self._first.targets)
+        ):
             # Targets that are the inputs are right if the loss shifts them.
             self.loss_shift = shift_of(loss, int(self._first.inputs.max()) + 1)
             self._first = self._read(first)
@@ -297,7 +301,7 @@ class CodePipeline(Pipeline):
         if self.rows is not None:
             return self.rows.read(item, restarts=restarts, known=self._one_hot)
         batch = read_batch(item, restarts=restarts, known=self._one_hot)
-        return next_targets(batch) if self.loss_shift else batch
+        return next_targets(batch) if self.loss_shift and not self._has_labels else batch
 
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["PADDING", "pair_of"]
+__all__ = ["PADDING", "has_inputs_as_labels", "pair_of"]
 
 PADDING = -100
 
@@ -46,6 +46,14 @@ def pair_of(item: Any) -> tuple[Any, Any]:
         f"a batch is {_described(item, parts)}; a batch is a pair (inputs, targets) of arrays: "
         f"give ((b[0], b[1]) for b in batches)"
     )
+
+
+def has_inputs_as_labels(item: Any) -> bool:
+    """Whether a batch is a mapping or an object whose labels are its inputs, not yet shifted."""
+    if not isinstance(item, Mapping) and _part(item, "input_ids") is None:
+        return False
+    given = next((part for name in _INPUTS if (part := _part(item, name)) is not None), None)
+    return given is not None and np.shape(given)[-1] == np.shape(pair_of(item)[0])[-1] + 1
 
 
 def _named(item: Any) -> tuple[Any, Any]:

@@ -75,10 +75,10 @@ class Hooks:
         def call(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling() or owner is not self._model or not self._is_ours:
                 return original(owner, *args, **kwargs)
-            seen = self._guarded(lambda: self._recorder.forward_begins(args, kwargs))
+            seen = self.guarded(lambda: self._recorder.forward_begins(args, kwargs))
             output = original(owner, *args, **kwargs)
             if seen is not None:
-                self._guarded(lambda: self._recorder.forward_ends(seen, output))
+                self.guarded(lambda: self._recorder.forward_ends(seen, output))
             return output
 
         return call
@@ -88,14 +88,14 @@ class Hooks:
             if not self._is_ours or self._depth:
                 return original(tensors, *args, **kwargs)
             retain = bool(kwargs.get("retain_graph") or (len(args) > 1 and args[1]))
-            seen = self._guarded(lambda: self._recorder.backward_begins(tensors, retain))
+            seen = self.guarded(lambda: self._recorder.backward_begins(tensors, retain))
             self._depth += 1
             try:
                 answer = original(tensors, *args, **kwargs)
             finally:
                 self._depth -= 1
             if seen is not None:
-                self._guarded(lambda: self._recorder.backward_ends(seen))
+                self.guarded(lambda: self._recorder.backward_ends(seen))
             return answer
 
         return backward
@@ -103,11 +103,11 @@ class Hooks:
     def _step_begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         if self._is_ours:
             closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-            self._guarded(lambda: self._recorder.step_begins(optimizer, callable(closure)))
+            self.guarded(lambda: self._recorder.step_begins(optimizer, callable(closure)))
 
     def _step_ends(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         if self._is_ours:
-            self._guarded(lambda: self._recorder.step_ends(optimizer))
+            self.guarded(lambda: self._recorder.step_ends(optimizer))
 
     def _wrap_apply(self, optimizer: Any) -> None:
         """An optimizer that is not torch's, with a method `apply(gradients, variables)`."""
@@ -119,10 +119,10 @@ class Hooks:
         def apply(*args: Any, **kwargs: Any) -> Any:
             if self._is_ours:
                 stand_in.read_rate(optimizer)
-                self._guarded(lambda: self._recorder.step_begins(stand_in, False))
+                self.guarded(lambda: self._recorder.step_begins(stand_in, False))
             answer = original(*args, **kwargs)
             if self._is_ours:
-                self._guarded(lambda: self._recorder.step_ends(stand_in))
+                self.guarded(lambda: self._recorder.step_ends(stand_in))
             return answer
 
         object.__setattr__(optimizer, "apply", apply)
@@ -131,7 +131,7 @@ class Hooks:
     def _clip(self, original: Any) -> Any:
         def clip(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
             if self._is_ours:
-                self._guarded(lambda: self._recorder.clipped(float(max_norm), float(total_norm)))
+                self.guarded(lambda: self._recorder.clipped(float(max_norm), float(total_norm)))
             return original(parameters, max_norm, total_norm, *args, **kwargs)
 
         return clip
@@ -140,7 +140,7 @@ class Hooks:
         def scale(scaler: Any, *args: Any, **kwargs: Any) -> Any:
             answer = original(scaler, *args, **kwargs)
             if self._is_ours and self._recorder.is_close:
-                self._guarded(lambda: self._recorder.scaled(float(scaler.get_scale())))
+                self.guarded(lambda: self._recorder.scaled(float(scaler.get_scale())))
             return answer
 
         return scale
@@ -149,7 +149,7 @@ class Hooks:
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             # A scheduler calls its own step once when it is made.
             if self._is_ours and not getattr(scheduler, "_is_initial", False):
-                self._guarded(self._recorder.scheduler_stepped)
+                self.guarded(self._recorder.scheduler_stepped)
             return original(scheduler, *args, **kwargs)
 
         return step
@@ -171,7 +171,8 @@ class Hooks:
             (lambda: setattr(owner, name, original)) if is_own else lambda: delattr(owner, name)
         )
 
-    def _guarded(self, look: Callable[[], Any]) -> Any:
+    def guarded(self, look: Callable[[], Any]) -> Any:
+        """What `look` returns; None if it fails, which is remembered."""
         try:
             return look()
         except Exception as error:

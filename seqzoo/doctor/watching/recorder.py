@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
 from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph, watch_gradient
@@ -65,7 +66,17 @@ class Recorder:
         self._scale: float | None = None
         self.snapshots: dict[int, dict[str, Tensor]] = {}
         self._stride = 1
-        self._is_small = sum(each.numel() for each in self._parameters.values()) <= _SMALL
+        self._one = min(
+            (
+                (name, each.detach().clone())
+                for name, each in self._parameters.items()
+                if each.requires_grad and not is_lazy(each) and 0 < each.numel() <= _SMALL
+            ),
+            key=lambda pair: pair[1].numel(),
+            default=("", torch.empty(0)),
+        )
+        sized = [each for each in self._parameters.values() if not is_lazy(each)]
+        self._is_small = sum(each.numel() for each in sized) <= _SMALL
 
     @property
     def is_close(self) -> bool:
@@ -233,6 +244,10 @@ class Recorder:
 
     def finish(self) -> None:
         """The loop has ended: what can only be seen now."""
+        name, value = self._one
+        self.visit.moved_by_hand = name != "" and not torch.equal(
+            self._parameters[name].detach(), value
+        )
         late = {n for n, _ in self.model.named_parameters()} - self._parameters.keys()
         self.visit.late = frozenset(late)
 

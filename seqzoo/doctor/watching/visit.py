@@ -165,7 +165,8 @@ class Visit:
     """A watched loop.
 
     steps_seen: all steps; `steps` has those that were looked at. errors: what failed inside the
-    watch. exception: what ended the loop.
+    watch. exception: what ended the loop. moved_by_hand: a weight changed, whether or not an
+    optimizer made a step.
     """
 
     forwards: list[ForwardPass] = field(default_factory=list)
@@ -184,6 +185,7 @@ class Visit:
     without_gradient: set[str] = field(default_factory=set)
     twice: set[str] = field(default_factory=set)
     dtypes: dict[str, str] = field(default_factory=dict)
+    moved_by_hand: bool = False
     foreign_steps: int = 0
     given_optimizer_is_foreign: bool = False
     steps_seen: int = 0

@@ -19,6 +19,7 @@ from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.subjects.code import Batches, CorpusBytes, text_of_code
 from seqzoo.doctor.subjects.loop import Loop, checks_of_loop, subject_of_loop
 from seqzoo.doctor.watching.copies import copy_of
+from seqzoo.doctor.watching.generators import generators, set_generators
 from seqzoo.doctor.watching.hooks import Hooks
 from seqzoo.doctor.watching.recorder import Recorder
 from seqzoo.doctor.watching.visit import Visit
@@ -92,6 +93,8 @@ def watch(
         )
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("a loop is already watched; end its `with` block first.")
+    draws = generators()
+    only = [only] if isinstance(only, str) else only
     try:
         # What can be wrong with these is said before the loop, and not after hours of it.
         registry, text = load_registry(), text_of_code(corpus, held_out)
@@ -100,6 +103,7 @@ def watch(
         recorder = Recorder(model, optimizer, visit)
         hooks = Hooks(recorder, optimizer)
         hooks.install()
+        set_generators(draws)  # a module that is imported for the first time may draw
         try:
             yield visit
         except BaseException as error:
@@ -107,6 +111,8 @@ def watch(
             raise
         finally:
             hooks.remove()
+            hooks.guarded(recorder.finish)
+            draws = generators()
             loop = Loop(
                 recorder=recorder,
                 before=before,
@@ -124,5 +130,6 @@ def watch(
             except Exception as error:
                 # A script that has trained for hours must still save its model.
                 note(f"The report of the watched loop could not be made: {cause_of(error)}.")
+            set_generators(draws)
     finally:
         _ONE_AT_A_TIME.release()

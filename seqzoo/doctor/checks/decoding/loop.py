@@ -25,7 +25,7 @@ from seqzoo.doctor.checks.decoding._written import (
     loop_length,
 )
 from seqzoo.doctor.evidence.generation import generate_watched
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.model.chain import Chain
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contexts import SamplerContext
@@ -114,7 +114,10 @@ def _by_the_user(subject: Subject, prompt: list[int]) -> list[int] | None:
     if not subject.has("generate"):
         return None
     given = torch.tensor(prompt)
-    generated = generate_watched(subject.generate, subject.trained_network, given, _LENGTH)
+    try:
+        generated = generate_watched(subject.generate, subject.trained_network, given, _LENGTH)
+    except Exception as error:
+        raise Missing("generate cannot be called (see decoding.state)") from error
     ids: list[int] = generated.ids[0].tolist()
     return ids
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import carries_a_state
 from seqzoo.doctor.evidence.generation import Call, Generated, generate_watched
-from seqzoo.doctor.subject import Missing, Subject
+from seqzoo.doctor.subject import Missing, Subject, cause_of
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -33,7 +33,14 @@ _WHY = (
 def examine(subject: Subject) -> Outcome:
     network, generate = subject.network, subject.generate
     prompt = _varied(subject)
-    generated = generate_watched(generate, network, prompt, _LENGTH)
+    try:
+        generated = generate_watched(generate, network, prompt, _LENGTH)
+    except Exception as error:
+        return _failed(
+            f"generate raises {cause_of(error)}",
+            "The doctor calls generate(model, prompt, length), the prompt as a list of ids, and "
+            "expects the ids after it, as a list or a tensor.",
+        )
     if not generated.calls:
         raise Missing("generate did not call the model that it was given")
     text = torch.cat([prompt, generated.ids[0]])

@@ -23,8 +23,12 @@ _MOVED = 0.5
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
     if not visit.backwards_seen and not visit.steps_seen:
-        return Outcome.skipped("neither a backward pass nor a step was seen")
+        if visit.exception is not None:
+            return Outcome.skipped("neither a backward pass nor a step was seen")
+        return _nothing(visit)
     if not visit.steps_seen:
+        if visit.moved_by_hand:
+            return Outcome.passed("the loop changes the weights itself, without an optimizer")
         return _no_step(visit)
     if visit.backwards and not any(each.reaches_parameters for each in visit.backwards):
         return _failed(
@@ -33,6 +37,16 @@ def examine(subject: Subject) -> Outcome:
             "torch.no_grad() or argmax between; watch the model that is trained.",
         )
     return _parameters(visit)
+
+
+def _nothing(visit: Visit) -> Outcome:
+    return Outcome.warned(
+        f"no training was seen: {visit.forwards_seen} calls of the model, no backward pass and no "
+        "step",
+        why="Nothing can be said of a loop that was not seen.",
+        remedy="Put the whole loop into the with block, in this thread; give watch the module that "
+        "the loop calls as model(x), not model.forward(x) and not one that torch.compile replaced.",
+    )
 
 
 def _no_step(visit: Visit) -> Outcome:
@@ -44,7 +58,8 @@ def _no_step(visit: Visit) -> Outcome:
             "trained; again if the model was made again or loaded as a new object.",
         )
     return _failed(
-        f"{visit.backwards_seen} backward passes and not one step of an optimizer",
+        f"{visit.backwards_seen} backward pass{'es' * (visit.backwards_seen != 1)} and not one "
+        "step of an optimizer",
         "Call optimizer.step() after loss.backward().",
     )
 

@@ -65,7 +65,8 @@ def examine(subject: Subject) -> Outcome:
     groups = {
         "are frozen (requires_grad=False)": frozen,
         "have no gradient": without,
-        "have a gradient but do not move, so the optimizer does not have them": unmoved,
+        "have a gradient but do not move, so the optimizer does not have them, or its learning "
+        "rate is 0 or too small for their precision": unmoved,
     }
     said = [
         f"{share:.0%} of the parameters {what}: {listed(names)}"
@@ -98,7 +99,7 @@ def examine(subject: Subject) -> Outcome:
         "looks, and its random part disturbs the rest.",
         remedy="Use every layer in forward, without .detach(), .data, torch.no_grad() or argmax "
         "between; set requires_grad=True; create the optimizer after the layers, with "
-        "model.parameters().",
+        "model.parameters(), and with a learning rate above 0.",
         numbers=figures,
     )
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks._shared import adam_update, advice, real_text, without_dropout
+from seqzoo.doctor.checks.model._ignored import ignored_targets
 from seqzoo.doctor.evidence.network import mean_nats
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
@@ -36,27 +37,28 @@ def examine(subject: Subject) -> Outcome:
     if not parameters:
         return Outcome.skipped("the network has no parameter that is trained")
     optimizer = torch.optim.Adam(parameters, lr=1e-2)
-    lowest = lowest_nats(inputs, targets)
+    counted = _counted(subject, targets)
+    lowest = lowest_nats(inputs, counted)
     losses: list[float] = []
     left = 1.0
     while len(losses) <= _UPDATES:
         logits, _ = network(inputs)
-        wanted = targets.to(logits.device)
-        losses.append(float(mean_nats(logits.detach(), wanted)))
+        losses.append(float(mean_nats(logits.detach(), counted.to(logits.device))))
         left = (losses[-1] - lowest) / max(losses[0] - lowest, 1e-9)
         if left < _LEARNT or not math.isfinite(left):
             break
-        adam_update(network, optimizer, network.loss(logits, wanted))
+        adam_update(network, optimizer, network.loss(logits, targets.to(logits.device)))
+    count = int((counted >= 0).sum())
     seen = (
-        f"one batch of {targets.numel()} tokens goes from {losses[0]:.2f} to {losses[-1]:.2f} nats "
-        f"per token in {len(losses) - 1} updates; {lowest:.2f} is the least possible"
+        f"one batch of {count} tokens goes from {losses[0]:.2f} to {losses[-1]:.2f} nats per token "
+        f"in {len(losses) - 1} updates; {lowest:.2f} is the least possible"
     )
     numbers = {"first": losses[0], "last": losses[-1], "lowest": lowest, "updates": len(losses) - 1}
     if left < _ENOUGH:
         return Outcome.passed(seen, **numbers)
     if _is_falling(losses, lowest):
         return Outcome.passed(f"{seen}, and it is still falling", **numbers)
-    knows_shares = losses[-1] < _entropy(targets.flatten().tolist())
+    knows_shares = losses[-1] < _entropy(counted[counted >= 0].tolist())
     return Outcome(
         status="warn" if knows_shares else "fail",
         seen=seen,
@@ -72,6 +74,17 @@ def examine(subject: Subject) -> Outcome:
     )
 
 
+def _counted(subject: Subject, targets: Tensor) -> Tensor:
+    """The targets, with -100 where the loss leaves one out (`ignore_index`)."""
+    ids = targets.unique()
+    ids = ids[ids >= 0]
+    try:
+        ignored = ignored_targets(subject.network, ids, subject.vocab_size)
+    except Exception:  # model.loss reports it
+        return targets
+    return targets.masked_fill(torch.isin(targets, torch.tensor(ignored, dtype=torch.int64)), -100)
+
+
 def _is_falling(losses: list[float], lowest: float) -> bool:
     third = len(losses) // 3
     if not third:  # it stopped at once: not finite, which model.finite reports
@@ -82,12 +95,17 @@ def _is_falling(losses: list[float], lowest: float) -> bool:
 
 
 def lowest_nats(inputs: Tensor, targets: Tensor) -> float:
-    """Mean entropy of targets given the tokens of the row up to them, from an empty state."""
+    """Mean entropy of targets given the tokens of the row up to them, from an empty state.
+
+    Negative targets do not count.
+    """
     followers: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, wanted in zip(inputs.tolist(), targets.tolist(), strict=True):
         for time, target in enumerate(wanted):
-            followers[tuple(row[: time + 1])].append(target)
-    return sum(len(each) * _entropy(each) for each in followers.values()) / targets.numel()
+            if target >= 0:
+                followers[tuple(row[: time + 1])].append(target)
+    count = int((targets >= 0).sum())
+    return sum(len(each) * _entropy(each) for each in followers.values()) / max(count, 1)
 
 
 def _entropy(tokens: list[int]) -> float:
