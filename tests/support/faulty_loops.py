@@ -536,3 +536,14 @@ def a_copy_is_trained(watching: Watching) -> None:
             optimizer.zero_grad()
             loss_of(model(x), y).backward()
             optimizer.step()
+
+
+@fault("loop.steps")
+def backward_never_called(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(model(x), y)
+            optimizer.step()

@@ -50,7 +50,8 @@ def examine(subject: Subject) -> Outcome:
         why=f"The gradient is the sum over {k} batches: {k} times as large as that of one batch of "
         "the same text. Limits of clipping and, without Adam, the learning rate mean something "
         "else than with one large batch.",
-        remedy=f"Divide: (loss / {k}).backward().",
+        remedy=f"If {k} batches are meant to make one step, divide: (loss / {k}).backward(). If "
+        "not, call optimizer.step() for each batch.",
         numbers=numbers,
     )
 

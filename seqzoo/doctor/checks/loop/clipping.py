@@ -49,8 +49,10 @@ def _clips(visit: Visit) -> Outcome:
     total = len(visit.clips)
     if late > 0.5 * total and not early == late == 0 and not _is_useful(kinds):
         return Outcome.failed(
-            f"{late} of {total} times gradients were clipped after the step that used them",
-            why="The step has already used the gradients: clipping has no effect.",
+            f"{late} of {total} times gradients were clipped after a step and before the next "
+            "backward pass",
+            why="The gradients of that step are used already, and those of the next one are not "
+            "there yet: clipping has no effect.",
             remedy="Use this order: backward(), clip_grad_norm_(), step().",
         )
     unscaled = [each for each in visit.clips if _is_scaled(visit, each.when, each.norm)]

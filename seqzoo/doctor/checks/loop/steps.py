@@ -2,7 +2,8 @@
 
 Method: the content that the model reads, as hashes, and the number of backward passes for each
 step. Cost: none. Pass rule: fewer than half of the steps read what the step before has read, every
-step has a backward pass, and the number of them is the same for nine steps in ten.
+step has a backward pass, and the number of them is the same for nine steps in ten. Fail: no
+backward pass was seen at all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ _LEAST = 6
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
     steps_of(visit)
+    if not visit.backwards_seen and not visit.with_gradient:
+        return Outcome.failed(
+            f"{visit.steps_seen} steps and no backward pass: loss.backward() is never called",
+            why="Without a backward pass there is no gradient, and a step changes nothing.",
+            remedy="Call loss.backward() before optimizer.step().",
+        )
     content = {each.when: each.content for each in visit.forwards if each.content is not None}
     rounds = passes_of_steps(visit)
     if len({step.optimizer for step, _ in rounds}) > 1:
