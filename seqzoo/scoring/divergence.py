@@ -25,8 +25,14 @@ _MOST_LOST = 256.0
 guesses of a token. One unusual segment costs less, and a model that diverges soon costs more."""
 
 
+_CLEARLY_WORSE = 1.1
+"""Times an even guess: an untrained model is near 1, and must not be read twice for that."""
+
+
 class Divergence:
-    """Compares segments with the trained weights, as soon as they are worse than an even guess."""
+    """Compares segments with the trained weights, as soon as they are clearly worse than an even
+    guess.
+    """
 
     def __init__(self, trained: SequenceModel, runtime: Runtime, remedy: str) -> None:
         """trained: the model before it learnt. remedy: what to do, for the message."""
@@ -40,7 +46,7 @@ class Divergence:
         """Look at the costs of the next segment, (1, T, V) logits. Raises DivergedError."""
         even = math.log(logits.shape[-1])
         cost = _mean_nats(logits, chunk)
-        if cost <= even:
+        if cost <= _CLEARLY_WORSE * even:
             self._lost = 0.0
             return
         if not self._lost:

@@ -39,8 +39,8 @@ def examine(subject: Subject) -> Outcome:
     if same and not (ignored or unlearnt):
         return Outcome.failed(
             f"the model reads {_ids(list(same))} as one token: alone, each gives the same logits",
-            why="Tokens that look the same cannot be told from each other: what follows one is "
-            "predicted after the other.",
+            why="No later layer can separate tokens that are read as one: what follows one of them "
+            "is predicted after the others too.",
             remedy="Look for clamp, % or a cast to a smaller type on the ids, and for an embedding "
             "with too few rows; each id needs a row of its own.",
             numbers=figures,
