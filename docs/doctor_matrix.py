@@ -44,6 +44,8 @@ HEAD = (
     "A fault counts as named if the check that is made for it is among the causes and says what is "
     "wrong. A fault that only the short training can show counts by its full visits alone, every "
     "other one by all its visits. Findings about the machine do not count. {skipped}",
+    "The checks were made with these cases at hand: of faults that nobody has tried yet, fewer are "
+    "named ([decision 35](decisions/0035-watched-loops.md)).",
     "`python docs/doctor_matrix.py` makes this page (torch {torch}, {date}); "
     "`tests/doctor/test_matrix.py` asserts it.",
 )
