@@ -17,17 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["examine", "watch"]
 
-_HOMES = {"examine": "examination", "watch": "watching.watch"}
-
 
 def __getattr__(name: str) -> Any:
     """The functions for users, imported when they are first used: the checks need no torch."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'seqzoo.doctor' has no attribute '{name}'")
-    import random
-
-    state = random.getstate()  # a module that is imported for the first time may draw
-    try:
-        return getattr(import_module(f"seqzoo.doctor.{_HOMES[name]}"), name)
-    finally:
-        random.setstate(state)
+    return getattr(import_module("seqzoo"), name)

@@ -1,4 +1,4 @@
-"""A run that is no better than an even guess is told so, and never to train longer."""
+"""A run that is no better than an even guess is reported as that; no advice to train longer."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.network import Network, tensors_in
 
 __all__ = ["Call", "Generate", "Generated", "generate_watched"]
 
@@ -64,11 +64,11 @@ def _recording(calls: list[Call]) -> Any:
     def hook(
         module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any
     ) -> None:
-        tensors = list(_tensors((arguments, named)))
+        tensors = list(tensors_in((arguments, named)))
         if not tensors:
             return
         read = _read(tensors[0])
-        outputs = list(_tensors(output))
+        outputs = list(tensors_in(output))
         logits, returned = (outputs[0], outputs[1:]) if outputs else (None, [])
         last = logits[:, -1] if logits is not None and logits.ndim == 3 else logits
         calls.append(
@@ -90,17 +90,6 @@ def _read(given: Tensor) -> Tensor:
     if ids.is_floating_point() and ids.ndim >= 2:
         ids = ids.argmax(-1)
     return ids.reshape(1, -1) if ids.ndim < 2 else ids
-
-
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, Mapping):
-        for value in tree.values():
-            yield from _tensors(value)
-    elif isinstance(tree, (tuple, list)):
-        for value in tree:
-            yield from _tensors(value)
 
 
 def _ids(answer: Any, prompt: Tensor, length: int) -> Tensor:

@@ -22,7 +22,7 @@ from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
 
-__all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats"]
+__all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats", "tensors_in"]
 
 Forward: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
 """(module, tokens (B, T), state or None) -> logits (B, T, V) and the next state, None for none."""
@@ -145,7 +145,7 @@ class Network:
         kept = {
             id(leaf): leaf.detach().clone()
             for module in self.module.modules()
-            for leaf in _tensors_in(vars(module))
+            for leaf in tensors_in(vars(module))
             if leaf.grad_fn is not None
         }
         try:
@@ -173,9 +173,10 @@ def _parts(answer: Any) -> Any:
     return answer if isinstance(answer, (tuple, list)) else ()
 
 
-def _tensors_in(tree: Any) -> Iterator[Tensor]:
+def tensors_in(tree: Any) -> Iterator[Tensor]:
+    """All tensors of a nest of mappings, tuples and lists."""
     if isinstance(tree, Tensor):
         yield tree
     elif isinstance(tree, (Mapping, tuple, list)):
         for value in tree.values() if isinstance(tree, Mapping) else tree:
-            yield from _tensors_in(value)
+            yield from tensors_in(value)

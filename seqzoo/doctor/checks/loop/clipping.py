@@ -45,9 +45,8 @@ def _clips(visit: Visit) -> Outcome:
     )
     kinds = [kind for _, kind in events]
     late = sum(before == "step" and kind == "clip" for before, kind in pairwise(kinds))
-    early = sum(before == "clip" and kind == "backward" for before, kind in pairwise(kinds))
     total = len(visit.clips)
-    if late > 0.5 * total and not early == late == 0 and not _is_useful(kinds):
+    if late > 0.5 * total and not _is_useful(kinds):
         return Outcome.failed(
             f"{late} of {total} times gradients were clipped after a step and before the next "
             "backward pass",
