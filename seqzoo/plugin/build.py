@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
-import re
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from seqzoo.errors import PluginError, SeqzooError, error_of_encoding
@@ -28,6 +24,7 @@ from seqzoo.plugin.contexts import (
 )
 from seqzoo.plugin.corpus import Corpus
 from seqzoo.plugin.launcher import Launcher
+from seqzoo.plugin.place import place_of
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.specs import Options
 from seqzoo.plugin.tracker import Tracker
@@ -187,23 +184,10 @@ def as_plugin_error(registry: Registry, kind: str, name: str) -> Iterator[None]:
         ) from error
 
 
-_HOST = str(Path(__file__).parents[1]) + os.sep
-_PACKAGES = re.compile(r"site-packages[/\\](torch|numpy|pydantic|jaxtyping)[/\\]|^<")
-
-
 def _cause(error: BaseException) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, _ContractError):  # its place is in this file and not in the plugin
         return message
-    frames = traceback.extract_tb(error.__traceback__)
-    # The author's own line; the core and large packages raise where a plugin called them.
-    own = [
-        frame
-        for frame in frames
-        if not frame.filename.startswith(_HOST) and not _PACKAGES.search(frame.filename)
-    ]
-    where = (own or frames)[-1]
-    place = f"{Path(where.filename).name}, line {where.lineno}"
     if isinstance(error, SystemExit):
-        return f"it called sys.exit({error.code!r}) ({place})"
-    return f"{type(error).__name__}: {message} ({place})"
+        return f"it called sys.exit({error.code!r}) ({place_of(error)})"
+    return f"{type(error).__name__}: {message} ({place_of(error)})"

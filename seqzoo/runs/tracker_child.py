@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO, NoReturn
 from seqzoo.errors import PluginError, SeqzooError, UsageError
 from seqzoo.plugin.build import build
 from seqzoo.plugin.contexts import TrackerContext
+from seqzoo.plugin.place import place_of
 from seqzoo.plugin.registry import Registry, load_registry
 from seqzoo.plugin.tracker import RunEnd, Tracker
 from seqzoo.plugin.trust import PluginFile
@@ -159,7 +159,5 @@ def _cause(error: BaseException | None) -> str:
         described = f"it called sys.exit({error.code!r})"
     else:
         described = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__) if error else []
-    if not frames:
-        return f"{described}."
-    return f"{described} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})."
+    place = place_of(error) if error else ""
+    return f"{described} ({place})." if place else f"{described}."

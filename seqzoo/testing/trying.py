@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 from unittest import SkipTest
 
 from seqzoo.errors import UsageError
 from seqzoo.plugin.discovery import Owner
+from seqzoo.plugin.place import place_of
 from seqzoo.plugin.specs import Options
 from seqzoo.plugin.surroundings import Surroundings
 from seqzoo.recipes.validation import check
@@ -233,13 +232,5 @@ def _apart() -> Iterator[None]:
 
 def _raised(error: BaseException) -> str:
     message = " ".join(str(error).split())
-    frames = traceback.extract_tb(error.__traceback__)
-    kit, libraries = Path(__file__).parent, Path(contextlib.__file__).parent
-    own = [
-        frame
-        for frame in frames
-        if not {kit, libraries} & set(Path(frame.filename).parents)
-        and "site-packages" not in frame.filename
-    ] or frames
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    return f"raised {type(error).__name__}: {message:.200}{place}"
+    place = place_of(error)
+    return f"raised {type(error).__name__}: {message:.200}" + (f" ({place})" if place else "")

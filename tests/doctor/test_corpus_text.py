@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -133,10 +134,11 @@ def windows(draw: Callable[[int], int], ahead: int = 1) -> Any:
     return batches
 
 
+SEEDS = itertools.count()
 EDGES = {
     "random": lambda count: random.randint(0, count),
     "numpy": lambda count: int(np.random.randint(count + 1)),
-    "numpy's generator": lambda count: int(np.random.default_rng().integers(count + 1)),
+    "numpy's generator": lambda count: int(np.random.default_rng(next(SEEDS)).integers(count + 1)),
     "torch": lambda count: int(torch.randint(count + 1, (1,))),
 }
 
@@ -145,6 +147,9 @@ EDGES = {
 def test_a_start_that_is_one_too_late_is_named_though_it_is_never_drawn(
     draw: Callable[[int], int],
 ) -> None:
+    random.seed(3)  # with these seeds the last place is not among the places that are drawn
+    np.random.seed(3)
+    torch.manual_seed(3)
     found = examined(windows(draw), carry_state=False)
     assert causes(found) == ["stream.edges"], reported(found)
     healthy = examined(windows(lambda count: draw(count - 1)), carry_state=False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from seqzoo.errors import SeqzooError
+from seqzoo.plugin.place import place_of
 
 __all__ = ["Exhausted", "Failures", "Missing", "Unusable", "cause_of", "or_none"]
 
@@ -74,6 +73,5 @@ def cause_of(error: BaseException) -> str:
     if isinstance(error, SeqzooError):
         return said.rstrip(".")
     named = f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
-    if not (frames := traceback.extract_tb(error.__traceback__)):
-        return named
-    return f"{named} ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+    place = place_of(error)
+    return f"{named} ({place})" if place else named
