@@ -57,7 +57,7 @@ def test_a_check_that_crashes_does_not_stop_the_others() -> None:
     diagnosis = diagnose(subject(), checks)
     crashed, ended, skipped, passed = diagnosis.examined
     assert (crashed.outcome.status, crashed.crashed) == ("warn", True)
-    assert "ValueError: the reason (doctor_subjects.py:" in crashed.outcome.seen
+    assert "ValueError: the reason (doctor_subjects.py, line" in crashed.outcome.seen
     assert (ended.outcome.status, ended.crashed) == ("warn", True)
     assert (skipped.outcome.status, skipped.outcome.seen) == ("skip", "there is no run yet")
     assert passed.outcome is GOOD
