@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from faulty_loops import FAULTY
-from healthy_shapes import HEALTHY
+from healthy_loops import HEALTHY
 from watched_loops import Loop
 
 import seqzoo

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from healthy_shapes import HEALTHY
+from healthy_loops import HEALTHY
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from healthy_loops import HEALTHY, healthy
 from torch import Tensor, nn
 from torch.nn import functional as F
 from watched_loops import (
@@ -15,12 +14,11 @@ from watched_loops import (
     V,
     Watching,
     adam,
+    healthy,
     lanes,
     loss_of,
     windows,
 )
-
-__all__ = ["HEALTHY"]
 
 
 @healthy

@@ -1,0 +1,126 @@
+"""Training loops with a fault in the loss or its targets."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+from watched_loops import (
+    Attention,
+    Recurrent,
+    V,
+    Watching,
+    adam,
+    fault,
+    loss_of,
+    plain,
+    windows,
+)
+
+
+@fault("loop.loss")
+def a_loss_that_is_not_finite(watching: Watching) -> None:
+    model = Attention()
+    plain(watching, model, torch.optim.SGD(model.parameters(), 1e9))
+
+
+@fault("loop.loss")
+def a_number_instead_of_the_loss(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            loss = torch.tensor(loss_of(model(x), y).item(), requires_grad=True)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def softmax_before_the_loss(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(model(x).softmax(-1), y).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def softmax_over_the_batch(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances = F.log_softmax(model(x), dim=0)
+            optimizer.zero_grad()
+            F.nll_loss(chances.reshape(-1, V), y.reshape(-1)).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def likelihood_of_logits(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            F.nll_loss(model(x).reshape(-1, V), y.reshape(-1)).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def viewed_instead_of_transposed(watching: Watching) -> None:
+    model = Recurrent(time_first=True)
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            logits, _ = model(x.T)  # (T, B, V)
+            optimizer.zero_grad()
+            loss_of(logits, y).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def only_the_last_place(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows(rows=32):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x)[:, -1], y[:, -1]).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def detached_from_the_model(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            loss = loss_of(model(x).detach().requires_grad_(), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def a_symbol_is_ignored(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            F.cross_entropy(model(x).reshape(-1, V), y.reshape(-1), ignore_index=0).backward()
+            optimizer.step()
+
+
+@fault("stream.targets")
+def targets_are_inputs(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, _ in windows():
+            optimizer.zero_grad()
+            loss_of(model(x), x).backward()
+            optimizer.step()
