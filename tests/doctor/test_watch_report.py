@@ -14,7 +14,9 @@ from rich.console import Console
 from watched_loops import Attention, Recurrent, V, adam, detached, lanes, loss_of, windows
 
 import seqzoo
+import seqzoo.doctor.subjects.loop
 from seqzoo.doctor.diagnosis import Diagnosis
+from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.watching.batches import watched_batches
 from seqzoo.doctor.watching.recorder import LOOKED_AT
@@ -166,3 +168,24 @@ def test_a_report_that_fails_does_not_end_the_script(
     assert "no report today" in capsys.readouterr().err
     with pytest.raises(RuntimeError, match="no report"):
         _ = visit.diagnosis
+
+
+def test_batches_that_cannot_be_joined_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def missing(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        raise Missing("they cannot be joined")
+
+    monkeypatch.setattr(seqzoo.doctor.subjects.loop, "watched_batches", missing)
+    model = Attention()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, show=False) as visit:
+        for x, y in windows(3):
+            loss_of(model(x), y).backward()
+            optimizer.step()
+    skipped = [
+        each.check.name for each in visit.diagnosis.examined if "joined" in each.outcome.seen
+    ]
+    assert len(skipped) > 5
+    assert calls == [1]

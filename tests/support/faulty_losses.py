@@ -5,14 +5,18 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 from watched_loops import (
+    STEPS,
     Attention,
+    B,
     Recurrent,
+    T,
     V,
     Watching,
     adam,
     fault,
     loss_of,
     plain,
+    text,
     windows,
 )
 
@@ -123,4 +127,20 @@ def targets_are_inputs(watching: Watching) -> None:
         for x, _ in windows():
             optimizer.zero_grad()
             loss_of(model(x), x).backward()
+            optimizer.step()
+
+
+@fault("model.rows")
+def rows_read_as_steps_with_a_loss_of_its_own(watching: Watching) -> None:
+    """An LSTM without batch_first on (B, T), and nothing but the text to show it."""
+    model = Recurrent(time_first=True)
+    optimizer = adam(model)
+    walk = (text() % 3).cumsum(0) % V
+    begins = torch.arange(0, B * T, T)[:, None] + torch.arange(T)
+    with watching(model, optimizer):
+        for step in range(STEPS):
+            x, y = (walk[begins + step * B * T + ahead] for ahead in (0, 1))
+            chances = model(x)[0].log_softmax(-1)
+            optimizer.zero_grad()
+            (-chances.gather(-1, y[..., None]).mean()).backward()
             optimizer.step()

@@ -7,7 +7,21 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from watched_loops import Attention, Recurrent, T, V, Watching, adam, healthy, loss_of, windows
+from watched_loops import (
+    STEPS,
+    Attention,
+    B,
+    Recurrent,
+    T,
+    V,
+    Watching,
+    adam,
+    detached,
+    healthy,
+    lanes,
+    loss_of,
+    windows,
+)
 
 
 @healthy
@@ -105,5 +119,127 @@ def one_hot(watching: Watching) -> nn.Module:
         for x, y in windows():
             optimizer.zero_grad()
             loss_of(model(F.one_hot(x, V).float())[0], y).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def one_loss_for_each_place(watching: Watching) -> nn.Module:
+    """One output, and the sum of a cross-entropy for each of its places."""
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            logits = model(x)
+            losses = [F.cross_entropy(logits[:, place], y[:, place]) for place in range(T)]
+            optimizer.zero_grad()
+            torch.stack(losses).mean().backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def one_loss_for_each_place_of_carried_lanes(watching: Watching) -> nn.Module:
+    model = Recurrent(time_first=True)
+    optimizer, state = adam(model), None
+    with watching(model, optimizer):
+        for x, y in lanes():
+            logits, state = model(x.T, state)
+            state = detached(state)
+            loss = torch.zeros(())
+            for place in range(T):
+                loss = loss + F.cross_entropy(logits[place], y[:, place])
+            optimizer.zero_grad()
+            (loss / T).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def one_loss_for_each_row(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            logits = model(x)
+            optimizer.zero_grad()
+            losses = [F.cross_entropy(logits[row], y[row]) for row in range(B)]
+            torch.stack(losses).mean().backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def chunks_with_one_backward_pass(watching: Watching) -> nn.Module:
+    """Three chunks of a row, the state carried between them with its graph, one backward pass."""
+    model = Recurrent()
+    optimizer, state = adam(model), None
+    with watching(model, optimizer):
+        batches = list(lanes())
+        for begin in range(0, STEPS, 3):
+            losses = []
+            for x, y in batches[begin : begin + 3]:
+                logits, state = model(x, state)
+                losses.append(loss_of(logits, y))
+            state = detached(state)
+            optimizer.zero_grad()
+            torch.stack(losses).mean().backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def two_noisy_passes_of_a_batch(watching: Watching) -> nn.Module:
+    """R-Drop: each batch twice, with other dropout, and a penalty on the difference."""
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            first, second = model(x), model(x)
+            penalty = F.kl_div(first.log_softmax(-1), second.softmax(-1), reduction="batchmean")
+            loss = (loss_of(first, y) + loss_of(second, y)) / 2 + 0.01 * penalty
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def time_first_one_hot_rows_and_a_loss_of_its_own(watching: Watching) -> nn.Module:
+    class OneHot(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.RNN(V, 24), nn.Linear(24, V)
+
+        def forward(self, rows: torch.Tensor, state: Any = None) -> Any:
+            hidden, state = self.rnn(rows, state)
+            return self.head(hidden).log_softmax(-1), state
+
+    model = OneHot()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances, _ = model(F.one_hot(x.T, V).float())
+            loss = -chances.gather(-1, y.T[..., None]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def transposed_inside_with_a_loss_of_its_own(watching: Watching) -> nn.Module:
+    class Transposed(Recurrent):
+        def forward(self, tokens: torch.Tensor, state: Any = None) -> Any:
+            logits, state = super().forward(tokens.T, state)
+            return logits.transpose(0, 1), state
+
+    model = Transposed(time_first=True)
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances = model(x)[0].log_softmax(-1)
+            optimizer.zero_grad()
+            (-chances.gather(-1, y[..., None]).mean()).backward()
             optimizer.step()
     return model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -286,4 +288,73 @@ def fused(watching: Watching) -> nn.Module:
             optimizer.zero_grad()
             loss_of(model(x), y).backward()
             optimizer.step()
+    return model
+
+
+@healthy
+def two_steps_on_each_batch_that_is_disturbed(watching: Watching) -> nn.Module:
+    """SAM: to the worst weights near by, and from there an update of the old ones."""
+    model = Attention(dropout=0.0)
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            norm = torch.nn.utils.get_total_norm(
+                [p.grad for p in model.parameters() if p.grad is not None]
+            )
+            climbed = [0.05 * p.grad / norm for p in model.parameters() if p.grad is not None]
+            with torch.no_grad():
+                for parameter, by in zip(model.parameters(), climbed, strict=True):
+                    parameter.add_(by)
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            with torch.no_grad():
+                for parameter, by in zip(model.parameters(), climbed, strict=True):
+                    parameter.sub_(by)
+            optimizer.step()
+    return model
+
+
+@healthy
+def an_optimizer_of_two_steps(watching: Watching) -> nn.Module:
+    """SAM as an optimizer around another, which makes the second of its two steps."""
+
+    class Sharpness(torch.optim.Optimizer):
+        def __init__(self, parameters: Any) -> None:
+            super().__init__(parameters, {"lr": 1e-3})
+            self.base = torch.optim.SGD(self.param_groups, 0.1)
+            self.climbed: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+        @torch.no_grad()
+        def climb(self) -> None:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    self.climbed.append((parameter, parameter.clone()))
+                    parameter.add_(parameter.grad, alpha=0.05)
+            self.zero_grad()
+
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            self.climb()
+            with torch.enable_grad():
+                closure()
+            for parameter, before in self.climbed:
+                parameter.copy_(before)
+            self.climbed = []
+            self.base.step()
+            self.zero_grad()
+
+    model = Attention(dropout=0.0)
+    optimizer = Sharpness(model.parameters())
+    with watching(model, optimizer):
+        for x, y in windows():
+
+            def closure(x: torch.Tensor = x, y: torch.Tensor = y) -> torch.Tensor:
+                loss = loss_of(model(x), y)
+                loss.backward()
+                return loss
+
+            closure()
+            optimizer.step(closure)
     return model
