@@ -144,3 +144,69 @@ def rows_read_as_steps_with_a_loss_of_its_own(watching: Watching) -> None:
             optimizer.zero_grad()
             (-chances.gather(-1, y[..., None]).mean()).backward()
             optimizer.step()
+
+
+@fault("loop.loss")
+def classes_viewed_before_time(watching: Watching) -> None:
+    """view(B, V, T) where transpose(1, 2) is meant: each row of the loss is of many places."""
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            F.cross_entropy(model(x).view(B, V, T), y).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def a_likelihood_that_is_lowered(watching: Watching) -> None:
+    """The minus is missing, so the right token becomes less likely with each step."""
+    model = Recurrent()
+    optimizer = adam(model, 1e-2)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances = model(x)[0].log_softmax(-1)
+            optimizer.zero_grad()
+            chances.gather(-1, y[..., None]).mean().backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def a_likelihood_that_is_picked_and_lowered(watching: Watching) -> None:
+    model = Recurrent()
+    optimizer = adam(model, 1e-2)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances = model(x)[0].log_softmax(-1).flatten(0, 1)
+            optimizer.zero_grad()
+            chances[torch.arange(len(chances)), y.flatten()].mean().backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def a_cross_entropy_that_is_raised(watching: Watching) -> None:
+    model = Attention()
+    plain(watching, model, adam(model, 1e-2, maximize=True))
+
+
+@fault("loop.loss")
+def a_cross_entropy_with_a_minus(watching: Watching) -> None:
+    model = Recurrent()
+    optimizer = adam(model, 1e-2)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            (-loss_of(model(x)[0], y)).backward()
+            optimizer.step()
+
+
+@fault("loop.loss")
+def a_sum_of_losses_with_the_rate_of_a_mean(watching: Watching) -> None:
+    model = Attention()
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            logits = model(x).flatten(0, 1)
+            F.cross_entropy(logits, y.flatten(), reduction="sum").backward()
+            optimizer.step()

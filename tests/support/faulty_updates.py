@@ -264,3 +264,55 @@ def backward_never_called(watching: Watching) -> None:
             optimizer.zero_grad()
             loss_of(model(x), y)
             optimizer.step()
+
+
+@fault("loop.optimizer")
+def an_optimizer_for_each_step(watching: Watching) -> None:
+    """Adam is built inside the loop: its moments are lost after each step."""
+    model = Attention()
+    with watching(model):
+        for x, y in windows():
+            optimizer = adam(model)
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+
+
+@fault("loop.optimizer")
+def an_optimizer_that_forgets(watching: Watching) -> None:
+    model = Attention()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.state.clear()
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+
+
+@fault("loop.optimizer")
+def unfrozen_and_forgotten(watching: Watching) -> None:
+    """Layers that are unfrozen later, with an optimizer that has never heard of them."""
+    model = Attention()
+    model.embed.requires_grad_(requires_grad=False)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-3)
+    with watching(model, optimizer):
+        for number, (x, y) in enumerate(windows(70)):
+            if number == 60:
+                model.embed.requires_grad_(requires_grad=True)
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+
+
+@fault("loop.optimizer")
+def a_layer_is_added_and_forgotten(watching: Watching) -> None:
+    model = Recurrent()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for number, (x, y) in enumerate(windows()):
+            if number == 10:
+                model.add_module("head", nn.Sequential(model.head, nn.Linear(V, V)))
+            optimizer.zero_grad()
+            loss_of(model(x)[0], y).backward()
+            optimizer.step()

@@ -243,3 +243,132 @@ def transposed_inside_with_a_loss_of_its_own(watching: Watching) -> nn.Module:
             (-chances.gather(-1, y[..., None]).mean()).backward()
             optimizer.step()
     return model
+
+
+@healthy
+def classes_permuted_before_time(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            logits = model(x).view(B * T, V).view(B, T, V).permute(0, 2, 1).reshape(B, V, T)
+            optimizer.zero_grad()
+            F.cross_entropy(logits, y).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def one_token_viewed_as_classes_first(watching: Watching) -> nn.Module:
+    model = Recurrent()
+    optimizer, state = adam(model), None
+    with watching(model, optimizer):
+        for x, y in lanes(10):
+            losses = []
+            for place in range(T):
+                logits, state = model(x[:, place : place + 1], state)
+                losses.append(F.cross_entropy(logits.view(B, V, 1), y[:, place : place + 1]))
+            state = detached(state)
+            optimizer.zero_grad()
+            torch.stack(losses).mean().backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def a_likelihood_that_is_raised(watching: Watching) -> nn.Module:
+    model = Recurrent()
+    optimizer = adam(model, maximize=True)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances = model(x)[0].log_softmax(-1)
+            optimizer.zero_grad()
+            chances.gather(-1, y[..., None]).mean().backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def a_likelihood_that_is_picked(watching: Watching) -> nn.Module:
+    model = Recurrent()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            chances = model(x)[0].log_softmax(-1).flatten(0, 1)
+            optimizer.zero_grad()
+            (-chances[torch.arange(len(chances)), y.flatten()].mean()).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def a_penalty_for_what_is_too_certain(watching: Watching) -> nn.Module:
+    """A part of the loss lowers the likelihood of another token, as in contrastive losses."""
+    model = Recurrent()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            logits = model(x)[0]
+            wrong = (y + 1) % V
+            optimizer.zero_grad()
+            (loss_of(logits, y) - 0.1 * loss_of(logits, wrong)).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def rewards_for_its_own_samples(watching: Watching) -> nn.Module:
+    """A policy gradient: most samples get a negative reward."""
+    model = Recurrent()
+    optimizer = adam(model)
+    draw = torch.Generator().manual_seed(1)
+    with watching(model, optimizer):
+        for x, _ in windows():
+            chances = model(x)[0].log_softmax(-1)
+            chosen = torch.multinomial(chances.exp().flatten(0, 1), 1, generator=draw)
+            chosen = chosen.view(*x.shape, 1)
+            reward = (chosen < 8).float() - 1.0
+            optimizer.zero_grad()
+            (-(chances.gather(-1, chosen) * reward).mean()).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def a_sum_of_losses_with_a_small_rate(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            logits = model(x).flatten(0, 1)
+            F.cross_entropy(logits, y.flatten(), reduction="sum").backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def a_sum_of_losses_with_adam(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            logits = model(x).flatten(0, 1)
+            F.cross_entropy(logits, y.flatten(), reduction="sum").backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def a_sum_of_losses_that_is_divided(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            logits = model(x).flatten(0, 1)
+            loss = F.cross_entropy(logits, y.flatten(), reduction="sum")
+            (loss / y.numel()).backward()
+            optimizer.step()
+    return model

@@ -165,10 +165,10 @@ class LoopSubject(CodeSubject):
 
     def make_optimizer(self, parameters: Any) -> torch.optim.Optimizer:
         """One like that of the loop, for other parameters; Adam if it is not torch's."""
-        own = self._loop.recorder.optimizer
-        if isinstance(own, torch.optim.Optimizer) and not isinstance(own, torch.optim.LBFGS):
+        seen = self._loop.recorder.optimizers
+        if seen.kind is not None and not issubclass(seen.kind, torch.optim.LBFGS):
             try:
-                return type(own)(parameters, **own.defaults)
+                return seen.kind(parameters, **seen.defaults)
             except (TypeError, ValueError):
                 return torch.optim.Adam(parameters)
         return torch.optim.Adam(parameters)
