@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from watched_loops import (
@@ -167,4 +169,51 @@ def target_out_of_range(watching: Watching) -> None:
         for x, y in windows():
             optimizer.zero_grad()
             loss_of(model(x)[..., :-1], y.clone().fill_(V - 1)).backward()
+            optimizer.step()
+
+
+class Keeping(Recurrent):
+    """Keeps its state inside, from one call to the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: Any = None
+
+    def forward(self, tokens: torch.Tensor, state: Any = None) -> Any:
+        hidden, state = self.lstm(self.embed(tokens), self.kept)
+        self.kept = detached(state)
+        return self.head(hidden)
+
+
+@fault("loop.exception")
+def smaller_last_batch_of_a_model_with_its_own_state(watching: Watching) -> None:
+    model = Keeping()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in [*lanes(6), (text(64).view(4, 16), text(64).view(4, 16))]:
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+
+
+@fault("loop.state")
+def graph_retained_for_one_step(watching: Watching) -> None:
+    """Two backward passes, one step: the second reaches the pass of the first."""
+    model = Recurrent()
+    optimizer, state = adam(model), None
+    with watching(model, optimizer):
+        for x, y in lanes(2):
+            logits, state = model(x, state)
+            loss_of(logits, y).backward(retain_graph=True)
+        optimizer.step()
+
+
+@fault("model.untouched")
+def a_state_that_stays_in_the_model(watching: Watching) -> None:
+    model = Keeping()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in lanes():
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
             optimizer.step()

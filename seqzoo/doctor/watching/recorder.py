@@ -147,8 +147,9 @@ class Recorder:
             all_cleared=cleared,
             scale=self._scale,
             in_step=any(self._in_step.values()),
-            earlier=len(self._sentinels[:-2]),
-            earlier_alive=sum(each() is not None for each in self._sentinels[:-2]),
+            # The one before this may still have a name in the loop.
+            earlier=len(self._sentinels[:-1]),
+            earlier_alive=sum(each() is not None for each in self._sentinels[:-1]),
         )
         for number in seen.forwards:
             each = self._pass(number)

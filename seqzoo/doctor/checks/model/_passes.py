@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.network import Network, runs_hooks
 from seqzoo.doctor.subject import Subject
 from seqzoo.model import state as states
 
@@ -156,7 +156,7 @@ def _computed_types(network: Network) -> set[torch.dtype]:
         if isinstance(first, Tensor) and first.is_floating_point():
             found.add(first.dtype)
 
-    for module in copy.module.modules():
+    for module in filter(runs_hooks, copy.module.modules()):
         module.register_forward_hook(note)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
