@@ -189,3 +189,24 @@ def test_batches_that_cannot_be_joined_are_looked_for_once(monkeypatch: pytest.M
     ]
     assert len(skipped) > 5
     assert calls == [1]
+
+
+def test_checks_of_recipes_are_counted_and_not_listed() -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, show=False) as visit:
+        for x, y in windows(3):
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+    shown = printed(visit.diagnosis)
+    reasons = ("there is no recipe", "there is no run yet", "there is no tokenizer")
+    left_out = [each for each in visit.diagnosis.examined if each.outcome.seen.startswith(reasons)]
+    assert len(left_out) > 5
+    assert not any(each.check.name in shown for each in left_out)
+    assert f"{len(left_out)} others" in shown
+    lines = [line for line in shown.splitlines() if line.startswith(("pass", "warn", "skip"))]
+    assert len(lines) == len(visit.diagnosis.examined) - len(left_out) + 1
+    assert "stream.text" in shown  # a corpus can be given
+    alone = seqzoo.examine(model=Attention(), only="stream.stable_ids", show=False)
+    assert "there is no recipe" in printed(alone)

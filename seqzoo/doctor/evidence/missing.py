@@ -9,9 +9,24 @@ from typing import TypeVar
 
 from seqzoo.errors import SeqzooError
 
-__all__ = ["Exhausted", "Failures", "Missing", "Unusable", "cause_of", "or_none"]
+__all__ = [
+    "NO_RECIPE",
+    "NO_RUN",
+    "NO_TOKENIZER",
+    "Exhausted",
+    "Failures",
+    "Missing",
+    "Unusable",
+    "cause_of",
+    "or_none",
+]
 
 T = TypeVar("T")
+
+NO_RECIPE = "there is no recipe"
+NO_RUN = "there is no run yet"
+NO_TOKENIZER = "there is no tokenizer; batches are tokens already"
+"""Why checks do not look at a user's own code."""
 
 
 class Missing(Exception):  # noqa: N818 (not an error: there is nothing of the kind to look at)
