@@ -122,3 +122,16 @@ def an_optimizer_for_each_layer(watching: Watching) -> nn.Module:
             loss_of(model(x), y).backward()
             optimizers[number % len(optimizers)].step()
     return model
+
+
+@healthy
+def frozen_inside_the_block(watching: Watching) -> nn.Module:
+    model = Attention()
+    with watching(model):
+        model.embed.requires_grad_(requires_grad=False)
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-3)
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+    return model

@@ -268,6 +268,11 @@ class Recorder:
         self.visit.unfrozen = self._optimizers.without(
             (name, each) for name, each in unfrozen if each.grad is not None
         )
+        self.visit.frozen |= {
+            name
+            for name, each in now.items()
+            if not each.requires_grad and name not in self.visit.owned
+        }
 
     def _look_at_cleared(self) -> bool:
         """Which parameters still have the gradient that a step has used."""
