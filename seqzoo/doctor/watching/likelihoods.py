@@ -32,6 +32,7 @@ _LOSS = re.compile(r"NllLoss(2D|Nd)?Backward\d*")
 _SOFTMAX = re.compile(r"_?(Log)?SoftmaxBackward\d*")
 _LOG_SOFTMAX = re.compile(r"_?LogSoftmaxBackward\d*")
 _PICKED = re.compile(r"(Gather|Index)Backward\d*")
+_VIEW = re.compile(r"(View|UnsafeView|ReshapeAlias)Backward\d*")
 _SAME_ORDER = re.compile(r"(View|UnsafeView|ReshapeAlias|Clone|ToCopy|Alias|Mul|Div)Backward\d*")
 
 
@@ -141,7 +142,7 @@ def _look_below(node: Any, term: LossTerm) -> None:
     seen, waiting = {node}, [node]
     steps = 0
     shape: tuple[int, ...] = ()
-    keeps_order = True
+    keeps_order, is_from_last = True, False
     while waiting and steps < 200:
         current = waiting.pop(0)
         steps += 1
@@ -155,11 +156,13 @@ def _look_below(node: Any, term: LossTerm) -> None:
                 term.dimension = axis - len(shape) if axis >= 0 else axis
         elif term.dimension is not None and number is None:
             keeps_order = keeps_order and _SAME_ORDER.fullmatch(name) is not None
+            given = _shape_before_view(current)
+            is_from_last |= given != shape and given[-1:] == (shape[term.dimension],)
         if number is not None:
             term.forward = number
-            # Something follows the axis of the classes, and nothing has moved that axis.
+            # The classes were the last axis, and something follows them although nothing moved.
             behind = shape[term.dimension :][1:] if term.dimension is not None else ()
-            term.is_viewed = keeps_order and math.prod(behind) > 1
+            term.is_viewed = keeps_order and is_from_last and math.prod(behind) > 1
             # The model's own last operation may be a softmax; what is below it is the model's.
             return
         for following, _ in current.next_functions:
@@ -167,6 +170,16 @@ def _look_below(node: Any, term: LossTerm) -> None:
                 seen.add(following)
                 waiting.append(following)
     term.softmaxes = 0  # no output of the model was found, so these may be of its own layers
+
+
+def _shape_before_view(node: Any) -> tuple[int, ...]:
+    """What a view or a reshape was given; () of any other node."""
+    if _VIEW.fullmatch(node.name()) is None:
+        return ()
+    try:
+        return tuple(int(size) for size in node._saved_self_sym_sizes)
+    except AttributeError:  # another torch
+        return ()
 
 
 def _signed(value: int) -> int:
