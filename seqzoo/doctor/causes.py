@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from seqzoo.plugin.check import Check
 
-__all__ = ["EXPLAINS", "GATES", "causes_table", "with_causes"]
+__all__ = ["EXPLAINS", "EXPLAIN_CRASHES", "GATES", "causes_table", "with_causes"]
 
 # What generation reads does not depend on how well a model has learnt.
 _LATER = ("memory.*", "optimisation.*", "verdict.*", "decoding.loop")
@@ -166,7 +166,16 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "memory.*",
         "verdict.*",
     ),
-    "model.untouched": ("model.evaluation", "verdict.*"),
+    # A state that is kept inside also fits no other number of rows.
+    "model.untouched": (
+        "model.evaluation",
+        "memory.carry",
+        "memory.saturation",
+        "optimisation.dead_units",
+        "verdict.*",
+        "decoding.batch",
+        "decoding.loop",
+    ),
     "model.evaluation": ("verdict.*",),
     "memory.horizon": ("memory.lag", "memory.carry", "verdict.*", "decoding.loop"),
     "memory.lag": ("memory.carry", "verdict.*", "decoding.loop"),
@@ -226,6 +235,9 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "environment.plugin_folders": (),
 }
 """For each check, the checks whose findings follow from its own; `group.*` is a whole group."""
+
+EXPLAIN_CRASHES = ("model.untouched",)
+"""A warning of these explains why a check cannot be finished; of the others a failure does."""
 
 GATES = ("stream.contract", "model.contract", "model.finite")
 """If one of these fails, nothing can be said of what it explains, and those checks do not run."""

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 
 import torch
 
+from seqzoo.doctor.causes import EXPLAIN_CRASHES
 from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.model.runtime import random_state, restore_random_state
 from seqzoo.plugin.check import Check, Outcome
@@ -152,7 +153,13 @@ def _crash(error: BaseException) -> Outcome:
 
 def _without_explained_crashes(examined: Sequence[Examined]) -> list[Examined]:
     """The same with checks as skipped that crashed on what another check has found broken."""
-    broken = [each for each in examined if each.outcome.status == "fail" and not each.crashed]
+    broken = [
+        each
+        for each in examined
+        if each.is_finding
+        and not each.crashed
+        and (each.outcome.status == "fail" or each.check.name in EXPLAIN_CRASHES)
+    ]
 
     def shown(each: Examined) -> Examined:
         reason = next((other for other in broken if _explains(other.check, each.check)), None)

@@ -19,6 +19,7 @@ from seqzoo.doctor.subjects.code import (
     MakeOptimizer,
     subject_of_code,
 )
+from seqzoo.doctor.subjects.code_arguments import names_of, require_flag
 from seqzoo.plugin.registry import load_registry
 from seqzoo.runs.arguments import whole_number
 from seqzoo.terminal.console import results
@@ -61,9 +62,12 @@ def examine(
     a list of ids, and the answer the ids after it.
     quick: without a short training. only: names of checks, `group.*` for a group.
     show: whether to print. seed: of initialisation and random draws, from 0 to 2**63 - 1.
-    Raises UsageError if there is nothing to examine.
+    Raises UsageError if there is nothing to examine, or an argument is of the wrong kind.
     """
     seed = whole_number("seed", seed, 2**63 - 1)
+    require_flag("quick", quick)
+    require_flag("show", show)
+    only = names_of(only)
     code = Code(
         model=model,
         batches=batches,

@@ -21,6 +21,9 @@ from seqzoo.doctor.evidence.given import RunSoFar, Settings, Text
 from seqzoo.doctor.evidence.loss_form import AdaptedLoss
 from seqzoo.doctor.evidence.measure import rows_of
 from seqzoo.doctor.evidence.missing import (
+    NO_RECIPE,
+    NO_RUN,
+    NO_TOKENIZER,
     Exhausted,
     Failures,
     Missing,
@@ -125,12 +128,12 @@ class Subject:
     @property
     def recipe(self) -> Recipe:
         """The recipe, also of a run."""
-        return _given(self._recipe, "there is no recipe")
+        return _given(self._recipe, NO_RECIPE)
 
     @property
     def run(self) -> Trained:
         """The run, with its best weights loaded."""
-        return _given(self._run, "there is no run yet")
+        return _given(self._run, NO_RUN)
 
     @property
     def visit(self) -> Visit:
@@ -145,7 +148,7 @@ class Subject:
     @property
     def tokenizer(self) -> Tokenizer:
         """As training uses it, after it has learnt from the training split."""
-        return _given(self._tokenizer, "there is no tokenizer; batches are tokens already")
+        return _given(self._tokenizer, NO_TOKENIZER)
 
     @property
     def tokens(self) -> npt.NDArray[Any]:

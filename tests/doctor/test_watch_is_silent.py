@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import hashlib
 import io
 import pickle
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from healthy_shapes import HEALTHY
+from healthy_loops import HEALTHY
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
@@ -238,3 +239,16 @@ class Freed:
 
     def __del__(self) -> None:
         self._freed.append(1)
+
+
+def test_no_optimizer_is_kept() -> None:
+    model, freed = Attention(), list[int]()
+    with watching(model) as visit:
+        for _ in range(5):
+            optimizer = adam(model)
+            optimizer.mine = Freed(freed)  # type: ignore[attr-defined]
+            one_step(model, optimizer)
+            del optimizer
+        gc.collect()
+        assert len(freed) == 5
+    assert visit.steps_seen == 5

@@ -14,7 +14,9 @@ from rich.console import Console
 from watched_loops import Attention, Recurrent, V, adam, detached, lanes, loss_of, windows
 
 import seqzoo
+import seqzoo.doctor.subjects.loop
 from seqzoo.doctor.diagnosis import Diagnosis
+from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.watching.batches import watched_batches
 from seqzoo.doctor.watching.recorder import LOOKED_AT
@@ -166,3 +168,45 @@ def test_a_report_that_fails_does_not_end_the_script(
     assert "no report today" in capsys.readouterr().err
     with pytest.raises(RuntimeError, match="no report"):
         _ = visit.diagnosis
+
+
+def test_batches_that_cannot_be_joined_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def missing(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        raise Missing("they cannot be joined")
+
+    monkeypatch.setattr(seqzoo.doctor.subjects.loop, "watched_batches", missing)
+    model = Attention()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, show=False) as visit:
+        for x, y in windows(3):
+            loss_of(model(x), y).backward()
+            optimizer.step()
+    skipped = [
+        each.check.name for each in visit.diagnosis.examined if "joined" in each.outcome.seen
+    ]
+    assert len(skipped) > 5
+    assert calls == [1]
+
+
+def test_checks_of_recipes_are_counted_and_not_listed() -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, show=False) as visit:
+        for x, y in windows(3):
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+    shown = printed(visit.diagnosis)
+    reasons = ("there is no recipe", "there is no run yet", "there is no tokenizer")
+    left_out = [each for each in visit.diagnosis.examined if each.outcome.seen.startswith(reasons)]
+    assert len(left_out) > 5
+    assert not any(each.check.name in shown for each in left_out)
+    assert f"{len(left_out)} others" in shown
+    lines = [line for line in shown.splitlines() if line.startswith(("pass", "warn", "skip"))]
+    assert len(lines) == len(visit.diagnosis.examined) - len(left_out) + 1
+    assert "stream.text" in shown  # a corpus can be given
+    alone = seqzoo.examine(model=Attention(), only="stream.stable_ids", show=False)
+    assert "there is no recipe" in printed(alone)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from healthy_loops import HEALTHY, healthy
 from torch import Tensor, nn
 from torch.nn import functional as F
 from watched_loops import (
@@ -15,12 +14,11 @@ from watched_loops import (
     V,
     Watching,
     adam,
+    healthy,
     lanes,
     loss_of,
     windows,
 )
-
-__all__ = ["HEALTHY"]
 
 
 @healthy
@@ -237,4 +235,43 @@ def changed_by_hand(watching: Watching) -> nn.Module:
                 for parameter in model.parameters():
                     if parameter.grad is not None:
                         parameter.add_(parameter.grad, alpha=-0.1)
+    return model
+
+
+@healthy
+def classes_first_from_the_model(watching: Watching) -> nn.Module:
+    class ClassesFirst(Attention):
+        def forward(self, tokens: Tensor) -> Tensor:
+            return super().forward(tokens).transpose(1, 2)
+
+    model = ClassesFirst()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    return model
+
+
+@healthy
+def classes_first_viewed_as_they_are(watching: Watching) -> nn.Module:
+    class Convolved(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.layer = nn.Embedding(V, 16), nn.Conv1d(16, 24, 3)
+            self.head = nn.Conv1d(24, V, 1)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            padded = F.pad(self.embed(tokens).transpose(1, 2), (2, 0))
+            logits: Tensor = self.head(F.relu(self.layer(padded)))
+            return logits
+
+    model = Convolved()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            F.cross_entropy(model(x).view(B, V, -1), y).backward()
+            optimizer.step()
     return model

@@ -23,6 +23,26 @@ LOSSES: list[float] = []
 """Every loss so far, for a comparison with and without the watch."""
 
 
+FAULTY: dict[str, tuple[Loop, str]] = {}
+"""Loops with one fault each, and the check that names it."""
+
+HEALTHY: dict[str, Loop] = {}
+"""Loops without a fault; each returns its model."""
+
+
+def fault(check: str) -> Callable[[Loop], Loop]:
+    def added(loop: Loop) -> Loop:
+        FAULTY[loop.__name__] = loop, check
+        return loop
+
+    return added
+
+
+def healthy(loop: Loop) -> Loop:
+    HEALTHY[loop.__name__] = loop
+    return loop
+
+
 class Recurrent(nn.Module):
     def __init__(self, *, dropout: float = 0.0, vocab_size: int = V, time_first: bool = False):
         super().__init__()
@@ -88,3 +108,11 @@ def detached(state: Any) -> Any:
 
 def adam(model: nn.Module, rate: float = 2e-3, **how: Any) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), rate, **how)
+
+
+def plain(watching: Watching, model: nn.Module, optimizer: Any, steps: int = STEPS) -> None:
+    with watching(model, optimizer):
+        for x, y in windows(steps):
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.evidence.network import Network, tensors_in
+from seqzoo.doctor.evidence.missing import Missing
+from seqzoo.doctor.evidence.network import Network, runs_hooks, tensors_in
 
 __all__ = ["Call", "Generate", "Generated", "generate_watched"]
 
@@ -44,8 +45,10 @@ def generate_watched(
     """Generate after `prompt`, (P,) or (B, P), with a copy of the network in eval mode.
 
     A prompt of one row is given as a list of ids, several as a tensor. Raises what the function
-    raises, and TypeError if it returns no ids.
+    raises, TypeError if it returns no ids, and Missing if the model runs no hooks.
     """
+    if not runs_hooks(network.module):
+        raise Missing("the calls of a torch.jit module cannot be seen")
     copy = network.copied()
     copy.module.eval()
     calls: list[Call] = []

@@ -8,9 +8,24 @@ from typing import TypeVar
 from seqzoo.errors import SeqzooError
 from seqzoo.plugin.place import place_of
 
-__all__ = ["Exhausted", "Failures", "Missing", "Unusable", "cause_of", "or_none"]
+__all__ = [
+    "NO_RECIPE",
+    "NO_RUN",
+    "NO_TOKENIZER",
+    "Exhausted",
+    "Failures",
+    "Missing",
+    "Unusable",
+    "cause_of",
+    "or_none",
+]
 
 T = TypeVar("T")
+
+NO_RECIPE = "there is no recipe"
+NO_RUN = "there is no run yet"
+NO_TOKENIZER = "there is no tokenizer; batches are tokens already"
+"""Why checks do not look at a user's own code."""
 
 
 class Missing(Exception):  # noqa: N818 (not an error: there is nothing of the kind to look at)
@@ -46,17 +61,25 @@ class Failures:
 
     def __init__(self) -> None:
         self._failed: dict[str, BaseException] = {}
+        self._missing: dict[str, Missing] = {}
 
     def made(self, make: Callable[[], T], what: str, *, reported_by: str = "") -> T:
         """What `make` returns. Raises Unusable if it failed, now or earlier.
 
         what: the beginning of that message. Without reported_by the first caller gets the
-        exception itself, and every later one gets Missing.
+        exception itself, and every later one gets Missing. A Missing is raised again as it was.
         """
+        if what in self._missing:
+            raise self._missing[what]
         if what not in self._failed:
             try:
                 return make()
-            except (Missing, KeyboardInterrupt):
+            except Exhausted:  # later there may be batches again
+                raise
+            except Missing as reason:
+                self._missing[what] = reason
+                raise
+            except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a plugin's SystemExit is an error like any other
                 self._failed[what] = error

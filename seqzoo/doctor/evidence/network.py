@@ -22,7 +22,7 @@ from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
 
-__all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats", "tensors_in"]
+__all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats", "runs_hooks", "tensors_in"]
 
 Forward: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
 """(module, tokens (B, T), state or None) -> logits (B, T, V) and the next state, None for none."""
@@ -32,6 +32,11 @@ Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 _PASS = 64
+
+
+def runs_hooks(module: nn.Module) -> bool:
+    """Whether forward hooks can be set on a module; on one of torch.jit they cannot."""
+    return not isinstance(module, torch.jit.ScriptModule)
 
 
 def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
@@ -149,7 +154,12 @@ class Network:
             if leaf.grad_fn is not None
         }
         try:
-            return replace(self, module=copy.deepcopy(self.module, dict[int, Any](kept)))
+            with torch.no_grad():  # torch.jit copies weights as an operation with a graph
+                module = copy.deepcopy(self.module, dict[int, Any](kept))
+            for own, given in zip(module.parameters(), self.module.parameters(), strict=True):
+                if own.requires_grad is not given.requires_grad:
+                    own.requires_grad_(given.requires_grad)
+            return replace(self, module=module)
         except Exception as error:
             raise TypeError(f"the model cannot be copied (copy.deepcopy): {error}") from error
 

@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from seqzoo.doctor.diagnosis import Diagnosis, Examined
+from seqzoo.doctor.evidence.missing import NO_RECIPE, NO_RUN, NO_TOKENIZER
 
 __all__ = ["print_diagnosis"]
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
+_OF_RECIPES = (NO_RECIPE, NO_RUN, NO_TOKENIZER)
 _COUNTED = {"fail": "failed", "warn": "with a warning"}
 
 
@@ -45,7 +47,10 @@ def _lines(diagnosis: Diagnosis) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
+    left_out = _of_recipes(diagnosis)
     for each in _shown(diagnosis):
+        if each in left_out:
+            continue
         status = each.outcome.status
         style = "dim" if status == "skip" else ""
         table.add_row(
@@ -53,7 +58,25 @@ def _lines(diagnosis: Diagnosis) -> Table:
             Text(each.check.name, style=style),
             Text(each.outcome.seen, style=style),
         )
+    if left_out:
+        table.add_row(
+            Text("skip", style=_STYLES["skip"]),
+            Text(f"{len(left_out)} others", style="dim"),
+            Text("they look at a recipe, a run or a tokenizer", style="dim"),
+        )
     return table
+
+
+def _of_recipes(diagnosis: Diagnosis) -> list[Examined]:
+    """Checks that look at no code of a user's own: their lines would say that again and again."""
+    reasons = {each.outcome.seen for each in diagnosis.examined}
+    shown = _shown(diagnosis)
+    if NO_RECIPE not in reasons:
+        return []
+    left_out = [
+        each for each in shown if each.outcome.status == "skip" and each.outcome.seen in _OF_RECIPES
+    ]
+    return left_out if len(left_out) < len(shown) else []
 
 
 def _shown(diagnosis: Diagnosis) -> list[Examined]:

@@ -26,6 +26,14 @@ from seqzoo.doctor.evidence.pipeline import Pipeline
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer
 from seqzoo.doctor.subject import Missing, Settings, Subject, Text, or_none
+from seqzoo.doctor.subjects.code_arguments import (
+    require_batches,
+    require_flag,
+    require_function,
+    require_limit,
+    require_model,
+    require_optimizer,
+)
 from seqzoo.doctor.subjects.code_batches import (
     OneTargetPerRow,
     next_targets,
@@ -63,7 +71,7 @@ CorpusBytes: TypeAlias = bytes | str | Path | npt.NDArray[np.uint8]
 class Code:
     """What a user gives of their own code; `seqzoo.examine` explains each part.
 
-    Raises UsageError if there is nothing to examine.
+    Raises UsageError if there is nothing to examine, or something is of the wrong kind.
     """
 
     model: nn.Module | Callable[[], nn.Module] | None = None
@@ -80,12 +88,14 @@ class Code:
     def __post_init__(self) -> None:
         if self.model is None and self.batches is None and self.corpus is None:
             raise UsageError("there is nothing to examine; give a model, batches or a corpus.")
-        if self.optimizer is not None and not callable(self.optimizer):
-            name = type(self.optimizer).__name__
-            raise UsageError(
-                f"optimizer is {name}, already built for one model, but the doctor trains a copy; "
-                f"give a function of the parameters: lambda p: {name}(p)."
-            )
+        require_model(self.model)
+        require_batches(self.batches)
+        require_function("forward", self.forward, "model, tokens, state", "logits and the state")
+        require_function("loss", self.loss, "logits, targets", "a number")
+        require_optimizer(self.optimizer)
+        require_flag("carry_state", self.carry_state)
+        require_limit("clip_norm", self.clip_norm)
+        require_function("generate", self.generate, "model, prompt, length", "ids")
 
 
 def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None = None) -> Subject:

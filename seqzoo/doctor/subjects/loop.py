@@ -25,11 +25,12 @@ from seqzoo.doctor.subjects.code import (
     CodeSubject,
     reinitialised,
 )
+from seqzoo.doctor.watching.axes import reads_time_first
 from seqzoo.doctor.watching.batches import WatchedBatches, watched_batches
 from seqzoo.doctor.watching.calls import call_as_seen
 from seqzoo.doctor.watching.copies import load_values
 from seqzoo.doctor.watching.recorder import Recorder
-from seqzoo.doctor.watching.visit import Visit
+from seqzoo.doctor.watching.visit import ForwardPass, Visit
 from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
 
@@ -123,7 +124,11 @@ class LoopSubject(CodeSubject):
     @cached_property
     def watched(self) -> WatchedBatches:
         """The batches of the loop. Raises Missing with the reason if they are not known."""
-        return watched_batches(self.visit, carry_state=self._loop.carry_state)
+        carry_state = self._loop.carry_state
+        return self._failures.made(
+            lambda: watched_batches(self.visit, carry_state=carry_state),
+            "the batches of the loop cannot be joined",
+        )
 
     @cached_property
     def recording(self) -> Recording:
@@ -160,10 +165,10 @@ class LoopSubject(CodeSubject):
 
     def make_optimizer(self, parameters: Any) -> torch.optim.Optimizer:
         """One like that of the loop, for other parameters; Adam if it is not torch's."""
-        own = self._loop.recorder.optimizer
-        if isinstance(own, torch.optim.Optimizer) and not isinstance(own, torch.optim.LBFGS):
+        seen = self._loop.recorder.optimizers
+        if seen.kind is not None and not issubclass(seen.kind, torch.optim.LBFGS):
             try:
-                return type(own)(parameters, **own.defaults)
+                return seen.kind(parameters, **seen.defaults)
             except (TypeError, ValueError):
                 return torch.optim.Adam(parameters)
         return torch.optim.Adam(parameters)
@@ -187,17 +192,26 @@ class LoopSubject(CodeSubject):
         seen = next((each for each in self.visit.forwards if each.ids is not None), None)
         if seen is None or seen.ids is None:
             raise Missing(f"{_UNKNOWN_CALL}: it does not read token ids")
-        watched = or_none(lambda: self.watched)
-        is_time_first = watched is not None and watched.is_time_first
-        network = replace(network, forward=call_as_seen(seen, is_time_first=is_time_first))
         ids = seen.ids[:, None] if seen.ids.ndim == 1 else seen.ids
-        ids = ids.T if is_time_first else ids
         try:
+            is_time_first = self._is_time_first(seen, network)
+            network = replace(network, forward=call_as_seen(seen, is_time_first=is_time_first))
             with torch.no_grad():
-                network.copied()(ids)
+                network.copied()(ids.T if is_time_first else ids)
         except Exception as error:
             raise Missing(f"{_UNKNOWN_CALL} ({error})") from error
         return network
+
+    def _is_time_first(self, seen: ForwardPass, network: Network) -> bool:
+        watched = or_none(lambda: self.watched)
+        if watched is not None:
+            return watched.is_time_first
+        given = [each.ids for each in self.visit.forwards if each.ids is not None]
+        given = [each for each in given if each.ndim == 2]
+        if not given or seen.ids is None or seen.ids.ndim == 1:
+            return False
+        as_given = replace(network, forward=call_as_seen(seen, is_time_first=False))
+        return reads_time_first(as_given, given)
 
 
 _UNKNOWN_CALL = "the doctor cannot call the model in the way of the loop; give watch(forward=...)"

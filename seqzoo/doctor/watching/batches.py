@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.watching.pairs import Pair, pairs_of
 from seqzoo.doctor.watching.reading import ids_of
+from seqzoo.doctor.watching.rereads import read_once
 from seqzoo.doctor.watching.visit import Visit
 from seqzoo.plugin.contracts import Batch
 
@@ -42,7 +42,7 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     ]
     if not pairs:
         raise Missing(_reason(visit))
-    pairs = _once_for_each_closure(visit, pairs)
+    pairs = read_once(visit, pairs)
     if all(pair.targets is None for pair in pairs):
         raise Missing("the rows of the loss are not places of the model's output (see loop.loss)")
     if any(pair.order.startswith("last") for pair in pairs):
@@ -67,19 +67,6 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
         for inputs, targets in joined
     )
     return WatchedBatches(batches, tuple(changed), is_time_first, is_carried, is_flat)
-
-
-def _once_for_each_closure(visit: Visit, pairs: list[Pair]) -> list[Pair]:
-    """An optimizer may call a closure several times in one step, with one batch."""
-    steps = [each.when for each in visit.steps if each.has_closure]
-    known: set[tuple[int, int | None]] = set()
-    kept = []
-    for pair in pairs:
-        place = bisect(steps, pair.seen.when)
-        if not steps or not place or (place, pair.seen.content) not in known:
-            kept.append(pair)
-        known.add((place, pair.seen.content))
-    return kept
 
 
 def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:

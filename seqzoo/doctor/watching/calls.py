@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqzoo.doctor.evidence.network import Forward, call_plainly
-from seqzoo.doctor.watching.graph import tensors_of
+from seqzoo.doctor.watching.marks import tensors_of
 from seqzoo.doctor.watching.visit import ForwardPass
 from seqzoo.plugin.contracts import State
 

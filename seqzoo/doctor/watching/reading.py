@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.watching.graph import fingerprints, tensors_of
+from seqzoo.doctor.watching.likelihoods import fingerprints
+from seqzoo.doctor.watching.marks import tensors_of
 from seqzoo.doctor.watching.visit import ForwardPass
 
 __all__ = ["ids_of", "look_at_input", "look_at_output"]

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
-from seqzoo.doctor.watching.graph import MARK, mark, metadata_of, read_graph, watch_gradient
+from seqzoo.doctor.watching.graph import read_graph
+from seqzoo.doctor.watching.likelihoods import watch_gradient
+from seqzoo.doctor.watching.marks import MARK, mark, metadata_of
 from seqzoo.doctor.watching.modes import has_time_first_layers, modes_of
+from seqzoo.doctor.watching.optimizers import Optimizers, groups_of, remembers
 from seqzoo.doctor.watching.reading import look_at_input, look_at_output
 from seqzoo.doctor.watching.visit import (
     Backward,
@@ -34,6 +37,7 @@ LOOKED_AT = 50
 _MOST_PASSES = 4_000
 _SMALL = 2_000_000
 _MOST_SNAPSHOTS = 16
+_MOST_OPTIMIZERS = 100
 
 
 class Recorder:
@@ -49,18 +53,21 @@ class Recorder:
         self._event = 0
         self._parameters = dict(model.named_parameters())
         self._names = {id(each): name for name, each in self._parameters.items()}
-        self._given = optimizer
+        self._optimizers = Optimizers(self._parameters)
         self.visit.names = tuple(self._parameters)
         self.visit.dtypes = {n: str(p.dtype) for n, p in self._parameters.items()}
         self.visit.frozen = frozenset(n for n, p in self._parameters.items() if not p.requires_grad)
         self.visit.has_modes = modes_of(model)
         self.visit.has_time_first_layers = has_time_first_layers(model)
-        self.visit.given_optimizer_is_foreign = self._is_foreign(optimizer)
+        self.visit.given_optimizer_is_foreign = (
+            bool(groups_of(optimizer)) and not self._owned(optimizer)[1]
+        )
         self._dirty: dict[int, set[str]] = {}
         self._in_step: dict[int, int] = {}
         self._used: set[str] = set()
         self._since = 0
         self._sampled: dict[int, Sampled] = {}
+        self._had_memory: dict[int, bool] = {}
         self._sentinels: list[weakref.ref[Any]] = []
         self._flags = [0, 0]
         self._scale: float | None = None
@@ -84,11 +91,9 @@ class Recorder:
         return self.visit.steps_seen < LOOKED_AT and len(self.visit.forwards) < _MOST_PASSES
 
     @property
-    def optimizer(self) -> Any:
-        """The one that was given, or the first that made a step for the model."""
-        if self._given is not None:
-            return self._given
-        return next((o for o in self._kept_optimizers if self._known_owners[id(o)]), None)
+    def optimizers(self) -> Optimizers:
+        """Those that have made a step, and the one that was given."""
+        return self._optimizers
 
     def forward_begins(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ForwardPass | None:
         """The model is called."""
@@ -137,18 +142,20 @@ class Recorder:
             is_whole=graph.is_whole,
             forwards=tuple(sorted(graph.forwards)),
             terms=[term for term, _ in graph.terms],
+            picked=[term for term, _ in graph.picked],
             reaches_parameters=bool(graph.leaves & self._names.keys()) or not graph.is_whole,
             all_cleared=cleared,
             scale=self._scale,
             in_step=any(self._in_step.values()),
-            earlier=len(self._sentinels[:-2]),
-            earlier_alive=sum(each() is not None for each in self._sentinels[:-2]),
+            # The one before this may still have a name in the loop.
+            earlier=len(self._sentinels[:-1]),
+            earlier_alive=sum(each() is not None for each in self._sentinels[:-1]),
         )
         for number in seen.forwards:
             each = self._pass(number)
             if each is not None and each.used_by is None:
                 each.used_by = seen.when
-        for term, node in graph.terms:
+        for term, node in graph.terms + graph.picked:
             watch_gradient(term, node)
         visit.backwards.append(seen)
         if loss.grad_fn is not None:
@@ -163,26 +170,30 @@ class Recorder:
 
     def step_begins(self, optimizer: Any, closure: bool) -> None:
         """An optimizer is about to make a step, if it has a parameter of the model."""
-        own = self._owned(optimizer)
+        key, own = self._owned(optimizer)
         if not own:
             self.visit.foreign_steps += 1
             return
-        key = id(optimizer)
         self._in_step[key] = 1
         visit = self.visit
-        rates = tuple(float(group["lr"]) for group in _groups(optimizer))
-        visit.rates.setdefault(key, RateChange()).note(max(rates, default=0.0))
+        rates = tuple(float(group["lr"]) for group in groups_of(optimizer))
+        if key in visit.rates or len(visit.rates) < _MOST_OPTIMIZERS:
+            visit.rates.setdefault(key, RateChange()).note(max(rates, default=0.0))
         if not self.is_close:
             self._count_modes(None)
             return
         seen = Step(
             when=self._next(),
             optimizer=key,
+            kind=type(optimizer).__name__,
+            parameters=own,
+            maximizes=any(group.get("maximize") for group in groups_of(optimizer)),
             rates=rates,
             has_closure=closure,
             is_fused_scaler=getattr(optimizer, "grad_scale", None) is not None,
         )
         visit.steps.append(seen)
+        self._had_memory[key] = remembers(optimizer)
         parameters = {name: self._parameters[name] for name in own}
         if not closure:
             self._look_at_gradients(seen, parameters)
@@ -202,12 +213,13 @@ class Recorder:
 
     def step_ends(self, optimizer: Any) -> None:
         """The optimizer has made its step."""
-        key, visit = id(optimizer), self.visit
+        (key, own), visit = self._owned(optimizer), self.visit
         if not self._in_step.pop(key, 0):
             return
         seen = visit.steps[-1] if visit.steps else None
         if self.is_close and seen is not None and seen.optimizer == key:
-            parameters = {name: self._parameters[name] for name in self._owned(optimizer)}
+            parameters = {name: self._parameters[name] for name in own}
+            seen.is_first = not self._had_memory.pop(key, True) and remembers(optimizer)
             if seen.has_closure:
                 self._look_at_gradients(seen, parameters)
             self._sampled.pop(key).compare(parameters, visit.moved)
@@ -248,40 +260,34 @@ class Recorder:
         self.visit.moved_by_hand = name != "" and not torch.equal(
             self._parameters[name].detach(), value
         )
-        late = {n for n, _ in self.model.named_parameters()} - self._parameters.keys()
-        self.visit.late = frozenset(late)
+        now = dict(self.model.named_parameters())
+        added = [pair for pair in now.items() if id(pair[1]) not in self._names]
+        self.visit.late = self._optimizers.without(added)
+        # Used as well: a gradient may also be wanted of a parameter that is to stay.
+        unfrozen = [pair for pair in now.items() if pair[0] in self.visit.frozen]
+        self.visit.unfrozen = self._optimizers.without(
+            (name, each) for name, each in unfrozen if each.grad is not None
+        )
+        self.visit.frozen |= {
+            name
+            for name, each in now.items()
+            if not each.requires_grad and name not in self.visit.owned
+        }
 
     def _look_at_cleared(self) -> bool:
         """Which parameters still have the gradient that a step has used."""
         kept = {name for name in self._used if has_gradient(self._parameters[name])}
-        for key, own in self._owners.items():
+        for key, own in self._optimizers.of_all():
             known = self._dirty.setdefault(key, set())
             known -= {n for n in known if not has_gradient(self._parameters[n])}
             known |= kept & own
         self._used = set()
         return not any(has_gradient(each) for each in self._parameters.values())
 
-    @property
-    def _owners(self) -> dict[int, set[str]]:
-        return self._known_owners
-
-    def _owned(self, optimizer: Any) -> set[str]:
-        key = id(optimizer)
-        if key not in self._known_owners:
-            places = [self._names.get(id(p)) for g in _groups(optimizer) for p in g["params"]]
-            own = [name for name in places if name is not None]
-            self._known_owners[key] = set(own)
-            self._kept_optimizers.append(optimizer)
-            self.visit.owned |= set(own)
-            self.visit.twice |= {name for name in own if own.count(name) > 1}
-        return self._known_owners[key]
-
-    def _is_foreign(self, optimizer: Any) -> bool:
-        self._known_owners: dict[int, set[str]] = {}
-        self._kept_optimizers: list[Any] = []
-        if optimizer is None or not _groups(optimizer):
-            return False
-        return not self._owned(optimizer)
+    def _owned(self, optimizer: Any) -> tuple[int, frozenset[str]]:
+        found = self._optimizers.look_up(optimizer)
+        self.visit.owned, self.visit.twice = self._optimizers.owned, self._optimizers.twice
+        return found
 
     def _count_modes(self, step: Step | None) -> None:
         in_eval, in_training = self._flags
@@ -304,8 +310,3 @@ class Recorder:
 
 class _Sentinel:
     """Lives as long as the node in whose metadata it is."""
-
-
-def _groups(optimizer: Any) -> list[dict[str, Any]]:
-    groups = getattr(optimizer, "param_groups", None)
-    return groups if isinstance(groups, list) else []

@@ -57,8 +57,10 @@ class LossTerm:
     dimension: the axis of the softmax below it, counted from the end. softmaxes: how many are
     below it. normalised: the share of rows whose probabilities sum to 1.
     rows: (N, few) log-probabilities, to find the output that each comes from.
-    targets: (N,), in the order of the rows, -1 if they are ignored. gradient: what arrived at it.
-    forward: the number of the pass that it comes from.
+    targets: (N,), in the order of the rows, -1 if they are ignored. nats: their mean cost.
+    gradient: what arrived at it, the mean over its values. is_even: whether they are all equal.
+    forward: the number of the pass that it comes from. is_viewed: the classes of the output were
+    made another axis, and no operation moved them there.
     """
 
     name: str
@@ -70,8 +72,11 @@ class LossTerm:
     targets: Tensor | None = None
     ignore_index: int | None = None
     ignored: int = 0
+    nats: float | None = None
     gradient: float | None = None
+    is_even: bool = True
     forward: int | None = None
+    is_viewed: bool = False
 
 
 @dataclass(kw_only=True)
@@ -80,6 +85,7 @@ class Backward:
 
     forwards: the passes that its graph reaches. nodes: how many nodes the graph has.
     norm: of all gradients after it. is_whole: whether all of the graph was walked.
+    picked: log-probabilities that a loss of the user's own picks from the output.
     """
 
     when: int
@@ -89,6 +95,7 @@ class Backward:
     is_whole: bool = True
     forwards: tuple[int, ...] = ()
     terms: list[LossTerm] = field(default_factory=list)
+    picked: list[LossTerm] = field(default_factory=list)
     reaches_parameters: bool = True
     all_cleared: bool = False
     scale: float | None = None
@@ -114,11 +121,17 @@ class Step:
 
     backwards: passes since the gradients were cleared or used. dirty: parameters whose gradient
     still contains that of an earlier step. norm: of the gradients that it used.
+    kind: the name of the optimizer's class. maximizes: it goes up the gradient. parameters: those
+    of the model that it has. is_first: it had no moments before this step, and has them after it.
     """
 
     when: int
     ended: int = 0
     optimizer: int
+    kind: str = ""
+    maximizes: bool = False
+    parameters: frozenset[str] = frozenset()
+    is_first: bool = False
     rates: tuple[float, ...] = ()
     backwards: int = 0
     dirty: int = 0
@@ -164,6 +177,8 @@ class RateChange:
 class Visit:
     """A watched loop.
 
+    frozen: parameters that required no gradient at first. unfrozen: of them, those that got one
+    later and are in no optimizer. late: parameters that were added later and are in none.
     steps_seen: all steps; `steps` has those that were looked at. errors: what failed inside the
     watch. exception: what ended the loop. moved_by_hand: a weight changed, whether or not an
     optimizer made a step.
@@ -180,6 +195,7 @@ class Visit:
     names: tuple[str, ...] = ()
     frozen: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
+    unfrozen: frozenset[str] = frozenset()
     owned: set[str] = field(default_factory=set)
     with_gradient: set[str] = field(default_factory=set)
     without_gradient: set[str] = field(default_factory=set)

@@ -17,6 +17,13 @@ from seqzoo.doctor.evidence.missing import cause_of
 from seqzoo.doctor.evidence.network import Forward
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.subjects.code import Batches, CorpusBytes, text_of_code
+from seqzoo.doctor.subjects.code_arguments import (
+    names_of,
+    require_batches,
+    require_flag,
+    require_function,
+    require_loop_optimizer,
+)
 from seqzoo.doctor.subjects.loop import Loop, checks_of_loop, subject_of_loop
 from seqzoo.doctor.watching.copies import copy_of
 from seqzoo.doctor.watching.generators import generators, set_generators
@@ -25,6 +32,7 @@ from seqzoo.doctor.watching.recorder import Recorder
 from seqzoo.doctor.watching.visit import Visit
 from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import load_registry
+from seqzoo.runs.arguments import whole_number
 from seqzoo.terminal.console import note, results
 
 __all__ = ["WatchedLoop", "watch"]
@@ -84,17 +92,24 @@ def watch(
     only: names of checks, `group.*` for a group. show: whether to print.
     Gives a `WatchedLoop`; its `diagnosis` can be read after the block. An exception of the loop is
     reported and raised again.
-    Raises UsageError, before the loop, if another one is watched, the model is not a torch module,
+    Raises UsageError, before the loop, if another one is watched, an argument is of the wrong kind,
     a corpus cannot be read or a check does not exist.
     """
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"model is {type(model).__name__}; give the torch module that the loop calls."
         )
+    require_loop_optimizer(optimizer)
+    require_batches(batches)
+    require_function("forward", forward, "model, tokens, state", "logits and the state")
+    require_function("generate", generate, "model, prompt, length", "ids")
+    require_flag("carry_state", carry_state, or_none=True)
+    require_flag("quick", quick)
+    require_flag("show", show)
+    seed, only = whole_number("seed", seed, 2**63 - 1), names_of(only)
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("a loop is already watched; end its `with` block first.")
     draws = generators()
-    only = [only] if isinstance(only, str) else only
     try:
         # What can be wrong with these is said before the loop, and not after hours of it.
         registry, text = load_registry(), text_of_code(corpus, held_out)

@@ -4,8 +4,9 @@ Method: the graph of each loss is walked to the cross-entropy and to the model's
 the loss are matched by value with the places of the output, and its targets with the tokens that
 the model reads. Cost: a walk over the graph, and the log-probabilities of the first steps. Pass
 rule: the loss comes from the model's output through one softmax over the classes, is finite, takes
-every place or the last, its targets belong to the places of its rows, and no frequent symbol is
-ignored.
+every place or the last, its targets belong to the places of its rows, no frequent symbol is
+ignored, a lower loss means that the targets are more likely, and they became so or the loss is not
+a sum over many of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 import torch
 from torch import Tensor
 
+from seqzoo.doctor.checks.loop._direction import summed, wrong_sign
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.doctor.watching.pairs import Pair, pairs_of
 from seqzoo.doctor.watching.visit import Visit
@@ -29,7 +31,8 @@ def examine(subject: Subject) -> Outcome:
     visit = subject.visit
     if not visit.backwards:
         return Outcome.skipped("no backward pass was seen")
-    for found in (_not_finite(visit), _detached(visit), _softmaxes(visit), _targets(visit)):
+    for look in (summed, _not_finite, _detached, _softmaxes, _targets, wrong_sign):
+        found = look(visit)
         if found is not None:
             return found
     if not any(each.terms for each in visit.backwards):
@@ -80,6 +83,14 @@ def _softmaxes(visit: Visit) -> Outcome | None:
             "what the negative log-likelihood reads are not log-probabilities over the classes",
             "Use F.cross_entropy(logits, targets), which has the log-softmax inside; with "
             "F.nll_loss take log_softmax(logits, dim=-1), over the axis of the classes.",
+        )
+    viewed = sum(term.is_viewed for term in terms)
+    if viewed > len(terms) / 2:
+        return _failed(
+            "the logits became (B, V, T) by view or reshape, which moves no axis: each row of the "
+            "loss is made of the logits of several tokens",
+            "Use logits.transpose(1, 2) for F.cross_entropy(logits, y), or flatten both: "
+            "F.cross_entropy(logits.flatten(0, 1), y.flatten()).",
         )
     double = sum(term.softmaxes > 1 for term in terms)
     if double > len(terms) / 2:

@@ -3,8 +3,9 @@
 Method: each step's parameters are compared with the model's by identity; of each, up to 256 values
 with a gradient are compared before and after the step. Cost: a look at every parameter in the
 first steps. Pass rule: every parameter that requires a gradient gets one in some step, is in an
-optimizer that makes steps, once, and at least half of its values with a gradient change. Source:
-for bfloat16, Kalamkar et al. 2019, arXiv:1905.12322: 8 bits of precision.
+optimizer that makes steps, once, and at least half of its values with a gradient change; and the
+optimizer keeps its moments from step to step. Source: for bfloat16, Kalamkar et al. 2019,
+arXiv:1905.12322: 8 bits of precision.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ __all__ = ["examine"]
 
 _FEW_BITS = ("torch.bfloat16", "torch.float16")
 _MOVED = 0.5
+_MANY = 5
+_NEARLY_ALL = 0.8
 
 
 def examine(subject: Subject) -> Outcome:
@@ -66,7 +69,7 @@ def _no_step(visit: Visit) -> Outcome:
 
 def _parameters(visit: Visit) -> Outcome:
     trained = set(visit.names) - visit.frozen
-    without = visit.without_gradient - visit.with_gradient
+    without = visit.without_gradient - visit.with_gradient - visit.frozen
     unowned = trained - visit.owned
     still, rounded = [], []
     for name, each in visit.moved.items():
@@ -88,8 +91,10 @@ def _parameters(visit: Visit) -> Outcome:
     groups = (
         (unowned, "are in no optimizer that makes steps", "Create the optimizer after all layers, "
          "with model.parameters(); add later ones with optimizer.add_param_group()."),
-        (set(visit.late), "were added or replaced during the loop", "Change the layers before the "
-         "optimizer is created, or call optimizer.add_param_group()."),
+        (set(visit.late), "were added or replaced during the loop and are in no optimizer",
+         "Change the layers before the optimizer is created, or call optimizer.add_param_group()."),
+        (set(visit.unfrozen), "were unfrozen during the loop and are in no optimizer", "Call "
+         "optimizer.add_param_group() for them, or give the optimizer all parameters at first."),
         (set(rounded), "lose most updates to rounding: an update is smaller than the last place "
          f"of {', '.join(sorted({visit.dtypes[n] for n in rounded}))}", "Keep the weights in "
          "float32 and use torch.autocast for the passes."),
@@ -105,11 +110,31 @@ def _parameters(visit: Visit) -> Outcome:
             said.append(f"{len(names)} of {len(visit.names)} parameters {what}: "
                         f"{listed(sorted(names))}")  # fmt: skip
             remedies.append(remedy)
+    if forgotten := _forgotten(visit):
+        said.append(
+            f"in {forgotten} of {len(visit.steps)} steps the optimizer is new: it has no moments "
+            "of earlier steps"
+        )
+        remedies.append(
+            "Create the optimizer once, before the loop. Without its moments Adam makes each step "
+            "in the direction of one noisy gradient, and momentum does nothing."
+        )
     if not said:
         return Outcome.passed(
             f"all {len(trained)} parameters that are trained get a gradient and move", **numbers
         )
     return _failed("; ".join(said), " ".join(remedies), numbers)
+
+
+def _forgotten(visit: Visit) -> int:
+    """How many steps of one set of parameters began without moments; 0 if not nearly all did."""
+    steps = [each for each in visit.steps if each.ended and not each.has_closure]
+    for parameters in {each.parameters for each in steps}:
+        same = [each for each in steps if each.parameters == parameters]
+        first = sum(each.is_first for each in same)
+        if first >= _MANY and first >= _NEARLY_ALL * len(same):
+            return first
+    return 0
 
 
 def _failed(seen: str, remedy: str, numbers: dict[str, float] | None = None) -> Outcome:

@@ -3,7 +3,8 @@
 Method: the graph of each loss is walked before the backward pass: does it reach an output of the
 model that an earlier step has used, and does it grow from step to step? Cost: a walk over the graph
 in the first steps. Pass rule: no graph reaches into an earlier step, and it does not grow with
-every step. Source: Williams and Peng 1990, truncated backpropagation through time.
+every step; warn if it reaches an earlier pass of its own step through the state. Source: Williams
+and Peng 1990, truncated backpropagation through time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import pairwise
 
 from seqzoo.doctor.checks.loop._steps import passes_of_steps
 from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.watching.visit import Backward, Visit
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -43,6 +45,16 @@ def examine(subject: Subject) -> Outcome:
     grows = grows and sizes[-1] > _GROWTH * sizes[0]
     numbers = {"reaching": float(reaching), "nodes": float(sizes[-1]) if sizes else 0.0}
     if not reaching and not grows:
+        if again := _reaching_within(visit, rounds):
+            return Outcome.warned(
+                f"{again} backward passes reach the graph of an earlier one of the same step, "
+                "through the state, which retain_graph=True allows",
+                why="Each backward pass goes through all earlier ones of the step once more, so "
+                "time and memory grow with each.",
+                remedy="Detach the state after each backward pass, or add the losses and call "
+                "backward() once for them.",
+                numbers=numbers,
+            )
         return Outcome.passed("no backward pass reaches into an earlier step", **numbers)
     seen = (
         f"{reaching} steps reach the graph of an earlier step"
@@ -61,3 +73,16 @@ def examine(subject: Subject) -> Outcome:
         "state = tuple(s.detach() for s in state); then retain_graph=True is not needed.",
         numbers=numbers,
     )
+
+
+def _reaching_within(visit: Visit, rounds: list[list[Backward]]) -> int:
+    """Backward passes with a new pass of the model, and one that was used before in this step."""
+    carried = {each.when for each in visit.forwards if each.has_state}
+    found = 0
+    for inside in rounds:
+        used: set[int] = set()
+        for each in inside:
+            reached = set(each.forwards)
+            found += bool(reached & used) and bool((reached - used) & carried)
+            used |= reached
+    return found

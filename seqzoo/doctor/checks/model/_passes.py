@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.network import Network, runs_hooks
 from seqzoo.doctor.subject import Subject
 from seqzoo.model import state as states
 
@@ -31,12 +31,15 @@ __all__ = [
     "length_for",
     "listed",
     "logits_of",
+    "pass_over",
     "rounding",
     "seeded",
     "shown",
     "spread",
     "without_zeros",
 ]
+
+_WIDTH = 4096
 
 MODES = {"eval": False, "training": True}
 
@@ -80,19 +83,39 @@ def logits_of(
     *,
     training: bool = False,
     seed: int = 0,
+    whole: bool = False,
 ) -> Tensor:
     """(B, T, V) float64 logits of text in pieces (B, t), with the state carried between them.
 
     A new copy of the network reads; torch's, NumPy's and Python's generators start from `seed`.
+    Of a large vocabulary, unless whole, they are sums of a few logits each: what changes any logit
+    changes one of them.
     """
+    parts = pass_over(network, pieces, training=training, seed=seed)
+    return torch.cat([(part if whole else _folded(part)).double() for part in parts], dim=1)
+
+
+def pass_over(
+    network: Network, pieces: Sequence[Tensor], *, training: bool = False, seed: int = 0
+) -> Iterator[Tensor]:
+    """The logits of each piece, as `logits_of` reads them, one at a time."""
     copy = network.copied()
     copy.module.train(training)
-    parts, state = [], None
+    state = None
     with seeded(seed), torch.no_grad():
         for piece in pieces:
             logits, state = copy(piece, state)
-            parts.append(logits.detach().cpu().double())
-    return torch.cat(parts, dim=1)
+            yield logits.detach().cpu()
+
+
+def _folded(logits: Tensor) -> Tensor:
+    """(B, T, V) as it is, or (B, T, 4096) sums."""
+    V = logits.shape[-1]
+    if V <= 2 * _WIDTH:
+        return logits
+    together = -(-V // _WIDTH)
+    padded = torch.nn.functional.pad(logits, (0, together * _WIDTH - V))
+    return padded.reshape(*logits.shape[:-1], together, _WIDTH).sum(-2)
 
 
 @contextmanager
@@ -156,7 +179,7 @@ def _computed_types(network: Network) -> set[torch.dtype]:
         if isinstance(first, Tensor) and first.is_floating_point():
             found.add(first.dtype)
 
-    for module in copy.module.modules():
+    for module in filter(runs_hooks, copy.module.modules()):
         module.register_forward_hook(note)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():

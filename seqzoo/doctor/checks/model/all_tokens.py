@@ -25,12 +25,15 @@ from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
 
-_MOST = 512
+_MOST, _LEAST = 512, 64
+_VALUES = 1 << 23
 
 
 def examine(subject: Subject) -> Outcome:
     symbols = _symbols(subject)
     symbols = symbols[symbols < subject.vocab_size]
+    # Each symbol has logits of the whole vocabulary.
+    symbols = symbols[: max(_LEAST, _VALUES // subject.vocab_size)]
     if len(symbols) < 2:
         raise Missing("no text is known, so no token is known to be a symbol of it")
     ignored, unlearnt = _ignored(subject, symbols), _unlearnt(subject, symbols)

@@ -19,7 +19,7 @@ from seqzoo.doctor.checks.model._passes import (
     amplified_rounding,
     carries_a_state,
     length_for,
-    logits_of,
+    pass_over,
     shown,
     without_zeros,
 )
@@ -34,11 +34,14 @@ __all__ = ["examine"]
 
 _ROWS = 4
 _PIECES = 8
+_LEAST_PIECES = 2
+_VALUES = 1 << 24
 
 
 def examine(subject: Subject) -> Outcome:
     network, length = without_zeros(subject.network), length_for(subject)
-    inputs, targets = _text(subject, _PIECES * length)
+    pieces = _VALUES // (_ROWS * length * subject.vocab_size)
+    inputs, targets = _text(subject, min(max(pieces, _LEAST_PIECES), _PIECES) * length)
     scores = {"together": _nats(network, inputs, targets, length)}
     alone = [
         _nats(network, inputs[row : row + 1], targets[row : row + 1], length)
@@ -91,4 +94,6 @@ def _text(subject: Subject, length: int) -> tuple[Tensor, Tensor]:
 
 def _nats(network: Network, inputs: Tensor, targets: Tensor, length: int) -> Tensor:
     """(B, T) code lengths, read in pieces of `length`."""
-    return nats_of(logits_of(network, torch.split(inputs, length, 1)), targets)
+    parts = pass_over(network, torch.split(inputs, length, 1))
+    pairs = zip(parts, torch.split(targets, length, 1), strict=True)
+    return torch.cat([nats_of(logits, wanted) for logits, wanted in pairs], dim=1)

@@ -22,11 +22,14 @@ from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
 
+_VALUES = 1 << 24
+
 
 def examine(subject: Subject) -> Outcome:
     length = length_for(subject)
     # Every token, unless the vocabulary is large: a rare token may have an embedding of zeros.
-    rows = min(max(4, -(-subject.vocab_size // length)), 32)
+    most = max(4, min(32, _VALUES // (length * subject.vocab_size)))
+    rows = min(max(4, -(-subject.vocab_size // length)), most)
     order = torch.randperm(subject.vocab_size).repeat(-(-rows * (length + 1) // subject.vocab_size))
     drawn = order[: rows * (length + 1)].view(rows, length + 1)
     texts = {"one repeated token": drawn[:1, :1].expand(4, length + 1), "random tokens": drawn}

@@ -34,7 +34,7 @@ def examine(subject: Subject) -> Outcome:
     if network.builds_new:
         network = network.fresh(subject.seed)
     inputs, targets = _text(subject)
-    logits = logits_of(network, [inputs])
+    logits = logits_of(network, [inputs], whole=True)
     nats = float(nats_of(logits, targets).mean())
     even = math.log(logits.shape[-1])
     shares = np.unique(targets.numpy(), return_counts=True)[1] / targets.numel()

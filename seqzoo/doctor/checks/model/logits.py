@@ -37,7 +37,7 @@ _REMEDY = (
 def examine(subject: Subject) -> Outcome:
     network = without_zeros(subject.network)
     tokens = subject.random_tokens(4, length_for(subject))
-    logits = logits_of(network, [tokens])
+    logits = logits_of(network, [tokens], whole=True)
     if bool(logits.isnan().any()):
         raise Missing("the logits are not finite (see model.finite)")
     lowest, highest = float(logits.min()), float(logits.max())

@@ -102,7 +102,8 @@ def _as_the_model_gives(subject: Subject, logits: Tensor) -> Tensor:
     """Logits as they are, or normalised if the model's own outputs are, along any axis: a wrong
     axis is reported by model.logits.
     """
-    outputs = logits_of(subject.network, [subject.random_tokens(2, length_for(subject))])
+    text = subject.random_tokens(2, length_for(subject))
+    outputs = logits_of(subject.network, [text], whole=True)
     if axis_of_probabilities(outputs) is not None and takes_probabilities(subject.network, outputs):
         return logits.softmax(-1)
     return logits if axis_of_log_probabilities(outputs) is None else logits.log_softmax(-1)

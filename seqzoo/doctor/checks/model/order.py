@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.checks.model._passes import in_double, length_for, seeded, without_zeros
-from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.evidence.network import Network, runs_hooks
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
@@ -115,7 +115,7 @@ def _outputs(network: Network, tokens: Tensor) -> _Outputs:
         return hook
 
     for name, module in copy.module.named_modules():
-        if name:
+        if name and runs_hooks(module):
             module.register_forward_hook(keep(name))
     # With gradients: torch's transformer layers skip their parts, and so the hooks, without them.
     with seeded(0), torch.enable_grad():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqzoo.doctor.evidence.missing import NO_RUN
 from seqzoo.doctor.subject import Missing, Subject
 
 __all__ = ["Curve", "curve_of", "require_run", "run_curve", "training_loss", "training_steps"]
@@ -45,7 +46,7 @@ class Curve:
 def require_run(subject: Subject) -> None:
     """Raises Missing if there is no run to judge."""
     if not subject.has("run"):
-        raise Missing("there is no run yet")
+        raise Missing(NO_RUN)
 
 
 def run_curve(subject: Subject, *, least: int = 2) -> Curve:

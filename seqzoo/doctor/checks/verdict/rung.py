@@ -10,6 +10,7 @@ Pass rule: a model is at the rung with the nearest accuracy if after at least 50
 more than 4 points above that rung, gained less than 2 points in the last half of them, and its own
 past is worth less than 0.1 bits per byte (an order-2 table gains 0.7 on Shakespeare; models that
 use their context, 0.6 and more after 50 updates). At a rung that sees at most two bytes it fails.
+A watched loop that reads this text also fails if its model became worse than an even guess.
 Warn: a finished run has stopped improving with more bits per byte than the order-3 rung. Before 500
 updates every training passes these rungs, and nothing is reported.
 
@@ -17,6 +18,11 @@ Source: Chen and Goodman 1999, doi:10.1006/csla.1999.0128, for the rungs.
 """
 
 from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor
 
 from seqzoo.doctor.checks.verdict._curve import Curve, curve_of
 from seqzoo.doctor.checks.verdict.even_guess import why_no_better
@@ -32,6 +38,9 @@ _NEAR = 0.04
 _STILL_RISING = 0.02
 _WORTH_SOMETHING = 0.1
 _SHORT_CONTEXT = 2
+_WORSE_BITS = 0.5
+_DISTINCT = 12
+_ROWS = 16
 _WORDS = {
     0: "how often each byte occurs, and nothing that was read",
     1: "the current byte and nothing before it",
@@ -65,6 +74,14 @@ def examine(subject: Subject) -> Outcome:
         and risen < _STILL_RISING
         and worth < _WORTH_SOMETHING
     )
+    if _became_worse(subject, curve):
+        return Outcome.failed(
+            f"worse than an even guess, and than before the loop ({curve.bits_per_byte[0]:.2f} "
+            f"bits per byte): {stated}",
+            why="The updates have made the model worse on text of the same corpus.",
+            remedy="Look at the sign of the loss, at maximize=True, and at the learning rate.",
+            numbers=numbers,
+        )
     context = rung.context_length
     if is_at_rung and context is not None and context <= _SHORT_CONTEXT:
         return Outcome.failed(
@@ -87,6 +104,24 @@ def examine(subject: Subject) -> Outcome:
             numbers=numbers,
         )
     return Outcome(status="pass", seen=stated, numbers=numbers)
+
+
+def _became_worse(subject: Subject, curve: Curve) -> bool:
+    """Of a watched loop that reads the corpus in the ids in which held-out text is scored."""
+    if not subject.has("visit"):
+        return False
+    even = math.log2(subject.vocab_size) / subject.bytes_per_token
+    limit = max(even, curve.bits_per_byte[0]) + _WORSE_BITS
+    if curve.bits_per_byte[-1] <= limit:
+        return False
+    text = np.asarray(subject.tokens, np.int64).tobytes()
+    given = (each.ids for each in subject.visit.forwards if each.ids is not None)
+    rows = [row for ids in given for row in (*_long(ids), *_long(ids.T))][:_ROWS]
+    return any(row.contiguous().numpy().tobytes() in text for row in rows)
+
+
+def _long(ids: Tensor) -> Tensor:
+    return ids[:2] if ids.ndim == 2 and ids.shape[1] >= _DISTINCT else ids[:0]
 
 
 def _best_of_halves(curve: Curve) -> tuple[float, float]:
