@@ -17,7 +17,10 @@ from seqzoo.doctor.evidence.calling import (
     call_in_words,
     call_plainly,
     layout_advice,
+    reading_in_words,
 )
+from seqzoo.doctor.evidence.missing import Missing
+from seqzoo.doctor.evidence.one_size import OfOneSize
 from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
@@ -77,11 +80,26 @@ class Network:
             raise TypeError(f"the model gave {logits.dtype}; expected logits, floating numbers")
         return logits, state
 
+    def reading_in_words(self, tokens: Tensor) -> str:
+        """How the model is called and its answer read, where that is not the usual way; or ""."""
+        said, call = [], self.forward
+        if isinstance(call, OfOneSize):
+            said.append(f"it reads {call.in_words}")
+            call = call.call
+        elif call is call_plainly:
+            said.append(reading_in_words(self.module, tokens))
+        return "; ".join(each for each in said if each)
+
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         first = next(self.module.parameters(), None)
         return torch.device("cpu") if first is None else first.device
+
+    @property
+    def only_length(self) -> int | None:
+        """How many tokens a row must have, None for any number."""
+        return self.forward.length if isinstance(self.forward, OfOneSize) else None
 
     @cached_property
     def readable(self) -> int:
@@ -89,6 +107,8 @@ class Network:
 
         If that is not known it is tried, down to 8: learnt positions have an end.
         """
+        if self.only_length is not None:
+            return self.only_length
         if self.longest is not None:
             return min(self.longest, _PASS)
         lengths = [_PASS, _PASS // 2, _PASS // 4, _PASS // 8]
@@ -115,6 +135,8 @@ class Network:
         Our states are batch-first; torch's own layers put the batch second. States of two and of
         three rows show which dimension it is.
         """
+        if isinstance(self.forward, OfOneSize) and self.forward.rows is not None:
+            raise Missing(f"the model reads {self.forward.in_words}, so rows cannot be chosen")
         dimensions = iter(self._batch_dimensions)
 
         def chosen(leaf: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ from seqzoo.doctor.subjects.code_batches import (
     read_batch,
     with_every_target,
 )
+from seqzoo.doctor.subjects.code_fit import fitted
 from seqzoo.doctor.subjects.code_pairs import has_inputs_as_labels, pair_of
 from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
@@ -146,8 +147,11 @@ class CodeSubject(Subject):
     def network(self) -> Network:
         network = super().network
         rows = self._rows
+        if rows is None:
+            batch = or_none(lambda: self.batch) if self.has("pipeline") else None
+            return network if batch is None else fitted(network, batch)
         given = network.loss.given if isinstance(network.loss, AdaptedLoss) else network.loss
-        return network if rows is None else rows.adapted(network, given)
+        return rows.adapted(network, given)
 
     def skips(self, check: str) -> str:
         rows = self._rows

@@ -40,7 +40,7 @@ _KEPT, _REPLACED = [0, 3], [1, 2]
 
 def examine(subject: Subject) -> Outcome:
     network = without_zeros(subject.network)
-    half = max(length_for(subject) // 2, 1)
+    half = network.only_length or max(length_for(subject) // 2, 1)
     tokens = subject.random_tokens(4 + len(_REPLACED), 2 * half)
     others = tokens[:4].clone()
     others[_REPLACED] = tokens[4:]
