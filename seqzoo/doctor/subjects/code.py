@@ -151,7 +151,7 @@ class CodeSubject(Subject):
             batch = or_none(lambda: self.batch) if self.has("pipeline") else None
             return network if batch is None else fitted(network, batch)
         given = network.loss.given if isinstance(network.loss, AdaptedLoss) else network.loss
-        return rows.adapted(network, given)
+        return rows.adapted(network, None if given is _mean_nats else given)
 
     def skips(self, check: str) -> str:
         rows = self._rows

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqzoo.doctor.evidence.network import Loss, Network
 from seqzoo.doctor.subjects.code_batches import read_rows
@@ -43,11 +44,13 @@ _OF_CLASSES = {"model.loss", "optimisation.overfit"}
 class Rows:
     """How the answers and the targets of a training look.
 
-    answer: the dimensions of an answer, (B,) or (B, C). targets: those of the targets, (B,) or
-    (B, 1). numbers: the targets are numbers and not classes. length: T, if no other can be read.
+    answer: the dimensions of an answer, (B,) or (B, C). answers: C, 1 for (B,). targets: the
+    dimensions of the targets, (B,) or (B, 1). numbers: the targets are numbers and not classes.
+    length: T, if no other can be read.
     """
 
     answer: int
+    answers: int
     targets: int
     numbers: bool
     length: int | None
@@ -57,7 +60,9 @@ class Rows:
         if check.startswith("environment.") or check in _RUN:
             return ""
         if check in _OF_CLASSES:
-            return f"{ONE_TARGET}, a number" if self.numbers else ""
+            if self.numbers:
+                return f"{ONE_TARGET}, a number"
+            return f"{ONE_TARGET}, and one answer" if self.answers == 1 else ""
         return ONE_TARGET
 
     def read(self, item: Any, *, restarts: bool, known: dict[str, bool]) -> Batch:
@@ -67,8 +72,12 @@ class Rows:
         resets = torch.full((len(inputs),), restarts)
         return Batch(inputs=inputs, targets=at_each_place, restarts=resets)
 
-    def adapted(self, network: Network, loss: Loss) -> Network:
-        """The network with logits (B, T, C), and the user's loss of the targets that count."""
+    def adapted(self, network: Network, loss: Loss | None) -> Network:
+        """The network with logits (B, T, C), and the user's loss of the targets that count.
+
+        loss: None for the usual one: cross-entropy, binary if there is one answer, or for numbers
+        the mean squared error.
+        """
         call = network.forward
 
         def forward(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -85,7 +94,10 @@ class Rows:
                 logits, targets = logits[:, -1], targets[:, -1]
             else:
                 logits, targets = logits.flatten(0, 1), targets.flatten()
-            wanted = targets.to(logits.dtype) if self.numbers else targets
+            is_float = self.numbers or self.answers == 1
+            wanted = targets.to(logits.dtype) if is_float else targets
+            if loss is None:
+                return _usual_loss(logits, wanted)
             return loss(
                 logits if self.answer == 2 else logits.squeeze(-1),
                 wanted if self.targets == 1 else wanted[:, None],
@@ -115,7 +127,18 @@ def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows |
         return None
     shape = tuple(getattr(pair_of(item)[1], "shape", ()))
     length = None if _reads(given, inputs[:, : max(1, inputs.shape[1] // 2)]) else inputs.shape[1]
-    return Rows(answer.ndim, 2 if shape == (len(inputs), 1) else 1, numbers, length)
+    answers = answer.shape[1] if answer.ndim == 2 else 1
+    return Rows(answer.ndim, answers, 2 if shape == (len(inputs), 1) else 1, numbers, length)
+
+
+def _usual_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Of logits (N, C) and targets (N,), the mean."""
+    if not targets.is_floating_point():
+        return F.cross_entropy(logits, targets)
+    wanted = targets[:, None].expand(logits.shape)
+    if bool(((targets == 0) | (targets == 1)).all()):
+        return F.binary_cross_entropy_with_logits(logits, wanted)
+    return F.mse_loss(logits, wanted)
 
 
 def _answer(call: Callable[..., Any], module: nn.Module, tokens: Tensor) -> Any:
