@@ -8,16 +8,18 @@ two meanings is not guessed: `Network` refuses it, with a `forward` that adapts 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.answers import answer_in_words, read_answer
 from seqzoo.plugin.contracts import State
 
 __all__ = [
     "adapter",
+    "adapter_of_parts",
     "adapter_with_state",
     "call_in_words",
     "call_plainly",
@@ -44,8 +46,10 @@ _PAIRS = {
     ("h_prev", "c_prev"), ("hidden_state", "cell_state"),
 }  # fmt: skip
 _BEGINNINGS = ("init_hidden", "init_state", "initial_state", "begin_state")
-_LOGITS = ("logits", "output", "outputs", "out", "scores", "y_hat")
-_STATES = ("state", "states", "next_state", "hidden", "hidden_state", "h", "carry", "memory")
+_STATES = {
+    "state", "states", "prev_state", "hidden", "hidden_state", "h", "hx", "h0", "carry", "memory",
+    "past_key_values", "past", "mems", "cache", "rnn_state", "lstm_state",
+}  # fmt: skip
 
 
 def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -53,24 +57,17 @@ def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tenso
 
     An answer that cannot be read is given back as if it were logits.
     """
-    answer = _answer(module, tokens, state)
-    logits, state = _read(answer)
+    how = _how(module)
+    logits, state = read_answer(_answer(module, tokens, state), **how)
     cut = isinstance(logits, Tensor) and logits.ndim == 3 and logits.shape[1] < tokens.shape[1]
     if cut and _second(module) in _TARGETS:  # all logits only for training, as nanoGPT
-        logits, state = _read(module(tokens, tokens))
+        logits, state = read_answer(module(tokens, tokens), **how)
     return logits, state
 
 
 def reading_in_words(module: nn.Module, tokens: Tensor) -> str:
     """What of an answer is taken for logits, and what for a state; "" for the usual forms."""
-    answer = _answer(module, tokens, None)
-    if isinstance(answer, tuple) and len(answer) == 3:
-        return "of its three outputs the first are logits, and the others the state"
-    key, state = _key(answer, _LOGITS), _key(answer, _STATES)
-    if not key or isinstance(answer, Tensor):
-        return ""
-    held = f"its '{state}' the state" if state else "nothing of it a state"
-    return f"of its {type(answer).__name__} '{key}' are the logits, and {held}"
+    return answer_in_words(_answer(module, tokens, None), **_how(module))
 
 
 def call_in_words(module: nn.Module, tokens: str = "tokens") -> str:
@@ -78,12 +75,25 @@ def call_in_words(module: nn.Module, tokens: str = "tokens") -> str:
     names = _names(module)
     if names is not None and tuple(names[:2]) in _PAIRS:
         return f"model({tokens}, *(state or (None, None)))"
-    return f"model({tokens}, state)" if _takes_a_state(names) else f"model({tokens})"
+    if _takes_a_state(module):
+        return f"model({tokens}, state)"
+    name = _state_by_name(module)
+    return f"model({tokens}, {name}=state)" if name else f"model({tokens})"
 
 
 def adapter(logits: str) -> str:
     """What to give `examine` so that an expression of `tokens` and `state` is taken for logits."""
     return f"examine(forward=lambda model, tokens, state: ({logits}, None)) adapts it"
+
+
+def adapter_of_parts(call: str, places: Sequence[object]) -> str:
+    """The same for an answer of several parts. places: of the logits, and of the state if any."""
+    if len(places) == 1:
+        return adapter(f"{call}[{places[0]!r}]")
+    return (
+        f"examine(forward=lambda model, tokens, state: (lambda y: "
+        f"(y[{places[0]!r}], y[{places[1]!r}]))({call})) adapts it"
+    )
 
 
 def adapter_with_state(call: str, change: str) -> str:
@@ -117,8 +127,9 @@ def _answer(module: nn.Module, tokens: Tensor, state: State) -> Any:
     if names and names[0] in _LENGTHS:
         lengths = torch.full((len(tokens),), tokens.shape[1])
         return module(tokens, lengths, state) if len(names) > 1 else module(tokens, lengths)
-    if not _takes_a_state(names):
-        return module(tokens)
+    if not _takes_a_state(module):
+        name = _state_by_name(module)
+        return module(tokens) if state is None or not name else module(tokens, **{name: state})
     if state is None and (begin := _beginning(module)) is not None:
         state = begin(len(tokens))
     if names is not None and tuple(names[:2]) in _PAIRS:
@@ -126,34 +137,33 @@ def _answer(module: nn.Module, tokens: Tensor, state: State) -> Any:
     return module(tokens, state)
 
 
-def _read(answer: Any) -> tuple[Any, State]:
-    """Logits and a state; an answer that cannot be read, and None."""
-    if isinstance(answer, tuple) and len(answer) == 2:
-        logits, state = answer
-        is_loss = isinstance(state, Tensor) and state.ndim == 0
-        return logits, None if is_loss else state
-    if isinstance(answer, tuple) and len(answer) == 3:
-        logits, *state = answer
-        if all(isinstance(part, Tensor) and part.ndim > 1 for part in answer):
-            return logits, tuple(state)
-        return answer, None
-    if not isinstance(answer, Tensor) and (key := _key(answer, _LOGITS)):
-        state_key = _key(answer, _STATES)
-        return _part(answer, key), _part(answer, state_key) if state_key else None
-    return answer, None
+def _how(module: nn.Module) -> dict[str, bool]:
+    """How the module takes a state."""
+    return {
+        "has_state": _takes_a_state(module) or bool(_state_by_name(module)),
+        "is_pair": tuple((_names(module) or [])[:2]) in _PAIRS,
+    }
 
 
-def _key(answer: Any, names: tuple[str, ...]) -> str:
-    """The first of the names that a mapping or an object has."""
-    return next((name for name in names if _part(answer, name) is not None), "")
+def _takes_a_state(module: nn.Module) -> bool:
+    """Whether the parameter after the tokens is a state; also if parameters are not known."""
+    names = _names(module)
+    if names is None:
+        return True
+    if not names or names[0] in _NO_STATE:
+        return False
+    if names[0] in _LENGTHS:
+        return len(names) > 1
+    default = inspect.signature(module.forward).parameters[names[0]].default
+    return not isinstance(default, (bool, int, float, str))  # a flag, or a temperature
 
 
-def _part(answer: Any, name: str) -> Any:
-    return answer.get(name) if isinstance(answer, Mapping) else getattr(answer, name, None)
-
-
-def _takes_a_state(names: list[str] | None) -> bool:
-    return names is None or (len(names) > 0 and names[0] not in _NO_STATE)
+def _state_by_name(module: nn.Module) -> str:
+    """A later parameter that is a state, as its name says; "" for none."""
+    if _names(module) is None:
+        return ""
+    parameters = list(inspect.signature(module.forward).parameters)
+    return next((name for name in parameters[1:] if name in _STATES), "")
 
 
 def _second(module: nn.Module) -> str:

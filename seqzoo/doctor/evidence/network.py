@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.answers import likely_places
 from seqzoo.doctor.evidence.calling import (
-    adapter,
+    adapter_of_parts,
     call_in_words,
     call_plainly,
     layout_advice,
@@ -66,7 +67,7 @@ class Network:
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f"the model gave {_kind(logits)}; expected logits, or logits and the next state: "
-                f"{adapter(f'{call_in_words(self.module)}[{_place(logits)!r}]')}"
+                f"{adapter_of_parts(call := call_in_words(self.module), _places(logits, call))}"
             )
         if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
             raise TypeError(
@@ -185,14 +186,8 @@ def _kind(answer: Any) -> str:
     return f"{type(answer).__name__}, which is not a tensor"
 
 
-def _place(answer: Any) -> Any:
-    """The key or index of what could be logits in an answer: the first tensor of dimensions."""
-    pairs = answer.items() if isinstance(answer, Mapping) else enumerate(_parts(answer))
-    return next((key for key, part in pairs if isinstance(part, Tensor) and part.ndim > 1), 0)
-
-
-def _parts(answer: Any) -> Any:
-    return answer if isinstance(answer, (tuple, list)) else ()
+def _places(answer: Any, call: str) -> list[int | str]:
+    return likely_places(answer, has_state="state" in call)
 
 
 def tensors_in(tree: Any) -> Iterator[Tensor]:
