@@ -87,6 +87,8 @@ class Network:
         if isinstance(call, OfOneSize):
             said.append(f"it reads {call.in_words}")
             call = call.call
+        if words := getattr(call, "in_words", ""):
+            said.append(words)
         elif call is call_plainly:
             said.append(reading_in_words(self.module, tokens))
         return "; ".join(each for each in said if each)

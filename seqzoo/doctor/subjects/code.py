@@ -36,6 +36,7 @@ from seqzoo.doctor.subjects.code_fit import fitted
 from seqzoo.doctor.subjects.code_pairs import has_inputs_as_labels, pair_of
 from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
+from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
 from seqzoo.plugin.corpus import Corpus
@@ -147,18 +148,20 @@ class CodeSubject(Subject):
     def network(self) -> Network:
         network = super().network
         rows = self._rows
+        if isinstance(rows, Windows):
+            return rows.adapted(network, _given(network.loss))
         if rows is None:
             batch = or_none(lambda: self.batch) if self.has("pipeline") else None
             return network if batch is None else fitted(network, batch)
-        given = network.loss.given if isinstance(network.loss, AdaptedLoss) else network.loss
-        return rows.adapted(network, None if given is _mean_nats else given)
+        loss = _given(network.loss)
+        return rows.adapted(network, None if loss is _mean_nats else loss)
 
     def skips(self, check: str) -> str:
         rows = self._rows
         return "" if rows is None else rows.skips(check)
 
     def random_tokens(self, rows: int, length: int) -> Tensor:
-        if self._rows is None:
+        if not isinstance(self._rows, Rows):
             return super().random_tokens(rows, length)
         known = torch.unique(self.batch.inputs)  # answers are no tokens
         generator = torch.Generator().manual_seed(self.seed)
@@ -166,7 +169,7 @@ class CodeSubject(Subject):
         return drawn
 
     @property
-    def _rows(self) -> Rows | None:
+    def _rows(self) -> Rows | Windows | None:
         pipeline = or_none(lambda: self.pipeline) if self.has("pipeline") else None
         return pipeline.rows if isinstance(pipeline, CodePipeline) else None
 
@@ -180,7 +183,7 @@ class CodeSubject(Subject):
         Raises Missing if the model's vocabulary has neither size, and if a larger one may be of
         words or of pieces of words.
         """
-        if self._rows is not None:
+        if isinstance(self._rows, Rows):
             raise Missing(ONE_TARGET)
         vocab_size = or_none(lambda: self.vocab_size)
         if vocab_size is None:  # no model; a check of the text alone looks at its bytes
@@ -217,7 +220,7 @@ class CodePipeline(Pipeline):
         model: Callable[[], Network] | None = None,
     ) -> None:
         """model: built when the batches have one target for each row, to see whether it fits."""
-        self.rows: Rows | None = None
+        self.rows: Rows | Windows | None = None
         self._batches = batches
         self._make_optimizer = make_optimizer
         self.restarts_anywhere = callable(batches)
@@ -240,6 +243,7 @@ class CodePipeline(Pipeline):
             self.rows = model and rows_of_model(model(), first, self._one_hot)
             if self.rows is None:
                 raise
+            self.has_one_target = True
             self._first = self._read(first)
         self._has_labels = self.rows is None and has_inputs_as_labels(first)
         if loss is not None and (
@@ -255,6 +259,8 @@ class CodePipeline(Pipeline):
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
 
     def first(self) -> Batch:
+        if isinstance(self.rows, Windows):
+            return self.rows.few_rows(self._first)
         return self._first if self.rows else with_every_target(self._first)
 
     def source(self) -> Source:
@@ -302,10 +308,17 @@ class CodePipeline(Pipeline):
 
     def _read(self, item: Any) -> Batch:
         restarts = not self._carry_state
+        if isinstance(self.rows, Windows):
+            return self.rows.read(item, known=self._one_hot)
         if self.rows is not None:
             return self.rows.read(item, restarts=restarts, known=self._one_hot)
         batch = read_batch(item, restarts=restarts, known=self._one_hot)
         return next_targets(batch) if self.loss_shift and not self._has_labels else batch
+
+
+def _given(loss: Loss) -> Loss:
+    """The user's own loss."""
+    return loss.given if isinstance(loss, AdaptedLoss) else loss
 
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from seqzoo.doctor.evidence.network import Loss, Network
 from seqzoo.doctor.subjects.code_batches import read_rows
 from seqzoo.doctor.subjects.code_pairs import pair_of
+from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import Batch, State
 
@@ -106,8 +107,8 @@ class Rows:
         return replace(network, forward=forward, loss=of_rows)
 
 
-def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows | None:
-    """None if the model has no answer for each row of these batches, or guesses the next token.
+def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows | Windows | None:
+    """None if the model has no answer for each row of these batches.
 
     item: a batch with one target for each row.
     """
@@ -123,12 +124,14 @@ def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows |
     if not isinstance(answer, Tensor) or answer.ndim not in (1, 2) or len(answer) != len(inputs):
         return None
     numbers = targets.is_floating_point()
-    if not numbers and _guesses_tokens(network.module, answer):
-        return None
     shape = tuple(getattr(pair_of(item)[1], "shape", ()))
-    length = None if _reads(given, inputs[:, : max(1, inputs.shape[1] // 2)]) else inputs.shape[1]
+    dimensions = 2 if shape == (len(inputs), 1) else 1
+    length = inputs.shape[1]
+    is_exact = not _reads(given, inputs[:, : max(1, length // 2)])
+    if not numbers and _guesses_tokens(network, answer):
+        return Windows(dimensions, length, is_exact)
     answers = answer.shape[1] if answer.ndim == 2 else 1
-    return Rows(answer.ndim, answers, 2 if shape == (len(inputs), 1) else 1, numbers, length)
+    return Rows(answer.ndim, answers, dimensions, numbers, length if is_exact else None)
 
 
 def _usual_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -145,9 +148,11 @@ def _answer(call: Callable[..., Any], module: nn.Module, tokens: Tensor) -> Any:
     return call(module, tokens, None)[0]
 
 
-def _guesses_tokens(module: nn.Module, answer: Tensor) -> bool:
+def _guesses_tokens(network: Network, answer: Tensor) -> bool:
     """Whether an answer has as many numbers as the model's vocabulary: then it guesses tokens."""
-    sizes = {m.num_embeddings for m in module.modules() if isinstance(m, nn.Embedding)}
+    embeddings = [m for m in network.module.modules() if isinstance(m, nn.Embedding)]
+    sizes = {embedding.num_embeddings for embedding in embeddings}
+    sizes.add(getattr(network.forward, "one_hot_width", 0))
     return answer.ndim == 2 and answer.shape[1] in sizes
 
 
