@@ -8,7 +8,7 @@ two meanings is not guessed: `Network` refuses it, with a `forward` that adapts 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,10 +21,13 @@ __all__ = [
     "adapter",
     "adapter_of_parts",
     "adapter_with_state",
+    "begun",
     "call_in_words",
     "call_plainly",
+    "can_begin",
     "layout_advice",
     "reading_in_words",
+    "takes_a_state",
 ]
 
 _TARGETS = {"target", "targets", "label", "labels", "y"}
@@ -45,7 +48,11 @@ _PAIRS = {
     ("h", "c"), ("h0", "c0"), ("h_0", "c_0"), ("hx", "cx"), ("hidden", "cell"),
     ("h_prev", "c_prev"), ("hidden_state", "cell_state"),
 }  # fmt: skip
-_BEGINNINGS = ("init_hidden", "init_state", "initial_state", "begin_state")
+_BEGINNINGS = (
+    "init_hidden", "initHidden", "init_hidden_state", "init_hidden_states", "init_state",
+    "init_states", "initial_state", "initial_states", "get_initial_state", "begin_state",
+    "zero_state", "reset_states", "reset_state", "reset_hidden", "reset_hidden_state", "reset",
+)  # fmt: skip
 _STATES = {
     "state", "states", "prev_state", "hidden", "hidden_state", "h", "hx", "h0", "carry", "memory",
     "past_key_values", "past", "mems", "cache", "rnn_state", "lstm_state",
@@ -59,10 +66,43 @@ def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tenso
     """
     how = _how(module)
     logits, state = read_answer(_answer(module, tokens, state), **how)
-    cut = isinstance(logits, Tensor) and logits.ndim == 3 and logits.shape[1] < tokens.shape[1]
+    cut = (
+        isinstance(logits, Tensor)
+        and logits.ndim == 3
+        and tokens.ndim > 1
+        and logits.shape[1] < tokens.shape[1]
+    )
     if cut and _second(module) in _TARGETS:  # all logits only for training, as nanoGPT
         logits, state = read_answer(module(tokens, tokens), **how)
     return logits, state
+
+
+def begun(module: nn.Module, rows: int) -> Any:
+    """The first state of some rows, of a method of the module that makes it; None if none does.
+
+    A method may put the state into the module, and return nothing.
+    """
+    for name in _BEGINNINGS:
+        if callable(begin := getattr(module, name, None)):
+            given: dict[str, Any] = {}
+            for place, parameter in enumerate(inspect.signature(begin).parameters.values()):
+                if parameter.name == "device":
+                    first = next(module.parameters(), None)
+                    given["device"] = torch.device("cpu") if first is None else first.device
+                elif place == 0 and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                    given[parameter.name] = rows
+            return begin(**given)
+    return None
+
+
+def can_begin(module: nn.Module) -> bool:
+    """Whether the module has a method that begins a new state."""
+    return any(callable(getattr(module, name, None)) for name in _BEGINNINGS)
+
+
+def takes_a_state(module: nn.Module) -> bool:
+    """Whether `forward` can be given a state."""
+    return bool(_how(module)["has_state"])
 
 
 def reading_in_words(module: nn.Module, tokens: Tensor) -> str:
@@ -130,8 +170,8 @@ def _answer(module: nn.Module, tokens: Tensor, state: State) -> Any:
     if not _takes_a_state(module):
         name = _state_by_name(module)
         return module(tokens) if state is None or not name else module(tokens, **{name: state})
-    if state is None and (begin := _beginning(module)) is not None:
-        state = begin(len(tokens))
+    if state is None and _needs_a_state(module):
+        state = begun(module, len(tokens))
     if names is not None and tuple(names[:2]) in _PAIRS:
         return module(tokens, *(state if state is not None else (None, None)))
     return module(tokens, state)
@@ -182,14 +222,7 @@ def _names(module: nn.Module) -> list[str] | None:
     return [each.name for each in parameters if each.kind in positional][1:]
 
 
-def _beginning(module: nn.Module) -> Callable[[int], Any] | None:
-    """What makes the first state of some rows, if `forward` cannot be called without one."""
+def _needs_a_state(module: nn.Module) -> bool:
+    """Whether `forward` cannot be called without one."""
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
-    if not parameters or parameters[0].default is not inspect.Parameter.empty:
-        return None
-    for name in _BEGINNINGS:
-        begin = getattr(module, name, None)
-        if callable(begin) and len(inspect.signature(begin).parameters) == 1:
-            made: Callable[[int], Any] = begin
-            return made
-    return None
+    return bool(parameters) and parameters[0].default is inspect.Parameter.empty

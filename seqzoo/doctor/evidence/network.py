@@ -83,14 +83,13 @@ class Network:
 
     def reading_in_words(self, tokens: Tensor) -> str:
         """How the model is called and its answer read, where that is not the usual way; or ""."""
+        if self.forward is call_plainly:
+            return reading_in_words(self.module, tokens)
         said, call = [], self.forward
         if isinstance(call, OfOneSize):
             said.append(f"it reads {call.in_words}")
             call = call.call
-        if words := getattr(call, "in_words", ""):
-            said.append(words)
-        elif call is call_plainly:
-            said.append(reading_in_words(self.module, tokens))
+        said.append(getattr(call, "in_words", ""))
         return "; ".join(each for each in said if each)
 
     @property

@@ -32,7 +32,7 @@ from seqzoo.doctor.subjects.code_batches import (
     read_batch,
     with_every_target,
 )
-from seqzoo.doctor.subjects.code_fit import fitted
+from seqzoo.doctor.subjects.code_fit import called, fitted
 from seqzoo.doctor.subjects.code_pairs import has_inputs_as_labels, pair_of
 from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
@@ -152,7 +152,10 @@ class CodeSubject(Subject):
             return rows.adapted(network, _given(network.loss))
         if rows is None:
             batch = or_none(lambda: self.batch) if self.has("pipeline") else None
-            return network if batch is None else fitted(network, batch)
+            if batch is None:
+                return called(network, torch.zeros(2, 8, dtype=torch.int64), None)
+            width = getattr(self.pipeline, "one_hot_width", None)
+            return fitted(called(network, batch.inputs, width), batch.inputs)
         loss = _given(network.loss)
         return rows.adapted(network, None if loss is _mean_nats else loss)
 
@@ -252,6 +255,7 @@ class CodePipeline(Pipeline):
             # Targets that are the inputs are right if the loss shifts them.
             self.loss_shift = shift_of(loss, int(self._first.inputs.max()) + 1)
             self._first = self._read(first)
+        self.one_hot_width = self._width_of(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
         self.is_flat = np.ndim(pair_of(first)[0]) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
@@ -305,6 +309,10 @@ class CodePipeline(Pipeline):
 
     def _open(self) -> Iterator[Any]:
         return iter(self._batches() if callable(self._batches) else self._batches)
+
+    def _width_of(self, item: Any) -> int | None:
+        """V of inputs that are one-hot."""
+        return np.shape(pair_of(item)[0])[-1] if self._one_hot.get("inputs") else None
 
     def _read(self, item: Any) -> Batch:
         restarts = not self._carry_state

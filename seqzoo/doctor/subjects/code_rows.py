@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqzoo.doctor.evidence.network import Loss, Network
+from seqzoo.doctor.evidence.network import Forward, Loss, Network, call_plainly
 from seqzoo.doctor.subjects.code_batches import read_rows
+from seqzoo.doctor.subjects.code_fit import one_hot_readings
 from seqzoo.doctor.subjects.code_pairs import pair_of
 from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.model.runtime import in_inference_mode
@@ -45,11 +47,12 @@ _OF_CLASSES = {"model.loss", "optimisation.overfit"}
 class Rows:
     """How the answers and the targets of a training look.
 
-    answer: the dimensions of an answer, (B,) or (B, C). answers: C, 1 for (B,). targets: the
-    dimensions of the targets, (B,) or (B, 1). numbers: the targets are numbers and not classes.
-    length: T, if no other can be read.
+    call: how the model is called. answer: the dimensions of an answer, (B,) or (B, C). answers: C,
+    1 for (B,). targets: the dimensions of the targets, (B,) or (B, 1). numbers: the targets are
+    numbers and not classes. length: T, if no other can be read.
     """
 
+    call: Forward
     answer: int
     answers: int
     targets: int
@@ -79,7 +82,7 @@ class Rows:
         loss: None for the usual one: cross-entropy, binary if there is one answer, or for numbers
         the mean squared error.
         """
-        call = network.forward
+        call = self.call
 
         def forward(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
             given = tokens
@@ -112,8 +115,9 @@ def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows |
 
     item: a batch with one target for each row.
     """
+    inputs, targets = read_rows(item, known)
+    network = _called(network, inputs, item, known)
     try:
-        inputs, targets = read_rows(item, known)
         given = network.copied()
         with in_inference_mode(given.module), torch.random.fork_rng(devices=[]):
             answer = _answer(given.forward, given.module, inputs.to(given.device))
@@ -129,9 +133,22 @@ def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows |
     length = inputs.shape[1]
     is_exact = not _reads(given, inputs[:, : max(1, length // 2)])
     if not numbers and _guesses_tokens(network, answer):
-        return Windows(dimensions, length, is_exact)
+        return Windows(network.forward, dimensions, length, is_exact)
     answers = answer.shape[1] if answer.ndim == 2 else 1
-    return Rows(answer.ndim, answers, dimensions, numbers, length if is_exact else None)
+    read = length if is_exact else None
+    return Rows(network.forward, answer.ndim, answers, dimensions, numbers, read)
+
+
+def _called(network: Network, inputs: Tensor, item: Any, known: dict[str, bool]) -> Network:
+    """The network, given one-hot rows if it reads only those."""
+    if network.forward is not call_plainly or _reads(network.copied(), inputs):
+        return network
+    width = np.shape(pair_of(item)[0])[-1] if known.get("inputs") else None
+    for forward in one_hot_readings(network.module, inputs, width):
+        other = replace(network, forward=forward)
+        if _reads(other.copied(), inputs):
+            return other
+    return network
 
 
 def _usual_loss(logits: Tensor, targets: Tensor) -> Tensor:

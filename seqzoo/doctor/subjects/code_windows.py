@@ -71,10 +71,11 @@ class AtEachPlace:
 class Windows:
     """How the batches of a training look.
 
-    targets: the dimensions of the targets, (B,) or (B, 1). length: T. is_exact: whether the model
-    can read no shorter row.
+    call: how the model is called. targets: the dimensions of the targets, (B,) or (B, 1).
+    length: T. is_exact: whether the model can read no shorter row.
     """
 
+    call: Forward
     targets: int
     length: int
     is_exact: bool
@@ -108,7 +109,7 @@ class Windows:
 
         return replace(
             network,
-            forward=AtEachPlace(network.forward, self.length, self.is_exact),
+            forward=AtEachPlace(self.call, self.length, self.is_exact),
             loss=of_columns if self.targets == 2 else AdaptedLoss(loss),
             longest=None,
         )
