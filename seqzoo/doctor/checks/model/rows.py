@@ -28,6 +28,7 @@ from seqzoo.doctor.checks.model._passes import (
     shown,
     without_zeros,
 )
+from seqzoo.doctor.checks.model._views import advice_of_views
 from seqzoo.doctor.evidence.calling import adapter, adapter_with_state, call_in_words
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject, or_none
@@ -78,7 +79,8 @@ def examine(subject: Subject) -> Outcome:
         f"{' and '.join(modes + carrying)} mode",
         why="A row's predictions depend on the rest of the batch: scores change with the batch "
         "size, one text alone cannot be generated, and statistics over time reveal later tokens.",
-        remedy=_time_first(network, tokens[:4], others)
+        remedy=advice_of_views(network, tokens[:4])
+        or _time_first(network, tokens[:4], others)
         or "Use LayerNorm or RMSNorm instead of BatchNorm; take no mean or norm over the first "
         "axis; set batch_first=True if batches are (B, T), and transpose, never view, between "
         "(B, T) and (T, B).",
