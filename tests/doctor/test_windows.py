@@ -98,6 +98,13 @@ def test_a_healthy_model_has_no_finding_and_is_asked_for_everything(
     assert "reads no token after a place" in outcome(found, "model.causality").seen
 
 
+@pytest.mark.slow
+def test_a_healthy_perceptron_has_no_finding_after_a_short_training() -> None:
+    found = examine(model=Perceptron, batches=drawn, corpus=CORPUS, show=False)
+    assert causes(found) == []
+    assert "too few targets" in outcome(found, "optimisation.learning_rate").seen
+
+
 def test_targets_in_a_column_and_a_loss_of_them_are_read() -> None:
     found = diagnosed(LastOnly, columns, loss=lambda y, t: F.cross_entropy(y, t.squeeze(1)))
     assert causes(found) == []

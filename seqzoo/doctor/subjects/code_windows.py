@@ -21,6 +21,7 @@ from seqzoo.plugin.contracts import Batch, State
 __all__ = ["AtEachPlace", "Windows"]
 
 _NO_LATER_TOKENS = "one target for each row, so the model reads no token after a place"
+_FEW_TARGETS = "one target for each row, so a few updates see too few targets to compare rates"
 _ROWS_AT_ONCE = 1024
 _TOKENS_OF_A_CHECK = 1 << 18
 
@@ -82,7 +83,9 @@ class Windows:
 
     def skips(self, check: str) -> str:
         """Why a check does not run; "" if it does."""
-        return _NO_LATER_TOKENS if check == "model.causality" else ""
+        if check == "model.causality":
+            return _NO_LATER_TOKENS
+        return _FEW_TARGETS if check == "optimisation.learning_rate" else ""
 
     def read(self, item: Any, *, known: dict[str, bool]) -> Batch:
         """A batch with its next token at each place: the next input, and at the end the target."""
