@@ -47,7 +47,8 @@ def examine(
     """Check a model, the batches that it is trained on, or both; print the report, and return it.
 
     model: a torch module that maps tokens (B, T) to logits (B, T, V), or tokens and a state to
-    logits and a state; or a function that builds one, so that new ones can be initialised.
+    logits and a state; or a function that builds one, so that new ones can be initialised. Models
+    that are called or answer in other usual ways are tried with the first batch.
     batches: pairs (inputs, targets) of arrays: ids (B, T), or one-hot with one more dimension;
     negative targets are padding. An iterator is read from its current position; a function that
     returns one is called to read from the beginning.

@@ -169,7 +169,7 @@ class Subject:
 
             def width() -> int:
                 with torch.no_grad():
-                    logits, _ = network.copied()(torch.zeros(1, 2, dtype=torch.int64))
+                    logits, _ = network.copied()(torch.zeros(2, 2, dtype=torch.int64))
                     return logits.shape[-1]
 
             self._vocab_size = self._failures.made(

@@ -93,6 +93,33 @@ def test_a_healthy_regression_has_no_finding_and_no_check_of_classes() -> None:
         assert outcome(found, name).status == ("skip" if is_of_classes else "pass"), name
 
 
+@pytest.mark.parametrize("answers", [2, C])
+def test_a_classifier_needs_no_loss_to_be_given(answers: int) -> None:
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in classes():
+            yield x, y % answers
+
+    found = diagnosed(lambda: Classifier(answers), batches, quick=True)
+    assert causes(found) == []
+    for name in RUN:
+        assert outcome(found, name).status == "pass", name
+
+
+@pytest.mark.parametrize("squeezed", [False, True])
+def test_one_answer_for_a_yes_or_no_or_a_number_needs_no_loss_to_be_given(squeezed: bool) -> None:
+    def yes_or_no() -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in classes():
+            yield x, y % 2
+
+    kind = Regression if squeezed else lambda: Classifier(1)
+    for batches in (yes_or_no, numbers):
+        found = diagnosed(kind, batches, quick=True)
+        assert causes(found) == []
+        assert outcome(found, "model.gradients").status == "pass"
+    for cut in (Cut, lambda: Cut(1)):
+        assert "model.gradients" in causes(diagnosed(cut, yes_or_no, quick=True))
+
+
 class NormOverRows(Classifier):
     def forward(self, x: Tensor) -> Tensor:
         logits = super().forward(x)
@@ -131,15 +158,28 @@ def test_the_fault_of_a_classifier_is_named(model: Any, loss: Any, expected: str
     assert expected in causes(found)
 
 
-def test_a_model_of_the_next_token_with_one_target_a_row_keeps_its_finding() -> None:
+def test_logits_at_each_place_with_one_target_a_row_keep_their_finding() -> None:
     def last() -> Iterator[tuple[Tensor, Tensor]]:
         for x, _ in classes():
             yield x[:, :-1], x[:, -1]
 
-    for model in (lambda: Classifier(V), EachPlace):
-        found = diagnosed(model, last, quick=True)
-        assert "one target for each row" in outcome(found, "stream.contract").seen
-        assert outcome(found, "stream.contract").status == "fail"
+    found = diagnosed(EachPlace, last, quick=True)
+    assert "one target for each row" in outcome(found, "stream.contract").seen
+    assert outcome(found, "stream.contract").status == "fail"
+
+
+class Normalised(Classifier):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(C)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.norm(super().forward(x))
+        return logits
+
+
+def test_batch_statistics_in_training_are_no_fault_of_a_classifier() -> None:
+    assert causes(diagnosed(Normalised, quick=True)) == []
 
 
 class EachPlace(Classifier):

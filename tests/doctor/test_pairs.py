@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -109,3 +110,45 @@ def test_the_advice_for_other_batches_works_as_it_is_written() -> None:
     pairs = ((b[0], b[1]) for b in batches())
     assert causes(run_doctor(itertools.islice(pairs, 400), carry_state=False)) == []
     assert len(TEXT) > T
+
+
+class Items(torch.utils.data.Dataset[Any]):
+    """Lists of numbers, as a data set on disk has them. names: of a mapping, None for a pair."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __len__(self) -> int:
+        return 64
+
+    def __getitem__(self, place: int) -> Any:
+        row = TEXT[place * 32 : place * 32 + 33].tolist()
+        pair = (row[:-1], row[1:])
+        return dict(zip(self._names, pair, strict=True)) if self._names else pair
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("input_ids", "labels"), ("src", "tgt"), ("source", "target"), ("x", "next")]
+)
+def test_columns_of_a_collation_are_read_as_rows(names: tuple[str, ...]) -> None:
+    item = next(iter(torch.utils.data.DataLoader(Items(*names), batch_size=8)))
+    inputs, targets = (torch.as_tensor(part) for part in pair_of(item))
+    assert inputs.tolist() == [TEXT[32 * row : 32 * row + 32].tolist() for row in range(8)]
+    assert torch.equal(inputs[:, 1:], targets[:, :-1])
+
+
+def test_rows_in_a_list_stay_rows() -> None:
+    rows = [torch.as_tensor(TEXT[32 * row : 32 * row + 33]) for row in range(4)]
+    inputs, targets = pair_of(([row[:-1] for row in rows], [row[1:] for row in rows]))
+    assert inputs.shape == (4, 32)
+    assert torch.equal(inputs[:, 1:], targets[:, :-1])
+
+
+def test_what_is_suggested_for_a_mapping_of_other_names_works_as_it_is_written() -> None:
+    batches = [{"aa": TEXT[:32].reshape(2, 16), "bb": TEXT[1:33].reshape(2, 16)}]
+    with pytest.raises(TypeError, match="expected a pair") as refused:
+        pair_of(batches[0])
+    written = re.search(r"give (\(.*\))$", str(refused.value))
+    assert written is not None
+    inputs, targets = pair_of(next(eval(written[1])))
+    assert (inputs is batches[0]["aa"], targets is batches[0]["bb"]) == (True, True)

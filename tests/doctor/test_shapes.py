@@ -126,7 +126,7 @@ def named(found: Diagnosis) -> dict[str, str]:
     [
         (InAMapping, "'logits' are the logits, and its 'state' the state", True),
         (AnObject, "of its Output 'logits' are the logits, and nothing of it a state", False),
-        (ThreeOutputs, "of its three outputs the first are logits", True),
+        (ThreeOutputs, "the first are the logits, and the second and the third the state", True),
         (InitHidden, "a state of", True),
         (LogitsAndLoss, "no state", False),
         (Packed, "no state", False),
@@ -180,14 +180,21 @@ class OtherNames(Net):
         return {"attention": None, "prediction": self.read(x)[0]}
 
 
-class FourOutputs(Net):
-    def forward(self, x: Tensor) -> tuple[Any, ...]:
-        return self.read(x)[0], None, None, None
+class StateAndFeatures(Net):
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Any, ...]:
+        hidden, state = self.rnn(self.embed(x), state)
+        return self.head(hidden), state, hidden
+
+
+class OtherNamesWithState(Net):
+    def forward(self, x: Tensor, state: Any = None) -> dict[str, Any]:
+        prediction, state = self.read(x, state)
+        return {"attention": None, "prediction": prediction, "kept": state}
 
 
 REFUSED = [
     BatchTimeFlat, FlatWithState, FlatWithCells, ClassesSecond, TimeFirst, TimeFirstAlone,
-    OtherNames, FourOutputs,
+    OtherNames, StateAndFeatures, OtherNamesWithState,
 ]  # fmt: skip
 
 

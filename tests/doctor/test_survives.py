@@ -117,7 +117,7 @@ def test_a_batch_with_fewer_rows_is_reported() -> None:
 @pytest.mark.parametrize(
     ("forward", "said"),
     [
-        (lambda model, tokens, state: (model(tokens)[0][:, -1], None), "shape (1, 256)"),
+        (lambda model, tokens, state: (model(tokens)[0][:, -1], None), "shape (2, 256)"),
         (lambda model, tokens, state: (model(tokens)[0].transpose(0, 1), None), "is (T, B, V)"),
         (lambda model, tokens, state: (model(tokens)[0].transpose(1, 2), None), "is (B, V, T)"),
         (lambda model, tokens, state: (model(tokens)[0].flatten(0, 1), None), "is (B T, V)"),

@@ -8,21 +8,26 @@ two meanings is not guessed: `Network` refuses it, with a `forward` that adapts 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.answers import answer_in_words, read_answer
 from seqzoo.plugin.contracts import State
 
 __all__ = [
     "adapter",
+    "adapter_of_parts",
     "adapter_with_state",
+    "begun",
     "call_in_words",
     "call_plainly",
+    "can_begin",
     "layout_advice",
     "reading_in_words",
+    "takes_a_state",
 ]
 
 _TARGETS = {"target", "targets", "label", "labels", "y"}
@@ -43,9 +48,15 @@ _PAIRS = {
     ("h", "c"), ("h0", "c0"), ("h_0", "c_0"), ("hx", "cx"), ("hidden", "cell"),
     ("h_prev", "c_prev"), ("hidden_state", "cell_state"),
 }  # fmt: skip
-_BEGINNINGS = ("init_hidden", "init_state", "initial_state", "begin_state")
-_LOGITS = ("logits", "output", "outputs", "out", "scores", "y_hat")
-_STATES = ("state", "states", "next_state", "hidden", "hidden_state", "h", "carry", "memory")
+_BEGINNINGS = (
+    "init_hidden", "initHidden", "init_hidden_state", "init_hidden_states", "init_state",
+    "init_states", "initial_state", "initial_states", "get_initial_state", "begin_state",
+    "zero_state", "reset_states", "reset_state", "reset_hidden", "reset_hidden_state", "reset",
+)  # fmt: skip
+_STATES = {
+    "state", "states", "prev_state", "hidden", "hidden_state", "h", "hx", "h0", "carry", "memory",
+    "past_key_values", "past", "mems", "cache", "rnn_state", "lstm_state",
+}  # fmt: skip
 
 
 def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -53,24 +64,50 @@ def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tenso
 
     An answer that cannot be read is given back as if it were logits.
     """
-    answer = _answer(module, tokens, state)
-    logits, state = _read(answer)
-    cut = isinstance(logits, Tensor) and logits.ndim == 3 and logits.shape[1] < tokens.shape[1]
+    how = _how(module)
+    logits, state = read_answer(_answer(module, tokens, state), **how)
+    cut = (
+        isinstance(logits, Tensor)
+        and logits.ndim == 3
+        and tokens.ndim > 1
+        and logits.shape[1] < tokens.shape[1]
+    )
     if cut and _second(module) in _TARGETS:  # all logits only for training, as nanoGPT
-        logits, state = _read(module(tokens, tokens))
+        logits, state = read_answer(module(tokens, tokens), **how)
     return logits, state
+
+
+def begun(module: nn.Module, rows: int) -> Any:
+    """The first state of some rows, of a method of the module that makes it; None if none does.
+
+    A method may put the state into the module, and return nothing.
+    """
+    for name in _BEGINNINGS:
+        if callable(begin := getattr(module, name, None)):
+            given: dict[str, Any] = {}
+            for place, parameter in enumerate(inspect.signature(begin).parameters.values()):
+                if parameter.name == "device":
+                    first = next(module.parameters(), None)
+                    given["device"] = torch.device("cpu") if first is None else first.device
+                elif place == 0 and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                    given[parameter.name] = rows
+            return begin(**given)
+    return None
+
+
+def can_begin(module: nn.Module) -> bool:
+    """Whether the module has a method that begins a new state."""
+    return any(callable(getattr(module, name, None)) for name in _BEGINNINGS)
+
+
+def takes_a_state(module: nn.Module) -> bool:
+    """Whether `forward` can be given a state."""
+    return bool(_how(module)["has_state"])
 
 
 def reading_in_words(module: nn.Module, tokens: Tensor) -> str:
     """What of an answer is taken for logits, and what for a state; "" for the usual forms."""
-    answer = _answer(module, tokens, None)
-    if isinstance(answer, tuple) and len(answer) == 3:
-        return "of its three outputs the first are logits, and the others the state"
-    key, state = _key(answer, _LOGITS), _key(answer, _STATES)
-    if not key or isinstance(answer, Tensor):
-        return ""
-    held = f"its '{state}' the state" if state else "nothing of it a state"
-    return f"of its {type(answer).__name__} '{key}' are the logits, and {held}"
+    return answer_in_words(_answer(module, tokens, None), **_how(module))
 
 
 def call_in_words(module: nn.Module, tokens: str = "tokens") -> str:
@@ -78,12 +115,25 @@ def call_in_words(module: nn.Module, tokens: str = "tokens") -> str:
     names = _names(module)
     if names is not None and tuple(names[:2]) in _PAIRS:
         return f"model({tokens}, *(state or (None, None)))"
-    return f"model({tokens}, state)" if _takes_a_state(names) else f"model({tokens})"
+    if _takes_a_state(module):
+        return f"model({tokens}, state)"
+    name = _state_by_name(module)
+    return f"model({tokens}, {name}=state)" if name else f"model({tokens})"
 
 
 def adapter(logits: str) -> str:
     """What to give `examine` so that an expression of `tokens` and `state` is taken for logits."""
     return f"examine(forward=lambda model, tokens, state: ({logits}, None)) adapts it"
+
+
+def adapter_of_parts(call: str, places: Sequence[object]) -> str:
+    """The same for an answer of several parts. places: of the logits, and of the state if any."""
+    if len(places) == 1:
+        return adapter(f"{call}[{places[0]!r}]")
+    return (
+        f"examine(forward=lambda model, tokens, state: (lambda y: "
+        f"(y[{places[0]!r}], y[{places[1]!r}]))({call})) adapts it"
+    )
 
 
 def adapter_with_state(call: str, change: str) -> str:
@@ -117,43 +167,43 @@ def _answer(module: nn.Module, tokens: Tensor, state: State) -> Any:
     if names and names[0] in _LENGTHS:
         lengths = torch.full((len(tokens),), tokens.shape[1])
         return module(tokens, lengths, state) if len(names) > 1 else module(tokens, lengths)
-    if not _takes_a_state(names):
-        return module(tokens)
-    if state is None and (begin := _beginning(module)) is not None:
-        state = begin(len(tokens))
+    if not _takes_a_state(module):
+        name = _state_by_name(module)
+        return module(tokens) if state is None or not name else module(tokens, **{name: state})
+    if state is None and _needs_a_state(module):
+        state = begun(module, len(tokens))
     if names is not None and tuple(names[:2]) in _PAIRS:
         return module(tokens, *(state if state is not None else (None, None)))
     return module(tokens, state)
 
 
-def _read(answer: Any) -> tuple[Any, State]:
-    """Logits and a state; an answer that cannot be read, and None."""
-    if isinstance(answer, tuple) and len(answer) == 2:
-        logits, state = answer
-        is_loss = isinstance(state, Tensor) and state.ndim == 0
-        return logits, None if is_loss else state
-    if isinstance(answer, tuple) and len(answer) == 3:
-        logits, *state = answer
-        if all(isinstance(part, Tensor) and part.ndim > 1 for part in answer):
-            return logits, tuple(state)
-        return answer, None
-    if not isinstance(answer, Tensor) and (key := _key(answer, _LOGITS)):
-        state_key = _key(answer, _STATES)
-        return _part(answer, key), _part(answer, state_key) if state_key else None
-    return answer, None
+def _how(module: nn.Module) -> dict[str, bool]:
+    """How the module takes a state."""
+    return {
+        "has_state": _takes_a_state(module) or bool(_state_by_name(module)),
+        "is_pair": tuple((_names(module) or [])[:2]) in _PAIRS,
+    }
 
 
-def _key(answer: Any, names: tuple[str, ...]) -> str:
-    """The first of the names that a mapping or an object has."""
-    return next((name for name in names if _part(answer, name) is not None), "")
+def _takes_a_state(module: nn.Module) -> bool:
+    """Whether the parameter after the tokens is a state; also if parameters are not known."""
+    names = _names(module)
+    if names is None:
+        return True
+    if not names or names[0] in _NO_STATE:
+        return False
+    if names[0] in _LENGTHS:
+        return len(names) > 1
+    default = inspect.signature(module.forward).parameters[names[0]].default
+    return not isinstance(default, (bool, int, float, str))  # a flag, or a temperature
 
 
-def _part(answer: Any, name: str) -> Any:
-    return answer.get(name) if isinstance(answer, Mapping) else getattr(answer, name, None)
-
-
-def _takes_a_state(names: list[str] | None) -> bool:
-    return names is None or (len(names) > 0 and names[0] not in _NO_STATE)
+def _state_by_name(module: nn.Module) -> str:
+    """A later parameter that is a state, as its name says; "" for none."""
+    if _names(module) is None:
+        return ""
+    parameters = list(inspect.signature(module.forward).parameters)
+    return next((name for name in parameters[1:] if name in _STATES), "")
 
 
 def _second(module: nn.Module) -> str:
@@ -172,14 +222,7 @@ def _names(module: nn.Module) -> list[str] | None:
     return [each.name for each in parameters if each.kind in positional][1:]
 
 
-def _beginning(module: nn.Module) -> Callable[[int], Any] | None:
-    """What makes the first state of some rows, if `forward` cannot be called without one."""
+def _needs_a_state(module: nn.Module) -> bool:
+    """Whether `forward` cannot be called without one."""
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
-    if not parameters or parameters[0].default is not inspect.Parameter.empty:
-        return None
-    for name in _BEGINNINGS:
-        begin = getattr(module, name, None)
-        if callable(begin) and len(inspect.signature(begin).parameters) == 1:
-            made: Callable[[int], Any] = begin
-            return made
-    return None
+    return bool(parameters) and parameters[0].default is inspect.Parameter.empty

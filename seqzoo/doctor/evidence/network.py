@@ -12,12 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.answers import likely_places
 from seqzoo.doctor.evidence.calling import (
-    adapter,
+    adapter_of_parts,
     call_in_words,
     call_plainly,
     layout_advice,
+    reading_in_words,
 )
+from seqzoo.doctor.evidence.missing import Missing
+from seqzoo.doctor.evidence.one_size import OfOneSize
 from seqzoo.model import state as states
 from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
@@ -68,7 +72,7 @@ class Network:
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f"the model gave {_kind(logits)}; expected logits, or logits and the next state: "
-                f"{adapter(f'{call_in_words(self.module)}[{_place(logits)!r}]')}"
+                f"{adapter_of_parts(call := call_in_words(self.module), _places(logits, call))}"
             )
         if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
             raise TypeError(
@@ -82,11 +86,27 @@ class Network:
             raise TypeError(f"the model gave {logits.dtype}; expected logits, floating numbers")
         return logits, state
 
+    def reading_in_words(self, tokens: Tensor) -> str:
+        """How the model is called and its answer read, where that is not the usual way; or ""."""
+        if self.forward is call_plainly:
+            return reading_in_words(self.module, tokens)
+        said, call = [], self.forward
+        if isinstance(call, OfOneSize):
+            said.append(f"it reads {call.in_words}")
+            call = call.call
+        said.append(getattr(call, "in_words", ""))
+        return "; ".join(each for each in said if each)
+
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         first = next(self.module.parameters(), None)
         return torch.device("cpu") if first is None else first.device
+
+    @property
+    def only_length(self) -> int | None:
+        """How many tokens a row must have, None for any number."""
+        return self.forward.length if isinstance(self.forward, OfOneSize) else None
 
     @cached_property
     def readable(self) -> int:
@@ -94,6 +114,8 @@ class Network:
 
         If that is not known it is tried, down to 8: learnt positions have an end.
         """
+        if self.only_length is not None:
+            return self.only_length
         if self.longest is not None:
             return min(self.longest, _PASS)
         lengths = [_PASS, _PASS // 2, _PASS // 4, _PASS // 8]
@@ -120,6 +142,8 @@ class Network:
         Our states are batch-first; torch's own layers put the batch second. States of two and of
         three rows show which dimension it is.
         """
+        if isinstance(self.forward, OfOneSize) and self.forward.rows is not None:
+            raise Missing(f"the model reads {self.forward.in_words}, so rows cannot be chosen")
         dimensions = iter(self._batch_dimensions)
 
         def chosen(leaf: Tensor) -> Tensor:
@@ -173,14 +197,8 @@ def _kind(answer: Any) -> str:
     return f"{type(answer).__name__}, which is not a tensor"
 
 
-def _place(answer: Any) -> Any:
-    """The key or index of what could be logits in an answer: the first tensor of dimensions."""
-    pairs = answer.items() if isinstance(answer, Mapping) else enumerate(_parts(answer))
-    return next((key for key, part in pairs if isinstance(part, Tensor) and part.ndim > 1), 0)
-
-
-def _parts(answer: Any) -> Any:
-    return answer if isinstance(answer, (tuple, list)) else ()
+def _places(answer: Any, call: str) -> list[int | str]:
+    return likely_places(answer, has_state="state" in call)
 
 
 def tensors_in(tree: Any) -> Iterator[Tensor]:

@@ -23,6 +23,7 @@ class Pipeline(ABC):
     is_flat: whether batches are given without a time axis, as B rows of one token.
     loss_shift: how many tokens later the loss looks for the target of a place: 1 if batches are
     pairs of equal ids and the loss shifts them. Batches that are read here have the next token.
+    has_one_target: whether there is one target for each row, and not one for each token.
     restarts_anywhere: whether batches are from a function of the user that can be called again.
     """
 
@@ -32,6 +33,7 @@ class Pipeline(ABC):
     longest_pass: int | None = None
     is_flat: bool = False
     loss_shift: int = 0
+    has_one_target: bool = False
     restarts_anywhere: bool = False
 
     def first(self) -> Batch:

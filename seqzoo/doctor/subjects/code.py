@@ -40,9 +40,11 @@ from seqzoo.doctor.subjects.code_batches import (
     read_batch,
     with_every_target,
 )
+from seqzoo.doctor.subjects.code_fit import called, fitted
 from seqzoo.doctor.subjects.code_pairs import has_inputs_as_labels, pair_of
 from seqzoo.doctor.subjects.code_rows import ONE_TARGET, Rows, rows_of_model
 from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
+from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.errors import UsageError
 from seqzoo.plugin.contracts import Batch
 from seqzoo.plugin.corpus import Corpus
@@ -156,15 +158,23 @@ class CodeSubject(Subject):
     def network(self) -> Network:
         network = super().network
         rows = self._rows
-        given = network.loss.given if isinstance(network.loss, AdaptedLoss) else network.loss
-        return network if rows is None else rows.adapted(network, given)
+        if isinstance(rows, Windows):
+            return rows.adapted(network, _given(network.loss))
+        if rows is None:
+            batch = or_none(lambda: self.batch) if self.has("pipeline") else None
+            if batch is None:
+                return called(network, torch.zeros(2, 8, dtype=torch.int64), None)
+            width = getattr(self.pipeline, "one_hot_width", None)
+            return fitted(called(network, batch.inputs, width), batch.inputs)
+        loss = _given(network.loss)
+        return rows.adapted(network, None if loss is _mean_nats else loss)
 
     def skips(self, check: str) -> str:
         rows = self._rows
         return "" if rows is None else rows.skips(check)
 
     def random_tokens(self, rows: int, length: int) -> Tensor:
-        if self._rows is None:
+        if not isinstance(self._rows, Rows):
             return super().random_tokens(rows, length)
         known = torch.unique(self.batch.inputs)  # answers are no tokens
         generator = torch.Generator().manual_seed(self.seed)
@@ -172,7 +182,7 @@ class CodeSubject(Subject):
         return drawn
 
     @property
-    def _rows(self) -> Rows | None:
+    def _rows(self) -> Rows | Windows | None:
         pipeline = or_none(lambda: self.pipeline) if self.has("pipeline") else None
         return pipeline.rows if isinstance(pipeline, CodePipeline) else None
 
@@ -186,7 +196,7 @@ class CodeSubject(Subject):
         Raises Missing if the model's vocabulary has neither size, and if a larger one may be of
         words or of pieces of words.
         """
-        if self._rows is not None:
+        if isinstance(self._rows, Rows):
             raise Missing(ONE_TARGET)
         vocab_size = or_none(lambda: self.vocab_size)
         if vocab_size is None:  # no model; a check of the text alone looks at its bytes
@@ -223,7 +233,7 @@ class CodePipeline(Pipeline):
         model: Callable[[], Network] | None = None,
     ) -> None:
         """model: built when the batches have one target for each row, to see whether it fits."""
-        self.rows: Rows | None = None
+        self.rows: Rows | Windows | None = None
         self._batches = batches
         self._make_optimizer = make_optimizer
         self.restarts_anywhere = callable(batches)
@@ -246,6 +256,7 @@ class CodePipeline(Pipeline):
             self.rows = model and rows_of_model(model(), first, self._one_hot)
             if self.rows is None:
                 raise
+            self.has_one_target = True
             self._first = self._read(first)
         self._has_labels = self.rows is None and has_inputs_as_labels(first)
         if loss is not None and (
@@ -254,6 +265,7 @@ class CodePipeline(Pipeline):
             # Targets that are the inputs are right if the loss shifts them.
             self.loss_shift = shift_of(loss, int(self._first.inputs.max()) + 1)
             self._first = self._read(first)
+        self.one_hot_width = self._width_of(first)
         self.batch_size, self.bptt_length = self._first.inputs.shape
         self.is_flat = np.ndim(pair_of(first)[0]) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
@@ -261,6 +273,8 @@ class CodePipeline(Pipeline):
         self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
 
     def first(self) -> Batch:
+        if isinstance(self.rows, Windows):
+            return self.rows.few_rows(self._first)
         return self._first if self.rows else with_every_target(self._first)
 
     def source(self) -> Source:
@@ -306,12 +320,23 @@ class CodePipeline(Pipeline):
     def _open(self) -> Iterator[Any]:
         return iter(self._batches() if callable(self._batches) else self._batches)
 
+    def _width_of(self, item: Any) -> int | None:
+        """V of inputs that are one-hot."""
+        return np.shape(pair_of(item)[0])[-1] if self._one_hot.get("inputs") else None
+
     def _read(self, item: Any) -> Batch:
         restarts = not self._carry_state
+        if isinstance(self.rows, Windows):
+            return self.rows.read(item, known=self._one_hot)
         if self.rows is not None:
             return self.rows.read(item, restarts=restarts, known=self._one_hot)
         batch = read_batch(item, restarts=restarts, known=self._one_hot)
         return next_targets(batch) if self.loss_shift and not self._has_labels else batch
+
+
+def _given(loss: Loss) -> Loss:
+    """The user's own loss."""
+    return loss.given if isinstance(loss, AdaptedLoss) else loss
 
 
 def _network(model: nn.Module | Callable[[], nn.Module], forward: Forward, loss: Loss) -> Network:

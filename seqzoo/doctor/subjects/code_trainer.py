@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -13,9 +14,10 @@ from seqzoo.doctor.evidence.missing import Unusable
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.recording import Source
 from seqzoo.doctor.evidence.trial import Trainer, Updated
+from seqzoo.doctor.subjects.code_windows import AtEachPlace
 from seqzoo.errors import DivergedError, UsageError
 from seqzoo.model import state as states
-from seqzoo.plugin.contracts import State
+from seqzoo.plugin.contracts import Batch, State
 
 __all__ = ["CodeTrainer", "MakeOptimizer"]
 
@@ -54,10 +56,10 @@ class CodeTrainer(Trainer):
         self._optimizer.zero_grad()
         # A last batch may have fewer rows; the state of another number of rows does not fit.
         is_carried = not batch.restarts.all() and len(batch.inputs) == self._rows
-        logits, state = self.network(batch.inputs, self._state if is_carried else None)
+        logits, state = self._called(batch.inputs, self._state if is_carried else None)
         self._state = None if state is None else states.detach(state)
         self._rows = len(batch.inputs)
-        loss = self.network.loss(logits, batch.targets.to(logits.device))
+        loss = self.network.loss(logits, self._counted(batch).to(logits.device))
         torch.autograd.backward(loss)
         norm = self._gradient_norm()
         value = float(loss.detach())
@@ -68,6 +70,18 @@ class CodeTrainer(Trainer):
         self._optimizer.step()
         self._step += 1
         return Updated(value, norm)
+
+    def _called(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        call = self.network.forward
+        if not isinstance(call, AtEachPlace):
+            return self.network(inputs, state)
+        logits, _ = replace(self.network, forward=call.of_the_last)(inputs)
+        return logits[:, -1:], None
+
+    def _counted(self, batch: Batch) -> Tensor:
+        """The targets of the logits that `_called` gives."""
+        is_last = isinstance(self.network.forward, AtEachPlace)
+        return batch.targets[:, -1:] if is_last else batch.targets
 
     def _gradient_norm(self) -> float:
         gradients: list[Tensor] = [p.grad for p in self._parameters if p.grad is not None]

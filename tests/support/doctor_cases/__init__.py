@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from doctor_cases import (
     decoding,
+    forms,
     future,
     healthy_attention,
+    healthy_forms,
     healthy_recurrent,
     healthy_training,
     held_out,
@@ -43,9 +45,11 @@ KINDS: Mapping[str, tuple[Case, ...]] = {
     "Optimizers": optimiser.CASES,
     "Decoding": decoding.CASES,
     "Loops": (*loops.CASES, *loop_updates.CASES),
+    "Forms of models and batches": forms.CASES,
     "Healthy: recurrent models": healthy_recurrent.CASES,
     "Healthy: without recurrence": healthy_attention.CASES,
     "Healthy: losses, optimizers and batches": healthy_training.CASES,
+    "Healthy: forms of models and batches": healthy_forms.CASES,
 }
 """The page's tables, in its order."""
 

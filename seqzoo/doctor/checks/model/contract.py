@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, logits_of, without_zeros
-from seqzoo.doctor.evidence.calling import call_plainly, reading_in_words
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of, or_none
+from seqzoo.doctor.subject import Missing, Subject, Unusable, cause_of
 from seqzoo.model import state as states
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import SequenceModel, State
@@ -43,12 +42,12 @@ def examine(subject: Subject) -> Outcome:
     try:
         return _examine(subject)
     except _Broken as found:
-        return _failed(f"{found}{_number_of_rows(subject)}", found.remedy)
+        return _failed(str(found), found.remedy)
     except Unusable as reason:
         if reason.reported_by != "model.contract":
             raise
         said = f"{str(reason).partition(',')[0]}: {cause_of(reason.__cause__ or reason)}"
-        return _failed(f"{said}{_number_of_rows(subject)}")
+        return _failed(said)
 
 
 def _examine(subject: Subject) -> Outcome:
@@ -75,7 +74,7 @@ def _examine(subject: Subject) -> Outcome:
     if not torch.equal(tokens, others) and any(True for _ in given.module.parameters()):
         _expect_a_difference(without_zeros(given), tokens, others)
     held = f"a state of {size / 1024:.3g} KiB a row" if size else "no state"
-    if network.forward is call_plainly and (read := reading_in_words(network.module, tokens)):
+    if read := network.reading_in_words(tokens):
         held += f"; {read}"
     return Outcome.passed(
         f"logits {tuple(logits.shape)} for tokens {tuple(tokens.shape)}, {held}",
@@ -136,33 +135,6 @@ def _expect_a_difference(network: Network, tokens: Tensor, others: Tensor) -> No
         "Look for a factor of 0, tokens that are read but not used, an argmax or a norm that makes "
         "all of them equal; initialise weights at random, as torch's layers do.",
     )
-
-
-def _number_of_rows(subject: Subject) -> str:
-    """A sentence if the model reads a batch of training, so only that number of rows works."""
-    network, batch = or_none(lambda: subject.network), or_none(lambda: subject.batch)
-    if network is None or batch is None or len(batch.inputs) == _ROWS:
-        return ""
-    try:
-        network = network.copied()
-    except TypeError:
-        return ""
-    inputs = batch.inputs
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        if not _works(network, inputs) or _works(network, inputs.repeat(2, 1)):
-            return ""
-    return (
-        f". It reads the batches' {len(inputs)} rows and no other number of them: its batch size "
-        "is fixed. Take it from the tokens: B, T = tokens.shape"
-    )
-
-
-def _works(network: Network, tokens: Tensor) -> bool:
-    try:
-        _read(network, tokens, None, "")
-    except _Broken:
-        return False
-    return True
 
 
 def _failed(seen: str, remedy: str = "") -> Outcome:

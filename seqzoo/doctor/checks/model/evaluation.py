@@ -48,7 +48,8 @@ def examine(subject: Subject) -> Outcome:
         for row in range(len(inputs))
     ]
     scores["each row alone"] = torch.cat(alone)
-    if isinstance(network.module, SequenceModel) or carries_a_state(network):
+    is_cut = network.only_length is None
+    if isinstance(network.module, SequenceModel) or (is_cut and carries_a_state(network)):
         scores["in shorter pieces"] = _nats(network, inputs, targets, length // 3 + 1)
     bits = {how: float(nats.mean()) / math.log(2) for how, nats in scores.items()}
     usual = scores["together"]

@@ -5,7 +5,8 @@ rows 1 and 2 replaced and rows 0 and 3 kept, with one seed, in eval and in train
 eval mode is deterministic, the same text with each row in another place. Cost: seven passes. Pass
 rule: the logits of the kept rows, and of each row in its other place, differ only by rounding, 1e-4
 of their spread in float32. It also fails if only training mode differs: batch statistics over time
-show the future to the loss. Source: `SequenceModel` in seqzoo/plugin/contracts.py, row
+show the future to the loss; with one target for each row they do not, and training mode is not
+looked at. Source: `SequenceModel` in seqzoo/plugin/contracts.py, row
 independence.
 """
 
@@ -27,9 +28,10 @@ from seqzoo.doctor.checks.model._passes import (
     shown,
     without_zeros,
 )
+from seqzoo.doctor.checks.model._views import advice_of_views
 from seqzoo.doctor.evidence.calling import adapter, adapter_with_state, call_in_words
 from seqzoo.doctor.evidence.network import Network
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import State
 
@@ -40,13 +42,17 @@ _KEPT, _REPLACED = [0, 3], [1, 2]
 
 def examine(subject: Subject) -> Outcome:
     network = without_zeros(subject.network)
-    half = max(length_for(subject) // 2, 1)
+    half = network.only_length or max(length_for(subject) // 2, 1)
     tokens = subject.random_tokens(4 + len(_REPLACED), 2 * half)
     others = tokens[:4].clone()
     others[_REPLACED] = tokens[4:]
     worst: dict[str, float] = {}
     within, carried = slice(half), slice(half, None)
-    for mode, training in MODES.items():
+    pipeline = or_none(lambda: subject.pipeline)
+    has_one_target = pipeline is not None and pipeline.has_one_target
+    # Batch statistics in training show the target of no row if no row goes beyond its own.
+    looked_at = {"eval": False} if has_one_target else MODES
+    for mode, training in looked_at.items():
         before, after = (
             logits_of(network, torch.split(text, half, 1), training=training)[_KEPT]
             for text in (tokens[:4], others)
@@ -56,10 +62,10 @@ def examine(subject: Subject) -> Outcome:
     tolerance = rounding(network)
     figures = {f"{mode.replace(' ', '_')}_difference": value for mode, value in worst.items()}
     largest = max(worst.values())
-    modes = [mode for mode in MODES if worst[mode] > tolerance]
+    modes = [mode for mode in looked_at if worst[mode] > tolerance]
     carrying = [
         f"{mode} with the state carried"
-        for mode in MODES
+        for mode in looked_at
         if worst[mode] <= tolerance < worst[f"{mode} with the state carried"]
     ]
     if not (modes or carrying):
@@ -73,7 +79,8 @@ def examine(subject: Subject) -> Outcome:
         f"{' and '.join(modes + carrying)} mode",
         why="A row's predictions depend on the rest of the batch: scores change with the batch "
         "size, one text alone cannot be generated, and statistics over time reveal later tokens.",
-        remedy=_time_first(network, tokens[:4], others)
+        remedy=advice_of_views(network, tokens[:4])
+        or _time_first(network, tokens[:4], others)
         or "Use LayerNorm or RMSNorm instead of BatchNorm; take no mean or norm over the first "
         "axis; set batch_first=True if batches are (B, T), and transpose, never view, between "
         "(B, T) and (T, B).",

@@ -61,7 +61,8 @@ def examine(subject: Subject) -> Outcome:
             changes=contiguous_lanes(subject),
             numbers=numbers,
         )
-    overlapping, by = _overlapping(recording)
+    # Rows of one target each overlap, so that each token of the text is a target.
+    overlapping, by = (0.0, 0) if subject.pipeline.has_one_target else _overlapping(recording)
     numbers["rows_behind_another"] = overlapping
     if overlapping >= _MOST_OVERLAPPING:
         return _overlap(subject, recording, by, numbers)
