@@ -143,7 +143,8 @@ def _losses(subject: Subject, factors: list[float], *, give_up: bool = False) ->
     losses: list[float] = []
     while len(losses) < len(factors):
         try:
-            losses.append(trainer.update().loss_nats)
+            nats = trainer.update().loss_nats
+            losses.append(-nats if subject.maximises else nats)
         except DivergedError:
             break
         except StopIteration:
