@@ -84,6 +84,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "decoding.loop",
     ),
     "stream.text": ("stream.split", "verdict.*", "decoding.loop"),
+    "stream.coverage": ("verdict.*", "decoding.loop"),
     "stream.repeats": (
         "stream.continuity",
         "memory.carry",
