@@ -175,7 +175,6 @@ def _checks() -> Iterator[Check]:
         "memory.saturation",
         40,
         "gates are not stuck at one end",
-        is_quick=False,
         source="Karpathy et al. 2015, arXiv:1506.02078",
     )
     yield _check(

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from doctor_cases.case import Case
 from doctor_cases.makers import carried, parts
 from doctor_cases.models import Recurrent
-from doctor_cases.proofs import gives_probabilities, has_another_loss
+from doctor_cases.proofs import built, first_batch, gives_probabilities, has_another_loss
 
 __all__ = ["CASES"]
 
@@ -58,6 +58,15 @@ def _negated(logits: Tensor, targets: Tensor) -> Tensor:
 
 def _softmax_inside(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.softmax(-1).flatten(0, 1), targets.flatten())
+
+
+def _stays_between_1(arguments: Mapping[str, Any]) -> bool:
+    """Whether logits of a model with a hundred times larger weights are between -1 and 1."""
+    module, call = built(arguments)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(100)
+        return bool((call(first_batch(arguments)[0], None)[0].abs() <= 1).all())
 
 
 def _goes_up(arguments: Mapping[str, Any]) -> bool:
@@ -153,6 +162,24 @@ CASES = (
         words=(r"relu|negative|nonnegative|below 0",),
         make=_ending(lambda y: y.relu()),
         proof=gives_probabilities,
+    ),
+    Case(
+        name="tanh after the head",
+        source="torch.nn.CrossEntropyLoss: unnormalised logits, which do not need to be positive",
+        cause="Logits are between -1 and 1, so that no symbol can be probable.",
+        named_by=("model.logits",),
+        words=(r"tanh",),
+        make=_ending(lambda y: y.tanh()),
+        proof=_stays_between_1,
+    ),
+    Case(
+        name="clamped logits",
+        source="torch.clamp, for logits that were not finite",
+        cause="Logits are clamped to -1 and 1.",
+        named_by=("model.logits",),
+        words=(r"clamp",),
+        make=_ending(lambda y: y.clamp(-1, 1)),
+        proof=_stays_between_1,
     ),
     Case(
         name="targets shifted by the batches and by the loss",
