@@ -183,6 +183,31 @@ def _is_in_a_small_part(arguments: Any) -> bool:
     return all(row in arguments["corpus"][:3000] for row in rows)
 
 
+def _one_token_late(setting: Setting) -> Batches:
+    """Chunks of T + 1 tokens, one after the other: the target of one is no input of the next."""
+
+    def batches() -> Iterator[Pair]:
+        B, T = setting.B, setting.T
+        rows = setting.bytes[: len(setting.bytes) // B * B].reshape(B, -1)
+        for start in range(0, rows.shape[1] - T - 1, T + 1):
+            chunk = rows[:, start : start + T + 1]
+            yield chunk[:, :-1], chunk[:, 1:]
+
+    return batches
+
+
+def _rows_that_change_places(setting: Setting) -> Batches:
+    """The lanes are shuffled again in each batch, to be fair."""
+
+    def batches() -> Iterator[Pair]:
+        draw = np.random.default_rng(setting.seed)
+        for inputs, targets in lanes(setting, setting.bytes)():
+            order = draw.permutation(setting.B)
+            yield inputs[order], targets[order]
+
+    return batches
+
+
 def _is_one_array(arguments: Any) -> bool:
     first, second = itertools.islice(arguments["batches"](), 2)
     return first[0] is second[0]
@@ -272,6 +297,24 @@ CASES = (
         cause="Each batch begins elsewhere in the text, with the state of the one before.",
         named_by=("stream.continuity",),
         make=lambda s: _model(s) | {"batches": windows(s, s.bytes)},
+        proof=does_not_continue,
+    ),
+    Case(
+        name="rows that begin one token late",
+        source="tensorflow.org, text generation tutorial: batch(seq_length + 1)",
+        cause="Chunks of T + 1 tokens follow each other, and the state is carried between them.",
+        named_by=("stream.continuity",),
+        words=(r"1 token late",),
+        make=lambda s: _model(s) | {"batches": _one_token_late(s)},
+        proof=does_not_continue,
+    ),
+    Case(
+        name="lanes that change places",
+        source="torch.utils.data.DataLoader, shuffle",
+        cause="Rows continue each other, in another order in each batch.",
+        named_by=("stream.continuity",),
+        words=(r"change their places",),
+        make=lambda s: _model(s) | {"batches": _rows_that_change_places(s)},
         proof=does_not_continue,
     ),
     Case(

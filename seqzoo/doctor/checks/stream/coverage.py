@@ -11,21 +11,14 @@ about n^2 / 2 N, so rows from all of a long text almost never begin at one place
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from seqzoo.doctor.checks.stream._corpus_ids import readings
-from seqzoo.doctor.checks.stream._hashes import hashes_of_rows, places_in
-from seqzoo.doctor.evidence.recording import Recording
+from seqzoo.doctor.checks.stream._places import places_of_rows
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
 
-_WIDTH = 16
-_FEWEST_KNOWN = 0.5
 _FEWEST_ROWS = 64
 _COVERED = 0.2
 _GROWTH = 0.02
@@ -35,11 +28,10 @@ _FEWEST_AGAIN = 8
 def examine(subject: Subject) -> Outcome:
     recording = subject.recording
     if recording.numbered:
-        places = [batch.inputs[:, 0].numpy() for batch in recording.batches]
         size, unit = len(subject.tokens), "tokens"
     else:
-        places = _places(recording, subject.data.corpus.data)
         size, unit = len(subject.data.splits.training), "bytes"
+    places = [each[each >= 0] for each in places_of_rows(subject)]
     starts = np.concatenate(places)
     if len(starts) < _FEWEST_ROWS:
         raise Missing(f"only {len(starts)} rows are found at one place of the corpus each")
@@ -67,21 +59,3 @@ def examine(subject: Subject) -> Outcome:
         "give it as corpus.",
         numbers=figures,
     )
-
-
-def _places(recording: Recording, corpus: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
-    """For each batch the places in the corpus where its rows begin; rows without one are left out.
-
-    Raises Missing if most rows have none.
-    """
-    if recording.length < _WIDTH:
-        raise Missing(f"rows have fewer than {_WIDTH} tokens, too few to look up")
-    rows = [batch.inputs[:, :_WIDTH].numpy() for batch in recording.batches]
-    rows = [each for each in rows if each.shape[1] == _WIDTH]
-    together = np.concatenate(rows)
-    for reading in readings(corpus, int(together.max())):
-        found = places_in(hashes_of_rows(reading(together)), corpus, _WIDTH)
-        if (found >= 0).mean() >= _FEWEST_KNOWN:
-            parts = np.split(found, np.cumsum([len(each) for each in rows])[:-1])
-            return [part[part >= 0] for part in parts]
-    raise Missing("most rows are not found in the corpus, or at several places of it")

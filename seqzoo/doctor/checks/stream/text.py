@@ -7,9 +7,9 @@ not found, they are looked up in what usual faults make of the corpus: line ends
 or joined, upper case lowered, bytes that the batches never have removed. Cost: a pass over at most
 4 MB of the corpus for each. Pass rule: nine in ten are found in the corpus; fail: nine in ten are
 found only in a changed corpus. Warn: other line ends; and less than a tenth is found, of inputs and
-of targets, although the ids are bytes or characters: read as those, they have the corpus's shares
-of each. Everything else that is not found, such as words or pieces of words, is not judged.
-Source: a parameterised match, Baker 1993, doi:10.1145/167088.167115.
+of targets in rows of 24, although the ids are bytes or characters: read as those, they have the
+corpus's shares of each. Everything else that is not found, such as words or pieces of words, is
+not judged. Source: a parameterised match, Baker 1993, doi:10.1145/167088.167115.
 """
 
 from __future__ import annotations
@@ -99,7 +99,12 @@ def examine(subject: Subject) -> Outcome:
     for what, (lost, changed) in (_LOSSES | _absent(recording, corpus)).items():
         if (share := _share_in(changed(corpus), sought)) >= _CLEAR:
             return _failed(what, lost, found, share)
-    if found < _ALMOST_NONE and _is_numbered_alike(recording, subject.data.corpus.data):
+    is_in_rows = recording.length >= WIDTH  # shorter rows, joined, are of one text only in lanes
+    if (
+        is_in_rows
+        and found < _ALMOST_NONE
+        and _is_numbered_alike(recording, subject.data.corpus.data)
+    ):
         targets = np.unique(_stretches(recording, [batch.targets for batch in recording.batches]))
         if (share := _share_in(corpus, targets)) < _ALMOST_NONE:
             return _another_text(max(found, share))
