@@ -221,6 +221,10 @@ def test_in_user_code_a_state_that_is_not_carried_is_reported_if_rows_continue()
     tokens = training_of(text)
     thrown_away = from_code(plainly(lanes(tokens)), text, carry_state=False)
     assert causes(thrown_away) == ["stream.resets"]
+    (found,) = thrown_away.causes
+    assert found.outcome.status == "warn"
+    assert "state.detach()" in found.outcome.remedy
+    assert "random places" in found.outcome.remedy
     none_there = from_code(plainly(lanes(tokens)), text, carry_state=False, model=Stateless())
     assert status(none_there, "stream.resets") == "pass"
     nothing_continues = from_code(plainly(passages(tokens)), text, carry_state=False)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from commands import REPOSITORY
 from small_networks import (
+    TEXT,
     Loop,
     Plain,
     is_about_code,
@@ -68,6 +69,47 @@ def test_a_network_that_cuts_its_own_gradient_is_found(seeded: None) -> None:
 def test_a_network_without_memory_is_distinguished_from_one_with_memory(seeded: None) -> None:
     assert outcome("memory.horizon", Loop(carries=False)).status == "warn"
     assert outcome("memory.horizon", Loop()).status == "pass"
+
+
+class Cells(Loop):
+    """The cell is an LSTM's; with `carries=False` it is never given its state."""
+
+    def __init__(self, *, carries: bool) -> None:
+        super().__init__(carries=carries)
+        self.cell = nn.LSTMCell(16, 24)  # type: ignore[assignment]
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits = []
+        for x in self.embed(tokens).unbind(1):
+            state = self.cell(x, state if self.carries else None)
+            logits.append(self.head(state[0]))
+        return torch.stack(logits, 1), state
+
+
+@pytest.mark.parametrize("kind", [Loop, Cells])
+def test_a_step_that_begins_with_an_empty_state_is_explained_by_the_horizon(
+    kind: Any, seeded: None
+) -> None:
+    for carries, expected in ((False, ["memory.horizon"]), (True, [])):
+        found = examine(
+            model=lambda carries=carries: kind(carries=carries),
+            batches=pairs,
+            corpus=TEXT,
+            only=["model", "memory"],
+            quick=True,
+            show=False,
+        )
+        assert [each.check.name for each in found.causes] == expected
+
+
+def test_recurrent_weights_of_a_layer_that_is_not_used_are_a_fault_of_gradients() -> None:
+    class Unused(Plain):
+        def __init__(self) -> None:
+            super().__init__()
+            self.other = nn.GRUCell(16, 24)
+
+    found = outcome("model.gradients", Unused())
+    assert found.status == "fail"
 
 
 def test_influence_ends_at_the_end_of_the_window(seeded: None) -> None:
