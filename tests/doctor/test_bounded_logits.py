@@ -102,3 +102,9 @@ def test_the_least_loss_is_that_of_the_best_logits() -> None:
     logits = torch.zeros(1, V, dtype=torch.float64)
     logits[0, 3] = 2.5
     assert least_nats(2.5, V) == pytest.approx(F.cross_entropy(logits, torch.tensor([3])).item())
+
+
+def test_one_logit_is_not_judged() -> None:
+    model = nn.Sequential(nn.Embedding(V, H), nn.Linear(H, 1))
+    found = run_doctor(model, only=["model.logits"])
+    assert not any(each.crashed for each in found.examined), reported(found)

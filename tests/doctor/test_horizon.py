@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_a_step_that_begins_with_an_empty_state_is_explained_by_the_horizon(
 ) -> None:
     for carries, expected in ((False, ["memory.horizon"]), (True, [])):
         found = examine(
-            model=lambda carries=carries: kind(carries=carries),
+            model=partial(kind, carries=carries),
             batches=pairs,
             corpus=TEXT,
             only=["model", "memory"],

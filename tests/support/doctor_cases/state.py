@@ -125,8 +125,8 @@ def _forgets_the_last_token(arguments: Any) -> bool:
 
 
 def _forget_gate_is_shut(arguments: Any) -> bool:
-    module, _ = built(arguments)
-    H = module.rnn.hidden_size
+    module: Any = built(arguments)[0]
+    H = module.H
     return bool((module.rnn.bias_ih_l0[H : 2 * H] < -5).all())
 
 

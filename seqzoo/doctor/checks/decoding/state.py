@@ -20,6 +20,7 @@ from torch import Tensor
 from seqzoo.doctor.checks.decoding._answer import fault_of_answer
 from seqzoo.doctor.checks.model._passes import carries_a_state
 from seqzoo.doctor.evidence.generation import Call, Generated, generate_watched
+from seqzoo.doctor.evidence.modes import modes_of
 from seqzoo.doctor.subject import Missing, Subject, cause_of
 from seqzoo.plugin.check import Outcome
 
@@ -47,9 +48,10 @@ def examine(subject: Subject) -> Outcome:
     if not generated.calls:
         raise Missing("generate did not call the model that it was given")
     text = torch.cat([prompt, generated.ids[0]])
-    if any(call.in_training_mode for call in generated.calls) and _has_modes(network.module):
+    modes = modes_of(network.module)
+    if modes and any(call.in_training_mode for call in generated.calls):
         return _failed(
-            "generate calls the model in training mode: dropout changes its predictions",
+            f"generate calls the model in training mode: {modes} changes its predictions",
             "Call model.eval() before generating, and model.train() before training again.",
         )
     if fault := _fault(generated, text, has_state=carries_a_state(network)):
@@ -72,14 +74,6 @@ def _varied(subject: Subject) -> Tensor:
     places = torch.arange(_PROMPT) % min(len(known), _PROMPT)
     varied: Tensor = known[places]
     return varied
-
-
-def _has_modes(module: torch.nn.Module) -> bool:
-    kinds = (torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._NormBase)
-    return any(
-        isinstance(part, kinds) or (isinstance(part, torch.nn.RNNBase) and part.dropout > 0)
-        for part in module.modules()
-    )
 
 
 def _fault(generated: Generated, text: Tensor, *, has_state: bool) -> tuple[str, str] | None:

@@ -87,8 +87,8 @@ def examine(subject: Subject) -> Outcome:
 
 
 def _width_for(vocab_size: int) -> float:
-    """The difference of two logits at which the least loss is half a nat."""
-    return math.log((vocab_size - 1) / math.expm1(_MOST_LEAST_NATS))
+    """The difference of two logits at which the least loss is half a nat; 0 for one logit."""
+    return math.log((vocab_size - 1) / math.expm1(_MOST_LEAST_NATS)) if vocab_size > 1 else 0.0
 
 
 def _is_too_narrow(network: Network, width: float, vocab_size: int) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -83,35 +84,64 @@ _LOSSES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 def examine(subject: Subject) -> Outcome:
     if subject.has("recipe"):
         raise Missing("a recipe's tokens are made by its tokenizer (see stream.round_trip)")
-    corpus = subject.data.corpus.data[:_MOST_BYTES].tobytes()
-    if len(subject.data.corpus.data) > _MOST_BYTES:
+    text = subject.data.corpus.data
+    if len(text) > _MOST_BYTES:
         raise Missing(f"the corpus has more than {_MOST_BYTES} bytes: the batches may be elsewhere")
-    recording = subject.recording
+    recording, corpus = subject.recording, _Searched(text.tobytes())
     sought = np.unique(_stretches(recording, [batch.inputs for batch in recording.batches]))
-    found = _share_in(corpus, sought)
+    found = corpus.share(sought)
     if found >= _CLEAR:
         return Outcome.passed(f"{found:.0%} of the batches' stretches are in the corpus")
-    if _share_in(corpus, np.unique(_along_the_batch(recording))) >= _CLEAR:
+    if corpus.share(np.unique(_along_the_batch(recording))) >= _CLEAR:
         return _across(subject.pipeline.batch_size)
     for what, changed in _LINE_ENDS.items():
-        if (share := _share_in(changed(corpus), sought)) >= _CLEAR:
+        if (share := corpus.share_after(changed, sought)) >= _CLEAR:
             return _other_line_ends(what, found, share)
-    for what, (lost, changed) in (_LOSSES | _absent(recording, corpus)).items():
-        if (share := _share_in(changed(corpus), sought)) >= _CLEAR:
+    for what, (lost, changed) in (_LOSSES | _absent(recording, corpus.text)).items():
+        if (share := corpus.share_after(changed, sought)) >= _CLEAR:
             return _failed(what, lost, found, share)
-    is_in_rows = recording.length >= WIDTH  # shorter rows, joined, are of one text only in lanes
-    if (
-        is_in_rows
-        and found < _ALMOST_NONE
-        and _is_numbered_alike(recording, subject.data.corpus.data)
-    ):
+    # Shorter rows, joined, are of one text only in lanes.
+    is_judged = recording.length >= WIDTH and found < _ALMOST_NONE
+    if is_judged and _is_numbered_alike(recording, text):
         targets = np.unique(_stretches(recording, [batch.targets for batch in recording.batches]))
-        if (share := _share_in(corpus, targets)) < _ALMOST_NONE:
+        if (share := corpus.share(targets)) < _ALMOST_NONE:
             return _another_text(max(found, share))
     raise Missing(
         f"{found:.0%} of the batches' stretches of {WIDTH} tokens are in the corpus, character for "
         f"character"
     )
+
+
+class _Searched:
+    """A text whose stretches are hashed when they are first asked for, and only once."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+    def share(self, sought: npt.NDArray[np.uint64]) -> float:
+        """Of the patterns that are in it, as bytes or as characters."""
+        if len(self.text) < WIDTH:
+            return 0.0
+        found = np.isin(sought, self._of_bytes).mean()
+        if found < _CLEAR and self._of_characters is not None:
+            found = max(found, np.isin(sought, self._of_characters).mean())
+        return float(found)
+
+    def share_after(
+        self, changed: Callable[[bytes], bytes], sought: npt.NDArray[np.uint64]
+    ) -> float:
+        """The same of the text after a change; 0 if there is nothing that it changes."""
+        text = changed(self.text)
+        return 0.0 if text == self.text else _Searched(text).share(sought)
+
+    @cached_property
+    def _of_bytes(self) -> npt.NDArray[np.uint64]:
+        return patterns(np.frombuffer(self.text, np.uint8).astype(np.int64))
+
+    @cached_property
+    def _of_characters(self) -> npt.NDArray[np.uint64] | None:
+        characters = None if self.text.isascii() else _code_points(self.text)
+        return None if characters is None else patterns(characters)
 
 
 def _absent(recording: Recording, corpus: bytes) -> dict[str, tuple[str, Callable[[bytes], bytes]]]:
@@ -214,16 +244,6 @@ def _across(rows: int) -> Outcome:
 
 def _starts(length: int) -> range:
     return range(0, length - WIDTH + 1, WIDTH)
-
-
-def _share_in(text: bytes, sought: npt.NDArray[np.uint64]) -> float:
-    if len(text) < WIDTH:
-        return 0.0
-    known = patterns(np.frombuffer(text, np.uint8).astype(np.int64))
-    found = np.isin(sought, known).mean()
-    if found < _CLEAR and not text.isascii() and (characters := _code_points(text)) is not None:
-        found = max(found, np.isin(sought, patterns(characters)).mean())
-    return float(found)
 
 
 def _code_points(text: bytes) -> npt.NDArray[np.int64] | None:
