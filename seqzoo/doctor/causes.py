@@ -74,6 +74,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     ),
     "stream.aliasing": (
         "loop.steps",
+        "stream.coverage",
         "stream.repeats",
         "stream.continuity",
         "stream.targets",
@@ -84,7 +85,9 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
         "decoding.loop",
     ),
     "stream.text": ("stream.split", "verdict.*", "decoding.loop"),
+    "stream.coverage": ("verdict.*", "decoding.loop"),
     "stream.repeats": (
+        "stream.coverage",
         "stream.continuity",
         "memory.carry",
         "memory.saturation",
@@ -180,7 +183,13 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "memory.horizon": ("memory.lag", "memory.carry", "verdict.*", "decoding.loop"),
     "memory.lag": ("memory.carry", "verdict.*", "decoding.loop"),
     "memory.carry": ("verdict.*", "decoding.loop"),
-    "memory.saturation": ("optimisation.dead_units", "verdict.*"),
+    "memory.saturation": (
+        "memory.lag",
+        "memory.carry",
+        "optimisation.dead_units",
+        "verdict.*",
+        "decoding.loop",
+    ),
     "memory.linear": ("memory.lag", "verdict.*"),
     "optimisation.overfit": (
         "optimisation.learning_rate",

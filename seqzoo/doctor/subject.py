@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from seqzoo.data.corpus import Data
+from seqzoo.doctor.evidence.direction import goes_up
 from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.given import RunSoFar, Settings, Text
 from seqzoo.doctor.evidence.loss_form import AdaptedLoss
@@ -285,6 +286,14 @@ class Subject:
     def trained_network(self) -> Network:
         """A network that has learnt something: of the run, or of the trial."""
         return self.network if self.is_trained else self.trial.network
+
+    @cached_property
+    def maximises(self) -> bool:
+        """Whether training moves the weights so that the loss rises; False if that is not known."""
+        try:
+            return goes_up(self.pipeline.trainer(self.network.copied(), steps=1))
+        except Exception:  # model.gradients reports why no update can be made
+            return False
 
     @cached_property
     def threads(self) -> int:

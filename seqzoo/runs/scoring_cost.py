@@ -45,15 +45,22 @@ def expected_scoring_seconds(
     spans = named_splits(experiment.data.splits) if splits is None else splits
     spans = {name: protocol.part(span) for name, span in spans.items()}
     longest = max(spans.values(), key=len)
-    enough = longest.first(_CHUNKS * protocol.lanes * max(protocol.chunk_length, 64))
+    wanted = _CHUNKS * protocol.lanes * max(protocol.chunk_length, 64)
+    training = experiment.data.splits.training
+    if adaptive is not None and len(longest) < min(wanted, len(training)):
+        # The sizes of gradients are read from whole segments of the training part, and the time
+        # of one short segment, most of it not for its tokens, says nothing about theirs.
+        longest = training
+    enough = longest.first(wanted)
     reader = SplitReader(encode_span(experiment.tokenizer, enough), lanes=protocol.lanes)
     try:
         per_token = _seconds_per_token(experiment, reader, protocol, adaptive)
     except DivergedError:  # reported where the model is scored
         return 0.0
-    tokens = _num_bytes(spans, protocol) * len(reader.text.tokens) / len(enough)
-    if adaptive is not None and adaptive.learning_rate:
-        tokens += _SCALE_SEGMENTS * adaptive.segment_length  # the usual size of the gradients
+    per_byte = len(reader.text.tokens) / len(enough)
+    tokens = _num_bytes(spans, protocol) * per_byte
+    if adaptive is not None and adaptive.learning_rate:  # the usual size of the gradients
+        tokens += min(_SCALE_SEGMENTS * adaptive.segment_length, len(training) * per_byte)
     return per_token * tokens
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from examined_models import causes, outcome, reported
+from made_up_text import written
 from torch import nn
 
 from seqzoo.doctor import examine
@@ -18,19 +19,10 @@ from seqzoo.doctor.checks.stream._patterns import WIDTH, patterns
 from seqzoo.doctor.diagnosis import Diagnosis
 
 B, T = 4, 32
-LETTERS = b"etaoinshrdlucmfwypvbgk"
-
-
-def written(seed: int = 0, count: int = 6000) -> bytes:
-    """Lines of 400 made-up words in random order: no stretch of 16 bytes occurs often."""
-    drawn = random.Random(seed)
-    known = [bytes(drawn.choices(LETTERS, k=drawn.randint(2, 8))) for _ in range(400)]
-    words = [drawn.choice([*known, *(word.title() for word in known[:80])]) for _ in range(count)]
-    ends = [drawn.choice([b" ", b" ", b" ", b"\n", b".\n\n"]) for _ in range(count)]
-    return b"".join(word + end for word, end in zip(words, ends, strict=True))
 
 
 CORPUS = written()
+DOS = CORPUS.replace(b"\n", b"\r\n")
 
 
 def lanes(text: bytes, numbered: Callable[[Any], Any] = lambda ids: ids) -> Any:
@@ -63,6 +55,51 @@ LOST = {
 def test_what_is_lost_in_reading_is_named(lost: Callable[[bytes], bytes]) -> None:
     found = examined(lanes(lost(CORPUS)))
     assert causes(found) == ["stream.text"], reported(found)
+
+
+def test_other_line_ends_are_a_warning() -> None:
+    for corpus, given in ((DOS, CORPUS), (CORPUS, DOS)):
+        found = examine(batches=lanes(given), corpus=corpus, only=["stream.text"], show=False)
+        assert outcome(found, "stream.text").status == "warn", reported(found)
+        assert "line ends" in outcome(found, "stream.text").seen
+        same = examine(batches=lanes(given), corpus=given, only=["stream.text"], show=False)
+        assert outcome(same, "stream.text").status == "pass"
+
+
+def test_a_text_that_is_read_backwards_is_named() -> None:
+    found = examined(lanes(CORPUS[::-1]))
+    assert causes(found) == ["stream.text"], reported(found)
+    assert "from the end" in outcome(found, "stream.text").seen
+
+
+@pytest.mark.parametrize(
+    "numbered", [lambda ids: ids, lambda ids: np.unique(ids, return_inverse=True)[1]]
+)
+def test_batches_of_another_text_are_named(numbered: Callable[[Any], Any]) -> None:
+    found = examined(lanes(written(seed=1), numbered))
+    assert causes(found) == ["stream.text"], reported(found)
+    assert "another text than the corpus" in outcome(found, "stream.text").seen
+
+
+@pytest.mark.parametrize("kind", ["numbered at will", "pieces of words", "noise in the inputs"])
+def test_what_may_be_the_corpus_in_another_form_is_not_judged(kind: str) -> None:
+    other = written(seed=1)
+    ids = np.frombuffer(CORPUS if "noise" in kind else other, np.uint8).astype(np.int64)
+    if kind == "numbered at will":
+        batches = lanes(other, lambda ids: _by_first_use(ids)[::-1])
+    elif kind == "pieces of words":
+        pairs = np.unique(ids[: len(ids) // 2 * 2].reshape(-1, 2), axis=0, return_inverse=True)[1]
+        batches = lanes(pairs.clip(max=250).astype(np.uint8).tobytes())
+    else:
+
+        def batches() -> Iterator[Any]:
+            draw = np.random.default_rng(0)
+            for inputs, targets in lanes(CORPUS)():
+                hidden = draw.random(inputs.shape) < 0.3
+                yield np.where(hidden, draw.permuted(inputs), inputs), targets
+
+    found = examine(batches=batches, corpus=CORPUS, only=["stream.text"], show=False)
+    assert outcome(found, "stream.text").status == "skip", reported(found)
 
 
 def _by_first_use(ids: Any) -> Any:

@@ -144,6 +144,75 @@ def greedy(model: nn.Module, prompt: list[int], length: int) -> list[int]:
     return text
 
 
+@torch.no_grad()
+def from_the_first_place(model: nn.Module, prompt: list[int], length: int) -> list[int]:
+    logits, state = model(torch.tensor([prompt]))
+    ids = [int(torch.multinomial(logits[0, 0].softmax(-1), 1))]
+    while len(ids) < length:
+        logits, state = model(torch.tensor([ids[-1:]]), state)
+        ids.append(int(_next(logits)))
+    return ids
+
+
+@torch.no_grad()
+def from_the_place_before(model: nn.Module, prompt: list[int], length: int) -> list[int]:
+    text = list(prompt)
+    for _ in range(length):
+        text.append(int(model(torch.tensor([text]))[0, -2].argmax()))
+    return text
+
+
+def one_too_few(model: nn.Module, prompt: Any, length: int) -> Tensor:
+    return right(model, prompt, length - 1)
+
+
+def prompt_counted(model: nn.Module, prompt: list[int], length: int) -> list[int]:
+    return token_by_token(model, prompt, length - len(prompt))
+
+
+def with_the_last_of_the_prompt(model: nn.Module, prompt: list[int], length: int) -> list[int]:
+    return [*prompt[-1:], *token_by_token(model, prompt, length)[len(prompt) :]]
+
+
+def until_a_line_ends(model: nn.Module, prompt: list[int], length: int) -> list[int]:
+    ids = token_by_token(model, prompt, length)[len(prompt) :]
+    return ids[: ids.index(ord("e"))] if ord("e") in ids else ids
+
+
+@torch.no_grad()
+def of_probabilities(model: nn.Module, prompt: list[int], length: int) -> list[int]:
+    text = list(prompt)
+    for _ in range(length):
+        text.append(int(torch.multinomial(model(torch.tensor([text]))[0, -1].exp(), 1)))
+    return text
+
+
+class WindowOfLogs(Window):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(tokens).log_softmax(-1)
+
+
+@torch.no_grad()
+def state_of_row_0(model: nn.Module, prompt: Any, length: int) -> Tensor:
+    logits, state = model(_rows(prompt))
+    ids = [_next(logits)]
+    while len(ids) < length:
+        state = tuple(part[:, :1].expand(-1, len(ids[-1]), -1).contiguous() for part in state)
+        logits, state = model(ids[-1], state)
+        ids.append(_next(logits))
+    return torch.cat(ids, 1)
+
+
+@torch.no_grad()
+def states_exchanged(model: nn.Module, prompt: Any, length: int) -> Tensor:
+    logits, state = model(_rows(prompt))
+    ids = [_next(logits)]
+    while len(ids) < length:
+        logits, state = model(ids[-1], tuple(part.flip(1) for part in state))
+        ids.append(_next(logits))
+    return torch.cat(ids, 1)
+
+
 def examined(model: Callable[[], nn.Module], generate: Any, **further: Any) -> Any:
     usual: dict[str, Any] = {"only": ["decoding"], "quick": True, "show": False}
     return examine(
@@ -157,6 +226,9 @@ HEALTHY = {
     "the whole text": (Plain, whole_text),
     "windows": (Window, whole_text),
     "dropout in eval mode": (Dropped, right),
+    "the end of the prompt too": (Plain, with_the_last_of_the_prompt),
+    "until a certain token": (Plain, until_a_line_ends),
+    "log-probabilities": (WindowOfLogs, of_probabilities),
 }
 FAULTS = {
     "the state is forgotten": (Plain, state_forgotten, "not fed back"),
@@ -164,6 +236,10 @@ FAULTS = {
     "the last token twice": (Plain, last_token_twice, "the last token of the prompt is read twice"),
     "the text again": (Plain, whole_text_with_state, "the prompt is read again"),
     "training mode": (Dropped, in_training_mode, "training mode"),
+    "the first place": (Plain, from_the_first_place, "the logits of the first place"),
+    "the place before": (Window, from_the_place_before, "the logits of an earlier place"),
+    "one too few": (Plain, one_too_few, "returns 11 new ids, and 12 were asked for"),
+    "the prompt is counted": (Plain, prompt_counted, "returns 4 new ids, and 12 were asked for"),
     "only the last token": (Window, only_the_last, "only the last 1 of 8 tokens"),
 }
 
@@ -193,6 +269,16 @@ def test_several_prompts_are_compared_with_each_alone() -> None:
             return out - out.mean(0)
 
     assert "decoding.batch" in causes(examined(Mixed, right))
+
+
+def test_a_state_of_another_row_is_named() -> None:
+    for generate, said in (
+        (state_of_row_0, "all rows are given the state of row 0"),
+        (states_exchanged, "rows are given the states of each other"),
+    ):
+        found = examined(Plain, generate)
+        assert causes(found) == ["decoding.batch"], reported(found)
+        assert said in outcome(found, "decoding.batch").seen
 
 
 def test_a_loop_of_the_users_own_decoding_is_named() -> None:

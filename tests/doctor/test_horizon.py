@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from commands import REPOSITORY
 from small_networks import (
+    TEXT,
     Loop,
     Plain,
     is_about_code,
@@ -70,6 +72,47 @@ def test_a_network_without_memory_is_distinguished_from_one_with_memory(seeded: 
     assert outcome("memory.horizon", Loop()).status == "pass"
 
 
+class Cells(Loop):
+    """The cell is an LSTM's; with `carries=False` it is never given its state."""
+
+    def __init__(self, *, carries: bool) -> None:
+        super().__init__(carries=carries)
+        self.cell = nn.LSTMCell(16, 24)  # type: ignore[assignment]
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        logits = []
+        for x in self.embed(tokens).unbind(1):
+            state = self.cell(x, state if self.carries else None)
+            logits.append(self.head(state[0]))
+        return torch.stack(logits, 1), state
+
+
+@pytest.mark.parametrize("kind", [Loop, Cells])
+def test_a_step_that_begins_with_an_empty_state_is_explained_by_the_horizon(
+    kind: Any, seeded: None
+) -> None:
+    for carries, expected in ((False, ["memory.horizon"]), (True, [])):
+        found = examine(
+            model=partial(kind, carries=carries),
+            batches=pairs,
+            corpus=TEXT,
+            only=["model", "memory"],
+            quick=True,
+            show=False,
+        )
+        assert [each.check.name for each in found.causes] == expected
+
+
+def test_recurrent_weights_of_a_layer_that_is_not_used_are_a_fault_of_gradients() -> None:
+    class Unused(Plain):
+        def __init__(self) -> None:
+            super().__init__()
+            self.other = nn.GRUCell(16, 24)
+
+    found = outcome("model.gradients", Unused())
+    assert found.status == "fail"
+
+
 def test_influence_ends_at_the_end_of_the_window(seeded: None) -> None:
     class Window(nn.Module):
         def __init__(self) -> None:
@@ -84,6 +127,47 @@ def test_influence_ends_at_the_end_of_the_window(seeded: None) -> None:
 
     found = influences(network_of(Window()), torch.randint(128, (4, 16)), [1, 3, 4, 8])
     assert [share > 0 for share in found] == [True, True, False, False]
+
+
+class Scaled(Plain):
+    """A recurrence whose state counts `factor` times; a parameter, or a number."""
+
+    def __init__(self, factor: Any) -> None:
+        super().__init__()
+        self.factor = factor
+        self.into, self.within = nn.Linear(16, 24), nn.Linear(24, 24)
+
+    def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        state = torch.zeros(len(tokens), 24) if state is None else state
+        outputs = []
+        for x in self.embed(tokens).unbind(1):
+            state = (self.into(x) + self.factor * self.within(state)).tanh()
+            outputs.append(state)
+        return self.head(torch.stack(outputs, 1)), state
+
+
+def test_a_recurrence_that_is_too_small_to_remember_is_named(seeded: None) -> None:
+    found = outcome("memory.horizon", Scaled(1e-4))
+    assert found.status == "warn"
+    assert "almost nothing is remembered" in found.why.lower()
+    assert is_about_code(found)
+
+
+@pytest.mark.parametrize("begin", [0.0, 1e-4, 1.0])
+def test_a_scale_that_opens_in_training_is_not(begin: float, seeded: None) -> None:
+    # ReZero (arXiv:2003.04887) and LayerScale (arXiv:2103.17239) begin so.
+    found = outcome("memory.horizon", lambda: Scaled(nn.Parameter(torch.tensor(begin))))
+    assert found.status == "pass", found.seen
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-5, 1.0])
+def test_recurrent_weights_that_training_makes_larger_are_not(size: float, seeded: None) -> None:
+    model = Plain(nn.RNN)
+    with torch.no_grad():
+        model.rnn.get_parameter("weight_hh_l0").mul_(size)
+    assert outcome("memory.horizon", model).status == "pass"
+    still = outcome("memory.horizon", model, optimizer=lambda p: torch.optim.SGD(p, 1e-7))
+    assert still.status == ("pass" if size == 1.0 else "warn")
 
 
 def test_the_proposed_settings_are_those_of_a_shipped_recipe() -> None:

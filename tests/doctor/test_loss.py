@@ -44,13 +44,32 @@ from seqzoo.plugin.registry import Registry
         (lambda y, t: cross_entropy(y, t, label_smoothing=0.2), "pass", "label smoothing"),
         (nn.CrossEntropyLoss(), "pass", "B, T, V ="),
         (nn.CrossEntropyLoss(reduction="sum"), "pass", "sum over all tokens, 192 "),
-        (lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t), "fail", "else"),
-        (lambda y, t: F.nll_loss(y.log_softmax(1).flatten(0, 1), t.flatten()), "fail", "else"),
-        (lambda y, t: F.nll_loss(y.log_softmax(0).flatten(0, 1), t.flatten()), "fail", "else"),
-        (lambda y, t: cross_entropy(y.softmax(-1), t), "fail", "else"),
+        (lambda y, t: cross_entropy(y.log_softmax(-1), t), "pass", "B, T, V ="),
+        (lambda y, t: F.cross_entropy(y.view(len(y), -1, y.shape[1]), t), "fail", "views logits"),
+        (lambda y, t: F.nll_loss(y.log_softmax(1).flatten(0, 1), t.flatten()), "fail", "over time"),
+        (
+            lambda y, t: F.nll_loss(y.log_softmax(0).flatten(0, 1), t.flatten()),
+            "fail",
+            "over the rows",
+        ),
+        (lambda y, t: cross_entropy(y.softmax(-1), t), "fail", "applies another"),
+        (lambda y, t: 3 * cross_entropy(y.softmax(-1), t), "fail", "applies another"),
+        (lambda y, t: F.nll_loss(y.flatten(0, 1), t.flatten()), "fail", "the target's logit"),
+        (nn.NLLLoss(), "fail", "the target's logit"),
+        (
+            lambda y, t: F.nll_loss(y.softmax(-1).flatten(0, 1), t.flatten()),
+            "fail",
+            "without a logarithm",
+        ),
+        (lambda y, t: F.cross_entropy(y.flatten(0, 1), t.T.flatten()), "fail", "time by time"),
+        (lambda y, t: F.mse_loss(y, F.one_hot(t, V).float()), "fail", "squared error of the log"),
+        (lambda y, t: cross_entropy(y.detach(), t), "fail", "raises"),
+        (lambda y, t: y.sum() * 0, "fail", "no gradient"),
+        (lambda y, t: (y - 1).abs().mean(), "fail", "something else"),
         (lambda y, t: cross_entropy(y.transpose(0, 1), t), "fail", "else"),
         (lambda y, t: cross_entropy(y[:, :-1], t[:, 1:]), "fail", "token after next"),
-        (lambda y, t: -cross_entropy(y, t), "fail", "else"),
+        (lambda y, t: -cross_entropy(y, t), "fail", "sign is wrong"),
+        (lambda y, t: -2 * cross_entropy(y, t, reduction="sum"), "fail", "sign is wrong"),
         (lambda y, t: y.log_softmax(-1).gather(-1, t[..., None]), "fail", "shape"),
         (lambda y, t: F.cross_entropy(y, t[:, 1:]), "fail", "raises"),
     ],
@@ -105,3 +124,46 @@ def test_targets_that_batches_and_loss_both_shift_are_named() -> None:
         return ((inputs, inputs) for inputs, _ in batches())
 
     assert causes(run_doctor(Plain, loss=shifting, batches=same)) == []
+
+
+class Ascent(torch.optim.Optimizer):
+    """Written by hand, with the wrong sign."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"lr": 0.01})
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.data.add_(parameter.grad, alpha=group["lr"])
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: torch.optim.Adam(p, maximize=True),
+        lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, maximize=True),
+        Ascent,
+    ],
+)
+def test_an_optimizer_that_goes_up_the_gradient_is_named(optimizer: Any) -> None:
+    found = run_doctor(Plain, optimizer=optimizer)
+    assert causes(found) == ["model.loss"], reported(found)
+    assert "up the gradient" in outcome(found, "model.loss").seen
+    assert "maximize=True" in outcome(found, "model.loss").remedy
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "loss"),
+    [
+        (lambda p: torch.optim.Adam(p, maximize=True), lambda y, t: -cross_entropy(y, t)),
+        (lambda p: torch.optim.AdamW(p, 1e-3, weight_decay=1000.0), None),
+        (lambda p: torch.optim.RMSprop(p, 1e-3, momentum=0.9), None),
+        (lambda p: torch.optim.Rprop(p), None),
+    ],
+    ids=["both signs turned", "weight decay", "RMSprop", "Rprop"],
+)
+def test_an_optimizer_that_lowers_the_loss_is_not(optimizer: Any, loss: Any) -> None:
+    found = run_doctor(Plain, optimizer=optimizer, loss=loss, only=["model.loss"])
+    assert outcome(found, "model.loss").status == "pass", reported(found)

@@ -12,6 +12,7 @@ from small_networks import (
     Plain,
     check_of,
     network_of,
+    outcome,
     trained,
 )
 from torch import nn
@@ -100,3 +101,28 @@ def test_a_unit_that_is_almost_always_at_one_end_is_stuck() -> None:
     values[:980, 3] = 0.001
     assert share_stuck("x input", values) == 0.5
     assert share_stuck("x forget", values) == 0.25
+
+
+def _with_forget_bias(bias: float) -> Plain:
+    model = Plain()
+    with torch.no_grad():
+        model.rnn.get_parameter("bias_ih_l0")[24:48] = bias
+        model.rnn.get_parameter("bias_hh_l0")[24:48] = 0.0
+    return model
+
+
+@pytest.mark.parametrize("bias", [-10.0, -6.0])
+def test_a_forget_gate_that_is_shut_is_named_before_training(bias: float, seeded: None) -> None:
+    found = outcome("memory.saturation", _with_forget_bias(bias), quick=True)
+    assert found.status == "fail"
+    assert "forget gate are shut" in found.seen
+    assert "bias_ih[H:2*H]" in found.remedy
+
+
+@pytest.mark.parametrize("bias", [-1.0, 0.0, 1.0, 10.0])
+def test_a_forget_gate_that_keeps_something_is_not(bias: float, seeded: None) -> None:
+    assert outcome("memory.saturation", _with_forget_bias(bias), quick=True).status == "pass"
+
+
+def test_without_training_other_gates_are_not_judged(seeded: None) -> None:
+    assert outcome("memory.saturation", Plain(nn.GRU), quick=True).status == "skip"

@@ -81,6 +81,16 @@ def test_other_splits_and_adaptive_scores_have_their_own_time(
     assert expected_scoring_seconds(made, adaptive=LEARNING) == pytest.approx(4.5 + 256 * 16 / 1e3)
 
 
+@pytest.mark.parametrize("size", [1, 5, 200])
+def test_a_short_text_takes_a_short_time_to_score_adaptively(
+    made: Experiment, clock: SimpleNamespace, size: int
+) -> None:
+    text = {"text": made.data.splits.validation.first(size)}
+    expected = expected_scoring_seconds(made, adaptive=LEARNING, splits=text)
+    # The first segment takes 50 seconds more here, as kernels that are prepared do.
+    assert expected == pytest.approx((size + 256 * 16) / 1e3)
+
+
 @pytest.mark.parametrize("adaptive", [None, LEARNING])
 def test_the_model_its_mode_and_all_generators_are_as_before(
     made: Experiment, adaptive: AdaptiveSection | None

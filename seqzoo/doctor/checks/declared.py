@@ -86,6 +86,7 @@ def _checks() -> Iterator[Check]:
         "the batches have the text of the corpus",
         source="Baker 1993, doi:10.1145/167088.167115, on matches up to renumbering",
     )
+    yield _check("stream.coverage", 17, "the batches come from all of the corpus")
     yield _check("stream.repeats", 20, "batches do not repeat each other within an epoch")
     yield _check("stream.targets", 25, "each target is the token right after its input")
     yield _check(
@@ -174,7 +175,6 @@ def _checks() -> Iterator[Check]:
         "memory.saturation",
         40,
         "gates are not stuck at one end",
-        is_quick=False,
         source="Karpathy et al. 2015, arXiv:1506.02078",
     )
     yield _check(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.evidence.network import Network, runs_hooks, tensors_in
 
-__all__ = ["Call", "Generate", "Generated", "generate_watched"]
+__all__ = ["Call", "Generate", "Generated", "generate_forced", "generate_watched"]
 
 Generate: TypeAlias = Callable[[nn.Module, Any, int], Any]
 """(module, prompt, length) -> ids after the prompt, or with it. prompt: a list of ids."""
@@ -33,9 +33,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Generated:
-    """ids: (B, length) without the prompt. calls: of the model, in order."""
+    """ids: (B, length) without the prompt. answer: (B, N) as they were returned, with the prompt if
+    the function returns it. calls: of the model, in order.
+    """
 
     ids: Tensor
+    answer: Tensor
     calls: tuple[Call, ...]
 
 
@@ -47,20 +50,51 @@ def generate_watched(
     A prompt of one row is given as a list of ids, several as a tensor. Raises what the function
     raises, TypeError if it returns no ids, and Missing if the model runs no hooks.
     """
+    calls: list[Call] = []
+    answer = _run(generate, network, prompt, length, _recording(calls))
+    return Generated(_without_prompt(answer, prompt, length), answer, tuple(calls))
+
+
+def generate_forced(
+    generate: Generate, network: Network, prompt: Tensor, length: int, ids: tuple[int, int, int]
+) -> Tensor:
+    """(B, N) what is returned if the model is sure of one id at the first place of what it reads,
+    of another at the places after it, and of the third at the last place.
+
+    Then the ids that come back say which place they were drawn from, however they are drawn.
+    """
+    first, middle, last = ids
+
+    def force(_: nn.Module, __: tuple[Any, ...], ___: dict[str, Any], output: Any) -> None:
+        logits = next(tensors_in(output), None)
+        if logits is None or not logits.is_floating_point():
+            return
+        with torch.no_grad():
+            are_probabilities = bool((logits >= 0).all())
+            chosen, others = (1.0, 0.0) if are_probabilities else (50.0, -50.0)
+            by_place = logits if logits.ndim == 3 else logits[:, None]
+            by_place.fill_(others)
+            by_place[:, :, middle] = chosen
+            for place, id_ in ((0, first), (-1, last)):
+                by_place[:, place] = others
+                by_place[:, place, id_] = chosen
+
+    return _run(generate, network, prompt, length, force)
+
+
+def _run(generate: Generate, network: Network, prompt: Tensor, length: int, hook: Any) -> Tensor:
     if not runs_hooks(network.module):
         raise Missing("the calls of a torch.jit module cannot be seen")
     copy = network.copied()
     copy.module.eval()
-    calls: list[Call] = []
-    handle = copy.module.register_forward_hook(_recording(calls), with_kwargs=True)
+    handle = copy.module.register_forward_hook(hook, with_kwargs=True)
     given: Any = prompt if prompt.ndim == 2 else prompt.tolist()
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            answer = generate(copy.module, given, length)
+            return _ids(generate(copy.module, given, length))
     finally:
         handle.remove()
-    return Generated(_ids(answer, prompt, length), tuple(calls))
 
 
 def _recording(calls: list[Call]) -> Any:
@@ -95,7 +129,7 @@ def _read(given: Tensor) -> Tensor:
     return ids.reshape(1, -1) if ids.ndim < 2 else ids
 
 
-def _ids(answer: Any, prompt: Tensor, length: int) -> Tensor:
+def _ids(answer: Any) -> Tensor:
     if isinstance(answer, (bytes, bytearray)):
         answer = list(answer)
     if isinstance(answer, str) or (
@@ -105,8 +139,14 @@ def _ids(answer: Any, prompt: Tensor, length: int) -> Tensor:
             f"generate returned {type(answer).__name__}; expected the ids after the prompt"
         )
     ids = torch.as_tensor(answer).detach().cpu().to(torch.int64)
-    ids = ids.reshape(1, -1) if ids.ndim < 2 else ids
+    return ids.reshape(1, -1) if ids.ndim < 2 else ids
+
+
+def _without_prompt(ids: Tensor, prompt: Tensor, length: int) -> Tensor:
+    """Without the prompt, or its last id alone, if that is before the new ids."""
     rows = prompt if prompt.ndim == 2 else prompt[None]
-    if ids.shape[1] >= rows.shape[1] + length and torch.equal(ids[:, : rows.shape[1]], rows):
-        ids = ids[:, rows.shape[1] :]
+    for size in (rows.shape[1], 1):
+        is_longer = size > 1 or ids.shape[1] > length
+        if is_longer and torch.equal(ids[:, :size], rows[:, -size:]):
+            return ids[:, size:]
     return ids

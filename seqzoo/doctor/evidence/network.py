@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -56,6 +56,8 @@ class Network:
     longest: how many tokens it can read at once, None for any number.
     builds_new: whether `build` initialises every parameter. In a copy of a user's module only
     layers with `reset_parameters` are, and the others may be trained.
+    computed_types: by the types of the weights the types of what layers return, shared by copies:
+    it takes a pass to know them.
     """
 
     module: nn.Module
@@ -64,6 +66,9 @@ class Network:
     loss: Loss = mean_nats
     builds_new: bool = True
     longest: int | None = None
+    computed_types: dict[frozenset[torch.dtype], set[torch.dtype]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def __call__(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Logits (B, T, V) and the next state. Raises TypeError for any other answer."""

@@ -30,11 +30,13 @@ class Updated(NamedTuple):
 class Trainer(ABC):
     """A network in training.
 
-    clip_norm: the norm at which gradients are clipped, None for never.
+    clip_norm: the norm at which gradients are clipped, None for never. optimizer: torch's, of a
+    user's own code.
     """
 
     network: Network
     clip_norm: float | None = None
+    optimizer: torch.optim.Optimizer | None = None
 
     @abstractmethod
     def update(self) -> Updated:

@@ -40,7 +40,7 @@ class CodeTrainer(Trainer):
         self.clip_norm = clip_norm
         self._source = source
         self._parameters = [p for p in network.module.parameters() if p.requires_grad]
-        self._optimizer = _made(make_optimizer, self._parameters)
+        self.optimizer = self._optimizer = _made(make_optimizer, self._parameters)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         self._factor = factor
         self._state: State = None

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from seqzoo.doctor.evidence.modes import modes_of
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
 from seqzoo.doctor.watching.graph import read_graph
 from seqzoo.doctor.watching.likelihoods import watch_gradient
 from seqzoo.doctor.watching.marks import MARK, mark, metadata_of
-from seqzoo.doctor.watching.modes import has_time_first_layers, modes_of
+from seqzoo.doctor.watching.modes import has_time_first_layers
 from seqzoo.doctor.watching.optimizers import Optimizers, groups_of, remembers
 from seqzoo.doctor.watching.reading import look_at_input, look_at_output
 from seqzoo.doctor.watching.visit import (

@@ -73,6 +73,30 @@ def _not_fed_back(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
     return torch.cat(found, 1)
 
 
+def _of_the_first_place(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    logits, state = model(prompt, None)
+    found = [best(logits[:, :1])]
+    while len(found) < length:
+        logits, state = model(found[-1], state)
+        found.append(best(logits[:, :1]))
+    return torch.cat(found, 1)
+
+
+def _with_the_state_of_row_0(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    """The state of one prompt is copied for all, as for several samples of one."""
+    logits, state = model(prompt, None)
+    found = [best(logits)]
+    while len(found) < length:
+        state = tuple(part[:, :1].repeat(1, len(prompt), 1) for part in state)
+        logits, state = model(found[-1], state)
+        found.append(best(logits))
+    return torch.cat(found, 1)
+
+
+def _one_too_few(model: nn.Module, prompt: Tensor, length: int) -> Tensor:
+    return greedy(model, prompt, length - 1)
+
+
 def best(logits: Tensor) -> Tensor:
     """(B, 1) the most likely next token."""
     return logits[:, -1:].argmax(-1)
@@ -113,12 +137,14 @@ def _differs_from_greedy(arguments: Any) -> bool:
     return not torch.equal(generate(model, prompts, 20), greedy(model, prompts, 20))
 
 
-def _case(name: str, source: str, cause: str, generate: Generate) -> Case:
+def _case(
+    name: str, source: str, cause: str, generate: Generate, *, named_by: str = "decoding.state"
+) -> Case:
     return Case(
         name=name,
         source=source,
         cause=cause,
-        named_by=("decoding.state",),
+        named_by=(named_by,),
         make=_make(generate),
         proof=_differs_from_greedy,
     )
@@ -148,6 +174,25 @@ CASES = (
         "github jankrepl/mltype#36",
         "Each step reads the last token of the prompt again instead of the new one.",
         _not_fed_back,
+    ),
+    _case(
+        "logits of the first place",
+        "karpathy/nanoGPT, model.py: logits[:, -1, :]",
+        "The next token is drawn from logits[:, 0] and not from logits[:, -1].",
+        _of_the_first_place,
+    ),
+    _case(
+        "one token too few",
+        "docs.python.org, range: the end is left out",
+        "The loop makes one token less than it was asked for.",
+        _one_too_few,
+    ),
+    _case(
+        "the state of the first prompt for all",
+        "torch.nn.LSTM, h_0 of shape (layers, batch, hidden)",
+        "The state of the first prompt is copied for all prompts of the batch.",
+        _with_the_state_of_row_0,
+        named_by="decoding.batch",
     ),
     Case(
         name="greedy generation",

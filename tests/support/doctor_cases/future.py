@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from doctor_cases.case import Case
 from doctor_cases.makers import parts, windowed
 from doctor_cases.models import Attention, Causal, Stateless
-from doctor_cases.proofs import reads_the_future
+from doctor_cases.proofs import depends_on_the_length, reads_the_future
 
 __all__ = ["CASES"]
 
@@ -116,14 +116,22 @@ class _MeanOfTheText(Stateless):
         return x + x.mean(1, keepdim=True)
 
 
-def _case(name: str, source: str, cause: str, make: Any) -> Case:
+def _from_the_end(model: Any, x: Tensor) -> Tensor:
+    """The last token has position 0."""
+    return x + model.positions(torch.arange(x.shape[1]).flip(0))
+
+
+def _case(
+    name: str, source: str, cause: str, make: Any, *, words: Any = (), proof: Any = reads_the_future
+) -> Case:
     return Case(
         name=name,
         source=source,
         cause=cause,
         named_by=("model.causality",),
+        words=words,
         make=make,
-        proof=reads_the_future,
+        proof=proof,
     )
 
 
@@ -158,6 +166,22 @@ CASES = (
         "github jsbaan/transformer-from-scratch#6, ajhalthor/Transformer-Neural-Network#4",
         "(B, heads, T, D) is viewed as (B, T, H): a token gets outputs of other times.",
         windowed(parts(join=_joined_by_view)),
+    ),
+    _case(
+        "heads split and joined by view",
+        "discuss.pytorch.org, difference between view and transpose in multi-head attention",
+        "Both views mix places: a head sees a part of the text, another for each length.",
+        windowed(parts(split=_heads_by_view, join=_joined_by_view)),
+        words=(r"transpose",),
+        proof=depends_on_the_length,
+    ),
+    _case(
+        "positions counted from the end",
+        "the padding side of huggingface/transformers' GPT-2 documentation",
+        "The last token has position 0, so that a token's position changes as the text grows.",
+        windowed(parts(placed=_from_the_end)),
+        words=(r"positions from the beginning",),
+        proof=depends_on_the_length,
     ),
     _case(
         "a mask of a small number",

@@ -119,6 +119,17 @@ class _Cached(Attention):
         return self.head(self.norms[2](x + self.feed(self.norms[1](x)))), (k, v)
 
 
+class _BeginsClosed(Attention):
+    """What attention adds is multiplied by a parameter that begins with 0."""
+
+    def __init__(self, V: int, H: int, T: int) -> None:
+        super().__init__(V, H, T)
+        self.opening = nn.Parameter(torch.zeros(()))
+
+    def attend(self, x: Tensor) -> Tensor:
+        return self.opening * super().attend(x)
+
+
 def _small(model: Any) -> None:
     """Weights as GPT-2 has them, the head tied to the embedding."""
     for each in model.modules():
@@ -196,6 +207,11 @@ CASES = (
         name="dropout in attention",
         source="karpathy/minGPT",
         make=windowed(_Dropping),
+    ),
+    Case(
+        name="a block that begins closed",
+        source="arXiv:2003.04887, ReZero",
+        make=windowed(_BeginsClosed),
     ),
     Case(
         name="GPT-2's weights and tied head",

@@ -40,6 +40,13 @@ class _Deep(nn.Module):
         return self.head(x), new
 
 
+class _Capped(Recurrent):
+    """A tanh with a bound that is far above usual logits."""
+
+    def end(self, logits: Tensor) -> Tensor:
+        return 30 * (logits / 30).tanh()
+
+
 class _LearntStart(Recurrent):
     """The first hidden and cell state are parameters."""
 
@@ -220,6 +227,11 @@ CASES = (
         name="deep GRU, dropout, norms, a state in a dictionary",
         source="arXiv:1607.06450, layer normalisation",
         make=carried(_Deep),
+    ),
+    Case(
+        name="logits bounded by 30",
+        source="arXiv:2408.00118, section 2, on soft-capping",
+        make=carried(lambda V, H: _Capped(V, H)),
     ),
     Case(
         name="a learnt first state",

@@ -143,6 +143,23 @@ CASES = (
         ),
     ),
     Case(
+        name="log-softmax twice",
+        source="torch.nn.functional.log_softmax: another one changes nothing",
+        make=carried(
+            Recurrent,
+            loss=lambda y, t: F.cross_entropy(y.log_softmax(-1).flatten(0, 1), t.flatten()),
+        ),
+    ),
+    Case(
+        name="a log-likelihood that is maximised",
+        source="torch.optim.Adam, maximize",
+        make=carried(
+            Recurrent,
+            loss=lambda y, t: -F.cross_entropy(y.flatten(0, 1), t.flatten()),
+            optimizer=lambda p: torch.optim.Adam(p, maximize=True),
+        ),
+    ),
+    Case(
         name="labels equal the inputs, the loss shifts",
         source="github huggingface/transformers#44642",
         make=_labels_are_inputs,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from doctor_cases.case import Case
 from doctor_cases.makers import carried, parts
 from doctor_cases.models import Recurrent
-from doctor_cases.proofs import gives_probabilities, has_another_loss
+from doctor_cases.proofs import built, first_batch, gives_probabilities, has_another_loss
 
 __all__ = ["CASES"]
 
@@ -49,7 +51,60 @@ def _flattened_in_another_order(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.t().reshape(-1))
 
 
+def _negated(logits: Tensor, targets: Tensor) -> Tensor:
+    """The likelihood is to be raised, and optimizers lower what they are given."""
+    return logits.log_softmax(-1).gather(-1, targets[..., None]).mean()
+
+
+def _softmax_inside(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits.softmax(-1).flatten(0, 1), targets.flatten())
+
+
+def _stays_between_1(arguments: Mapping[str, Any]) -> bool:
+    """Whether logits of a model with a hundred times larger weights are between -1 and 1."""
+    module, call = built(arguments)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(100)
+        return bool((call(first_batch(arguments)[0], None)[0].abs() <= 1).all())
+
+
+def _goes_up(arguments: Mapping[str, Any]) -> bool:
+    """Whether an update moves a weight with a gradient of 1 up."""
+    weight = nn.Parameter(torch.zeros(1))
+    weight.grad = torch.ones(1)
+    arguments["optimizer"]([weight]).step()
+    return bool(weight > 0)
+
+
 CASES = (
+    Case(
+        name="a loss of the wrong sign",
+        source="discuss.pytorch.org, negative loss while training, log likelihood",
+        cause="The log-likelihood is given to an optimizer, which lowers it.",
+        named_by=("model.loss",),
+        words=(r"sign",),
+        make=carried(Recurrent, loss=_negated),
+        proof=has_another_loss,
+    ),
+    Case(
+        name="an optimizer that maximises",
+        source="torch.optim.Adam, maximize",
+        cause="maximize=True was left from another task: each update raises the loss.",
+        named_by=("model.loss",),
+        words=(r"maximize",),
+        make=carried(Recurrent, optimizer=lambda p: torch.optim.Adam(p, maximize=True)),
+        proof=_goes_up,
+    ),
+    Case(
+        name="softmax inside the loss",
+        source="torch.nn.CrossEntropyLoss: the input is expected to contain unnormalised logits",
+        cause="The loss of one's own applies a softmax, and cross-entropy another.",
+        named_by=("model.loss",),
+        words=(r"applies a softmax",),
+        make=carried(Recurrent, loss=_softmax_inside),
+        proof=has_another_loss,
+    ),
     Case(
         name="softmax before cross-entropy",
         source="github bkitano/llama-from-scratch#5",
@@ -107,6 +162,24 @@ CASES = (
         words=(r"relu|negative|nonnegative|below 0",),
         make=_ending(lambda y: y.relu()),
         proof=gives_probabilities,
+    ),
+    Case(
+        name="tanh after the head",
+        source="torch.nn.CrossEntropyLoss: unnormalised logits, which do not need to be positive",
+        cause="Logits are between -1 and 1, so that no symbol can be probable.",
+        named_by=("model.logits",),
+        words=(r"tanh",),
+        make=_ending(lambda y: y.tanh()),
+        proof=_stays_between_1,
+    ),
+    Case(
+        name="clamped logits",
+        source="torch.clamp, for logits that were not finite",
+        cause="Logits are clamped to -1 and 1.",
+        named_by=("model.logits",),
+        words=(r"clamp",),
+        make=_ending(lambda y: y.clamp(-1, 1)),
+        proof=_stays_between_1,
     ),
     Case(
         name="targets shifted by the batches and by the loss",

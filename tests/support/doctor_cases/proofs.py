@@ -42,6 +42,13 @@ def reads_the_future(arguments: Arguments) -> bool:
     )
 
 
+def depends_on_the_length(arguments: Arguments) -> bool:
+    """Whether the first half of a text has other logits alone than with the second half."""
+    inputs, _ = first_batch(arguments)
+    read, half = reader(arguments), inputs.shape[1] // 2
+    return not close(read(inputs[:, :half]), read(inputs)[:, :half])
+
+
 def mixes_rows(arguments: Arguments) -> bool:
     """Whether another first or last row changes the logits of the rows between them."""
     inputs, _ = first_batch(arguments)
@@ -248,6 +255,7 @@ def keeps_the_graph(arguments: Arguments) -> bool:
 HEALTHY_HAS_NONE: tuple[Callable[[Arguments], bool], ...] = (
     ignores_order,
     reads_the_future,
+    depends_on_the_length,
     mixes_rows,
     ignores_the_current_token,
     differs_in_eval_mode,

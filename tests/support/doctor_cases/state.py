@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from doctor_cases.case import Case
-from doctor_cases.makers import carried
+from doctor_cases.makers import carried, changed
 from doctor_cases.models import Attention, Recurrent, Stateless
 from doctor_cases.proofs import (
+    built,
     differs_in_eval_mode,
     ends_and_begins_again,
+    first_batch,
     forgets,
     keeps_text,
     keeps_the_graph,
+    reader,
+    with_another_token,
 )
 from doctor_cases.setting import Batches, Pair, Setting
 
@@ -94,6 +98,38 @@ class _CachedFromZero(Attention):
         return self.head(self.norms[2](x + self.feed(self.norms[1](x)))), (k, v)
 
 
+class _AlmostNothingIsKept(Recurrent):
+    """The state counts a ten-thousandth, by a number that was meant for something else."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        outputs = []
+        hidden = torch.zeros(1, len(tokens), self.H) if state is None else state
+        for x in self.embed(tokens).split(1, 1):
+            out, hidden = self.rnn(x, 1e-4 * hidden)
+            outputs.append(out)
+        return self.head(torch.cat(outputs, 1)), hidden
+
+
+def _shut(model: Any) -> None:
+    """The forget gate's bias has the wrong sign, and a size for another purpose."""
+    with torch.no_grad():
+        model.rnn.bias_ih_l0[model.H : 2 * model.H] = -10.0
+
+
+def _forgets_the_last_token(arguments: Any) -> bool:
+    """Whether another token before the last changes the last logits by almost nothing."""
+    inputs, _ = first_batch(arguments)
+    read = reader(arguments)
+    before, after = read(inputs)[:, -1], read(with_another_token(inputs, -2))[:, -1]
+    return bool((before - after).norm() < 1e-3 * before.norm())
+
+
+def _forget_gate_is_shut(arguments: Any) -> bool:
+    module: Any = built(arguments)[0]
+    H = module.H
+    return bool((module.rnn.bias_ih_l0[H : 2 * H] < -5).all())
+
+
 def _single_steps(setting: Setting) -> Batches:
     """One token for each row and update, each row at its own place."""
 
@@ -106,14 +142,14 @@ def _single_steps(setting: Setting) -> Batches:
     return batches
 
 
-def _wrapped(setting: Setting) -> Batches:
-    """A short text again and again, as one endless stream."""
+def _wrapped(setting: Setting, count: int = 9) -> Batches:
+    """A short text of that many batches again and again, as one endless stream."""
 
     def batches() -> Iterator[Pair]:
         B, T = setting.B, setting.T
-        rows = setting.bytes[: B * (9 * T + 1)].reshape(B, -1)
+        rows = setting.bytes[: B * (count * T + 1)].reshape(B, -1)
         while True:
-            for start in range(0, 9 * T, T):
+            for start in range(0, count * T, T):
                 yield rows[:, start : start + T], rows[:, start + 1 : start + 1 + T]
 
     return batches
@@ -178,6 +214,24 @@ CASES = (
         proof=forgets,
     ),
     Case(
+        name="a forget gate that is shut",
+        source="Gers et al. 2000, doi:10.1162/089976600300015015, on the bias of forget gates",
+        cause="The bias of the forget gate is -10, so that the cell keeps nothing.",
+        named_by=("memory.saturation",),
+        words=(r"forget gate",),
+        make=carried(changed(_shut)),
+        proof=_forget_gate_is_shut,
+    ),
+    Case(
+        name="a state that counts almost nothing",
+        source="Le et al. 2015, arXiv:1504.00941, on the size of recurrent weights",
+        cause="The state is multiplied by 0.0001 at each step.",
+        named_by=("memory.horizon",),
+        words=(r"remembered",),
+        make=carried(lambda V, H: _AlmostNothingIsKept(V, H, cell=nn.RNN)),
+        proof=_forgets_the_last_token,
+    ),
+    Case(
         name="one step at a time",
         source="the question of docs/answer.md",
         cause="Every update sees one token, so that no gradient reaches a token before.",
@@ -192,6 +246,15 @@ CASES = (
         named_by=("stream.resets", "stream.continuity"),
         words=(r"epoch|end of the text|wrap|the same batches again",),
         make=lambda s: s.stateful(lambda: Recurrent(256, s.H), batches=_wrapped(s)),
+        proof=ends_and_begins_again,
+    ),
+    Case(
+        name="no reset after an epoch of 31 batches",
+        source="github karpathy/char-rnn#78",
+        cause="After an epoch, each row begins again with the state of its end.",
+        named_by=("stream.continuity",),
+        words=(r"begin again",),
+        make=lambda s: s.stateful(lambda: Recurrent(256, s.H), batches=_wrapped(s, 31)),
         proof=ends_and_begins_again,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,14 @@ from torch.nn import functional as F
 
 from doctor_cases.case import Case
 from doctor_cases.models import Recurrent, Stateless
-from doctor_cases.proofs import does_not_continue, has_targets_elsewhere, is_not_in_the_corpus
+from doctor_cases.proofs import (
+    does_not_continue,
+    first_batch,
+    has_targets_elsewhere,
+    is_not_in_the_corpus,
+)
 from doctor_cases.setting import Batches, Pair, Setting, lanes, windows
+from seqzoo.plugin.registry import load_registry
 
 __all__ = ["CASES"]
 
@@ -153,6 +160,54 @@ def _last_window_short(setting: Setting) -> Batches:
     return batches
 
 
+def _of_another_text(setting: Setting) -> Batches:
+    """A file that was cached for another corpus of the same kind."""
+    spec: Any = load_registry().get("corpus", "pastiche")
+    other = spec.open(spec.options(seed=21, size_bytes=100_000), Path()).data
+    return lanes(setting, np.asarray(other).astype(np.int64))
+
+
+def _with_other_line_ends(setting: Setting) -> dict[str, object]:
+    """open(path).read() of a file that has the line ends of Windows."""
+    corpus = setting.corpus.replace(b"\n", b"\r\n")
+    return _model(setting) | {"corpus": corpus}
+
+
+def _from_the_first_lines(setting: Setting) -> Batches:
+    """Random windows of a slice that was left from a trial."""
+    return windows(setting, setting.bytes[:3000])
+
+
+def _is_in_a_small_part(arguments: Any) -> bool:
+    rows = [bytes(row.tolist()) for row in first_batch(arguments, skip=7)[0]]
+    return all(row in arguments["corpus"][:3000] for row in rows)
+
+
+def _one_token_late(setting: Setting) -> Batches:
+    """Chunks of T + 1 tokens, one after the other: the target of one is no input of the next."""
+
+    def batches() -> Iterator[Pair]:
+        B, T = setting.B, setting.T
+        rows = setting.bytes[: len(setting.bytes) // B * B].reshape(B, -1)
+        for start in range(0, rows.shape[1] - T - 1, T + 1):
+            chunk = rows[:, start : start + T + 1]
+            yield chunk[:, :-1], chunk[:, 1:]
+
+    return batches
+
+
+def _rows_that_change_places(setting: Setting) -> Batches:
+    """The lanes are shuffled again in each batch, to be fair."""
+
+    def batches() -> Iterator[Pair]:
+        draw = np.random.default_rng(setting.seed)
+        for inputs, targets in lanes(setting, setting.bytes)():
+            order = draw.permutation(setting.B)
+            yield inputs[order], targets[order]
+
+    return batches
+
+
 def _is_one_array(arguments: Any) -> bool:
     first, second = itertools.islice(arguments["batches"](), 2)
     return first[0] is second[0]
@@ -212,11 +267,54 @@ CASES = (
         proof=is_not_in_the_corpus,
     ),
     Case(
+        name="batches of another text",
+        source="huggingface/datasets, documentation of its cache",
+        cause="A cache gives the text of an earlier corpus of the same kind.",
+        named_by=("stream.text",),
+        words=(r"another text",),
+        make=lambda s: _model(s) | {"batches": _of_another_text(s)},
+        proof=is_not_in_the_corpus,
+    ),
+    Case(
+        name="other line ends than the corpus",
+        source="docs.python.org, open(newline=None)",
+        cause="The file has line ends of two bytes, and reading it as text made one of them.",
+        named_by=("stream.text",),
+        words=(r"line ends",),
+        make=_with_other_line_ends,
+    ),
+    Case(
+        name="only the first 3,000 characters",
+        source="docs.python.org, a slice of a string",
+        cause="Random windows are drawn from a slice that was left from a trial.",
+        named_by=("stream.coverage",),
+        make=lambda s: s.stateless(lambda: Stateless(256, s.H), batches=_from_the_first_lines(s)),
+        proof=_is_in_a_small_part,
+    ),
+    Case(
         name="the state is carried over random windows",
         source="github gabrielloye/RNN-walkthrough#3",
         cause="Each batch begins elsewhere in the text, with the state of the one before.",
         named_by=("stream.continuity",),
         make=lambda s: _model(s) | {"batches": windows(s, s.bytes)},
+        proof=does_not_continue,
+    ),
+    Case(
+        name="rows that begin one token late",
+        source="tensorflow.org, text generation tutorial: batch(seq_length + 1)",
+        cause="Chunks of T + 1 tokens follow each other, and the state is carried between them.",
+        named_by=("stream.continuity",),
+        words=(r"1 token late",),
+        make=lambda s: _model(s) | {"batches": _one_token_late(s)},
+        proof=does_not_continue,
+    ),
+    Case(
+        name="lanes that change places",
+        source="torch.utils.data.DataLoader, shuffle",
+        cause="Rows continue each other, in another order in each batch.",
+        named_by=("stream.continuity",),
+        words=(r"change their places",),
+        make=lambda s: _model(s) | {"batches": _rows_that_change_places(s)},
         proof=does_not_continue,
     ),
     Case(

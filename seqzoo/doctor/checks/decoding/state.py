@@ -4,8 +4,10 @@ Method: the user's own `generate` writes 12 tokens after a prompt of 8, and ever
 is recorded: what it read, the state it was given, and the state it returned. Cost: one generated
 text. Pass rule: a model with a state reads the prompt and then each new token, all once and in
 order, and is given the state that the call before returned; a model without a state reads the text
-so far, or at least 8 tokens of it, in every call; the model is in eval mode. Source: the chain rule
-of probability; Karpathy's char-rnn, sample.lua, reads the prompt before it samples.
+so far, or at least 8 tokens of it, in every call; the model is in eval mode. Twice more the model
+is made sure of one id at the last place and of others before it: the ids that come back must be of
+the last place, and as many as were asked for. Source: the chain rule of probability; Karpathy's
+char-rnn, sample.lua, reads the prompt before it samples.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from seqzoo.doctor.checks.decoding._answer import fault_of_answer
 from seqzoo.doctor.checks.model._passes import carries_a_state
 from seqzoo.doctor.evidence.generation import Call, Generated, generate_watched
+from seqzoo.doctor.evidence.modes import modes_of
 from seqzoo.doctor.subject import Missing, Subject, cause_of
 from seqzoo.plugin.check import Outcome
 
@@ -44,12 +48,17 @@ def examine(subject: Subject) -> Outcome:
     if not generated.calls:
         raise Missing("generate did not call the model that it was given")
     text = torch.cat([prompt, generated.ids[0]])
-    if any(call.in_training_mode for call in generated.calls) and _has_modes(network.module):
+    modes = modes_of(network.module)
+    if modes and any(call.in_training_mode for call in generated.calls):
         return _failed(
-            "generate calls the model in training mode: dropout changes its predictions",
+            f"generate calls the model in training mode: {modes} changes its predictions",
             "Call model.eval() before generating, and model.train() before training again.",
         )
     if fault := _fault(generated, text, has_state=carries_a_state(network)):
+        return _failed(*fault)
+    known = torch.unique(subject.random_tokens(4, 64))
+    known = known[~torch.isin(known, prompt[-1:])]
+    if fault := fault_of_answer(generate, network, prompt, _LENGTH, known):
         return _failed(*fault)
     return Outcome.passed(
         f"{len(generated.calls)} calls of the model read the prompt and each new token in order",
@@ -65,14 +74,6 @@ def _varied(subject: Subject) -> Tensor:
     places = torch.arange(_PROMPT) % min(len(known), _PROMPT)
     varied: Tensor = known[places]
     return varied
-
-
-def _has_modes(module: torch.nn.Module) -> bool:
-    kinds = (torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._NormBase)
-    return any(
-        isinstance(part, kinds) or (isinstance(part, torch.nn.RNNBase) and part.dropout > 0)
-        for part in module.modules()
-    )
 
 
 def _fault(generated: Generated, text: Tensor, *, has_state: bool) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seqzoo.doctor.checks._shared import without_dropout
 from seqzoo.doctor.evidence.network import Network, mean_nats
 
-__all__ = ["gradient_norms", "influences"]
+__all__ = ["earlier_influence", "gradient_norms", "influences"]
 
 _ROUNDING = 1e-6
 
@@ -48,11 +48,21 @@ def gradient_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
     return nearest_first
 
 
-@torch.no_grad()
 def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[float]:
     """For each distance, how much the last logits change if the token that far before is replaced
     by another token of the text, relative to their size. 0 means no more than rounding.
     """
+    T = inputs.shape[1]
+    return _changes(network, inputs, [slice(T - 1 - k, T - k) for k in distances])
+
+
+def earlier_influence(network: Network, inputs: Tensor) -> float:
+    """The same if all tokens before the last are replaced."""
+    return _changes(network, inputs, [slice(0, inputs.shape[1] - 1)])[0]
+
+
+@torch.no_grad()
+def _changes(network: Network, inputs: Tensor, replaced: list[slice]) -> list[float]:
     still = network.copied()
     still.module.eval()
     known, places = torch.unique(inputs, return_inverse=True)
@@ -64,9 +74,9 @@ def influences(network: Network, inputs: Tensor, distances: list[int]) -> list[f
 
     plain = last(inputs)
     found = []
-    for distance in distances:
+    for part in replaced:
         changed = inputs.clone()
-        changed[:, -1 - distance] = others[:, -1 - distance]
+        changed[:, part] = others[:, part]
         share = float((last(changed) - plain).norm() / plain.norm().clamp_min(1e-12))
         found.append(share if share > _ROUNDING else 0.0)
     return found

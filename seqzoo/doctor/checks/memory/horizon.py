@@ -5,9 +5,10 @@ at t - k (Pascanu et al. 2013, arXiv:1211.5063), k up to 63, without dropout; an
 token at t - k changes the logits at t. Truncated backpropagation cuts the gradient after every
 bptt_length tokens, so it crosses at most bptt_length - 1 steps. Cost: a quarter of a second. Pass
 rule: it crosses 6 bytes: an English word and its space, and what the highest n-gram rung sees
-without any training. Also reported: logits that no earlier token changes, and a gradient that ends
-within the network although logits do change. If the current token changes no logits either, memory
-is not the fault.
+without any training. Also reported: logits that all earlier tokens together do not change by a
+thousandth of what the current token does, not even after 20 updates as in training (a gate or a
+scale that begins at 0 opens in these); and a gradient that ends within the network although logits
+do change. If the current token changes no logits either, memory is not the fault.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from __future__ import annotations
 import torch
 
 from seqzoo.doctor.checks._shared import advice, real_text
-from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
+from seqzoo.doctor.checks.memory._reach import earlier_influence, gradient_norms, influences
 from seqzoo.doctor.checks.memory._tuned import TUNED
-from seqzoo.doctor.subject import Subject, or_none
+from seqzoo.doctor.evidence.network import Network
+from seqzoo.doctor.subject import Missing, Subject, or_none
+from seqzoo.errors import DivergedError
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
 
 _ENOUGH_BYTES = 6
 _FAINT = 0.01
+_ALMOST_NONE = 1e-3
+_UPDATES = 20
 _DISTANCES = (1, 2, 4, 8, 16, 32, 63)
 # Settings for one update per token do not fit one update per 64: those of a shipped recipe do.
 _CHANGES = (*TUNED, "train.budget={seconds: 150}")
@@ -39,8 +44,14 @@ def examine(subject: Subject) -> Outcome:
     current, *changes = influences(network, inputs, [0, *distances])
     if max(changes) == 0 and current == 0:
         return Outcome.skipped("the logits do not depend on the tokens (see model.contract)")
-    if max(changes) == 0:
-        return _memoryless(max(distances))
+    if max(changes) == 0 or earlier_influence(network, inputs) < _ALMOST_NONE * current:
+        network = _after_updates(subject)
+        current, *changes = influences(network, inputs, [0, *distances])
+        if max(changes) == 0:
+            return _memoryless(max(distances))
+        share = earlier_influence(network, inputs) / max(current, 1e-30)
+        if share < _ALMOST_NONE:
+            return _almost_memoryless(share)
     norms = gradient_norms(network, inputs, targets)
     if norms is not None and max(norms[1:]) == 0:
         return _cut_inside(changes[0])
@@ -97,6 +108,33 @@ def _memoryless(distance: int) -> Outcome:
         remedy="Pass the state from step to step inside forward (h = cell(x, h), not cell(x)), and "
         "use the outputs of the recurrent layers. Ignore this if the model should have no memory.",
         numbers={"influence_1": 0.0},
+    )
+
+
+def _after_updates(subject: Subject) -> Network:
+    """A copy after a few updates as in training, or after none if none can be made."""
+    network = subject.network.copied()
+    pipeline = or_none(lambda: subject.pipeline)
+    if pipeline is None:
+        return network
+    try:
+        trainer = pipeline.trainer(network, steps=_UPDATES)
+        for _ in range(_UPDATES):
+            trainer.update()
+    except (Missing, DivergedError, StopIteration):
+        return network
+    return network
+
+
+def _almost_memoryless(share: float) -> Outcome:
+    return Outcome.warned(
+        f"all earlier tokens together change the logits by {share:.2g} times as much as the "
+        f"current token, also after {_UPDATES} updates",
+        why="Almost nothing is remembered: recurrent weights that are too small, or a gate that is "
+        "almost shut, make the state a function of the current token.",
+        remedy="Initialise recurrent weights orthogonally, torch.nn.init.orthogonal_(weight_hh), "
+        "or leave torch's own initialisation; look for a small factor in front of the state.",
+        numbers={"earlier": share},
     )
 
 

@@ -85,7 +85,8 @@ def _learn(
         tokens = alphabet[torch.randint(len(alphabet), (_ROWS, length), generator=generator)]
         logits, targets = network(tokens)[0][:, lag:], tokens[:, :-lag]
         targets = targets.to(logits.device)
-        adam_update(network, optimizer, network.loss(logits, targets))
+        loss = network.loss(logits, targets)
+        adam_update(network, optimizer, -loss if subject.maximises else loss)
         hits.append(float((logits.argmax(-1) == targets).float().mean()))
     last = hits[-1:] if hits[-1] > _KNOWN else hits[-10:]
     return sum(last) / len(last), len(hits)

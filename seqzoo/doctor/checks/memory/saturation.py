@@ -7,7 +7,8 @@ et al. 2015, arXiv:1506.02078, use a tenth). A unit is stuck if it is at the sam
 the tokens; gates that keep the state (an LSTM's forget, a GRU's z) may be stuck at 1, because that
 is memory. Cost: the trial and a tenth of a second. Pass rule: less than a fifth of the units of
 every gate are stuck (fail: half of them in any gate), and less than 95 % of all values are
-saturated; above that almost no gradient passes a step.
+saturated; above that almost no gradient passes a step. The quick mode has no trained network, and
+looks only for an LSTM's forget gates that are shut from the beginning.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from seqzoo.doctor.checks._shared import real_text
 from seqzoo.doctor.checks.memory._gates import activations
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -31,6 +32,8 @@ _MEMORY = ("forget", "keep")
 
 def examine(subject: Subject) -> Outcome:
     inputs, _ = real_text(subject, 16, 64)
+    if subject.quick and not subject.is_trained:
+        return _before_training(subject, inputs)
     found = activations(subject.trained_network, inputs)
     if not found:
         return Outcome.skipped("the network has no gates and no recurrent tanh units")
@@ -46,6 +49,8 @@ def examine(subject: Subject) -> Outcome:
     numbers = {"saturated": saturated, "stuck": stuck[worst]}
     if stuck[worst] < _SOME and saturated < _NEARLY_ALL:
         return Outcome.passed(seen, **numbers)
+    if worst.endswith("forget") and stuck[worst] >= _MANY:
+        return _shut(seen, numbers)
     return Outcome(
         status="fail" if stuck[worst] >= _MANY else "warn",
         seen=seen,
@@ -53,6 +58,28 @@ def examine(subject: Subject) -> Outcome:
         "always there decides nothing and cannot change.",
         remedy="Lower the learning rate or warm it up; initialise recurrent matrices orthogonally "
         "and embeddings with a standard deviation of 1.",
+        numbers=numbers,
+    )
+
+
+def _before_training(subject: Subject, inputs: Tensor) -> Outcome:
+    found = activations(subject.network, inputs)
+    stuck = {name: share_stuck(name, each) for name, each in found.items() if "forget" in name}
+    if not stuck:
+        raise Missing("left out of the quick mode, except for forget gates of an LSTM")
+    worst = max(stuck, key=stuck.__getitem__)
+    seen = f"{stuck[worst]:.0%} of the units of a forget gate are shut before training ({worst})"
+    numbers = {"stuck": stuck[worst]}
+    return _shut(seen, numbers) if stuck[worst] >= _MANY else Outcome.passed(seen, **numbers)
+
+
+def _shut(seen: str, numbers: dict[str, float]) -> Outcome:
+    return Outcome.failed(
+        seen,
+        why="Each step multiplies the cell by almost 0, so it keeps nothing of earlier steps, and "
+        "a gate that is shut has almost no gradient with which to open.",
+        remedy="Initialise the biases of forget gates with 1 or 0, not with a large negative "
+        "number: in nn.LSTM they are bias_ih[H:2*H] and bias_hh[H:2*H], and the two are added.",
         numbers=numbers,
     )
 

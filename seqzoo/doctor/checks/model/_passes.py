@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.evidence.network import Network, runs_hooks
+from seqzoo.doctor.evidence.network import Network, runs_hooks, tensors_in
 from seqzoo.doctor.subject import Subject
 from seqzoo.model import state as states
 
@@ -159,8 +159,10 @@ def rounding(network: Network) -> float:
     It is 1e-4 of the spread in float32. Sums of a thousand terms in another order differ by far
     less; a fault changes a considerable share of the spread.
     """
-    types = {p.dtype for p in network.module.parameters() if p.is_floating_point()}
-    types |= _computed_types(network)
+    weights = frozenset(p.dtype for p in network.module.parameters() if p.is_floating_point())
+    if weights not in network.computed_types:
+        network.computed_types[weights] = _computed_types(network)
+    types = weights | network.computed_types[weights]
     coarsest = max(
         (torch.finfo(each).eps for each in types), default=torch.finfo(torch.float32).eps
     )
@@ -175,8 +177,8 @@ def _computed_types(network: Network) -> set[torch.dtype]:
     found: set[torch.dtype] = set()
 
     def note(_: nn.Module, __: Any, output: Any) -> None:
-        first = output[0] if isinstance(output, (tuple, list)) and output else output
-        if isinstance(first, Tensor) and first.is_floating_point():
+        first = next(tensors_in(output), None)
+        if first is not None and first.is_floating_point():
             found.add(first.dtype)
 
     for module in filter(runs_hooks, copy.module.modules()):

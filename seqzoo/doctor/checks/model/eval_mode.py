@@ -14,7 +14,7 @@ whether only the first state is random.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import (
     carries_a_state,
@@ -28,6 +28,7 @@ from seqzoo.doctor.checks.model._passes import (
     shown,
     without_zeros,
 )
+from seqzoo.doctor.evidence.modes import has_dropout
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
@@ -63,7 +64,7 @@ def examine(subject: Subject) -> Outcome:
     if by_chance > rounding(network) or training:
         seen = f"two passes over one text give logits that differ by {in_spreads(by_chance)}"
         stay = f"; after .eval() still in training mode: {listed(training)}" if training else ""
-        if not (training or _has_dropout(network.module)):
+        if not (training or has_dropout(network.module)):
             return _random(seen, network, tokens, figures)
         return Outcome.failed(seen + stay, why=_WHY, remedy=_REMEDY, numbers=figures)
     if switched:
@@ -92,14 +93,6 @@ def _switched(network: Network, tokens: Tensor) -> list[str]:
     with seeded(0), torch.no_grad():
         copy(tokens)
     return [name or "the model" for name, part in copy.module.named_modules() if not part.training]
-
-
-def _has_dropout(module: nn.Module) -> bool:
-    return any(
-        isinstance(part, nn.modules.dropout._DropoutNd)
-        or (isinstance(part, nn.RNNBase) and part.dropout > 0)
-        for part in module.modules()
-    )
 
 
 def _random(seen: str, network: Network, tokens: Tensor, figures: dict[str, float]) -> Outcome:

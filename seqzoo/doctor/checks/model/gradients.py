@@ -5,11 +5,12 @@ the gradients are read, and at the end whether the values moved. A layer behind 
 is initialised to zero has a gradient from the second update on, behind two gates from the third. If
 training reads fewer than 8 tokens at once and a parameter got no gradient, a copy reads more
 tokens: with one token and an empty state recurrent weights get none, which memory.horizon reports.
-Cost: four updates, or eight. Pass rule: each parameter had a gradient that is not all zero, and
-moved. Fail: it had none, or the optimizer does not have it, or has those of another model. Warn: it
-is frozen (requires_grad=False), which may be intended; a frozen embedding in a user's own model
-is (sinusoids, or vectors that were trained before). Source: torch.autograd; `SequenceModel` in
-seqzoo/plugin/contracts.py.
+So it does if a model begins each step with an empty state: then no earlier token changes the
+logits, and only recurrent weights get none. Cost: four updates, or eight. Pass rule: each parameter
+had a gradient that is not all zero, and moved. Fail: it had none, or the optimizer does not have
+it, or has those of another model. Warn: it is frozen (requires_grad=False), which may be intended;
+a frozen embedding in a user's own model is (sinusoids, or vectors that were trained before).
+Source: torch.autograd; `SequenceModel` in seqzoo/plugin/contracts.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Set
 import torch
 from torch import nn
 
+from seqzoo.doctor.checks.memory._reach import earlier_influence
 from seqzoo.doctor.checks.model._passes import length_for, listed
 from seqzoo.doctor.evidence.gradients import dense, without_sparse_gradients
 from seqzoo.doctor.evidence.network import Network
@@ -61,6 +63,12 @@ def examine(subject: Subject) -> Outcome:
             without.append(name)
         elif torch.equal(parameter.detach(), before[name]):
             unmoved.append(name)
+    if without and not unmoved and _begins_each_step_empty(subject, without):
+        return Outcome.passed(
+            f"all parameters have a gradient but {listed(without)}, which multiply a state that is "
+            f"always 0: see memory.horizon",
+            without_gradient=float(len(without)),
+        )
     total = sum(parameter.numel() for parameter in before.values())
     groups = {
         "are frozen (requires_grad=False)": frozen,
@@ -111,6 +119,21 @@ def _without_optimizer(seen: str) -> Outcome:
         remedy="Make the optimizer after the model, from the parameters of the model that is "
         "trained, and make it again whenever the model is built again or replaced.",
     )
+
+
+def _begins_each_step_empty(subject: Subject, without: list[str]) -> bool:
+    """Whether these are recurrent weights, and the logits depend on no earlier token."""
+    recurrent = {
+        f"{name}.{part}".removeprefix(".")
+        for name, module in subject.network.module.named_modules()
+        if isinstance(module, (nn.RNNBase, nn.RNNCellBase))
+        for part, _ in module.named_parameters(recurse=False)
+        if part.startswith("weight_hh")
+    }
+    if not set(without) <= recurrent:
+        return False
+    tokens = subject.random_tokens(4, length_for(subject))
+    return tokens.shape[1] > 1 and earlier_influence(subject.network, tokens) == 0
 
 
 def _embeddings(network: Network) -> set[str]:

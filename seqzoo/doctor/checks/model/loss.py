@@ -8,8 +8,10 @@ the direction is within 8 degrees (cosine 0.99: label smoothing, weights, a pena
 reported, because learning rate and clipping depend on it. Warn: a factor that is B, T or V.
 `loss.mean(0).sum()` is T times the mean, neither the mean nor the sum, and gradients grow with the
 window; the code reduces one axis too few or too many. Warn: 8 to 25 degrees. Fail: anything else: a
-softmax over another axis, a view instead of a transpose, a second shift of the targets. If the
-model returns log-probabilities, the loss is called with log-probabilities.
+softmax over another axis, a view instead of a transpose, a second shift of the targets; which of
+the usual ones it is, the direction of its gradient shows. Fail: an optimizer that goes up this
+gradient; one that goes up that of a negated loss is right. If the model returns log-probabilities,
+the loss is called with log-probabilities.
 Source: cross-entropy and its gradient, softmax(logits) - onehot(targets), divided by B T.
 """
 
@@ -23,6 +25,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.model._ignored import ignored_targets
+from seqzoo.doctor.checks.model._loss_kinds import kind_of
 from seqzoo.doctor.checks.model._outputs import (
     axis_of_log_probabilities,
     axis_of_probabilities,
@@ -76,14 +79,32 @@ def examine(subject: Subject) -> Outcome:
         reason = error.__cause__ if isinstance(error, Unusable) else error
         return _failed(f"the loss raises {cause_of(reason or error)}", _TAKES)
     found, slope = float(loss.detach()), found_gradient.cpu().double().numpy()
-    return _compare(
+    if subject.maximises:  # then it is the negated loss that falls
+        found, slope = -found, -slope
+    shifts = not shift and shift_of(network.loss, vocab_size) == 1
+    outcome = _compare(
         found,
         slope,
         expected,
         gradient,
         {"B": B, "T": covered, "V": vocab_size},
         _tokens_of(subject),
-        shifts=not shift and shift_of(network.loss, vocab_size) == 1,
+        shifts=shifts,
+    )
+    if outcome.status != "fail" or shifts:
+        return outcome
+    if subject.maximises:
+        return _goes_up(outcome.numbers)
+    kind = kind_of(network, wanted.cpu(), vocab_size)
+    return outcome if kind is None else _failed(kind.seen, kind.remedy, outcome.numbers)
+
+
+def _goes_up(figures: Mapping[str, float]) -> Outcome:
+    return _failed(
+        "the optimizer moves the weights up the gradient of the loss, so that the loss rises",
+        "Leave out maximize=True, and subtract the gradient where an update is written by hand: "
+        "w -= rate * gradient.",
+        figures,
     )
 
 

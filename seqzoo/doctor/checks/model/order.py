@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.checks.model._passes import in_double, length_for, seeded, without_zeros
-from seqzoo.doctor.evidence.network import Network, runs_hooks
+from seqzoo.doctor.evidence.network import Network, runs_hooks, tensors_in
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
 
@@ -105,11 +105,9 @@ def _outputs(network: Network, tokens: Tensor) -> _Outputs:
 
     def keep(name: str) -> Any:
         def hook(_: nn.Module, __: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, (tuple, list)) and output else output
-            if (
-                isinstance(first, Tensor)
-                and (last := _last_place(first, *tokens.shape)) is not None
-            ):
+            first = next(tensors_in(output), None)
+            last = None if first is None else _last_place(first, *tokens.shape)
+            if last is not None:
                 layers[name] = last
 
         return hook

@@ -18,6 +18,9 @@ A higher rate also makes a broken model better for a while: one that ignores its
 head alone is trained, learns faster how often each token occurs. So if the suggested rate does not
 come 0.2 nats below the entropy of those shares, not even in five times as many updates, and its
 loss has stopped falling, the rate is not the cause.
+
+A rate may be so high that a thousandth of it is too high too. If no rate of the range lowers the
+loss clearly, the default rate of the optimizer is tried, and suggested if it does better.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqzoo.doctor.checks.optimisation._default_rate import Default, default_rate
 from seqzoo.doctor.subject import Missing, Subject, or_none
 from seqzoo.errors import DivergedError
 from seqzoo.plugin.check import Outcome
@@ -85,6 +89,12 @@ def examine(subject: Subject) -> Outcome:
     own = _losses(subject, [1.0] * updates)
     other = _losses(subject, [factor] * updates)
     start, last, better = losses[0], _last(own, updates), _last(other, updates)
+    if factor < 1 and not better < start - _CLEAR_NATS:
+        default = default_rate(subject)
+        if default is not None and default.factor < factor:
+            reached = _last(_losses(subject, [default.factor] * updates), updates)
+            if reached < min(start, better - _CLEAR_NATS):
+                return _far_beyond(default, last, reached, updates)
     if math.isinf(better):
         raise Missing("training diverges at every rate, so the rate is not the cause")
     numbers |= {"suggested": factor, "suggested_nats": better, "start": start}
@@ -111,6 +121,19 @@ def examine(subject: Subject) -> Outcome:
         remedy=f"Set the learning rate to about {factor:.2g} times its present value.",
         changes=_changes(subject, factor),
         numbers=numbers,
+    )
+
+
+def _far_beyond(default: Default, last: float, reached: float, updates: int) -> Outcome:
+    return Outcome.failed(
+        f"the learning rate is far too high: {updates} updates reach {_said(last)} at that rate, "
+        f"no better at a thousandth of it, and {_said(reached)} at the default of {default.name}, "
+        f"{default.rate:g}",
+        why="At a rate that is far too high each update undoes the others, and gates saturate.",
+        remedy=f"Set the learning rate to {default.rate:g}, the default of {default.name}; then "
+        "look for a better one by factors of 3.",
+        changes=default.changes,
+        numbers={"suggested": default.factor, "suggested_nats": reached},
     )
 
 
@@ -143,7 +166,8 @@ def _losses(subject: Subject, factors: list[float], *, give_up: bool = False) ->
     losses: list[float] = []
     while len(losses) < len(factors):
         try:
-            losses.append(trainer.update().loss_nats)
+            nats = trainer.update().loss_nats
+            losses.append(-nats if subject.maximises else nats)
         except DivergedError:
             break
         except StopIteration:

@@ -47,7 +47,8 @@ def examine(subject: Subject) -> Outcome:
         left = (losses[-1] - lowest) / max(losses[0] - lowest, 1e-9)
         if left < _LEARNT or not math.isfinite(left):
             break
-        adam_update(network, optimizer, network.loss(logits, targets.to(logits.device)))
+        loss = network.loss(logits, targets.to(logits.device))
+        adam_update(network, optimizer, -loss if subject.maximises else loss)
     count = int((counted >= 0).sum())
     seen = (
         f"one batch of {count} tokens goes from {losses[0]:.2f} to {losses[-1]:.2f} nats per token "

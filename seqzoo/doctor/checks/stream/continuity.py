@@ -2,27 +2,41 @@
 
 Method: row i of a batch must begin with what follows row i of the batch before, unless the state
 is reset between them. Cost: only the recording. Pass rule: nine tenths of the way from chance (two
-tokens of the text are equal) to all rows; the rest allows for jumps, such as the end of the text.
-If every batch resets the state, or the model has none, nothing must continue.
+tokens of the text are equal) to all rows; the rest allows for jumps. Warn: the only jumps are to
+the batches of the beginning, which are all read again, with the state of the end; a stream whose
+text is numbered is asked that by stream.resets, and a watched loop, which may reset the state
+there, is not. If every batch resets the state, or the model has none, nothing must continue.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks._shared import contiguous_lanes
 from seqzoo.doctor.checks._shares import share_of_continued_rows
+from seqzoo.doctor.checks.stream._joints import (
+    change_places,
+    tokens_left_out,
+    tokens_read_again,
+)
 from seqzoo.doctor.checks.stream._offsets import is_clear
+from seqzoo.doctor.checks.stream._places import places_of_rows
 from seqzoo.doctor.checks.stream._statelessness import is_stateless
 from seqzoo.doctor.evidence.recording import Recording
-from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.subject import Subject, or_none
 from seqzoo.plugin.check import Outcome
 from seqzoo.plugin.contracts import Batch
 
 __all__ = ["examine"]
 
 _CLEAR = 0.9
+_RESET = (
+    "Reset the state when an epoch begins, state = None; in your own code end the batches there, "
+    "so that each epoch is a loop of its own."
+)
 
 
 def examine(subject: Subject) -> Outcome:
@@ -37,12 +51,15 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.skipped("no target is a next input (see stream.targets)")
     numbers = {"continued": share, "chance": chance}
     if is_clear(share, chance, at_least=_CLEAR):
+        is_judged = not recording.numbered and not subject.has("visit")
+        if is_judged and (epoch := _length_of_epoch(recording)) and not is_stateless(subject):
+            return _not_reset(epoch, numbers)
         return Outcome.passed(f"{share:.0%} of the rows continue the row before them", **numbers)
     if is_stateless(subject):
         return Outcome.passed(
             f"{share:.0%} of the rows continue; the model has no state to carry", **numbers
         )
-    seen, remedy = _kind(recording)
+    seen, remedy = _kind(subject, recording)
     by_chance = "" if recording.numbered else f" (by chance {chance:.0%} would)"
     return Outcome.failed(
         f"{share:.0%} of the rows continue the row before them{by_chance}{seen}",
@@ -54,7 +71,18 @@ def examine(subject: Subject) -> Outcome:
     )
 
 
-def _kind(recording: Recording) -> tuple[str, str]:
+def _not_reset(epoch: int, numbers: dict[str, float]) -> Outcome:
+    return Outcome.warned(
+        f"after {epoch} batches, the end of the text (an epoch), all rows begin again where they "
+        f"began, with the state of their ends",
+        why="In each epoch the first tokens of every row are predicted from the memory of another "
+        "text. In a long text that does little harm, in a short one with many epochs much.",
+        remedy=_RESET,
+        numbers=numbers | {"epoch": float(epoch)},
+    )
+
+
+def _kind(subject: Subject, recording: Recording) -> tuple[str, str]:
     """Which of the usual faults it is, and what to do."""
     pairs = [
         (_next(before, numbered=recording.numbered), after.inputs[:, 0], before.inputs[:, 0])
@@ -65,8 +93,7 @@ def _kind(recording: Recording) -> tuple[str, str]:
         return (
             "; after the end of the text (an epoch) all rows begin again where they began, with "
             "the state of their ends",
-            "Reset the state when an epoch begins, state = None; in your own code end the batches "
-            "there, so that each epoch is a loop of its own.",
+            _RESET,
         )
     below = torch.cat([(ends[:-1] == begins[1:])[ends[:-1] >= 0] for ends, _, begins in pairs])
     if len(below) and is_clear(float(below.double().mean()), recording.chance, at_least=_CLEAR):
@@ -75,11 +102,21 @@ def _kind(recording: Recording) -> tuple[str, str]:
             "The text was cut into rows one after the other; cut it into B lanes instead, "
             "text[: B * N].reshape(B, N), and take T columns of it for each batch.",
         )
-    elsewhere = torch.cat([torch.isin(begins, ends) for ends, begins, _ in pairs])
-    if recording.numbered and float(elsewhere.double().mean()) > 0.5:
+    places = or_none(lambda: places_of_rows(subject))
+    if early := tokens_read_again(recording):
+        return _early(early)
+    if late := tokens_left_out(recording, places):
         return (
-            "; most continue another row",
-            "Keep the order of rows from batch to batch: no shuffle=True, no permutation.",
+            f"; each row begins {late} token{'s' * (late > 1)} late: what is between it and the "
+            f"end of the row before is never an input",
+            f"Advance by T, the number of inputs of a row, and not by T + {late}: the last target "
+            "of a row is the first input of the row that continues it.",
+        )
+    if change_places(recording, places):
+        return (
+            "; most continue another row: rows change their places from batch to batch",
+            "Keep the order of rows from batch to batch: no shuffle=True, no permutation and no "
+            "roll along the batch.",
         )
     return (
         "; they begin at other places",
@@ -89,13 +126,34 @@ def _kind(recording: Recording) -> tuple[str, str]:
 
 
 def _begins_again(recording: Recording) -> bool:
-    """Whether rows that do not continue are all of one batch, and have been read before."""
-    jumps, firsts = [], {recording.batches[0].inputs.numpy().tobytes()}
-    for before, after in recording.pairs():
+    """Whether the rows that do not continue are those of batches that begin again."""
+    return _length_of_epoch(recording) is not None
+
+
+def _early(early: int) -> tuple[str, str]:
+    return (
+        f"; each row begins {early} token{'s' * (early > 1)} early: it reads the last "
+        f"{early} of the row before again",
+        f"Advance by T, the number of inputs of a row, and not by T - {early}: the last target of "
+        "a row is the first input of the row that continues it.",
+    )
+
+
+def _length_of_epoch(recording: Recording) -> int | None:
+    """How many batches it takes until all rows begin again where those of the first batch began;
+    None if rows never jump, or jump to other batches as well.
+    """
+    first = recording.batches[0].inputs
+    jumps: list[int] = []
+    for number, (before, after) in enumerate(pairwise(recording.batches), start=1):
+        if before.inputs.shape != after.inputs.shape:
+            continue
         continues = _next(before, numbered=recording.numbered) == after.inputs[:, 0]
         if continues.double().mean() < 0.5:
-            jumps.append(after.inputs.numpy().tobytes() in firsts)
-    return bool(jumps) and all(jumps)
+            if not torch.equal(after.inputs, first):
+                return None
+            jumps.append(number)
+    return jumps[0] if jumps else None
 
 
 def _next(batch: Batch, *, numbered: bool) -> Tensor:

@@ -2,7 +2,8 @@
 
 Method: the stream is opened on a numbered text so short that it is read more than twice; between
 batches the numbers show where rows jump, and the stream says where the state is reset. In a user's
-own code, only rows that continue although no state is carried can be found. Cost: about forty small
+own code, only rows that continue although no state is carried can be found: a warning, because
+nothing is wrong with what is learnt from each batch. Cost: about forty small
 batches. Pass rule: no jump without a reset, and a reset at no more than one in twenty places where
 rows continue, which allows for random resets on purpose (Melis et al. 2020, arXiv:1909.01792, reset
 one state in a hundred).
@@ -82,7 +83,21 @@ def _in_code(subject: Subject, recording: Recording) -> Outcome:
         return _never_carried(recording.length)
     if is_stateless(subject):
         return Outcome.passed(f"{share:.0%} of the rows continue; the model has no state to carry")
-    return _needless(subject, len(pairs), len(pairs), {"continued": share})
+    return _thrown_away(subject, share)
+
+
+def _thrown_away(subject: Subject, share: float) -> Outcome:
+    length = subject.pipeline.bptt_length
+    return Outcome.warned(
+        f"the state is thrown away after each batch (carry_state=False), although {share:.0%} of "
+        f"the rows continue the row before them",
+        why=f"Training uses no more than the {length} tokens of a batch, although the text before "
+        "them was just read; and rows that lie side by side in the text come one after the other.",
+        remedy="Keep the state: logits, state = model(x, state), then state = state.detach() (of "
+        "each part of a tuple) before the next batch, and give carry_state=True. Or, if every row "
+        "is to stand alone, draw rows from random places.",
+        numbers={"continued": share},
+    )
 
 
 def _read_again_and_again(subject: Subject) -> Recording:
