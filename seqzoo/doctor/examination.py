@@ -12,14 +12,11 @@ from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.network import Forward, Loss
 from seqzoo.doctor.report.text import print_diagnosis
 from seqzoo.doctor.subject import Settings
-from seqzoo.doctor.subjects.code import (
-    Batches,
-    Code,
-    CorpusBytes,
-    MakeOptimizer,
-    subject_of_code,
-)
+from seqzoo.doctor.subjects.code import Code, subject_of_code
 from seqzoo.doctor.subjects.code_arguments import names_of, require_flag
+from seqzoo.doctor.subjects.code_pipeline import Batches
+from seqzoo.doctor.subjects.code_text import CorpusBytes
+from seqzoo.doctor.subjects.code_trainer import MakeOptimizer
 from seqzoo.plugin.registry import load_registry
 from seqzoo.runs.arguments import whole_number
 from seqzoo.terminal.console import results

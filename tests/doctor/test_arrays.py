@@ -26,8 +26,9 @@ from torch.nn import functional as F
 
 from seqzoo.doctor import examine
 from seqzoo.doctor.evidence.network import Network, call_plainly, mean_nats
-from seqzoo.doctor.subjects.code import Code, CodePipeline, subject_of_code
+from seqzoo.doctor.subjects.code import Code, subject_of_code
 from seqzoo.doctor.subjects.code_batches import read_batch
+from seqzoo.doctor.subjects.code_pipeline import CodePipeline
 from seqzoo.errors import UsageError
 from seqzoo.plugin.registry import Registry
 

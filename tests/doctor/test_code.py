@@ -23,8 +23,8 @@ from own_batches import (
 from seqzoo import examine
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.evidence.recording import Prefetched, Source, record
-from seqzoo.doctor.subjects.code import CodePipeline
 from seqzoo.doctor.subjects.code_batches import read_batch
+from seqzoo.doctor.subjects.code_pipeline import CodePipeline
 from seqzoo.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("fast_reader")

@@ -207,7 +207,7 @@ def test_a_healthy_model_that_is_called_in_another_way_has_no_finding(
 @pytest.mark.parametrize(
     ("model", "batches", "expected"),
     [
-        (Forgetful, lanes, "model.gradients"),
+        (Forgetful, lanes, "memory.horizon"),
         (OfRowsMixed, one_hot, "model.rows"),
         (WordModelOverTime, lanes, "model.causality"),
         (KeepsAnother, lanes, "model.state"),

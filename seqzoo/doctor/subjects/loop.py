@@ -19,12 +19,8 @@ from seqzoo.doctor.evidence.network import Forward, Network, call_plainly
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.evidence.trial import Point, Trial
 from seqzoo.doctor.subject import Settings, Text
-from seqzoo.doctor.subjects.code import (
-    Batches,
-    CodePipeline,
-    CodeSubject,
-    reinitialised,
-)
+from seqzoo.doctor.subjects.code import CodeSubject, reinitialised
+from seqzoo.doctor.subjects.code_pipeline import Batches, CodePipeline
 from seqzoo.doctor.watching.axes import reads_time_first
 from seqzoo.doctor.watching.batches import WatchedBatches, watched_batches
 from seqzoo.doctor.watching.calls import call_as_seen

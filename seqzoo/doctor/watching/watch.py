@@ -16,7 +16,6 @@ from seqzoo.doctor.evidence.generation import Generate
 from seqzoo.doctor.evidence.missing import cause_of
 from seqzoo.doctor.evidence.network import Forward
 from seqzoo.doctor.report.text import print_diagnosis
-from seqzoo.doctor.subjects.code import Batches, CorpusBytes, text_of_code
 from seqzoo.doctor.subjects.code_arguments import (
     names_of,
     require_batches,
@@ -24,6 +23,8 @@ from seqzoo.doctor.subjects.code_arguments import (
     require_function,
     require_loop_optimizer,
 )
+from seqzoo.doctor.subjects.code_pipeline import Batches
+from seqzoo.doctor.subjects.code_text import CorpusBytes, text_of_code
 from seqzoo.doctor.subjects.loop import Loop, checks_of_loop, subject_of_loop
 from seqzoo.doctor.watching.copies import copy_of
 from seqzoo.doctor.watching.generators import generators, set_generators

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqzoo.doctor.checks.model._passes import logits_of
 from seqzoo.doctor.evidence.network import Network
@@ -40,10 +40,10 @@ def least_nats(width: float, vocab_size: int) -> float:
 
 def _scaled(network: Network, names: Iterable[str], factor: float) -> Network:
     copy = network.copied()
+    parameters = dict(copy.module.named_parameters())
     with torch.no_grad():
         for name in names:
-            parameter: nn.Parameter = copy.module.get_parameter(name)
-            parameter.mul_(factor)
+            parameters[name].mul_(factor)
     return copy
 
 
