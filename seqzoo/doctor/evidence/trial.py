@@ -120,8 +120,9 @@ def run_trial(
         trial.losses.append(updated.loss_nats)
         trial.gradient_norms.append(updated.gradient_norm)
         trial.tokens += tokens_per_update
+        parameters = dict(trainer.network.module.named_parameters()) if before else {}
         for name, matrix in before.items():
-            parameter = trainer.network.module.get_parameter(name)
+            parameter = parameters[name]
             if parameter.grad is None or not bool(dense(parameter.grad).any()):
                 continue  # it had no part in this update, as a first state in most
             now = parameter.detach()
