@@ -38,6 +38,7 @@ from seqzoo.plugin.contracts import SequenceModel
 from seqzoo.plugin.registry import Registry
 
 
+@pytest.mark.slow  # in the clinic, each is examined with a recipe around it
 @every_architecture
 def test_every_architecture_is_healthy(registry: Registry, name: str) -> None:
     spec = registry.get("architecture", name)
