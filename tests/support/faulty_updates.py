@@ -174,6 +174,19 @@ def stepped_for_each_batch(watching: Watching) -> None:
 
 
 @fault("loop.schedule")
+def a_cosine_for_epochs_that_is_stepped_for_batches(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 8)
+    with watching(model, optimizer):
+        for x, y in windows(40):
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+            schedule.step()
+
+
+@fault("loop.schedule")
 def warm_up_without_its_steps(watching: Watching) -> None:
     model = Attention()
     optimizer = adam(model)

@@ -97,6 +97,36 @@ def a_rate_that_ends_at_zero(watching: Watching) -> nn.Module:
 
 
 @healthy
+def a_rate_with_restarts(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = adam(model)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 10)
+    with watching(model, optimizer):
+        for x, y in windows(40):
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+            schedule.step()
+    return model
+
+
+@healthy
+def a_rate_that_rises_and_falls_in_cycles(watching: Watching) -> nn.Module:
+    model = Attention()
+    optimizer = adam(model)
+    schedule = torch.optim.lr_scheduler.CyclicLR(
+        optimizer, 1e-6, 2e-3, step_size_up=5, cycle_momentum=False
+    )
+    with watching(model, optimizer):
+        for x, y in windows(40):
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+            schedule.step()
+    return model
+
+
+@healthy
 def a_rate_that_begins_at_zero(watching: Watching) -> nn.Module:
     model = Attention()
     optimizer = adam(model)

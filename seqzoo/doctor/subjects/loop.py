@@ -99,7 +99,7 @@ class LoopSubject(CodeSubject):
     def __init__(self, loop: Loop, registry: Registry, *, settings: Settings, quick: bool) -> None:
         self._loop = loop
         self._leaves_out_training = quick
-        batches, carry = loop.batches, loop.carry_state
+        batches = loop.batches
         super().__init__(
             title="training loop",
             registry=registry,
@@ -112,10 +112,22 @@ class LoopSubject(CodeSubject):
                 partial(WatchedPipeline, self)
                 if batches is None
                 else lambda: CodePipeline(
-                    batches, self.make_optimizer, carry_state=carry is not False
+                    batches, self.make_optimizer, carry_state=self._carries_state
                 )
             ),
         )
+
+    @property
+    def _carries_state(self) -> bool:
+        """Whether the loop passes on what the model returns beside the logits.
+
+        If nothing is returned, the state may be inside the model.
+        """
+        if self._loop.carry_state is not None:
+            return self._loop.carry_state
+        passes = [each for each in self.visit.forwards if each.with_gradients]
+        returns_a_state = any(each.state_sums for each in passes)
+        return not returns_a_state or any(each.has_state for each in passes)
 
     @cached_property
     def watched(self) -> WatchedBatches:

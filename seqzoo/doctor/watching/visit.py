@@ -155,15 +155,27 @@ class Clip:
 
 @dataclass
 class RateChange:
-    """How the learning rate of an optimizer developed: its peak, and since when it is tiny."""
+    """How the learning rate of an optimizer developed: its peak, and since when it is tiny.
+
+    turned: after how many steps a rate that had only fallen, to almost 0, rose again.
+    """
 
     peak: float = 0.0
     last: float = 0.0
     tiny_since: int | None = None
     steps: int = 0
+    turned: int | None = None
+    highest_after: float = 0.0
+    largest_rise: float = 0.0
 
     def note(self, rate: float) -> None:
         """The rate of one more step; below a hundredth of the peak it is tiny."""
+        if rate > self.last and self.steps:
+            if not self.largest_rise and self.peak and self.last <= _TINY * self.peak:
+                self.turned = self.steps
+            self.largest_rise = max(self.largest_rise, rate - self.last)
+        if self.turned is not None:
+            self.highest_after = max(self.highest_after, rate)
         self.steps += 1
         self.last = rate
         self.peak = max(self.peak, rate)

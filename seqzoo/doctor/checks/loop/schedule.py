@@ -2,7 +2,8 @@
 
 Method: the rates of all groups at each step, and the calls of torch's schedulers. Cost: none. Pass
 rule: no group has the rate 0 all the time, the rate is not below a hundredth of its peak for more
-than half of at least 20 steps, and no scheduler is called before the first step.
+than half of at least 20 steps, one that had only fallen to almost 0 does not rise again step by
+step (a restart is one jump), and no scheduler is called before the first step.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ __all__ = ["examine"]
 
 _LEAST = 5
 _LEAST_FALL = 20
+_BACK = 0.5
 
 
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
     if not visit.rates or not visit.steps:
         return Outcome.skipped("no step of an optimizer of this model was seen")
-    for found in (_zero(subject), _fallen(subject), _early(subject)):
+    for found in (_zero(subject), _fallen(subject), _returned(subject), _early(subject)):
         if found is not None:
             return found
     rates = [rate for each in visit.steps for rate in each.rates]
@@ -69,6 +71,24 @@ def _fallen(subject: Subject) -> Outcome | None:
                 "step), and give it the number of steps of the whole loop.",
                 numbers={"peak": each.peak, "last": each.last},
             )
+    return None
+
+
+def _returned(subject: Subject) -> Outcome | None:
+    for each in subject.visit.rates.values():
+        is_back = each.highest_after > _BACK * each.peak
+        if each.turned is None or not is_back or each.largest_rise > _BACK * each.peak:
+            continue
+        return Outcome.failed(
+            f"the learning rate fell from {each.peak:.2g} to almost 0 in {each.turned} steps and "
+            f"rose again to {each.highest_after:.2g}: CosineAnnealingLR does so after T_max calls",
+            why="The schedule is over long before the loop, and then undoes what its end is for: "
+            "small steps at the end of the training.",
+            remedy="Give T_max as the number of calls of scheduler.step() in the whole loop: the "
+            "number of batches of all epochs if it is called for each batch. For restarts that are "
+            "meant, use CosineAnnealingWarmRestarts.",
+            numbers={"turned": float(each.turned), "highest_after": each.highest_after},
+        )
     return None
 
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from seqzoo.doctor.checks._shared import contiguous_lanes
+from seqzoo.doctor.checks._shared import advice, contiguous_lanes
 from seqzoo.doctor.checks._shares import share_of_continued_rows
 from seqzoo.doctor.checks.stream._joints import (
     change_places,
@@ -120,8 +120,18 @@ def _kind(subject: Subject, recording: Recording) -> tuple[str, str]:
         )
     return (
         "; they begin at other places",
-        "Read contiguous lanes, or reset the state for every batch (Batch.restarts; in your "
-        "own code carry_state=False); then nothing longer than a row is learnt.",
+        f"Read contiguous lanes, or reset the state for every batch ({_how_to_reset(subject)}); "
+        f"then nothing longer than a row is learnt.",
+    )
+
+
+def _how_to_reset(subject: Subject) -> str:
+    if subject.has("visit"):
+        return "state = None before each batch"
+    return advice(
+        subject,
+        recipe="Batch.restarts",
+        code="state = None before each batch, and carry_state=False for this examination",
     )
 
 
