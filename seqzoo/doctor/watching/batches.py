@@ -8,6 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from seqzoo.doctor.evidence.endings import without_endings
 from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.watching.pairs import Pair, pairs_of
 from seqzoo.doctor.watching.reading import ids_of
@@ -76,10 +77,7 @@ def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:
     if ids.ndim == 1:
         return ids[:, None], targets.reshape(-1, 1)
     targets = targets.reshape(ids.shape)
-    # Where a text ends before its row, the last target is followed by padding, not by itself.
-    is_last = (targets[:, 1:] < 0) & (ids[:, 1:] != targets[:, :-1])
-    targets = targets.clone()
-    targets[:, :-1][is_last] = -1
+    targets = without_endings(ids, targets)
     if pair.order == "all but the last":
         return ids[:, :-1], targets[:, :-1]
     if pair.order == "all but the first":

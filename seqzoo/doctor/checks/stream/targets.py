@@ -7,10 +7,13 @@ pairs are compared with the corpus: at which distance do such pairs occur there 
 nothing fits, targets are compared with other rows (another row's, or time before batch). The last
 target of a row is looked up in the corpus, after the 15 inputs before it. Cost: the recording, and
 a pass over the corpus. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at
-every place of a row; the rest allows for jumps in the text (one document ends, another begins).
+every place of a row; the rest allows for jumps in the text (one document ends, another begins). An
+end mark before padding has no input after it, so it is left out.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,6 +23,7 @@ from seqzoo.doctor.checks.stream._corpus_ids import readings
 from seqzoo.doctor.checks.stream._last_place import share_of_last_targets
 from seqzoo.doctor.checks.stream._offsets import OFFSETS, is_clear, shares_by_offset
 from seqzoo.doctor.checks.stream._other_rows import across_rows
+from seqzoo.doctor.evidence.endings import without_endings
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject, or_none
 from seqzoo.plugin.check import Outcome
@@ -48,7 +52,7 @@ _CUT = (
 
 
 def examine(subject: Subject) -> Outcome:
-    recording = subject.recording
+    recording = _without_endings(subject.recording)
     shares = shares_by_offset(recording)
     numbers = {f"share_at_{offset:+d}": share for offset, share in shares.items()}
     best = max(OFFSETS, key=lambda offset: (shares[offset], offset == 1))
@@ -80,6 +84,16 @@ def examine(subject: Subject) -> Outcome:
     if shares[1] < _MOST:
         return _failed(subject, "many targets are not the next token", shares[1], numbers)
     return Outcome.passed(f"{shares[1]:.0%} of the targets are the next token", **numbers)
+
+
+def _without_endings(recording: Recording) -> Recording:
+    if recording.numbered:
+        return recording
+    batches = (
+        replace(each, targets=without_endings(each.inputs, each.targets))
+        for each in recording.batches
+    )
+    return replace(recording, batches=tuple(batches))
 
 
 def _at_the_end(subject: Subject, recording: Recording) -> float | None:
