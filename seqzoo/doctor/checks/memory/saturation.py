@@ -43,8 +43,8 @@ def examine(subject: Subject) -> Outcome:
     saturated = sum(float(_ends(name, v)[2].mean()) for name, v in found.items()) / len(found)
     worst = max(stuck, key=stuck.__getitem__)
     seen = (
-        f"{saturated:.0%} of the activations are saturated; of a gate's units at most "
-        f"{stuck[worst]:.0%} are stuck at one end ({worst})"
+        f"{saturated:.0%} of all activations of gates and cells are at one end or the other; at "
+        f"most {stuck[worst]:.0%} of a gate's units are always at the same end ({worst})"
     )
     numbers = {"saturated": saturated, "stuck": stuck[worst]}
     if stuck[worst] < _SOME and saturated < _NEARLY_ALL:
@@ -56,7 +56,8 @@ def examine(subject: Subject) -> Outcome:
         seen=seen,
         why="A gate at its end has almost no slope, so almost no gradient passes: a gate that is "
         "always there decides nothing and cannot change.",
-        remedy="Lower the learning rate or warm it up; initialise recurrent matrices orthogonally "
+        remedy="Lower the learning rate or warm it up (a weight decay that is far too large does "
+        "it too); initialise recurrent matrices orthogonally "
         "and embeddings with a standard deviation of 1.",
         numbers=numbers,
     )

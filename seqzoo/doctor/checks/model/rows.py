@@ -81,9 +81,9 @@ def examine(subject: Subject) -> Outcome:
         "size, one text alone cannot be generated, and statistics over time reveal later tokens.",
         remedy=advice_of_views(network, tokens[:4])
         or _time_first(network, tokens[:4], others)
-        or "Use LayerNorm or RMSNorm instead of BatchNorm; take no mean or norm over the first "
-        "axis; set batch_first=True if batches are (B, T), and transpose, never view, between "
-        "(B, T) and (T, B).",
+        or "Use LayerNorm or RMSNorm instead of BatchNorm; take no softmax, mean or norm over the "
+        "first axis (softmax(-1), not softmax(0)); set batch_first=True if batches are (B, T), and "
+        "transpose, never view, between (B, T) and (T, B).",
         numbers=figures,
     )
 
