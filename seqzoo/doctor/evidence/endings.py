@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 __all__ = ["without_endings"]
 
 
-def without_endings(inputs: Tensor, targets: Tensor) -> Tensor:
+def without_endings(inputs: Tensor, targets: Tensor, *, filled: bool = True) -> Tensor:
     """(B, T) targets with -1 for the last token of a text, if it is another token than the input
     after it. That input is padding: its target is negative, or one id, the same in all rows, fills
-    both to the row's end.
+    both to the row's end, in some rows for two places or more (not if `filled` is false: if it is
+    not known which axis is time, repeated tokens look like that).
     """
-    at_ends = inputs[:, -1][inputs[:, -1] == targets[:, -1]].unique()
+    ends = torch.cat([inputs[:, -2:], targets[:, -2:]], 1)
+    at_ends = ends[(ends == ends[:, :1]).all(1), 0].unique()
     is_filled = targets < 0
-    if len(at_ends) == 1:
+    if filled and len(at_ends) == 1:
         is_filled |= (inputs == at_ends) & (targets == at_ends)
     is_rest = is_filled.flip(1).cumprod(1).flip(1).bool()
     follows_nothing = (is_rest | (targets < 0))[:, 1:] & (inputs[:, 1:] != targets[:, :-1])

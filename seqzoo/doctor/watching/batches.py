@@ -77,7 +77,7 @@ def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:
     if ids.ndim == 1:
         return ids[:, None], targets.reshape(-1, 1)
     targets = targets.reshape(ids.shape)
-    targets = without_endings(ids, targets)
+    targets = without_endings(ids, targets, filled=False)
     if pair.order == "all but the last":
         return ids[:, :-1], targets[:, :-1]
     if pair.order == "all but the first":
