@@ -183,11 +183,12 @@ class Network:
             if leaf.grad_fn is not None
         }
         try:
+            if all(map(runs_hooks, self.module.modules())):
+                return replace(self, module=copy.deepcopy(self.module, dict[int, Any](kept)))
             with torch.no_grad():  # torch.jit copies weights as an operation with a graph
                 module = copy.deepcopy(self.module, dict[int, Any](kept))
             for own, given in zip(module.parameters(), self.module.parameters(), strict=True):
-                if own.requires_grad is not given.requires_grad:
-                    own.requires_grad_(given.requires_grad)
+                own.requires_grad_(given.requires_grad)
             return replace(self, module=module)
         except Exception as error:
             raise TypeError(f"the model cannot be copied (copy.deepcopy): {error}") from error
