@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 from watched_loops import Recurrent, adam, detached, lanes, windows
 
@@ -47,3 +48,20 @@ def test_a_state_that_is_never_passed_on_is_not_carried(
     for each in found.causes:
         assert "state = None before each batch" in each.outcome.remedy
         assert "carry_state" not in each.outcome.remedy
+
+
+def test_a_state_within_one_batch_is_not_carried_to_the_next() -> None:
+    """Token by token: the state is passed on within a batch, and begins again with each."""
+    model = Recurrent()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, batches=windows, show=False) as visit:
+        for x, y in windows():
+            state, loss = None, torch.zeros(())
+            for place in range(x.shape[1]):
+                here = slice(place, place + 1)
+                logits, state = model(x[:, here], state)
+                loss = loss + own_loss(logits, y[:, here])
+            optimizer.zero_grad()
+            (loss / x.shape[1]).backward()
+            optimizer.step()
+    assert [each.check.name for each in visit.diagnosis.causes] == []

@@ -22,7 +22,7 @@ from seqzoo.doctor.subject import Settings, Text
 from seqzoo.doctor.subjects.code import CodeSubject, reinitialised
 from seqzoo.doctor.subjects.code_pipeline import Batches, CodePipeline
 from seqzoo.doctor.watching.axes import reads_time_first
-from seqzoo.doctor.watching.batches import WatchedBatches, watched_batches
+from seqzoo.doctor.watching.batches import WatchedBatches, is_carried, watched_batches
 from seqzoo.doctor.watching.calls import call_as_seen
 from seqzoo.doctor.watching.copies import load_values
 from seqzoo.doctor.watching.recorder import Recorder
@@ -125,9 +125,9 @@ class LoopSubject(CodeSubject):
         """
         if self._loop.carry_state is not None:
             return self._loop.carry_state
-        passes = [each for each in self.visit.forwards if each.with_gradients]
+        passes = [each for each in self.visit.forwards if each.used_by is not None]
         returns_a_state = any(each.state_sums for each in passes)
-        return not returns_a_state or any(each.has_state for each in passes)
+        return not returns_a_state or is_carried(passes)
 
     @cached_property
     def watched(self) -> WatchedBatches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,10 +14,10 @@ from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.doctor.watching.pairs import Pair, pairs_of
 from seqzoo.doctor.watching.reading import ids_of
 from seqzoo.doctor.watching.rereads import read_once
-from seqzoo.doctor.watching.visit import Visit
+from seqzoo.doctor.watching.visit import ForwardPass, Visit
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["WatchedBatches", "watched_batches"]
+__all__ = ["WatchedBatches", "is_carried", "watched_batches"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     joined = [each for each in map(_joined, pairs) if each is not None]
     if not joined:
         raise Missing("inputs and targets have other shapes, so they cannot be joined")
-    is_carried = _is_carried(pairs) if carry_state is None else carry_state
+    carries = is_carried(pair.seen for pair in pairs) if carry_state is None else carry_state
     is_flat = pairs[0].seen.ids is not None and pairs[0].seen.ids.ndim == 1
     changed = [_has_changed(pair) for pair in pairs]
     if is_flat or joined[0][0].shape[1] == 1:
@@ -63,11 +64,11 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
         Batch(
             inputs=inputs.contiguous(),
             targets=targets.contiguous(),
-            restarts=torch.full((len(inputs),), not is_carried),
+            restarts=torch.full((len(inputs),), not carries),
         )
         for inputs, targets in joined
     )
-    return WatchedBatches(batches, tuple(changed), is_time_first, is_carried, is_flat)
+    return WatchedBatches(batches, tuple(changed), is_time_first, carries, is_flat)
 
 
 def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:
@@ -105,13 +106,16 @@ def _stacked(
     return batches, changes
 
 
-def _is_carried(pairs: list[Pair]) -> bool:
-    """By the first pass of each backward pass: within one the state is carried in any case."""
-    firsts: dict[int | None, Pair] = {}
-    for pair in sorted(pairs, key=lambda each: each.seen.when):
-        firsts.setdefault(pair.seen.used_by, pair)
+def is_carried(passes: Iterable[ForwardPass]) -> bool:
+    """Whether passes of training are given the state of the one before.
+
+    By the first pass of each backward pass: within one the state is carried in any case.
+    """
+    firsts: dict[int | None, ForwardPass] = {}
+    for each in sorted(passes, key=lambda each: each.when):
+        firsts.setdefault(each.used_by, each)
     later = list(firsts.values())[1:]
-    return bool(later) and sum(pair.seen.has_state for pair in later) > len(later) / 2
+    return bool(later) and sum(each.has_state for each in later) > len(later) / 2
 
 
 def _is_time_first(joined: list[tuple[Tensor, Tensor]], visit: Visit) -> bool:
