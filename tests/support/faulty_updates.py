@@ -165,12 +165,7 @@ def stepped_for_each_batch(watching: Watching) -> None:
     model = Attention()
     optimizer = adam(model)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)
-    with watching(model, optimizer):
-        for x, y in windows(60):
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, 60, schedule=schedule)
 
 
 @fault("loop.schedule")
@@ -178,12 +173,7 @@ def a_cosine_for_epochs_that_is_stepped_for_batches(watching: Watching) -> None:
     model = Attention()
     optimizer = adam(model)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 8)
-    with watching(model, optimizer):
-        for x, y in windows(40):
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, 40, schedule=schedule)
 
 
 @fault("loop.schedule")

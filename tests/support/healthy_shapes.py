@@ -17,6 +17,7 @@ from watched_loops import (
     healthy,
     lanes,
     loss_of,
+    plain,
     windows,
 )
 
@@ -87,12 +88,7 @@ def a_rate_that_ends_at_zero(watching: Watching) -> nn.Module:
     model = Attention()
     optimizer = adam(model)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 40)
-    with watching(model, optimizer):
-        for x, y in windows(40):
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, 40, schedule=schedule)
     return model
 
 
@@ -101,12 +97,7 @@ def a_rate_with_restarts(watching: Watching) -> nn.Module:
     model = Attention()
     optimizer = adam(model)
     schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 10)
-    with watching(model, optimizer):
-        for x, y in windows(40):
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, 40, schedule=schedule)
     return model
 
 
@@ -117,12 +108,7 @@ def a_rate_that_rises_and_falls_in_cycles(watching: Watching) -> nn.Module:
     schedule = torch.optim.lr_scheduler.CyclicLR(
         optimizer, 1e-6, 2e-3, step_size_up=5, cycle_momentum=False
     )
-    with watching(model, optimizer):
-        for x, y in windows(40):
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, 40, schedule=schedule)
     return model
 
 
@@ -131,12 +117,7 @@ def a_rate_that_begins_at_zero(watching: Watching) -> nn.Module:
     model = Attention()
     optimizer = adam(model)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 50))
-    with watching(model, optimizer):
-        for x, y in windows(60):
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, 60, schedule=schedule)
     return model
 
 

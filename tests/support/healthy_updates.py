@@ -20,6 +20,7 @@ from watched_loops import (
     healthy,
     lanes,
     loss_of,
+    plain,
     text,
     windows,
 )
@@ -115,12 +116,7 @@ def schedule_for_each_step(watching: Watching) -> nn.Module:
     model = Attention()
     optimizer = adam(model)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=STEPS)
-    with watching(model, optimizer):
-        for x, y in windows():
-            optimizer.zero_grad()
-            loss_of(model(x), y).backward()
-            optimizer.step()
-            schedule.step()
+    plain(watching, model, optimizer, schedule=schedule)
     return model
 
 

@@ -110,9 +110,18 @@ def adam(model: nn.Module, rate: float = 2e-3, **how: Any) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), rate, **how)
 
 
-def plain(watching: Watching, model: nn.Module, optimizer: Any, steps: int = STEPS) -> None:
+def plain(
+    watching: Watching,
+    model: nn.Module,
+    optimizer: Any,
+    steps: int = STEPS,
+    schedule: Any = None,
+) -> None:
+    """schedule: called after each step."""
     with watching(model, optimizer):
         for x, y in windows(steps):
             optimizer.zero_grad()
             loss_of(model(x), y).backward()
             optimizer.step()
+            if schedule is not None:
+                schedule.step()

@@ -8,8 +8,8 @@ two meanings is not guessed: `Network` refuses it, with a `forward` that adapts 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from seqzoo.doctor.evidence.answers import answer_in_words, read_answer
 from seqzoo.plugin.contracts import State
 
 __all__ = [
+    "Forward",
     "adapter",
     "adapter_of_parts",
     "adapter_with_state",
@@ -29,6 +30,9 @@ __all__ = [
     "reading_in_words",
     "takes_a_state",
 ]
+
+Forward: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
+"""(module, tokens (B, T), state or None) -> logits (B, T, V) and the next state, None for none."""
 
 _TARGETS = {"target", "targets", "label", "labels", "y"}
 _LENGTHS = {"length", "lengths", "lens", "seq_lengths", "seq_lens", "x_lengths", "input_lengths"}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seqzoo.doctor.evidence.answers import likely_places
 from seqzoo.doctor.evidence.calling import (
+    Forward,
     adapter_of_parts,
     call_in_words,
     call_plainly,
@@ -27,9 +28,6 @@ from seqzoo.model.runtime import in_inference_mode
 from seqzoo.plugin.contracts import State
 
 __all__ = ["Forward", "Loss", "Network", "call_plainly", "mean_nats", "runs_hooks", "tensors_in"]
-
-Forward: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
-"""(module, tokens (B, T), state or None) -> logits (B, T, V) and the next state, None for none."""
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, T, V), targets (B, T)) -> a scalar."""

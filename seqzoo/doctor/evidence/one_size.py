@@ -6,20 +6,17 @@ batch size: such a model trains well, and everything that a check asks can be as
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
+from seqzoo.doctor.evidence.calling import Forward
 from seqzoo.doctor.evidence.missing import Missing
 from seqzoo.plugin.contracts import State
 
 __all__ = ["OfOneSize"]
-
-_Call: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
 
 
 class _Chunks(tuple[State, ...]):
@@ -39,7 +36,7 @@ class OfOneSize:
     What cannot be made of batches of that size raises Missing.
     """
 
-    call: _Call
+    call: Forward
     rows: int | None
     length: int | None
     keeps: bool

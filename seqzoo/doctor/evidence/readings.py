@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqzoo.doctor.evidence.calling import begun, call_plainly
+from seqzoo.doctor.evidence.calling import Forward, begun, call_plainly
 from seqzoo.plugin.contracts import State
 
 __all__ = ["ByToken", "OneHot", "StateInside", "TimeFirst", "reads_rows_as_time"]
-
-_Call: TypeAlias = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True)
 class ByToken:
     """The model reads one token of each row, (B,) or as a column (B, 1), and the state."""
 
-    call: _Call = call_plainly
+    call: Forward = call_plainly
     is_column: bool = False
 
     @property

@@ -21,7 +21,7 @@ from seqzoo.doctor.evidence.readings import (
 )
 from seqzoo.model.runtime import in_inference_mode
 
-__all__ = ["called", "fitted", "one_hot_readings"]
+__all__ = ["called", "fitted", "one_hot_readings", "reads", "tried"]
 
 
 def called(network: Network, inputs: Tensor, width: int | None) -> Network:
@@ -34,7 +34,7 @@ def called(network: Network, inputs: Tensor, width: int | None) -> Network:
         return network
     if (inside := _state_inside(network, inputs)) is not None:
         return inside
-    if not _raises(network, inputs):
+    if reads(network, inputs):
         return network
     one_hot = one_hot_readings(network.module, inputs, width)
     ways: list[Forward] = [*one_hot, ByToken(), ByToken(is_column=True), TimeFirst()]
@@ -97,7 +97,7 @@ def _state_inside(network: Network, inputs: Tensor) -> Network | None:
             logits, state = copied(inputs)
             return (copied(inputs, state)[0] - logits).abs().max()
 
-    difference = _tried(again)
+    difference = tried(again)
     return inside if difference is not None and float(difference) > 0 else None
 
 
@@ -115,7 +115,7 @@ def _changing(network: Network, inputs: Tensor) -> tuple[tuple[str, str], ...]:
             if not name.startswith("_") and (leaves := list(tensors_in(value)))
         }
 
-    both = _tried(lambda: (kept(), kept()))
+    both = tried(lambda: (kept(), kept()))
     if both is None:
         return ()
     first, second = both
@@ -132,7 +132,7 @@ def _has_one_meaning(network: Network, inputs: Tensor) -> bool:
     if isinstance(network.forward, OneHot) or len(inputs) < 2:
         return True
     copied = network.copied()
-    if reads_rows_as_time(copied.module, lambda: _tried(lambda: copied(inputs))):
+    if reads_rows_as_time(copied.module, lambda: tried(lambda: copied(inputs))):
         return False
     if not isinstance(network.forward, TimeFirst):
         return True
@@ -146,8 +146,8 @@ def _has_one_meaning(network: Network, inputs: Tensor) -> bool:
     )
 
 
-def _raises(network: Network, inputs: Tensor) -> bool:
-    """Whether the call itself raises, whatever its answer is."""
+def reads(network: Network, inputs: Tensor) -> bool:
+    """Whether the call itself raises nothing, whatever its answer is."""
     copied = network.copied()
 
     def call() -> Any:
@@ -155,7 +155,7 @@ def _raises(network: Network, inputs: Tensor) -> bool:
             copied.forward(copied.module, inputs.to(copied.device), None)
         return True
 
-    return _tried(call) is None
+    return tried(call) is not None
 
 
 def _logits(network: Network, tokens: Tensor, times: int = 1) -> Tensor | None:
@@ -169,11 +169,11 @@ def _logits(network: Network, tokens: Tensor, times: int = 1) -> Tensor | None:
                 logits, _ = copied(tokens)
         return logits
 
-    logits: Tensor | None = _tried(read)
+    logits: Tensor | None = tried(read)
     return logits
 
 
-def _tried(make: Callable[[], Any]) -> Any:
+def tried(make: Callable[[], Any]) -> Any:
     """What `make` returns, None if it raises; random numbers are drawn apart."""
     try:
         with torch.random.fork_rng(devices=[]):

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from seqzoo.doctor.evidence.network import Forward, Loss, Network, call_plainly
 from seqzoo.doctor.subjects.code_batches import read_rows
-from seqzoo.doctor.subjects.code_fit import one_hot_readings
+from seqzoo.doctor.subjects.code_fit import one_hot_readings, reads, tried
 from seqzoo.doctor.subjects.code_pairs import pair_of
 from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.model.runtime import in_inference_mode
@@ -117,21 +117,20 @@ def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows |
     """
     inputs, targets = read_rows(item, known)
     network = _called(network, inputs, item, known)
-    try:
+
+    def answered() -> Any:
         given = network.copied()
-        with in_inference_mode(given.module), torch.random.fork_rng(devices=[]):
-            answer = _answer(given.forward, given.module, inputs.to(given.device))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # model.contract reports what the model cannot do
-        return None
+        with in_inference_mode(given.module):
+            return _answer(given.forward, given.module, inputs.to(given.device))
+
+    answer = tried(answered)  # model.contract reports what the model cannot do
     if not isinstance(answer, Tensor) or answer.ndim not in (1, 2) or len(answer) != len(inputs):
         return None
     numbers = targets.is_floating_point()
     shape = tuple(getattr(pair_of(item)[1], "shape", ()))
     dimensions = 2 if shape == (len(inputs), 1) else 1
     length = inputs.shape[1]
-    is_exact = not _reads(given, inputs[:, : max(1, length // 2)])
+    is_exact = not reads(network, inputs[:, : max(1, length // 2)])
     if not numbers and _guesses_tokens(network, answer):
         return Windows(network.forward, dimensions, length, is_exact)
     answers = answer.shape[1] if answer.ndim == 2 else 1
@@ -141,12 +140,12 @@ def rows_of_model(network: Network, item: Any, known: dict[str, bool]) -> Rows |
 
 def _called(network: Network, inputs: Tensor, item: Any, known: dict[str, bool]) -> Network:
     """The network, given one-hot rows if it reads only those."""
-    if network.forward is not call_plainly or _reads(network.copied(), inputs):
+    if network.forward is not call_plainly or reads(network, inputs):
         return network
     width = np.shape(pair_of(item)[0])[-1] if known.get("inputs") else None
     for forward in one_hot_readings(network.module, inputs, width):
         other = replace(network, forward=forward)
-        if _reads(other.copied(), inputs):
+        if reads(other, inputs):
             return other
     return network
 
@@ -171,14 +170,3 @@ def _guesses_tokens(network: Network, answer: Tensor) -> bool:
     sizes = {embedding.num_embeddings for embedding in embeddings}
     sizes.add(getattr(network.forward, "one_hot_width", 0))
     return answer.ndim == 2 and answer.shape[1] in sizes
-
-
-def _reads(network: Network, tokens: Tensor) -> bool:
-    try:
-        with in_inference_mode(network.module), torch.random.fork_rng(devices=[]):
-            _answer(network.forward, network.module, tokens.to(network.device))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        return False
-    return True
