@@ -43,7 +43,7 @@ from seqzoo.cli.verify import verify
 from seqzoo.errors import SeqzooError, error_of_encoding
 from seqzoo.terminal import signals
 from seqzoo.terminal.console import fail, note, suggest, trimmed, write
-from seqzoo.terminal.streams import prepare_streams, results_stream
+from seqzoo.terminal.streams import end_now, prepare_streams, results_stream
 from seqzoo.torchrun import Place
 
 __all__ = ["app", "main"]
@@ -123,10 +123,13 @@ def main() -> None:
     prepare_streams()
     sys.unraisablehook = report_ignored
     try:
-        code = _run_or_follow(torchrun.enter())
+        place = torchrun.enter()
+        code = _run_or_follow(place)
     except KeyboardInterrupt:
         signals.end(signals.received())
     signals.stop_quietly()
+    if place is not None:
+        end_now(code)
     sys.exit(code)
 
 

@@ -16,12 +16,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from seqzoo.terminal.characters import LOOKALIKES, visible
 
 __all__ = [
     "RESULTS",
+    "end_now",
     "prepare_streams",
     "results_stream",
     "stdout_for_input",
@@ -83,6 +84,18 @@ def stdout_for_input() -> Iterator[None]:
             sys.stdout.flush()
     finally:
         os.dup2(2, 1)
+
+
+def end_now(code: int) -> NoReturn:
+    """End the process, with all that was written, but without what Python does at its end.
+
+    A thread of torch.distributed that drops a tensor in that moment aborts the process, which
+    torchrun takes for a failure of the whole training (pytorch/pytorch#190489).
+    """
+    _finish()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _finish() -> None:

@@ -138,6 +138,22 @@ def test_the_others_end_where_nothing_is_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_process_that_would_abort_at_its_end_does_not_cost_the_run(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    done = subprocess.run(
+        [*TORCHRUN, "2", "-m", "seqzoo", "run", "r.yaml", "train.budget.steps=20"],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "FAILED" not in done.stderr, done.stderr  # torchrun itself aborts too
+    assert result_of(tmp_path / "runs" / "small")["ranks"] == 2
+
+
+@pytest.mark.slow
 def test_a_sweep_in_several_processes_is_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "g.yaml").write_text("name: g\nrecipes: [r.yaml]\nseeds: [1, 2]\n")
     process = start(tmp_path, "sweep", "g.yaml", "--jobs", "1")
