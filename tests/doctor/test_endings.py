@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
-from examined_models import causes, reported
+from examined_models import causes, outcome, reported
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -23,25 +23,41 @@ def words(seed: int = 0, count: int = 400) -> list[Tensor]:
     return [torch.randint(1, END, (length,), generator=draw) for length in lengths]
 
 
-def padded(ignored: int, ahead: int = 1) -> Any:
-    """(inputs, targets) of 16 words each: inputs filled with 0, targets with `ignored`."""
+def padded(ignored: int, made: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Any:
+    """Inputs and targets of 16 words each: inputs filled with 0, targets with `ignored`."""
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         known = words()
         for begin in range(0, len(known), 16):
-            rows = known[begin : begin + 16]
-            ends = [torch.cat([row[ahead:], torch.full((ahead,), END)]) for row in rows]
+            pairs = [made(word) for word in known[begin : begin + 16]]
             yield (
-                pad_sequence(rows, batch_first=True),
-                pad_sequence(ends, batch_first=True, padding_value=ignored),
+                pad_sequence([pair[0] for pair in pairs], batch_first=True),
+                pad_sequence([pair[1] for pair in pairs], batch_first=True, padding_value=ignored),
             )
 
     return batches
 
 
+def ended(ahead: int = 1) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Words whose end marks are targets alone."""
+    mark = torch.full((ahead,), END)
+    return lambda word: (word, torch.cat([word[ahead:], mark]))
+
+
+def rolled(word: Tensor) -> tuple[Tensor, Tensor]:
+    return word, word.roll(-1)
+
+
+def between_marks(word: Tensor) -> tuple[Tensor, Tensor]:
+    mark = torch.tensor([END])
+    return torch.cat([mark, word]), torch.cat([word, mark])
+
+
 @pytest.mark.parametrize("ignored", [-100, -1, 0])
 def test_an_end_mark_before_padding_is_no_wrong_target(ignored: int) -> None:
-    found = examine(batches=padded(ignored), carry_state=False, only=["stream.targets"], show=False)
+    found = examine(
+        batches=padded(ignored, ended()), carry_state=False, only=["stream.targets"], show=False
+    )
     assert causes(found) == [], reported(found)
 
 
@@ -49,9 +65,34 @@ def test_an_end_mark_before_padding_is_no_wrong_target(ignored: int) -> None:
 @pytest.mark.parametrize("ignored", [-100, 0])
 def test_targets_at_another_distance_are_named_in_padded_rows(ahead: int, ignored: int) -> None:
     found = examine(
-        batches=padded(ignored, ahead), carry_state=False, only=["stream.targets"], show=False
+        batches=padded(ignored, ended(ahead)),
+        carry_state=False,
+        only=["stream.targets"],
+        show=False,
     )
     assert causes(found) == ["stream.targets"], reported(found)
+
+
+@pytest.mark.parametrize("ignored", [-100, -1, 0])
+def test_padded_rows_that_are_rolled_are_named(ignored: int) -> None:
+    found, sound = (
+        examine(batches=made, carry_state=False, only=["stream.targets"], show=False)
+        for made in (padded(ignored, rolled), padded(ignored, ended()))
+    )
+    assert causes(found) == ["stream.targets"], reported(found)
+    assert "its first input" in outcome(found, "stream.targets").seen
+    assert causes(sound) == [], reported(sound)
+
+
+@pytest.mark.parametrize("ignored", [-100, 0])
+def test_a_mark_that_begins_and_ends_rows_is_no_fault(ignored: int) -> None:
+    found = examine(
+        batches=padded(ignored, between_marks),
+        carry_state=False,
+        only=["stream.targets", "stream.resets"],
+        show=False,
+    )
+    assert causes(found) == [], reported(found)
 
 
 def test_only_the_last_target_before_padding_is_left_out() -> None:

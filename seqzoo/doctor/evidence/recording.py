@@ -55,9 +55,12 @@ class Recording:
         """How often two tokens drawn from the recording are the same."""
         if self.numbered:
             return 0.0
-        tokens = torch.cat([batch.inputs.flatten() for batch in self.batches])
-        shares = torch.bincount(tokens).double() / len(tokens)
-        return float(shares.square().sum())
+        return _chance(torch.cat([batch.inputs.flatten() for batch in self.batches]))
+
+    @property
+    def chance_of_beginnings(self) -> float:
+        """How often two rows begin with the same token; 1 if all begin with one mark."""
+        return _chance(torch.cat([batch.inputs[:, 0] for batch in self.batches]))
 
     def pairs(self) -> list[tuple[Batch, Batch]]:
         """Each batch and the one after it, if they have the same number of rows."""
@@ -146,6 +149,11 @@ def record(
         not _equal(source.read(item), copy) for item, copy in zip(handed_out, copies, strict=True)
     )
     return Recording(tuple(copies), changed, numbered)
+
+
+def _chance(tokens: Tensor) -> float:
+    shares = torch.unique(tokens, return_counts=True)[1].double() / len(tokens)
+    return float(shares.square().sum())
 
 
 def _equal(first: Batch, second: Batch) -> bool:

@@ -8,7 +8,7 @@ nothing fits, targets are compared with other rows (another row's, or time befor
 target of a row is looked up in the corpus, after the 15 inputs before it. Cost: the recording, and
 a pass over the corpus. Pass rule: nineteen targets in twenty are one ahead, and nine in ten at
 every place of a row; the rest allows for jumps in the text (one document ends, another begins). An
-end mark before padding has no input after it, so it is left out.
+end mark before padding has no input after it, so it is only compared with the row's first input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from seqzoo.doctor.checks.stream._corpus_ids import readings
 from seqzoo.doctor.checks.stream._last_place import share_of_last_targets
 from seqzoo.doctor.checks.stream._offsets import OFFSETS, is_clear, shares_by_offset
 from seqzoo.doctor.checks.stream._other_rows import across_rows
-from seqzoo.doctor.evidence.endings import without_endings
+from seqzoo.doctor.evidence.endings import are_endings, without_endings
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject, or_none
 from seqzoo.plugin.check import Outcome
@@ -33,6 +33,8 @@ __all__ = ["examine"]
 _MOST = 0.95
 _MOST_AT_EACH_PLACE = 0.9
 _CORPUS_BYTES = 1 << 22
+_FEWEST_ENDINGS = 20
+_MOST_WITH_ONE_BEGINNING = 0.5
 
 _MEANING = {
     0: "the target is the input itself: nothing is predicted, and the loss goes to zero",
@@ -74,6 +76,12 @@ def examine(subject: Subject) -> Outcome:
             f"{1 - at_the_end:.0%} of the rows (was the input rolled, or the row cut too short?)"
         )
         return _failed(subject, meaning, shares[1], numbers)
+    if rolled := _share_rolled_before_padding(subject.recording):
+        meaning = (
+            f"the last target of each padded row is its first input, in {rolled:.0%} of these rows "
+            "(was the input rolled instead of shifted?)"
+        )
+        return _failed(subject, meaning, 1 - rolled, numbers)
     place, share = _worst_place(recording)
     if share < _MOST_AT_EACH_PLACE:
         meaning = (
@@ -96,6 +104,25 @@ def _without_endings(recording: Recording) -> Recording:
     return replace(recording, batches=tuple(batches))
 
 
+def _share_rolled_before_padding(recording: Recording) -> float:
+    """The share of ended rows whose last target is their first input; 0 if that may be chance.
+
+    It shows nothing if most rows begin with one token: that may be the mark that also ends them.
+    """
+    if recording.numbered or recording.chance_of_beginnings > _MOST_WITH_ONE_BEGINNING:
+        return 0.0
+    equal = []
+    for batch in recording.batches:
+        is_ending = are_endings(batch.inputs, batch.targets)
+        first = batch.inputs[:, :1].expand(batch.inputs.shape)
+        equal.append((batch.targets == first)[is_ending])
+    known = torch.cat(equal).double()
+    if len(known) < _FEWEST_ENDINGS:
+        return 0.0
+    share = float(known.mean())
+    return share if is_clear(share, recording.chance_of_beginnings, at_least=0.9) else 0.0
+
+
 def _at_the_end(subject: Subject, recording: Recording) -> float | None:
     """The share of last targets that the corpus has there; None if that cannot be known."""
     data = or_none(lambda: subject.data)
@@ -106,9 +133,12 @@ def _at_the_end(subject: Subject, recording: Recording) -> float | None:
 
 
 def _share_continued(recording: Recording) -> float:
-    """The share of targets within a row that are its next input; 1 if rows have one token."""
-    equal = [(b.targets[:, :-1] == b.inputs[:, 1:]).flatten() for b in recording.batches]
-    return 1.0 if recording.length == 1 else float(torch.cat(equal).double().mean())
+    """The share of targets within a row that are its next input; 1 if there are none."""
+    equal = [
+        (b.targets[:, :-1] == b.inputs[:, 1:])[b.targets[:, :-1] >= 0] for b in recording.batches
+    ]
+    known = torch.cat(equal)
+    return float(known.double().mean()) if len(known) else 1.0
 
 
 def _failed(
