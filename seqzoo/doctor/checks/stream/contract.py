@@ -3,9 +3,10 @@
 Method: the batches are opened and read as training reads them, then with a thread that reads ahead,
 and their content is checked. Cost: the two recordings, which other checks use too. Pass rule: no
 exception; inputs and targets have one shape (B, T), with the same B if a state is carried; with
-real text, every id is in the model's vocabulary. Negative targets are padding. A generator that has
-ended before the thread could read it is checked without the thread. Source: `Stream` in
-seqzoo/plugin/contracts.py.
+real text, every id is in the model's vocabulary. A warning if the ids use all values of uint8 or
+uint16 and no other, in a clearly larger vocabulary, and the corpus (if there is one) has no byte
+255: larger ids were cut off. Negative targets are padding. A generator that has ended before the
+thread could read it is checked without the thread. Source: `Stream` in seqzoo/plugin/contracts.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 
 from seqzoo.doctor.checks._shared import contiguous_lanes, or_contiguous_lanes
 from seqzoo.doctor.checks.stream._statelessness import is_stateless
+from seqzoo.doctor.checks.stream._wrapped import type_that_wraps
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Subject, Unusable, cause_of, or_none
 from seqzoo.doctor.subjects.code_batches import OneTargetPerRow
@@ -53,6 +55,10 @@ def examine(subject: Subject) -> Outcome:
     highest = max(int(part.max()) for batch in real for part in (batch.inputs, batch.targets))
     if lowest < 0 or highest >= vocab_size:
         return _failed(subject, f"ids from {lowest} to {highest} for a vocabulary of {vocab_size}")
+    ids = torch.cat([part.flatten() for batch in real for part in (batch.inputs, batch.targets)])
+    wraps = type_that_wraps(ids[ids >= 0], vocab_size)
+    if wraps and not alone.numbered and not _has_byte_255(subject):
+        return _wrapped(wraps, highest, vocab_size)
     return Outcome.passed(
         f"{shape}, ids {lowest} to {highest} of {vocab_size}",
         rows=rows,
@@ -60,6 +66,11 @@ def examine(subject: Subject) -> Outcome:
         lowest=lowest,
         highest=highest,
     )
+
+
+def _has_byte_255(subject: Subject) -> bool:
+    data = or_none(lambda: subject.data)
+    return data is not None and bool((data.corpus.data == 255).any())
 
 
 def _padding(recording: Recording) -> str:
@@ -101,6 +112,20 @@ def _failed(subject: Subject, seen: str) -> Outcome:
         + or_contiguous_lanes(subject)
         + ".",
         changes=contiguous_lanes(subject),
+    )
+
+
+def _wrapped(name: str, highest: int, vocab_size: int) -> Outcome:
+    return Outcome.warned(
+        f"ids from 0 to {highest}, the values of {name}, for a vocabulary of {vocab_size}: were "
+        f"larger ids stored as {name}?",
+        why=f"An array of {name} keeps only the remainder of an id divided by {highest + 1}, "
+        "without an error: several tokens get one id, and the model learns a text that nobody "
+        "wrote.",
+        remedy="Store ids in a larger type, ids.astype(np.int64) or torch.tensor(ids, "
+        f"dtype=torch.int64). If every value of {name} is a token of its own, as in bytes that are "
+        f"no text, a vocabulary of {highest + 1} is enough.",
+        numbers={"highest": highest, "vocab_size": vocab_size},
     )
 
 
