@@ -93,6 +93,18 @@ def test_forget_gates_near_one_are_memory_and_output_gates_near_zero_are_stuck(
     assert found.numbers["stuck"] == 1.0
 
 
+def test_gates_that_jump_between_their_ends_are_not_said_to_be_stuck(seeded: None) -> None:
+    module = Plain()
+    with torch.no_grad():
+        module.rnn.get_parameter("weight_ih_l0").mul_(1e4)
+    found = check_of("memory.saturation")(trained(module, updates=0))
+    assert found.status == "warn"
+    assert found.numbers["stuck"] < 0.2 < 0.95 <= found.numbers["saturated"]
+    assert "jump from one end to the other" in found.seen
+    assert "0%" not in found.seen.replace("100%", "")
+    assert "learning rate or a weight decay that is far too large" in found.remedy
+
+
 def test_a_unit_that_is_almost_always_at_one_end_is_stuck() -> None:
     values = torch.full((1000, 4), 0.5)
     values[:, 0] = 0.001

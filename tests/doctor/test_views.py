@@ -80,3 +80,19 @@ def test_rows_that_are_mixed_in_another_way_get_other_advice() -> None:
 
     remedy = outcome(diagnosed(model_of(centred, turned)), "model.rows").remedy
     assert "with view or reshape" not in remedy
+
+
+def test_a_softmax_over_the_rows_is_in_the_advice() -> None:
+    def weighted(x: Tensor, first: int, second: int) -> Tensor:
+        return (x * x.softmax(0)).transpose(0, 1)
+
+    found = diagnosed(model_of(weighted, turned))
+    assert "model.rows" in causes(found)
+    assert "softmax(-1), not softmax(0)" in outcome(found, "model.rows").remedy
+
+
+def test_a_softmax_over_the_last_axis_leaves_no_finding() -> None:
+    def weighted(x: Tensor, first: int, second: int) -> Tensor:
+        return (x * x.softmax(-1)).transpose(0, 1)
+
+    assert causes(diagnosed(model_of(weighted, turned))) == []

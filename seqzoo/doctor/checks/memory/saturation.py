@@ -43,8 +43,12 @@ def examine(subject: Subject) -> Outcome:
     saturated = sum(float(_ends(name, v)[2].mean()) for name, v in found.items()) / len(found)
     worst = max(stuck, key=stuck.__getitem__)
     seen = (
-        f"{saturated:.0%} of all activations of gates and cells are at one end or the other; at "
-        f"most {stuck[worst]:.0%} of a gate's units are always at the same end ({worst})"
+        f"{saturated:.0%} of the activations of gates are saturated, at an end of their range; "
+        + (
+            "their units jump from one end to the other"
+            if stuck[worst] < _SOME and saturated >= _NEARLY_ALL
+            else f"of the units of {worst}, {stuck[worst]:.0%} always stay at the same end"
+        )
     )
     numbers = {"saturated": saturated, "stuck": stuck[worst]}
     if stuck[worst] < _SOME and saturated < _NEARLY_ALL:
@@ -54,11 +58,11 @@ def examine(subject: Subject) -> Outcome:
     return Outcome(
         status="fail" if stuck[worst] >= _MANY else "warn",
         seen=seen,
-        why="A gate at its end has almost no slope, so almost no gradient passes: a gate that is "
-        "always there decides nothing and cannot change.",
-        remedy="Lower the learning rate or warm it up (a weight decay that is far too large does "
-        "it too); initialise recurrent matrices orthogonally "
-        "and embeddings with a standard deviation of 1.",
+        why="At an end of its range a gate has almost no slope, so almost no gradient passes: it "
+        "hardly learns, and one that always stays there decides nothing.",
+        remedy="A learning rate or a weight decay that is far too large does it: lower them, and "
+        "warm the rate up. Initialise recurrent matrices orthogonally and embeddings with a "
+        "standard deviation of 1.",
         numbers=numbers,
     )
 
