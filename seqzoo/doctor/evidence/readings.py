@@ -79,10 +79,11 @@ class StateInside:
     """The model keeps its state in attributes, and has a method that begins a new one.
 
     places: names of the part, "" for the model itself, and of its attribute. The attributes are as
-    they were after a call.
+    they were after a call. call: how the model is called; it is given no state.
     """
 
     places: tuple[tuple[str, str], ...]
+    call: _Call = call_plainly
 
     @property
     def in_words(self) -> str:
@@ -98,7 +99,7 @@ class StateInside:
                 values = given if state is not None or len(attributes) > 1 else [given]
                 for (part, name), value in zip(attributes, values, strict=True):
                     setattr(part, name, value)
-            logits, _ = call_plainly(module, tokens, None)
+            logits, _ = self.call(module, tokens, None)
             return logits, tuple(getattr(part, name) for part, name in attributes)
         finally:
             for (part, name), value in zip(attributes, before, strict=True):

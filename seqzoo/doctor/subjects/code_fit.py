@@ -21,7 +21,7 @@ from seqzoo.doctor.evidence.readings import (
 )
 from seqzoo.model.runtime import in_inference_mode
 
-__all__ = ["called", "fitted", "one_hot_readings", "reads", "tried"]
+__all__ = ["called", "fitted", "one_hot_readings", "reads", "tried", "with_state_inside"]
 
 
 def called(network: Network, inputs: Tensor, width: int | None) -> Network:
@@ -32,7 +32,7 @@ def called(network: Network, inputs: Tensor, width: int | None) -> Network:
     """
     if network.forward is not call_plainly:
         return network
-    if (inside := _state_inside(network, inputs)) is not None:
+    if (inside := with_state_inside(network, inputs)) is not None:
         return inside
     if reads(network, inputs):
         return network
@@ -83,13 +83,13 @@ def fitted(network: Network, inputs: Tensor) -> Network:
     )
 
 
-def _state_inside(network: Network, inputs: Tensor) -> Network | None:
+def with_state_inside(network: Network, inputs: Tensor) -> Network | None:
     """The network with the state that its module keeps, if it can be begun, given and returned."""
     if not can_begin(network.module) or takes_a_state(network.module):
         return None
     if not (places := _changing(network, inputs)):
         return None
-    inside = replace(network, forward=StateInside(places))
+    inside = replace(network, forward=StateInside(places, network.forward))
 
     def again() -> Tensor:
         copied = inside.copied()

@@ -28,13 +28,15 @@ from seqzoo.doctor.subjects.code_trainer import CodeTrainer, MakeOptimizer
 from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["Batches", "CodePipeline"]
+__all__ = ["SHORTEST_TEXT", "Batches", "CodePipeline"]
 
 Batches: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """(inputs, targets) pairs of arrays: ids (B, T), or one-hot (B, T, V); (B,) or (B, V) for T = 1.
 Negative targets are padding."""
 
-_SHORTEST_TEXT = 4
+SHORTEST_TEXT = 4
+"""Tokens of the shortest row that is taken for text, and not for a step of one."""
+
 _RESTART = "give a function that starts it again"
 
 
@@ -91,7 +93,7 @@ class CodePipeline(Pipeline):
         self.is_flat = np.ndim(pair_of(first)[0]) == 1
         # The model may have positions for no more tokens. Batches of a token or two mean that the
         # state is carried, so such a model reads any number.
-        self.longest_pass = self.bptt_length if self.bptt_length >= _SHORTEST_TEXT else None
+        self.longest_pass = self.bptt_length if self.bptt_length >= SHORTEST_TEXT else None
 
     def first(self) -> Batch:
         if isinstance(self.rows, Windows):

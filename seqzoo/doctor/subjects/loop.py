@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -20,9 +21,17 @@ from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.evidence.trial import Point, Trial
 from seqzoo.doctor.subject import Settings, Text
 from seqzoo.doctor.subjects.code import CodeSubject, reinitialised
-from seqzoo.doctor.subjects.code_pipeline import Batches, CodePipeline
+from seqzoo.doctor.subjects.code_batches import OneTargetPerRow
+from seqzoo.doctor.subjects.code_fit import with_state_inside
+from seqzoo.doctor.subjects.code_pipeline import SHORTEST_TEXT, Batches, CodePipeline
+from seqzoo.doctor.subjects.code_windows import Windows
 from seqzoo.doctor.watching.axes import reads_time_first
-from seqzoo.doctor.watching.batches import WatchedBatches, is_carried, watched_batches
+from seqzoo.doctor.watching.batches import (
+    ONE_FOR_EACH_ROW,
+    WatchedBatches,
+    is_carried,
+    watched_batches,
+)
 from seqzoo.doctor.watching.calls import call_as_seen
 from seqzoo.doctor.watching.copies import load_values
 from seqzoo.doctor.watching.recorder import Recorder
@@ -31,6 +40,8 @@ from seqzoo.plugin.check import Check
 from seqzoo.plugin.registry import Registry
 
 __all__ = ["Loop", "LoopSubject", "checks_of_loop", "subject_of_loop"]
+
+_FEW_TOKENS = 1 << 15
 
 # The others that are not quick train networks of their own.
 _OF_THE_TRAINED = (
@@ -99,6 +110,7 @@ class LoopSubject(CodeSubject):
     def __init__(self, loop: Loop, registry: Registry, *, settings: Settings, quick: bool) -> None:
         self._loop = loop
         self._leaves_out_training = quick
+        self._gives_time_first = loop.recorder.visit.has_time_first_layers
         batches = loop.batches
         super().__init__(
             title="training loop",
@@ -107,12 +119,15 @@ class LoopSubject(CodeSubject):
             text=loop.text,
             visit=loop.recorder.visit,
             generate=loop.generate,
-            network=self._network_before,
+            network=self.network_before,
             pipeline=(
                 partial(WatchedPipeline, self)
                 if batches is None
                 else lambda: CodePipeline(
-                    batches, self.make_optimizer, carry_state=self._carries_state
+                    batches,
+                    self.make_optimizer,
+                    carry_state=self._carries_state,
+                    model=self.network_before,
                 )
             ),
         )
@@ -142,11 +157,40 @@ class LoopSubject(CodeSubject):
     def recording(self) -> Recording:
         if self._loop.batches is not None:
             return super().recording
-        return Recording(self.watched.batches, self.watched.changed, False)
+        pipeline = self.pipeline
+        batches = self.watched.batches
+        if isinstance(pipeline, WatchedPipeline):
+            batches = pipeline.batches
+        return Recording(batches, self.watched.changed, False)
 
     @cached_property
     def queued_recording(self) -> Recording | None:
         return None if self._loop.batches is None else super().queued_recording
+
+    @cached_property
+    def network(self) -> Network:
+        network = super().network
+        if or_none(lambda: self.pipeline) is not None:
+            return network
+        return replace(network, longest=self._longest_row)
+
+    @property
+    def held_out(self) -> npt.NDArray[Any]:
+        """Less of it for a model that reads a whole window for each token: it is scored often."""
+        whole, rows = super().held_out, self._rows
+        return whole[: _FEW_TOKENS // rows.length] if isinstance(rows, Windows) else whole
+
+    @property
+    def _longest_row(self) -> int | None:
+        """Tokens of the longest row that the loop read, None if it read one token at a time."""
+        time = 0 if self._gives_time_first else 1
+        lengths = [
+            each.ids.shape[time]
+            for each in self.visit.forwards
+            if each.ids is not None and each.ids.ndim == 2
+        ]
+        longest = max(lengths, default=0)
+        return longest if longest >= SHORTEST_TEXT else None
 
     @property
     def trained_network(self) -> Network:
@@ -187,7 +231,8 @@ class LoopSubject(CodeSubject):
         if self.visit.steps_seen not in recorder.snapshots:
             yield self.visit.steps_seen, dict(recorder.model.state_dict())
 
-    def _network_before(self) -> Network:
+    def network_before(self) -> Network:
+        """The model as it was before the loop, called as in the loop; Missing if it cannot be."""
         before = self._loop.before
         if before is None:
             raise Missing("the model is too large to be copied, or cannot be copied")
@@ -204,11 +249,23 @@ class LoopSubject(CodeSubject):
         try:
             is_time_first = self._is_time_first(seen, network)
             network = replace(network, forward=call_as_seen(seen, is_time_first=is_time_first))
+            copied = network.copied()
             with torch.no_grad():
-                network.copied()(ids.T if is_time_first else ids)
+                if self._has_one_target:
+                    copied.forward(copied.module, ids.to(copied.device), None)
+                    return network
+                copied(ids := ids.T if is_time_first else ids)
         except Exception as error:
             raise Missing(f"{_UNKNOWN_CALL} ({error})") from error
-        return network
+        self._gives_time_first = is_time_first
+        return with_state_inside(network, ids) or network
+
+    @property
+    def _has_one_target(self) -> bool:
+        if self._loop.batches is not None:
+            return any(len(each.output_shape) == 2 for each in self.visit.forwards)
+        watched = or_none(lambda: self.watched)
+        return watched is not None and watched.has_one_target
 
     def _is_time_first(self, seen: ForwardPass, network: Network) -> bool:
         watched = or_none(lambda: self.watched)
@@ -230,10 +287,22 @@ class WatchedPipeline(CodePipeline):
 
     def __init__(self, subject: LoopSubject) -> None:
         watched = subject.watched
-        super().__init__(
-            lambda: [(each.inputs, each.targets) for each in watched.batches],
-            subject.make_optimizer,
-            carry_state=watched.is_carried,
-        )
+        items = [
+            (each.inputs, each.targets.flatten() if watched.has_one_target else each.targets)
+            for each in watched.batches
+        ]
+        try:
+            super().__init__(
+                lambda: items,
+                subject.make_optimizer,
+                carry_state=watched.is_carried,
+                model=subject.network_before,
+            )
+        except OneTargetPerRow as error:
+            raise Missing(ONE_FOR_EACH_ROW) from error
         self.is_flat = watched.is_flat
         self.restarts_anywhere = False  # they end where the watch stopped to look
+        self.batches = watched.batches
+        """What was read, as the checks see it."""
+        if watched.has_one_target:
+            self.batches = tuple(map(self._read, items))

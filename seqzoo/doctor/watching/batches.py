@@ -17,7 +17,9 @@ from seqzoo.doctor.watching.rereads import read_once
 from seqzoo.doctor.watching.visit import ForwardPass, Visit
 from seqzoo.plugin.contracts import Batch
 
-__all__ = ["WatchedBatches", "is_carried", "watched_batches"]
+__all__ = ["ONE_FOR_EACH_ROW", "WatchedBatches", "is_carried", "watched_batches"]
+
+ONE_FOR_EACH_ROW = "the loss has one target for each row, so rows continue nothing"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class WatchedBatches:
     """batches: (B, T). changed: whether what the model was given has another content at the end.
 
     is_time_first: whether the loop gives (T, B). is_carried: whether each pass was given the state
-    of the one before it. is_flat: whether the model was given (B,).
+    of the one before it. is_flat: whether the model was given (B,). has_one_target: whether there
+    is one target for each row, and one answer of the model; then targets are (B, 1).
     """
 
     batches: tuple[Batch, ...]
@@ -33,6 +36,7 @@ class WatchedBatches:
     is_time_first: bool
     is_carried: bool
     is_flat: bool
+    has_one_target: bool = False
 
 
 def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches:
@@ -48,7 +52,9 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     if all(pair.targets is None for pair in pairs):
         raise Missing("the rows of the loss are not places of the model's output (see loop.loss)")
     if any(pair.order.startswith("last") for pair in pairs):
-        raise Missing("the loss has one target for each row, so rows continue nothing")
+        raise Missing(ONE_FOR_EACH_ROW)
+    if all(map(_has_one_answer, pairs)):
+        return _of_rows(pairs)
     joined = [each for each in map(_joined, pairs) if each is not None]
     if not joined:
         raise Missing("inputs and targets have other shapes, so they cannot be joined")
@@ -69,6 +75,36 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
         for inputs, targets in joined
     )
     return WatchedBatches(batches, tuple(changed), is_time_first, carries, is_flat)
+
+
+def _has_one_answer(pair: Pair) -> bool:
+    """Whether the model read rows (B, T) and gave one answer for each, (B, V)."""
+    ids, targets, shape = pair.seen.ids, pair.targets, pair.seen.output_shape
+    if ids is None or ids.ndim != 2 or targets is None or len(shape) != 2:
+        return False
+    rows, length = ids.shape
+    # Of a square it is not known which axis has the rows.
+    return rows != length > 1 and shape[0] == targets.numel() == rows
+
+
+def _of_rows(pairs: list[Pair]) -> WatchedBatches:
+    batches = tuple(
+        Batch(
+            inputs=pair.seen.ids.contiguous(),
+            targets=pair.targets.reshape(-1, 1),
+            restarts=torch.ones(len(pair.seen.ids), dtype=torch.bool),
+        )
+        for pair in pairs
+        if pair.seen.ids is not None and pair.targets is not None
+    )
+    return WatchedBatches(
+        batches,
+        tuple(map(_has_changed, pairs)),
+        is_time_first=False,
+        is_carried=False,
+        is_flat=False,
+        has_one_target=True,
+    )
 
 
 def _joined(pair: Pair) -> tuple[Tensor, Tensor] | None:

@@ -19,6 +19,7 @@ __all__ = ["call_as_seen"]
 def call_as_seen(seen: ForwardPass, *, is_time_first: bool) -> Forward:
     """(module, tokens (B, T), state) -> (logits (B, T, V), state), for a call like `seen`."""
     is_flat = seen.ids is not None and seen.ids.ndim == 1
+    is_of_rows = _has_one_answer(seen)
 
     def given(tokens: Tensor) -> Tensor:
         tokens = tokens.T if is_time_first else tokens
@@ -41,20 +42,32 @@ def call_as_seen(seen: ForwardPass, *, is_time_first: bool) -> Forward:
         else:
             answer = call_plainly(module, read, state)
             answer = answer if answer[1] is not None else answer[0]
+        if is_of_rows:
+            return _first_logits(answer), _state(answer)
         return _logits(answer, tokens, is_time_first), _state(answer)
 
     return call
 
 
+def _has_one_answer(seen: ForwardPass) -> bool:
+    """Whether it gave one answer for each row, (B, V) for (B, T)."""
+    if seen.ids is None or seen.ids.ndim != 2 or len(seen.output_shape) != 2:
+        return False
+    return seen.output_shape[0] == len(seen.ids) < seen.ids.numel()
+
+
 def _logits(answer: Any, tokens: Tensor, is_time_first: bool) -> Tensor:
     B, T = tokens.shape
+    tensor = _first_logits(answer)
+    if tensor.ndim == 2 and len(tensor) == B * T:
+        tensor = tensor.reshape((T, B, -1) if is_time_first else (B, T, -1))
+    return tensor.transpose(0, 1) if is_time_first and tensor.ndim == 3 else tensor
+
+
+def _first_logits(answer: Any) -> Tensor:
     for tensor in tensors_of(answer):
-        if not tensor.is_floating_point() or tensor.ndim < 2:
-            continue
-        if tensor.ndim == 2 and len(tensor) == B * T:
-            shape = (T, B, -1) if is_time_first else (B, T, -1)
-            tensor = tensor.reshape(shape)
-        return tensor.transpose(0, 1) if is_time_first and tensor.ndim == 3 else tensor
+        if tensor.is_floating_point() and tensor.ndim >= 2:
+            return tensor
     raise TypeError(f"the model gave {type(answer).__name__} without logits")
 
 

@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from seqzoo.doctor.evidence.modes import modes_of
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
 from seqzoo.doctor.watching.graph import read_graph
+from seqzoo.doctor.watching.inside import is_carried_inside, kept_in
 from seqzoo.doctor.watching.likelihoods import watch_gradient
 from seqzoo.doctor.watching.marks import MARK, mark, metadata_of
 from seqzoo.doctor.watching.modes import has_time_first_layers
@@ -113,6 +114,10 @@ class Recorder:
         visit.forwards.append(seen)
         if with_gradients:
             look_at_input(seen, args, kwargs, before)
+            seen.kept_before = kept_in(self.model)
+            if before is not None and not seen.has_state:
+                kept = before.kept_before, before.kept_after
+                seen.has_state = is_carried_inside(seen.kept_before, *kept)
         return seen
 
     def forward_ends(self, seen: ForwardPass, output: Any) -> None:
@@ -120,6 +125,7 @@ class Recorder:
         mark(output, seen.when)
         if seen.with_gradients:
             look_at_output(seen, output)
+            seen.kept_after = kept_in(self.model)
 
     def backward_begins(self, tensors: Any, retain: bool) -> Backward | None:
         """A backward pass is about to begin."""

@@ -29,8 +29,9 @@ class ForwardPass:
 
     content: a hash of what it read, None if it was not looked at. ids: (B, T), a copy.
     original: the tensor that it was given, under the name `keyword` if not by place.
-    has_state: whether it was given a state that the pass before it had returned, as the sums of
-    the states show.
+    has_state: whether it was given a state that the pass before it had returned, or began with the
+    one that this had left in the model, as the sums of the states show.
+    kept_before, kept_after: sums of what the model keeps in itself, see `kept_in`.
     used_by: the number of the backward pass that reached its output first.
     """
 
@@ -45,6 +46,8 @@ class ForwardPass:
     num_arguments: int = 1
     keyword: str = ""
     state_sums: tuple[float, ...] = ()
+    kept_before: dict[tuple[str, str], float] = field(default_factory=dict)
+    kept_after: dict[tuple[str, str], float] = field(default_factory=dict)
     output_shape: tuple[int, ...] = ()
     fingerprints: Tensor | None = None
     used_by: int | None = None
