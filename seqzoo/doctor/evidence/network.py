@@ -42,8 +42,12 @@ def runs_hooks(module: nn.Module) -> bool:
 
 
 def mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy in nats, the mean over all (B, T) tokens: what training minimises."""
-    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+    """Cross-entropy in nats, the mean over (B, T) targets: what training minimises.
+
+    Negative targets are padding and do not count.
+    """
+    counted = targets.masked_fill(targets < 0, -100)
+    return F.cross_entropy(logits.float().flatten(0, 1), counted.flatten())
 
 
 @dataclass(frozen=True)

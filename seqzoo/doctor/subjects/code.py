@@ -77,7 +77,7 @@ def subject_of_code(code: Code, registry: Registry, *, settings: Settings | None
     """The user's code as a subject."""
     model, batches = code.model, code.batches
     text = text_of_code(code.corpus, code.held_out)
-    forward, loss = code.forward or call_plainly, code.loss or _mean_nats
+    forward, loss = code.forward or call_plainly, code.loss or mean_nats
     network = None if model is None else cache(lambda: _network(model, forward, loss))
     return CodeSubject(
         title="model and batches",
@@ -121,7 +121,7 @@ class CodeSubject(Subject):
             width = getattr(self.pipeline, "one_hot_width", None)
             return fitted(called(network, batch.inputs, width), batch.inputs)
         loss = _given(network.loss)
-        return rows.adapted(network, None if loss is _mean_nats else loss)
+        return rows.adapted(network, None if loss is mean_nats else loss)
 
     def skips(self, check: str) -> str:
         rows = self._rows
@@ -198,8 +198,3 @@ def reinitialised(model: nn.Module) -> nn.Module:
         if callable(reset := getattr(layer, "reset_parameters", None)):
             reset()
     return other
-
-
-def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """`mean_nats` of the targets that are not padding; padding is negative."""
-    return mean_nats(logits, targets.masked_fill(targets < 0, -100))
