@@ -37,7 +37,8 @@ def test_a_report_without_a_loop_has_no_line_about_loops() -> None:
     others = sum(each.outcome.status == "skip" for each in found.examined) - len(skipped)
     assert f"{others} skipped" in printed(found)
     alone = seqzoo.examine(model=Own, only=("loop",), show=False)
-    assert "loop.gradients" in printed(alone)
+    assert "checks of loop: no training loop was watched" in printed(alone)
+    assert "nothing was examined" in printed(alone)
 
 
 def test_the_report_is_printed_when_the_block_ends(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,3 +211,22 @@ def test_checks_of_recipes_are_counted_and_not_listed() -> None:
     assert "stream.text" in shown  # a corpus can be given
     alone = seqzoo.examine(model=Attention(), only="stream.stable_ids", show=False)
     assert "there is no recipe" in printed(alone)
+
+
+def test_a_model_that_cannot_be_called_is_not_said_to_be_healthy() -> None:
+    class WithMore(Recurrent):
+        def forward(self, tokens: Any, more: Any) -> Any:  # type: ignore[override]
+            return super().forward(tokens)[0] * more.mean()
+
+    model = WithMore()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, show=False) as visit:
+        for x, y in windows(30):
+            optimizer.zero_grad()
+            loss_of(model(x, torch.ones(3)), y).backward()
+            optimizer.step()
+    text = printed(visit.diagnosis)
+    assert visit.diagnosis.is_healthy
+    assert "nothing is wrong, but the model was not examined" in text
+    assert text.count("give watch(forward=...)") == 1
+    assert "of model, memory, optimisation, verdict, decoding: the doctor cannot call" in text

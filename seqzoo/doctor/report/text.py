@@ -14,6 +14,7 @@ __all__ = ["print_diagnosis"]
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 _OF_RECIPES = (NO_RECIPE, NO_RUN, NO_TOKENIZER)
+_FEW = 4
 _COUNTED = {"fail": "failed", "warn": "with a warning"}
 
 
@@ -36,10 +37,21 @@ def summary(diagnosis: Diagnosis) -> str:
     seconds = sum(each.seconds for each in diagnosis.examined)
     tally = f"{counts['pass']} passed, {counts['skip']} skipped, in {seconds:.0f} s"
     if diagnosis.is_healthy:
-        return f"{diagnosis.title}: healthy; {tally}."
+        return f"{diagnosis.title}: {_healthy(diagnosis)}; {tally}."
     found = [f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status]]
     causes = ", ".join(each.check.name for each in diagnosis.causes)
     return f"{diagnosis.title}: {', '.join(found)}, {tally}; fix first: {causes}."
+
+
+def _healthy(diagnosis: Diagnosis) -> str:
+    """What is said where nothing was found."""
+    ran = {each.check.group for each in diagnosis.examined if each.outcome.status != "skip"}
+    if not ran:
+        return "nothing was examined"
+    asked = {each.check.group for each in diagnosis.examined}
+    if "model" in asked - ran:
+        return "nothing is wrong, but the model was not examined"
+    return "healthy"
 
 
 def _lines(diagnosis: Diagnosis) -> Table:
@@ -48,10 +60,21 @@ def _lines(diagnosis: Diagnosis) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     left_out = _of_recipes(diagnosis)
+    together = _skipped_together([each for each in _shown(diagnosis) if each not in left_out])
     for each in _shown(diagnosis):
         if each in left_out:
             continue
         status = each.outcome.status
+        others = together.get(each.outcome.seen, []) if status == "skip" else []
+        if others:
+            if each is others[0]:
+                groups = ", ".join(dict.fromkeys(other.check.group for other in others))
+                table.add_row(
+                    Text("skip", style=_STYLES["skip"]),
+                    Text(f"{len(others)} checks", style="dim"),
+                    Text(f"of {groups}: {each.outcome.seen}", style="dim"),
+                )
+            continue
         style = "dim" if status == "skip" else ""
         table.add_row(
             Text(status, style=_STYLES[status]),
@@ -77,6 +100,15 @@ def _of_recipes(diagnosis: Diagnosis) -> list[Examined]:
         each for each in shown if each.outcome.status == "skip" and each.outcome.seen in _OF_RECIPES
     ]
     return left_out if len(left_out) < len(shown) else []
+
+
+def _skipped_together(examined: list[Examined]) -> dict[str, list[Examined]]:
+    """Checks that are skipped for one reason, by the reason, where there are more than a few."""
+    found: dict[str, list[Examined]] = {}
+    for each in examined:
+        if each.outcome.status == "skip":
+            found.setdefault(each.outcome.seen, []).append(each)
+    return {reason: checks for reason, checks in found.items() if len(checks) > _FEW}
 
 
 def _shown(diagnosis: Diagnosis) -> list[Examined]:
