@@ -173,7 +173,7 @@ def test_the_question_gets_its_answer_from_its_own_script(tinyshakespeare: Path)
         [str(REPOSITORY), str(REPOSITORY / "plugins"), str(REPOSITORY / "tests" / "support")]
     )
     ended = subprocess.run(
-        [sys.executable, "-c", _QUESTION, str(tinyshakespeare), "10000"],
+        [sys.executable, "-c", _QUESTION, str(tinyshakespeare), "20000"],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,

@@ -19,8 +19,6 @@ from keras import layers
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqzoo.doctor.evidence.recording import Prefetched, Source
-
 __all__ = ["batches_of", "build", "forward", "generator_of", "queued"]
 
 ROWS, UNITS = 32, 128
@@ -54,15 +52,14 @@ def batches_of(text: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def queued(batches: Iterator[Any]) -> Iterator[Any]:
-    """With the queue that Keras 1 put behind a generator: a thread reads ten references ahead.
+    """With the queue that Keras 1 put behind a generator: a thread filled it with ten references.
 
-    It sleeps while the queue is full. Steps took a millisecond or two then, so that the queue was
-    empty when it woke up; here they take longer, and so does the sleep.
+    Both sides slept 0.05 seconds, the thread while the queue was full, the steps while it was
+    empty. A step took a millisecond or two, so that the queue was empty when the thread woke up,
+    and full when the steps did. This order does not depend on how busy the machine is.
     """
-    source_of_references = Source(lambda: next(batches), lambda item: item)
-    with Prefetched(source_of_references, sleep_s=0.15) as source:
-        while True:
-            yield source.take()
+    while True:
+        yield from [next(batches) for _ in range(10)]
 
 
 def forward(model: Any, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
