@@ -13,13 +13,15 @@ from torch import Tensor
 
 from seqzoo.plugin.contracts import State
 
-__all__ = ["answer_in_words", "likely_places", "read_answer"]
+__all__ = ["STATES", "answer_in_words", "likely_places", "read_answer"]
 
 _LOGITS = ("logits", "output", "outputs", "out", "scores", "y_hat")
-_STATES = (
-    "state", "states", "next_state", "new_state", "hidden", "hidden_state", "h", "carry", "memory",
-    "past_key_values", "past", "mems", "cache", "rnn_state", "lstm_state",
+STATES = (
+    "state", "states", "prev_state", "next_state", "new_state", "hidden", "hidden_state", "h", "hx",
+    "h0", "carry", "memory", "past_key_values", "past", "mems", "cache", "rnn_state", "lstm_state",
 )  # fmt: skip
+"""Names that people give to a state, as a part of an answer and as a parameter."""
+
 _NUMBERS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 Place = str | int
@@ -79,7 +81,7 @@ def _places_of(
 ) -> tuple[Place | None, list[Place]]:
     """The keys or indices of the logits, None if they are not known, and of the state's parts."""
     if key := _key(answer, _LOGITS):
-        named: list[Place] = [n for n in _STATES if has_state and _has_state(answer, n)]
+        named: list[Place] = [n for n in STATES if has_state and _has_state(answer, n)]
         return key, named[:1]
     if not isinstance(answer, (tuple, list)):
         return None, []

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from seqzoo.doctor.evidence.answers import answer_in_words, read_answer
+from seqzoo.doctor.evidence.answers import STATES, answer_in_words, read_answer
 from seqzoo.plugin.contracts import State
 
 __all__ = [
@@ -57,10 +57,6 @@ _BEGINNINGS = (
     "init_states", "initial_state", "initial_states", "get_initial_state", "begin_state",
     "zero_state", "reset_states", "reset_state", "reset_hidden", "reset_hidden_state", "reset",
 )  # fmt: skip
-_STATES = {
-    "state", "states", "prev_state", "hidden", "hidden_state", "h", "hx", "h0", "carry", "memory",
-    "past_key_values", "past", "mems", "cache", "rnn_state", "lstm_state",
-}  # fmt: skip
 
 
 def call_plainly(module: nn.Module, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -207,7 +203,7 @@ def _state_by_name(module: nn.Module) -> str:
     if _names(module) is None:
         return ""
     parameters = list(inspect.signature(module.forward).parameters)
-    return next((name for name in parameters[1:] if name in _STATES), "")
+    return next((name for name in parameters[1:] if name in STATES), "")
 
 
 def _second(module: nn.Module) -> str:

@@ -83,7 +83,7 @@ class StateInside:
     """
 
     places: tuple[tuple[str, str], ...]
-    call: _Call = call_plainly
+    call: Forward = call_plainly
 
     @property
     def in_words(self) -> str:
