@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulty_losses  # noqa: F401 (adds its loops)
+import faulty_rates  # noqa: F401
 import faulty_states  # noqa: F401
 import faulty_updates  # noqa: F401
 from watched_loops import FAULTY

@@ -71,6 +71,12 @@ def _checks() -> Iterator[Check]:
     )
     yield _check("loop.accumulation", 70, "losses of several passes are divided by their number")
     yield _check("loop.schedule", 80, "the learning rate is above zero, also at the end")
+    yield _check(
+        "loop.updates",
+        85,
+        "a step is smaller than the weights, and decay is smaller than the gradient",
+        source="Loshchilov and Hutter 2019, arXiv:1711.05101",
+    )
     yield _check("loop.modes", 90, "training and evaluation use their modes")
     yield _check("loop.memory", 100, "graphs of earlier losses are freed")
     yield _check("stream.contract", 1, "batches can be read, and contain token ids")

@@ -74,6 +74,10 @@ class Sampled:
             each.steps += 1
             each.with_gradient += len(places)
             each.moved += int((after != before).sum())
+            size = float(torch.linalg.vector_norm(before.float()))
+            if parameters[name].ndim > 1 and size > 0:  # not one that begins with zeros
+                change = after.float() - before.float()
+                each.shares.append(float(torch.linalg.vector_norm(change)) / size)
 
 
 def _dense(gradient: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ random draw, no tensor in place, no graph kept. After the first steps only flags
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import torch
@@ -14,14 +13,17 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from seqzoo.doctor.evidence.modes import modes_of
+from seqzoo.doctor.watching.alive import Alive
 from seqzoo.doctor.watching.gradients import Sampled, has_gradient, norm_of, values_of
 from seqzoo.doctor.watching.graph import read_graph
 from seqzoo.doctor.watching.inside import is_carried_inside, kept_in
 from seqzoo.doctor.watching.likelihoods import watch_gradient
-from seqzoo.doctor.watching.marks import MARK, mark, metadata_of
+from seqzoo.doctor.watching.marks import mark
 from seqzoo.doctor.watching.modes import has_time_first_layers
 from seqzoo.doctor.watching.optimizers import Optimizers, groups_of, remembers
 from seqzoo.doctor.watching.reading import look_at_input, look_at_output
+from seqzoo.doctor.watching.returns import Returns
+from seqzoo.doctor.watching.sizes import decay_beside_gradient, shrinkage_of
 from seqzoo.doctor.watching.visit import (
     Backward,
     Clip,
@@ -70,7 +72,7 @@ class Recorder:
         self._since = 0
         self._sampled: dict[int, Sampled] = {}
         self._had_memory: dict[int, bool] = {}
-        self._sentinels: list[weakref.ref[Any]] = []
+        self._losses, self._outputs = Alive(), Alive()
         self._flags = [0, 0]
         self._scale: float | None = None
         self.snapshots: dict[int, dict[str, Tensor]] = {}
@@ -84,6 +86,7 @@ class Recorder:
             key=lambda pair: pair[1].numel(),
             default=("", torch.empty(0)),
         )
+        self._returns = Returns(self._parameters.get(self._one[0]))
         sized = [each for each in self._parameters.values() if not is_lazy(each)]
         self._is_small = sum(each.numel() for each in sized) <= _SMALL
 
@@ -125,6 +128,7 @@ class Recorder:
         mark(output, seen.when)
         if seen.with_gradients:
             look_at_output(seen, output)
+            self._outputs.add(output, seen.when)
             seen.kept_after = kept_in(self.model)
 
     def backward_begins(self, tensors: Any, retain: bool) -> Backward | None:
@@ -154,9 +158,6 @@ class Recorder:
             all_cleared=cleared,
             scale=self._scale,
             in_step=any(self._in_step.values()),
-            # The one before this may still have a name in the loop.
-            earlier=len(self._sentinels[:-1]),
-            earlier_alive=sum(each() is not None for each in self._sentinels[:-1]),
         )
         for number in seen.forwards:
             each = self._pass(number)
@@ -164,11 +165,12 @@ class Recorder:
                 each.used_by = seen.when
         for term, node in graph.terms + graph.picked:
             watch_gradient(term, node)
+        # What the pass before this one used may still have a name in the loop.
+        if len(visit.backwards) > 1:
+            seen.losses = self._losses.counted(visit.backwards[-1].when)
+            seen.outputs = self._outputs.counted(visit.backwards[-2].when)
         visit.backwards.append(seen)
-        if loss.grad_fn is not None:
-            sentinel = _Sentinel()
-            metadata_of(loss.grad_fn)[f"{MARK}.alive"] = sentinel
-            self._sentinels.append(weakref.ref(sentinel))
+        self._losses.add(loss, seen.when)
         return seen
 
     def backward_ends(self, seen: Backward) -> None:
@@ -183,6 +185,8 @@ class Recorder:
             return
         self._in_step[key] = 1
         visit = self.visit
+        if self.is_close:
+            self._returns.step_begins()
         rates = tuple(float(group["lr"]) for group in groups_of(optimizer))
         if key in visit.rates or len(visit.rates) < _MOST_OPTIMIZERS:
             visit.rates.setdefault(key, RateChange()).note(max(rates, default=0.0))
@@ -196,6 +200,7 @@ class Recorder:
             parameters=own,
             maximizes=any(group.get("maximize") for group in groups_of(optimizer)),
             rates=rates,
+            shrinkage=shrinkage_of(optimizer),
             has_closure=closure,
             is_fused_scaler=getattr(optimizer, "grad_scale", None) is not None,
         )
@@ -204,6 +209,7 @@ class Recorder:
         parameters = {name: self._parameters[name] for name in own}
         if not closure:
             self._look_at_gradients(seen, parameters)
+            seen.decay = decay_beside_gradient(optimizer, parameters)
         self._sampled[key] = Sampled(parameters, visit.steps_seen, has_gradients=not closure)
 
     def _look_at_gradients(self, seen: Step, parameters: dict[str, nn.Parameter]) -> None:
@@ -234,6 +240,7 @@ class Recorder:
             self._used -= set(parameters)
             self._used |= {name for name, each in parameters.items() if has_gradient(each)}
             seen.ended = self._next()
+            self._returns.step_ends()
         self._since = 0
         visit.steps_seen += 1
         if self._is_small and visit.steps_seen % self._stride == 0:
@@ -263,6 +270,7 @@ class Recorder:
 
     def finish(self) -> None:
         """The loop has ended: what can only be seen now."""
+        self.visit.put_back = self._returns.number
         name, value = self._one
         self.visit.moved_by_hand = name != "" and not torch.equal(
             self._parameters[name].detach(), value
@@ -313,7 +321,3 @@ class Recorder:
     def _next(self) -> int:
         self._event += 1
         return self._event
-
-
-class _Sentinel:
-    """Lives as long as the node in whose metadata it is."""

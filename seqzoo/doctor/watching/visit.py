@@ -89,6 +89,8 @@ class Backward:
     forwards: the passes that its graph reaches. nodes: how many nodes the graph has.
     norm: of all gradients after it. is_whole: whether all of the graph was walked.
     picked: log-probabilities that a loss of the user's own picks from the output.
+    losses, outputs: how many graphs of earlier losses, and outputs of the model, there were, and
+    how many of them are still in memory.
     """
 
     when: int
@@ -104,18 +106,21 @@ class Backward:
     scale: float | None = None
     norm: float | None = None
     in_step: bool = False
-    earlier_alive: int = 0
-    earlier: int = 0
+    losses: tuple[int, int] = (0, 0)
+    outputs: tuple[int, int] = (0, 0)
 
 
 @dataclass
 class Moved:
-    """Of one parameter: sampled values that had a gradient in a step, and those that changed."""
+    """Of one parameter: sampled values that had a gradient in a step, and those that changed.
+
+    shares: of a matrix, how far each step moved them, as a share of their size before it.
+    """
 
     with_gradient: int = 0
     moved: int = 0
     steps: int = 0
-    rates: float = 0.0
+    shares: list[float] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -126,6 +131,7 @@ class Step:
     still contains that of an earlier step. norm: of the gradients that it used.
     kind: the name of the optimizer's class. maximizes: it goes up the gradient. parameters: those
     of the model that it has. is_first: it had no moments before this step, and has them after it.
+    shrinkage, decay: how much weight decay takes of a weight, and adds to a gradient, see sizes.py.
     """
 
     when: int
@@ -141,6 +147,8 @@ class Step:
     known: int = 0
     empty: int = 0
     norm: float | None = None
+    shrinkage: float = 0.0
+    decay: float | None = None
     has_closure: bool = False
     is_fused_scaler: bool = False
     trained_forwards: int = 0
@@ -196,7 +204,7 @@ class Visit:
     later and are in no optimizer. late: parameters that were added later and are in none.
     steps_seen: all steps; `steps` has those that were looked at. errors: what failed inside the
     watch. exception: what ended the loop. moved_by_hand: a weight changed, whether or not an
-    optimizer made a step.
+    optimizer made a step. put_back: how often a step began with the weights of an earlier one.
     """
 
     forwards: list[ForwardPass] = field(default_factory=list)
@@ -217,6 +225,7 @@ class Visit:
     twice: set[str] = field(default_factory=set)
     dtypes: dict[str, str] = field(default_factory=dict)
     moved_by_hand: bool = False
+    put_back: int = 0
     foreign_steps: int = 0
     given_optimizer_is_foreign: bool = False
     steps_seen: int = 0

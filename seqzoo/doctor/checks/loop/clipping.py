@@ -3,7 +3,8 @@
 Method: calls of torch's clip_grad_norm_, in the order of passes and steps, with the norm that they
 found; with a gradient scaler, that norm compared with the norm after the backward pass. Cost: the
 norm of all gradients in the first steps. Pass rule: clipping comes before the step, after unscale_,
-and leaves more than a thousandth. Source: torch's notes on automatic mixed precision.
+finds gradients, and leaves more than a thousandth. Source: torch's notes on automatic mixed
+precision.
 """
 
 from __future__ import annotations
@@ -54,6 +55,15 @@ def _clips(visit: Visit) -> Outcome:
             "there yet: clipping has no effect.",
             remedy="Use this order: backward(), clip_grad_norm_(), step().",
         )
+    if empty := _of_nothing(visit):
+        return Outcome.failed(
+            f"{empty} of {total} times there was nothing to clip: the parameters that it got have "
+            "no gradient",
+            why="model.parameters() is a generator, which is empty after its first use; or they "
+            "are the parameters of another model. Clipping has no effect.",
+            remedy="Write clip_grad_norm_(model.parameters(), limit) at the place itself, or keep "
+            "list(model.parameters()).",
+        )
     unscaled = [each for each in visit.clips if _is_scaled(visit, each.when, each.norm)]
     if len(unscaled) > 0.5 * total:
         return Outcome.failed(
@@ -71,6 +81,15 @@ def _clips(visit: Visit) -> Outcome:
             f"{sorted(each.norm for each in visit.clips)[total // 2]:.2g} here.",
         )
     return Outcome.passed(f"gradients were clipped {total} times, before the step")
+
+
+def _of_nothing(visit: Visit) -> int:
+    """How many clips found no gradient although the backward pass before had made some."""
+    found = 0
+    for clip in visit.clips:
+        before = [each.norm for each in visit.backwards if each.when < clip.when]
+        found += clip.norm == 0 and bool(before and before[-1])
+    return found if found > 0.5 * len(visit.clips) else 0
 
 
 def _is_useful(kinds: list[str]) -> bool:

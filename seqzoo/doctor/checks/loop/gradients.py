@@ -8,9 +8,9 @@ earlier step, and steps find gradients.
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.loop._steps import steps_of
+from seqzoo.doctor.checks.loop._steps import passes_of_steps, steps_of
 from seqzoo.doctor.subject import Subject
-from seqzoo.doctor.watching.visit import Step
+from seqzoo.doctor.watching.visit import Step, Visit
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -21,6 +21,16 @@ def examine(subject: Subject) -> Outcome:
     steps = steps_of(visit)
     # Each optimizer for itself: one of two may be cleared.
     groups = [[each for each in steps if each.optimizer == key] for key in _keys(steps)]
+    if passes := _lost(visit):
+        return Outcome.failed(
+            f"gradients are cleared before each of the {passes} backward passes of a step, so the "
+            "step uses those of the last one",
+            why="The other passes cost their time and change nothing: the batch is smaller than "
+            "it looks.",
+            remedy="Call optimizer.zero_grad() once for each step, after step() or before the "
+            "first of its backward passes.",
+            numbers={"passes": float(passes)},
+        )
     later = max((group[1:] for group in groups), key=_share_kept)
     empty = [each for each in steps if each.known and each.empty == each.known]
     if len(empty) == len(steps) and visit.backwards_seen:
@@ -53,6 +63,22 @@ def examine(subject: Subject) -> Outcome:
         "in several optimizers, model.zero_grad().",
         numbers=numbers,
     )
+
+
+def _lost(visit: Visit) -> int:
+    """Backward passes of different batches for a step, if each begins with no gradient; else 0."""
+    content = {each.when: each.content for each in visit.forwards}
+    groups = [inside for _, inside in passes_of_steps(visit) if len(inside) > 1]
+    lost = [
+        inside
+        for inside in groups
+        if all(each.all_cleared for each in inside)
+        and not any(each.in_step for each in inside)
+        and len({tuple(content.get(n) for n in each.forwards) for each in inside}) == len(inside)
+    ]
+    if len(lost) < max(2, 0.5 * len(visit.steps)):
+        return 0
+    return len(lost[0])
 
 
 def _keys(steps: list[Step]) -> set[int]:

@@ -1,11 +1,11 @@
 """Whether the optimizer makes steps, has the model's parameters, and moves them.
 
 Method: each step's parameters are compared with the model's by identity; of each, up to 256 values
-with a gradient are compared before and after the step. Cost: a look at every parameter in the
-first steps. Pass rule: every parameter that requires a gradient gets one in some step, is in an
-optimizer that makes steps, once, and at least half of its values with a gradient change; and the
-optimizer keeps its moments from step to step. Source: for bfloat16, Kalamkar et al. 2019,
-arXiv:1905.12322: 8 bits of precision.
+with a gradient are compared before and after the step. Cost: a look at every parameter in the first
+steps. Pass rule: every parameter that requires a gradient gets one in some step, is in an optimizer
+that makes steps, once, and at least half of its values with a gradient change; the optimizer keeps
+its moments from step to step, and weights are not put back. Source: for bfloat16, Kalamkar et al.
+2019, arXiv:1905.12322: 8 bits of precision.
 """
 
 from __future__ import annotations
@@ -118,6 +118,12 @@ def _parameters(visit: Visit) -> Outcome:
         remedies.append(
             "Create the optimizer once, before the loop. Without its moments Adam makes each step "
             "in the direction of one noisy gradient, and momentum does nothing."
+        )
+    if visit.put_back > 1:
+        said.append(f"{visit.put_back} steps began with weights of an earlier step")
+        remedies.append(
+            "Do not load weights inside the loop: what the steps since then have learnt is lost. "
+            "state_dict() refers to the weights themselves; keep copy.deepcopy(...) of it."
         )
     if not said:
         return Outcome.passed(

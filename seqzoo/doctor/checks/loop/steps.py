@@ -3,7 +3,8 @@
 Method: the content that the model reads, as hashes, and the number of backward passes for each
 step. Cost: none. Pass rule: fewer than half of the steps read what the step before has read, or
 each batch gets two steps, as some optimizers want; every step has a backward pass, and the number
-of them is the same for nine steps in ten. Fail: no backward pass was seen at all.
+of them is the same for nine steps in ten; and a loop does not make one or two steps for 30 passes
+each. Fail: no backward pass was seen at all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from seqzoo.plugin.check import Outcome
 __all__ = ["examine"]
 
 _LEAST = 6
+_FEW = 2
+_MANY_FOR_A_STEP = 30
 
 
 def examine(subject: Subject) -> Outcome:
@@ -44,6 +47,16 @@ def examine(subject: Subject) -> Outcome:
     counts = Counter(step.backwards for step, inside in rounds if inside)
     usual, often = counts.most_common(1)[0] if counts else (0, 0)
     numbers = {"repeated": float(repeated), "idle": float(idle), "passes_for_a_step": float(usual)}
+    if visit.backwards_seen >= _MANY_FOR_A_STEP * visit.steps_seen and visit.steps_seen <= _FEW:
+        return Outcome.warned(
+            f"{visit.backwards_seen} backward passes and {visit.steps_seen} step"
+            f"{'s' * (visit.steps_seen > 1)}: the weights change once in "
+            f"{visit.backwards_seen // visit.steps_seen} passes",
+            why="The gradients of all passes are added up, and one step does not go further "
+            "because they are many.",
+            remedy="Move optimizer.step() and optimizer.zero_grad() into the loop over batches.",
+            numbers=numbers,
+        )
     if len(rounds) < _LEAST:
         return Outcome.passed(f"only {len(rounds)} steps were seen", **numbers)
     if are_read_twice(known):
