@@ -103,6 +103,7 @@ def test_the_table_fits_into_80_columns(
     assert lines[3].split() == ["default", "2,", "busy", "1", "20.0", "9.0", "0.45", "0.95"]
 
 
+@pytest.mark.slow
 def test_a_process_with_given_settings_is_measured_and_others_are_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

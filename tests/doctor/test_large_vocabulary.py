@@ -39,7 +39,12 @@ class MixesRows(Plain):
 
 
 @pytest.mark.parametrize(
-    ("kind", "cause"), [(Plain, None), (ReadsAhead, "model.causality"), (MixesRows, "model.rows")]
+    ("kind", "cause"),
+    [
+        (Plain, None),
+        pytest.param(ReadsAhead, "model.causality", marks=pytest.mark.slow),
+        (MixesRows, "model.rows"),
+    ],
 )
 def test_the_same_faults_are_named_in_a_large_vocabulary(kind: type[nn.Module], cause: Any) -> None:
     torch.manual_seed(0)

@@ -81,7 +81,12 @@ def test_a_learning_rate_is_judged_by_its_order_of_magnitude(
 
 @pytest.mark.parametrize(
     ("period", "rate", "status"),
-    [(40, 1e-3, "pass"), (320, 1e-3, "pass"), (2000, 1e-3, "pass"), (320, 1e-5, "fail")],
+    [
+        pytest.param(40, 1e-3, "pass", marks=pytest.mark.slow),
+        (320, 1e-3, "pass"),
+        pytest.param(2000, 1e-3, "pass", marks=pytest.mark.slow),
+        (320, 1e-5, "fail"),
+    ],
 )
 def test_adams_own_rate_is_not_far_too_low_for_a_small_network(
     period: int, rate: float, status: str, seeded: None

@@ -70,6 +70,7 @@ def uninterrupted(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return run.path, written[0]
 
 
+@pytest.mark.slow
 def test_a_run_whose_disk_is_full_continues_as_its_message_says(
     text: Path, uninterrupted: tuple[Path, int], tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from commands import SMALL, environment, result_of, seqzoo
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
-RECIPE = SMALL.replace("steps: 60", "steps: 400").replace("every_steps: 25", "every_steps: 100")
+RECIPE = SMALL.replace("steps: 60", "steps: 200").replace("every_steps: 25", "every_steps: 100")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -65,7 +65,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_result_says_how_many_processes_trained(whole: Path) -> None:
     result = result_of(whole)
     assert result["ranks"] == 2
-    newest = json.loads((whole / "checkpoints" / "step-400" / "state.json").read_text())
+    newest = json.loads((whole / "checkpoints" / "step-200" / "state.json").read_text())
     assert newest["runtime"]["ranks"] == {"count": 2, "in_order": True, "backend": "gloo"}
 
 

@@ -143,6 +143,7 @@ def test_trackers_that_fail_are_each_reported_once_and_change_no_bit(
     assert len(warned) == len(FAILURES)
 
 
+@pytest.mark.slow
 def test_trackers_that_never_return_are_each_reported_once_and_change_no_bit(
     alone: seqzoo.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
