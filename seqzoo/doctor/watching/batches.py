@@ -51,7 +51,7 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     pairs = read_once(visit, pairs)
     if all(pair.targets is None for pair in pairs):
         raise Missing("the rows of the loss are not places of the model's output (see loop.loss)")
-    if any(pair.order.startswith("last") for pair in pairs):
+    if any(pair.order.startswith(("last", "first")) for pair in pairs):
         raise Missing(ONE_FOR_EACH_ROW)
     if all(map(_has_one_answer, pairs)):
         return _of_rows(pairs)

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from seqzoo.doctor.watching.divergences import divergence_of
 from seqzoo.doctor.watching.likelihoods import is_likelihood, picked_of, term_of
 from seqzoo.doctor.watching.marks import MARK, metadata_of
-from seqzoo.doctor.watching.visit import LossTerm
+from seqzoo.doctor.watching.visit import Divergence, LossTerm
 
 __all__ = ["Graph", "read_graph"]
 
@@ -22,6 +23,7 @@ class Graph:
     """nodes: how many. forwards: the marks that were reached. terms: with the node of each.
 
     picked: log-probabilities of the model's output that a loss picks itself.
+    divergences: with the node whose values they sum.
     """
 
     nodes: int = 0
@@ -30,6 +32,7 @@ class Graph:
     leaves: set[int] = field(default_factory=set)
     terms: list[tuple[LossTerm, Any]] = field(default_factory=list)
     picked: list[tuple[LossTerm, Any]] = field(default_factory=list)
+    divergences: list[tuple[Divergence, Any]] = field(default_factory=list)
 
 
 def read_graph(loss: Tensor) -> Graph:
@@ -54,6 +57,8 @@ def read_graph(loss: Tensor) -> Graph:
             found.leaves.add(id(node.variable))  # type: ignore[attr-defined]
         elif len(found.picked) < _MOST_PICKED and (picked := picked_of(node)) is not None:
             found.picked.append((picked, node))
+        elif (divergence := divergence_of(node)) is not None:
+            found.divergences.append(divergence)
         for following, _ in node.next_functions:
             if following is not None and following not in seen:
                 seen.add(following)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.watching.marks import MARK, metadata_of
-from seqzoo.doctor.watching.visit import LossTerm
+from seqzoo.doctor.watching.path import functions_below, signed
+from seqzoo.doctor.watching.visit import Divergence, LossTerm
 
 __all__ = [
     "columns_of",
@@ -57,7 +58,7 @@ def fingerprints(output: Tensor) -> Tensor:
 def term_of(node: Any) -> LossTerm:
     """One likelihood, with the softmax below it and the first marked output below that."""
     raw = node._saved_target
-    ignore = _signed(node._saved_ignore_index)
+    ignore = signed(node._saved_ignore_index)
     ignored = raw == ignore
     targets = torch.where(ignored, torch.full_like(raw, -1), raw)
     term = LossTerm(
@@ -73,6 +74,10 @@ def term_of(node: Any) -> LossTerm:
         scores = scores.movedim(1, -1).flatten(0, -2)
     elif scores.ndim == 1:
         scores = scores[None]
+    term.num_classes = scores.shape[-1]
+    weight = node._saved_weight
+    if weight is not None:
+        term.without_weight = tuple((weight == 0).nonzero().flatten().tolist())
     term.rows = scores[:, columns_of(scores.shape[-1])].float().cpu()
     total = torch.logsumexp(scores.float(), -1)
     term.normalised = float((total.abs() < _NORMALISED).double().mean()) if len(total) else 1.0
@@ -93,14 +98,19 @@ def picked_of(node: Any) -> LossTerm | None:
     try:
         softmax = _below(node, _LOG_SOFTMAX)
         result = None if softmax is None else softmax._saved_result.detach()
-        if result is None or _signed(softmax._saved_dim) not in (-1, result.ndim - 1):
+        if result is None or signed(softmax._saved_dim) not in (-1, result.ndim - 1):
             return None
         right = _right(node, result)
     except (AttributeError, IndexError, RuntimeError):  # freed, or in a shape of another meaning
         return None
     if right is None or not right.numel():
         return None
-    term = LossTerm(name=node.name(), is_mean=False, nats=-float(right.float().mean()))
+    term = LossTerm(
+        name=node.name(),
+        is_mean=False,
+        num_classes=result.shape[-1],
+        nats=-float(right.float().mean()),
+    )
     _look_below(node, term)
     return term
 
@@ -109,7 +119,7 @@ def _right(node: Any, result: Tensor) -> Tensor | None:
     """The log-probabilities that a node picks, one from each row of the classes."""
     if node.name().startswith("Gather"):
         index = node._saved_index
-        if _signed(node._saved_dim) not in (-1, index.ndim - 1) or index.shape[-1] != 1:
+        if signed(node._saved_dim) not in (-1, index.ndim - 1) or index.shape[-1] != 1:
             return None
         rows = result.reshape(-1, result.shape[-1])
         return rows.gather(-1, index.reshape(-1, 1)) if index.numel() == len(rows) else None
@@ -138,7 +148,8 @@ def _below(node: Any, wanted: re.Pattern[str]) -> Any:
 
 
 def _look_below(node: Any, term: LossTerm) -> None:
-    """Softmaxes between the loss and the output that it comes from."""
+    """The softmax of a loss, and the output that it comes from."""
+    term.functions = functions_below(node)
     seen, waiting = {node}, [node]
     steps = 0
     shape: tuple[int, ...] = ()
@@ -149,10 +160,9 @@ def _look_below(node: Any, term: LossTerm) -> None:
         name = current.name()
         number = metadata_of(current).get(MARK)
         if _SOFTMAX.fullmatch(name):
-            term.softmaxes += 1
             if term.dimension is None:
                 shape = tuple(current._saved_result.shape)
-                axis = _signed(current._saved_dim)
+                axis = signed(current._saved_dim)
                 term.dimension = axis - len(shape) if axis >= 0 else axis
         elif term.dimension is not None and number is None:
             keeps_order = keeps_order and _SAME_ORDER.fullmatch(name) is not None
@@ -169,7 +179,6 @@ def _look_below(node: Any, term: LossTerm) -> None:
             if following is not None and following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    term.softmaxes = 0  # no output of the model was found, so these may be of its own layers
 
 
 def _shape_before_view(node: Any) -> tuple[int, ...]:
@@ -182,13 +191,8 @@ def _shape_before_view(node: Any) -> tuple[int, ...]:
         return ()
 
 
-def _signed(value: int) -> int:
-    """Saved integers are given as unsigned ones of 64 bits."""
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def watch_gradient(term: LossTerm, node: Any) -> None:
-    """Note the gradient that arrives at a likelihood, once."""
+def watch_gradient(term: LossTerm | Divergence, node: Any) -> None:
+    """Note the gradient that arrives at a part of a loss, once."""
 
     def arrived(gradients: Any) -> None:
         try:

@@ -27,7 +27,8 @@ _MOST_BEGINS = 8
 class Pair:
     """A pass and its loss. targets: for each place of the output (first, second), -1 for none.
 
-    order: "rows", "last", "all but the first", "all but the last", "parts", or "" if nothing fits.
+    order: "rows", "last", "all but the first", "all but the last", "last in time", "first in time",
+    "parts", or "" if nothing fits.
     """
 
     seen: ForwardPass
@@ -134,6 +135,7 @@ def targets_at(seen: ForwardPass, term: LossTerm) -> tuple[Tensor | None, str]:
         ("all but the last", (slice(None), slice(0, second - 1))),
         ("all but the first", (slice(None), slice(1, None))),
         ("last in time", (slice(first - 1, None), slice(None))),
+        ("first in time", (slice(0, 1), slice(None))),
     ):
         chosen = prints[part]
         filled = torch.full((first, second), -1, dtype=torch.int64)

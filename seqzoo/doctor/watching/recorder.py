@@ -154,6 +154,7 @@ class Recorder:
             forwards=tuple(sorted(graph.forwards)),
             terms=[term for term, _ in graph.terms],
             picked=[term for term, _ in graph.picked],
+            divergences=[each for each, _ in graph.divergences],
             reaches_parameters=bool(graph.leaves & self._names.keys()) or not graph.is_whole,
             all_cleared=cleared,
             scale=self._scale,
@@ -165,6 +166,8 @@ class Recorder:
                 each.used_by = seen.when
         for term, node in graph.terms + graph.picked:
             watch_gradient(term, node)
+        for part, node in graph.divergences:
+            watch_gradient(part, node)
         # What the pass before this one used may still have a name in the loop.
         if len(visit.backwards) > 1:
             seen.losses = self._losses.counted(visit.backwards[-1].when)

@@ -12,7 +12,9 @@ from torch import Tensor
 __all__ = [
     "Backward",
     "Clip",
+    "Divergence",
     "ForwardPass",
+    "Function",
     "LossTerm",
     "Moved",
     "RateChange",
@@ -53,12 +55,28 @@ class ForwardPass:
     used_by: int | None = None
 
 
+@dataclass(frozen=True)
+class Function:
+    """A function that the logits pass through before the softmax of a loss.
+
+    low, high: between which its values are. scale: what they are multiplied with after it, infinite
+    if that is not known.
+    """
+
+    name: str
+    low: float
+    high: float
+    scale: float = 1.0
+
+
 @dataclass(kw_only=True)
 class LossTerm:
     """A negative log-likelihood inside a loss.
 
-    dimension: the axis of the softmax below it, counted from the end. softmaxes: how many are
-    below it. normalised: the share of rows whose probabilities sum to 1.
+    dimension: the axis of the softmax below it, counted from the end. functions: what the logits
+    pass through before it, the last one first. num_classes: 0 if it is not known.
+    without_weight: the classes whose targets count nothing.
+    normalised: the share of rows whose probabilities sum to 1.
     rows: (N, few) log-probabilities, to find the output that each comes from.
     targets: (N,), in the order of the rows, -1 if they are ignored. nats: their mean cost.
     gradient: what arrived at it, the mean over its values. is_even: whether they are all equal.
@@ -69,7 +87,9 @@ class LossTerm:
     name: str
     is_mean: bool = True
     dimension: int | None = None
-    softmaxes: int = 0
+    functions: tuple[Function, ...] = ()
+    num_classes: int = 0
+    without_weight: tuple[int, ...] = ()
     normalised: float = 1.0
     rows: Tensor | None = None
     targets: Tensor | None = None
@@ -83,6 +103,23 @@ class LossTerm:
 
 
 @dataclass(kw_only=True)
+class Divergence:
+    """A Kullback-Leibler divergence inside a loss, between given targets and the model's output.
+
+    reads: "log-probabilities", "probabilities" or "logits", which it takes for log-probabilities;
+    "" if it is not known. is_mean: over its rows and its classes.
+    gradient: what arrived at its values, the mean over them. is_even: whether they are all equal.
+    """
+
+    reads: str
+    is_mean: bool
+    num_rows: int
+    num_classes: int
+    gradient: float | None = None
+    is_even: bool = True
+
+
+@dataclass(kw_only=True)
 class Backward:
     """One backward pass. cleared: which parameters had no gradient, or zeros, before it.
 
@@ -91,6 +128,7 @@ class Backward:
     picked: log-probabilities that a loss of the user's own picks from the output.
     losses, outputs: how many graphs of earlier losses, and outputs of the model, there were, and
     how many of them are still in memory.
+    divergences: those of the model's output from targets that need no gradient.
     """
 
     when: int
@@ -101,6 +139,7 @@ class Backward:
     forwards: tuple[int, ...] = ()
     terms: list[LossTerm] = field(default_factory=list)
     picked: list[LossTerm] = field(default_factory=list)
+    divergences: list[Divergence] = field(default_factory=list)
     reaches_parameters: bool = True
     all_cleared: bool = False
     scale: float | None = None
