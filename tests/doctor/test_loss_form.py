@@ -173,7 +173,7 @@ def test_the_highest_probability_is_that_of_the_widest_logits() -> None:
     widest[0] = 1.0
     highest = float(widest.softmax(-1)[0])
     seen = seen_of(lambda logits, y: loss_of(logits.sigmoid(), y))
-    assert "passes through sigmoid before the cross-entropy" in seen
+    assert "passes through sigmoid before the loss" in seen
     assert f"in 0 to 1, and no token can get a probability above {highest:.1%}" in seen
 
 

@@ -82,6 +82,15 @@ def softmax_before_a_likelihood_that_is_picked(watching: Watching) -> None:
 
 
 @fault("loop.loss")
+def sigmoid_before_soft_targets(watching: Watching) -> None:
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        smooth = F.one_hot(y, V) * 0.9 + 0.1 / V
+        return F.cross_entropy(logits.sigmoid().flatten(0, 1), smooth.flatten(0, 1))
+
+    trained(watching, loss)
+
+
+@fault("loop.loss")
 def divergence_of_probabilities(watching: Watching) -> None:
     def loss(logits: Tensor, y: Tensor) -> Tensor:
         return F.kl_div(logits.softmax(-1), F.one_hot(y, V).float(), reduction="batchmean")

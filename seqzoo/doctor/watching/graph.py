@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from seqzoo.doctor.watching.divergences import divergence_of
-from seqzoo.doctor.watching.likelihoods import is_likelihood, picked_of, term_of
+from seqzoo.doctor.watching.likelihoods import is_likelihood, log_softmax_of, picked_of, term_of
 from seqzoo.doctor.watching.marks import MARK, metadata_of
+from seqzoo.doctor.watching.path import LOG_SOFTMAX, operation_of
 from seqzoo.doctor.watching.visit import Divergence, LossTerm
 
 __all__ = ["Graph", "read_graph"]
@@ -23,6 +24,7 @@ class Graph:
     """nodes: how many. forwards: the marks that were reached. terms: with the node of each.
 
     picked: log-probabilities of the model's output that a loss picks itself.
+    log_softmaxes: of the model's output, of which a loss of the user's own may be made.
     divergences: with the node whose values they sum.
     """
 
@@ -32,6 +34,7 @@ class Graph:
     leaves: set[int] = field(default_factory=set)
     terms: list[tuple[LossTerm, Any]] = field(default_factory=list)
     picked: list[tuple[LossTerm, Any]] = field(default_factory=list)
+    log_softmaxes: list[LossTerm] = field(default_factory=list)
     divergences: list[tuple[Divergence, Any]] = field(default_factory=list)
 
 
@@ -55,6 +58,8 @@ def read_graph(loss: Tensor) -> Graph:
             found.terms.append((term_of(node), node))
         elif name.endswith("AccumulateGrad"):
             found.leaves.add(id(node.variable))  # type: ignore[attr-defined]
+        elif operation_of(node) == LOG_SOFTMAX and len(found.log_softmaxes) < _MOST_PICKED:
+            found.log_softmaxes.append(log_softmax_of(node))
         elif len(found.picked) < _MOST_PICKED and (picked := picked_of(node)) is not None:
             found.picked.append((picked, node))
         elif (divergence := divergence_of(node)) is not None:

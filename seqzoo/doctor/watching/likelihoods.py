@@ -20,6 +20,7 @@ __all__ = [
     "columns_of",
     "fingerprints",
     "is_likelihood",
+    "log_softmax_of",
     "picked_of",
     "term_of",
     "watch_gradient",
@@ -87,6 +88,12 @@ def term_of(node: Any) -> LossTerm:
         term.nats = -float(right.float().mean())
     _look_below(node, term)
     return term
+
+
+def log_softmax_of(node: Any) -> LossTerm:
+    """What a log-softmax is made of, for a loss that torch does not know."""
+    classes = node._saved_result.shape[signed(node._saved_dim)]
+    return LossTerm(name=node.name(), num_classes=classes, functions=functions_below(node))
 
 
 def picked_of(node: Any) -> LossTerm | None:

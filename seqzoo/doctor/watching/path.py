@@ -65,12 +65,12 @@ def operation_of(node: Any) -> str:
 
 
 def functions_below(node: Any) -> tuple[Function, ...]:
-    """What the logits of a likelihood pass through between the model and its softmax, the last
-    function first. Nothing if no output of the model is found below it.
+    """What the logits of a likelihood, or of a log-softmax, pass through between the model and the
+    softmax, the last function first. Nothing if no output of the model is found below it.
     """
     reaching = _reaching(node)
     found: list[Function] = []
-    own: Any = None
+    own: Any = node if operation_of(node) == LOG_SOFTMAX else None
     is_log, scale, current = False, 1.0, node
     while MARK not in metadata_of(current):
         following = _follow(current, reaching)
@@ -146,7 +146,8 @@ def _function(node: Any, name: str, reaching: set[Any]) -> tuple[str, float, flo
     if name == "Div" and _is_normalisation(node, reaching):
         return UNIT_LENGTH, -1.0, 1.0
     if name == "Hardtanh":
-        return "hardtanh", float(node._saved_min_val), float(node._saved_max_val)
+        bounds = float(node._saved_min_val), float(node._saved_max_val)
+        return "relu6" if bounds == (0.0, 6.0) else "hardtanh", *bounds
     if name in ("Clamp", "ClampMin"):
         low, high = getattr(node, "_saved_min", None), getattr(node, "_saved_max", None)
         if isinstance(low, Tensor) or isinstance(high, Tensor):

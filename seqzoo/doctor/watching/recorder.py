@@ -154,6 +154,7 @@ class Recorder:
             forwards=tuple(sorted(graph.forwards)),
             terms=[term for term, _ in graph.terms],
             picked=[term for term, _ in graph.picked],
+            log_softmaxes=graph.log_softmaxes,
             divergences=[each for each, _ in graph.divergences],
             reaches_parameters=bool(graph.leaves & self._names.keys()) or not graph.is_whole,
             all_cleared=cleared,

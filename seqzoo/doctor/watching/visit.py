@@ -128,6 +128,7 @@ class Backward:
     picked: log-probabilities that a loss of the user's own picks from the output.
     losses, outputs: how many graphs of earlier losses, and outputs of the model, there were, and
     how many of them are still in memory.
+    log_softmaxes: of the output, whatever the loss makes of them.
     divergences: those of the model's output from targets that need no gradient.
     """
 
@@ -139,6 +140,7 @@ class Backward:
     forwards: tuple[int, ...] = ()
     terms: list[LossTerm] = field(default_factory=list)
     picked: list[LossTerm] = field(default_factory=list)
+    log_softmaxes: list[LossTerm] = field(default_factory=list)
     divergences: list[Divergence] = field(default_factory=list)
     reaches_parameters: bool = True
     all_cleared: bool = False

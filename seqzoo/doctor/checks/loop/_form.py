@@ -36,14 +36,15 @@ def softmaxes(visit: Visit) -> Outcome | None:
             "Use logits.transpose(1, 2) for F.cross_entropy(logits, y), or flatten both: "
             "F.cross_entropy(logits.flatten(0, 1), y.flatten()).",
         )
-    terms += [term for each in visit.backwards for term in each.picked]
+    if not terms:
+        terms = [term for each in visit.backwards for term in each.log_softmaxes]
     faults = Counter(fault for term in terms if (fault := _fault(term)) is not None)
     if faults.total() <= len(terms) / 2:
         return None
     return _failed(
         faults.most_common(1)[0][0],
-        "Give the cross-entropy the logits as the last linear layer gives them: it has the "
-        "softmax inside.",
+        "Give the loss the logits as the last linear layer gives them, with one softmax or "
+        "log-softmax after it. F.cross_entropy has it inside.",
     )
 
 
@@ -60,12 +61,12 @@ def _narrow(function: Function, num_classes: int) -> str | None:
     """How the values of a function are limited; None if they let any token be likely."""
     low, high, scale = function.low, function.high, function.scale
     if function.name == "softmax":
-        return "before the cross-entropy, which has a softmax of its own"
+        return "before the loss, which has a softmax of its own"
     if high == 0.0:
-        return "before the cross-entropy"
+        return "before the loss"
     if math.isfinite(low) and math.isinf(high) and scale > 0 and low >= _LOW:
         lowest = low * scale if math.isfinite(scale) else low
-        return f"before the cross-entropy, so no logit can be below {lowest:.3g}"
+        return f"before the loss, so no logit can be below {lowest:.3g}"
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(scale)):
         return None
     low, high = sorted((low * scale, high * scale))
@@ -75,7 +76,7 @@ def _narrow(function: Function, num_classes: int) -> str | None:
     if width >= _WIDE or highest > _HIGHEST:
         return None
     return (
-        f"before the cross-entropy, so the logits are in {low:.3g} to {high:.3g}, and no token can "
+        f"before the loss, so the logits are in {low:.3g} to {high:.3g}, and no token can "
         f"get a probability above {highest:.1%}"
     )
 
