@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,23 @@ def test_a_copied_stretch_of_held_out_text_is_measured(copied: int, expected: st
     windows = [test[start : start + 64] in training for start in range(len(test) - 63)]
     assert found.status == expected
     assert found.numbers["test"] == pytest.approx(sum(windows) / len(windows))
+
+
+@pytest.mark.parametrize(("count", "usual"), [(400, 32), (60, 64)])
+def test_what_a_text_of_few_words_repeats_by_chance_is_no_copy(count: int, usual: int) -> None:
+    draw = random.Random(2)
+    letters = "абвгдежзиклмнопрст"
+    vocabulary = ["".join(draw.choices(letters, k=draw.randint(2, 8))) for _ in range(count)]
+    shares = [1 / (rank + 1) for rank in range(count)]
+    text = " ".join(draw.choices(vocabulary, shares, k=12_000)).encode()
+    cut = len(text) * 9 // 10
+    windows = [text[start : start + usual] for start in range(cut, len(text) - usual, 7)]
+    assert sum(each in text[:cut] for each in windows) > len(windows) / 100, "chance is at work"
+    found = examine(corpus=text, only=["stream.overlap"], show=False).examined[0].outcome
+    assert found.status == "pass", found.seen
+    copied = text[:cut] + text[: len(text) - cut]
+    found = examine(corpus=copied, only=["stream.overlap"], show=False).examined[0].outcome
+    assert found.status == "fail", found.seen
 
 
 def test_real_text_does_not_overlap(tinyshakespeare: Path) -> None:
