@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from watched_loops import Attention, adam
@@ -46,6 +47,14 @@ def test_both_refuse_what_they_cannot_use(name: str, value: Any) -> None:
         lambda: seqzoo.watch(**given).__enter__(),
     ):
         assert name in refused(call).partition(";")[0].partition(" is ")[0]
+
+
+@pytest.mark.parametrize("name", ["corpus", "held_out"])
+def test_ids_that_are_no_bytes_are_refused_with_what_to_do(name: str) -> None:
+    given: dict[str, Any] = {"corpus": b"some text of bytes", name: np.arange(300)}
+    said = refused(lambda: seqzoo.examine(**given))
+    assert "int64" in said
+    assert "astype('uint8') if all are below 256, or leave out corpus=" in said
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,12 @@ def _bytes(text: CorpusBytes) -> npt.NDArray[np.uint8]:
         except (OSError, ValueError) as error:  # ValueError: a path with a null byte
             raise UsageError(_unreadable(str(text), error)) from error
     array = np.frombuffer(text, dtype=np.uint8) if isinstance(text, bytes) else np.asarray(text)
+    if array.dtype.kind in "iu" and array.dtype != np.uint8 and array.ndim == 1:
+        raise UsageError(
+            f"a corpus is bytes, a path or a one-dimensional uint8 array; found ids of type "
+            f"{array.dtype}: give ids.astype('uint8') if all are below 256, or leave out corpus= "
+            f"(and held_out=)."
+        )
     if array.dtype != np.uint8 or array.ndim != 1:
         raise UsageError(
             f"a corpus is bytes, a path or a one-dimensional uint8 array; found {array.dtype} of "
