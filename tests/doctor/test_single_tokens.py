@@ -47,6 +47,20 @@ def test_a_symbol_that_is_taken_for_padding_is_named() -> None:
     assert "ignores id 3" in outcome(found, "model.all_tokens").seen
 
 
+def test_a_hook_that_takes_the_gradient_of_some_embeddings_is_named() -> None:
+    class Hooked(Small):
+        def __init__(self, kept: Any) -> None:
+            super().__init__()
+            rows = torch.tensor([[float(kept(row))] for row in range(SYMBOLS + 1)])
+            self.embed.weight.register_hook(lambda gradient: gradient * rows)
+
+    found = examined(lambda: Hooked(lambda row: row > 4))
+    assert causes(found) == ["model.all_tokens"], reported(found)
+    assert "the embedding of ids 0, 1, 2 and 2 more" in outcome(found, "model.all_tokens").seen
+    healthy = examined(lambda: Hooked(lambda row: row < SYMBOLS))
+    assert causes(healthy) == [], reported(healthy)
+
+
 def test_padding_that_is_no_symbol_is_not_a_finding() -> None:
     assert causes(examined(lambda: Small(padding_idx=SYMBOLS))) == []
     assert causes(examined(loss=nn.CrossEntropyLoss(ignore_index=SYMBOLS))) == []

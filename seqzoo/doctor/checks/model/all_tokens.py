@@ -2,11 +2,12 @@
 
 Method: the loss is differentiated at random logits, once with each token as the target: a token
 whose logits get no gradient is ignored. Then the model reads each token, and each embedding is
-searched for rows that were read and got no gradient. Only tokens that are real symbols count, up to
-512 of them: those of the corpus, or without one those that stand between others in the batches,
-which padding never does. Last, each token is read alone, and two must not give the same logits (in
-a user's own model: tables of n-grams have the same for tokens that they never saw). Cost: one pass
-in each direction, and one more. Pass rule: no such token. Source: torch.nn.Embedding (padding_idx)
+searched for rows that were read and got no gradient, as it is after the hooks that the user's code
+has registered on the weights. Only tokens that are real symbols count, up to 512 of them: those of
+the corpus, or without one those that stand between others in the batches, which padding never does.
+Last, each token is read alone, and two must not give the same logits (in a user's own model: tables
+of n-grams have the same for tokens that they never saw). Cost: one pass in each direction, and one
+more. Pass rule: no such token. Source: torch.nn.Embedding (padding_idx)
 and torch.nn.CrossEntropyLoss (ignore_index).
 """
 
@@ -63,7 +64,10 @@ def examine(subject: Subject) -> Outcome:
             f"the embedding of {_ids(unlearnt)}, which {_is(unlearnt)} of the text, gets no "
             f"gradient"
         )
-        remedy.append("Leave out padding_idx of nn.Embedding, or give padding an id of its own")
+        remedy.append(
+            "Leave out padding_idx of nn.Embedding and hooks that set its gradient to 0 "
+            "(weight.register_hook), or give padding an id of its own"
+        )
     return Outcome.failed(
         "; ".join(said),
         why="An id that is taken for padding is never learnt: the model cannot predict it, and "
@@ -125,6 +129,7 @@ def _unlearnt(subject: Subject, symbols: Tensor) -> list[int]:
     for module in network.module.modules():
         if isinstance(module, nn.Embedding):
             module.register_forward_hook(note)
+    _with_hooks_of(subject.network.module, network.module)
     with seeded(0):
         logits, _ = network(text)
         if not logits.requires_grad:
@@ -139,6 +144,15 @@ def _unlearnt(subject: Subject, symbols: Tensor) -> list[int]:
         if bool(learnt.any()):
             found |= set(symbols[learnt == 0].tolist())
     return sorted(found)
+
+
+def _with_hooks_of(given: nn.Module, copy: nn.Module) -> None:
+    """Hooks on the gradients of weights, which a copy of a parameter does not have."""
+    own = dict(copy.named_parameters())
+    for name, parameter in given.named_parameters():
+        for hook in (parameter._backward_hooks or {}).values():
+            if name in own and own[name].requires_grad:
+                own[name].register_hook(hook)
 
 
 def _ids(ids: list[int]) -> str:
