@@ -56,6 +56,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     ),
     "loop.state": ("loop.exception", "loop.memory", "model.detached", *_LEARNT),
     "loop.gradients": ("loop.optimizer", "loop.clipping", "loop.updates", *_LEARNT),
+    # No gradient reaches what stands before a detach, in the model as in the loop.
     "loop.optimizer": ("model.gradients", "memory.horizon", *_LEARNT),
     "loop.steps": ("loop.optimizer", "stream.repeats", "stream.continuity", *_LEARNT),
     "loop.clipping": ("loop.optimizer", "loop.updates", *_LEARNT),

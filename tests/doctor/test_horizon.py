@@ -20,7 +20,9 @@ from small_networks import (
 )
 from torch import Tensor, nn
 from tuned_settings import tuned_settings
+from watched_loops import Recurrent, adam, loss_of, windows
 
+import seqzoo
 from seqzoo.doctor import examine
 from seqzoo.doctor.checks import select_checks
 from seqzoo.doctor.checks.memory._reach import gradient_norms, influences
@@ -197,6 +199,23 @@ def test_a_network_that_ignores_all_tokens_is_not_a_fault_of_memory(seeded: None
     found = outcome("memory.horizon", IgnoresTokens())
     assert found.status == "skip"
     assert "model.contract" in found.seen
+
+
+def test_a_detach_before_the_head_is_one_fault_of_a_watched_loop(seeded: None) -> None:
+    class Cut(Recurrent):
+        def forward(self, tokens: Tensor, state: Any = None) -> Any:
+            hidden, state = self.lstm(self.embed(tokens), state)
+            return self.head(hidden.detach()), state
+
+    model = Cut()
+    optimizer = adam(model)
+    with seqzoo.watch(model, optimizer, show=False) as visit:
+        for inputs, targets in windows():
+            optimizer.zero_grad()
+            loss_of(model(inputs)[0], targets).backward()
+            optimizer.step()
+    assert [each.check.name for each in visit.diagnosis.causes] == ["loop.optimizer"]
+    assert "loop.optimizer" in visit.diagnosis.explained["memory.horizon"]
 
 
 def test_a_text_of_one_token_is_not_a_fault_of_the_network(seeded: None) -> None:

@@ -82,6 +82,20 @@ def test_a_weight_that_parameters_does_not_have_is_named(
     assert name in outcome(found, "model.registered").seen
 
 
+class NewHead(Plain):
+    """The head is made in each call, so nothing that is kept makes its logits larger."""
+
+    def forward(self, tokens: Tensor, state: Any = None) -> Any:
+        _, state = super().forward(tokens, state)
+        return nn.Linear(H, V)(self.embed(tokens).tanh()), state
+
+
+def test_a_head_that_is_made_in_forward_is_not_taken_for_bounded_logits() -> None:
+    found = run_doctor(NewHead)
+    assert outcome(found, "model.logits").status == "pass"
+    assert causes(found) == ["model.registered"], reported(found)
+
+
 class Tables(Plain):
     """Tensors that are no weights: sines, a mask, a window, a cache of the last text."""
 

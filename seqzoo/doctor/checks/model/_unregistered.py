@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["graph_leaves", "kept_tensors"]
+from seqzoo.doctor.checks.model._passes import seeded
+from seqzoo.doctor.evidence.network import Network
+
+__all__ = ["graph_leaves", "kept_tensors", "names_outside"]
 
 _MOST_PARTS = 10_000
 
@@ -66,3 +70,20 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{place}]", inner) for place, inner in enumerate(value))
     elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
         yield from ((f".{name}", inner) for name, inner in vars(value).items())
+
+
+def names_outside(network: Network, tokens: Tensor) -> list[str]:
+    """Names of the tensors that get a gradient and are not parameters."""
+    copy = network.copied()
+    copy.module.train()
+    # Found before the pass: what a pass leaves behind is a state and not a weight.
+    names = {id(tensor): name for name, tensor in kept_tensors(copy.module)}
+    known = {id(parameter) for parameter in copy.module.parameters()}
+    with seeded(0), torch.enable_grad():
+        logits, _ = copy(tokens)
+    found = [leaf for leaf in graph_leaves(logits) if id(leaf) not in known]
+    return [names.get(id(leaf)) or _nameless(leaf) for leaf in found]
+
+
+def _nameless(leaf: Tensor) -> str:
+    return f"a weight {tuple(leaf.shape)} that no attribute keeps (made in forward, or global)"

@@ -9,7 +9,8 @@ depends on all others along that axis: findings of other checks follow from this
 loss takes probabilities, and returns the mean of their -log, it is a warning. Fail: logits that
 stay so near each other, however large the parameters are made, that the least possible loss is
 half a nat, as after a tanh or a clamp; a bound of 30 on both sides, as some models have on purpose,
-costs nothing. Source: torch.nn.CrossEntropyLoss, which expects logits.
+costs nothing. Weights that are not registered cannot be made large, so with those it is not judged
+(see model.registered). Source: torch.nn.CrossEntropyLoss, which expects logits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from seqzoo.doctor.checks.model._outputs import (
     takes_probabilities,
 )
 from seqzoo.doctor.checks.model._passes import length_for, logits_of, without_zeros
+from seqzoo.doctor.checks.model._unregistered import names_outside
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Missing, Subject
 from seqzoo.plugin.check import Outcome
@@ -58,7 +60,9 @@ def examine(subject: Subject) -> Outcome:
         if axis is not None:
             return _normalised_over(axis, figures)
         width = widest(network, tokens[:2, :8], enough=_width_for(subject.vocab_size))
-        if _is_too_narrow(network, width, subject.vocab_size):
+        if _is_too_narrow(network, width, subject.vocab_size) and not names_outside(
+            network, tokens
+        ):
             return _bounded(width, subject.vocab_size, figures)
         return Outcome.passed(f"outputs from {lowest:.3g} to {highest:.3g}", **figures)
     if (axis := axis_of_probabilities(logits)) is not None:

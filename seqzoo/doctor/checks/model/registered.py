@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.doctor.checks.model._passes import length_for, listed, logits_of, seeded
-from seqzoo.doctor.checks.model._unregistered import graph_leaves, kept_tensors
+from seqzoo.doctor.checks.model._unregistered import kept_tensors, names_outside
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
@@ -32,7 +32,7 @@ _FEWEST_VALUES = 32
 def examine(subject: Subject) -> Outcome:
     network = subject.network
     tokens = subject.random_tokens(4, length_for(subject))
-    trained = _outside(network, tokens)
+    trained = names_outside(network, tokens)
     if trained:
         return _failed(
             f"parameters() does not have {listed(trained)}: no optimizer can train what it is not "
@@ -68,23 +68,6 @@ def _failed(seen: str, count: int) -> Outcome:
         "__init__, not in forward.",
         numbers={"outside": float(count)},
     )
-
-
-def _outside(network: Network, tokens: Tensor) -> list[str]:
-    """Names of the tensors that get a gradient and are not parameters."""
-    copy = network.copied()
-    copy.module.train()
-    # Found before the pass: what a pass leaves behind is a state and not a weight.
-    names = {id(tensor): name for name, tensor in kept_tensors(copy.module)}
-    known = {id(parameter) for parameter in copy.module.parameters()}
-    with seeded(0), torch.enable_grad():
-        logits, _ = copy(tokens)
-    found = [leaf for leaf in graph_leaves(logits) if id(leaf) not in known]
-    return [names.get(id(leaf)) or _nameless(leaf) for leaf in found]
-
-
-def _nameless(leaf: Tensor) -> str:
-    return f"a weight {tuple(leaf.shape)} that no attribute keeps (made in forward, or global)"
 
 
 def _random_tables(network: Network, tokens: Tensor) -> list[str]:
