@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,6 +48,9 @@ LOST = {
     "words joined": lambda text: b" ".join(text.split()),
     "empty lines": lambda text: b"\n".join(line for line in text.split(b"\n") if line),
     "lower case": bytes.lower,
+    "lower case, and words joined": lambda text: b" ".join(text.lower().split()),
+    "lower case, and newlines": lambda text: text.lower().replace(b"\n", b""),
+    "lower case, and empty lines": lambda text: re.sub(rb"\n+", b"\n", text.lower()),
     "one byte": lambda text: text.replace(b".", b""),
 }
 
@@ -55,6 +59,17 @@ LOST = {
 def test_what_is_lost_in_reading_is_named(lost: Callable[[bytes], bytes]) -> None:
     found = examined(lanes(lost(CORPUS)))
     assert causes(found) == ["stream.text"], reported(found)
+
+
+def test_a_text_that_is_read_in_lower_case_and_as_words_is_named_so() -> None:
+    found = examined(lanes(LOST["lower case, and words joined"](CORPUS)))
+    said = outcome(found, "stream.text").seen
+    assert "upper case became lower case, and spaces and line ends are joined" in said
+    corpus = CORPUS.replace(b"u", "ü".encode()).replace(b"T", "Ü".encode())
+    text = " ".join(corpus.decode().lower().split())
+    characters = np.unique(list(text), return_inverse=True)[1].astype(np.uint8).tobytes()
+    found = examine(batches=lanes(characters), corpus=corpus, only=["stream.text"], show=False)
+    assert "upper case became lower case, and" in outcome(found, "stream.text").seen
 
 
 def test_other_line_ends_are_a_warning() -> None:

@@ -4,17 +4,16 @@ Method: stretches of 24 tokens of the batches are looked up in the corpus by the
 token, how far back the same token stood last. That does not depend on how tokens are numbered, so
 ids may be bytes, places in an alphabet, or anything that numbers bytes or characters. If most are
 not found, they are looked up in what usual faults make of the corpus: line ends or spaces removed
-or joined, upper case lowered, bytes that the batches never have removed. Cost: a pass over at most
-4 MB of the corpus for each. Pass rule: nine in ten are found in the corpus; fail: nine in ten are
-found only in a changed corpus. Warn: other line ends; and less than a tenth is found, of inputs and
-of targets in rows of 24, although the ids are bytes or characters: read as those, they have the
-corpus's shares of each. Everything else that is not found, such as words or pieces of words, is
-not judged. Source: a parameterised match, Baker 1993, doi:10.1145/167088.167115.
+or joined, upper case lowered, both at once, bytes that the batches never have removed. Cost: a pass
+over at most 4 MB of the corpus for each. Pass rule: nine in ten are found in the corpus; fail: nine
+in ten are found only in a changed corpus. Warn: other line ends; and less than a tenth is found, of
+inputs and of targets in rows of 24, although the ids are bytes or characters: read as those, they
+have the corpus's shares of each. Everything else that is not found, such as words or pieces of
+words, is not judged. Source: a parameterised match, Baker 1993, doi:10.1145/167088.167115.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.stream._corpus_ids import readings
+from seqzoo.doctor.checks.stream._lossy_reading import LINE_ENDS, LOSSES, LOSSES_AND_CASE, lowered
 from seqzoo.doctor.checks.stream._patterns import WIDTH, patterns
 from seqzoo.doctor.evidence.recording import Recording
 from seqzoo.doctor.subject import Missing, Subject
@@ -37,48 +37,6 @@ _CLEAR = 0.9
 _ALMOST_NONE = 0.1
 _ALIKE = 0.8
 _FREQUENT = 20
-
-_LINE_ENDS: dict[str, Callable[[bytes], bytes]] = {
-    "line ends \\r\\n of the corpus are \\n": lambda text: text.replace(b"\r\n", b"\n"),
-    "line ends \\n of the corpus are \\r\\n": lambda text: re.sub(rb"\r?\n", b"\r\n", text),
-}
-_LOSSES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "line ends (newlines) are lost": (
-        "newlines",
-        lambda text: text.replace(b"\r", b"").replace(b"\n", b""),
-    ),
-    "each line end (newline) became a space": (
-        "newlines",
-        lambda text: re.sub(rb"\r?\n", b" ", text),
-    ),
-    "spaces and line ends are joined into one space": (
-        "white space",
-        lambda text: re.sub(rb"\s+", b" ", text),
-    ),
-    "empty lines are lost": ("empty lines", lambda text: re.sub(rb"(\r?\n)(\r?\n)+", rb"\1", text)),
-    "spaces at the ends of lines are lost": (
-        "spaces",
-        lambda text: re.sub(rb"[ \t]*(\r?\n)[ \t]*", rb"\1", text),
-    ),
-    "upper case became lower case": ("upper case", bytes.lower),
-    "spaces are lost": ("spaces", lambda text: text.replace(b" ", b"")),
-    "everything but letters is lost": (
-        "all but letters",
-        lambda text: re.sub(rb"[^A-Za-z]", b"", text),
-    ),
-    "everything but letters and spaces is lost": (
-        "all but letters and spaces",
-        lambda text: re.sub(rb"[^A-Za-z ]", b"", text),
-    ),
-    "everything but lower-case letters and single spaces is lost": (
-        "all but lower-case letters",
-        lambda text: re.sub(rb"[^a-z]+", b" ", text.lower()),
-    ),
-    "it runs from the end of the text to its beginning": (
-        "to predict what comes next",
-        lambda text: text[::-1],
-    ),
-}
 
 
 def examine(subject: Subject) -> Outcome:
@@ -94,10 +52,10 @@ def examine(subject: Subject) -> Outcome:
         return Outcome.passed(f"{found:.0%} of the batches' stretches are in the corpus")
     if corpus.share(np.unique(_along_the_batch(recording))) >= _CLEAR:
         return _across(subject.pipeline.batch_size)
-    for what, changed in _LINE_ENDS.items():
+    for what, changed in LINE_ENDS.items():
         if (share := corpus.share_after(changed, sought)) >= _CLEAR:
             return _other_line_ends(what, found, share)
-    for what, (lost, changed) in (_LOSSES | _absent(recording, corpus.text)).items():
+    for what, (lost, changed) in _losses(recording, corpus.text).items():
         if (share := corpus.share_after(changed, sought)) >= _CLEAR:
             return _failed(what, lost, found, share)
     # Shorter rows, joined, are of one text only in lanes.
@@ -142,6 +100,14 @@ class _Searched:
     def _of_characters(self) -> npt.NDArray[np.uint64] | None:
         characters = None if self.text.isascii() else _code_points(self.text)
         return None if characters is None else patterns(characters)
+
+
+def _losses(recording: Recording, corpus: bytes) -> dict[str, tuple[str, Callable[[bytes], bytes]]]:
+    """What may be lost; with case only if there are no more ids than characters in one case."""
+    ids = torch.cat([batch.inputs.flatten() for batch in recording.batches]).unique()
+    characters = lowered(corpus).decode("utf-8", errors="replace")
+    with_case = LOSSES_AND_CASE if len(ids) <= len(set(characters)) else {}
+    return LOSSES | with_case | _absent(recording, corpus)
 
 
 def _absent(recording: Recording, corpus: bytes) -> dict[str, tuple[str, Callable[[bytes], bytes]]]:
