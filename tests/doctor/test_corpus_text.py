@@ -42,7 +42,7 @@ def examined(batches: Any, **further: Any) -> Any:
     return examine(batches=batches, corpus=CORPUS, only=["stream"], show=False, **further)
 
 
-LOST = {
+LOST: dict[str, Callable[[bytes], bytes]] = {
     "newlines": lambda text: text.replace(b"\n", b""),
     "lines joined by a space": lambda text: b" ".join(text.split(b"\n")),
     "words joined": lambda text: b" ".join(text.split()),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,20 @@ from examined_models import causes, outcome, reported, run_all_checks, run_docto
 from torch import Tensor, nn
 
 from seqzoo.plugin.registry import Registry
+
+
+def _divergence(logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    """From smooth targets, as it is often written in place of label smoothing."""
+    flat = logits.flatten(0, 1)
+    smooth = torch.full_like(flat, 0.1 / (V - 1)).scatter_(1, targets.reshape(-1, 1), 0.9)
+    divergence: Tensor = nn.KLDivLoss(reduction=reduction)(flat.log_softmax(-1), smooth)
+    return divergence
+
+
+def _mean_divergence(logits: Tensor, targets: Tensor) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says so too, once
+        return _divergence(logits, targets, "mean")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +55,20 @@ from seqzoo.plugin.registry import Registry
         (one_hot_mean, "warn", "1 / V"),
         (lambda y, t: cross_entropy(y, t) / math.log(2), "pass", "1 / ln 2"),
         (lambda y, t: cross_entropy(y, t) / 8, "pass", "0.125 times"),
+        (
+            lambda y, t: cross_entropy(y, t) / 192,
+            "warn",
+            "number of tokens B T = 192",
+        ),
+        (_mean_divergence, "warn", "1 / V times as large"),
+        (lambda y, t: _divergence(y, t, "batchmean"), "pass", "label smoothing"),
+        (lambda y, t: _divergence(y, t, "sum"), "pass", "sum over all tokens, 192 "),
+        (
+            lambda y, t: cross_entropy(y, t, label_smoothing=0.1, reduction="none").sum() / len(y),
+            "warn",
+            "T times as large",
+        ),
+        (lambda y, t: cross_entropy(y, t, label_smoothing=0.1) / 8, "pass", "label smoothing"),
         (lambda y, t: cross_entropy(y, t) + 1, "pass", "a constant is added"),
         (lambda y, t: cross_entropy(y, t, label_smoothing=0.05), "pass", "label smoothing"),
         (lambda y, t: cross_entropy(y, t, label_smoothing=0.2), "pass", "label smoothing"),
@@ -78,6 +108,56 @@ def test_a_loss_is_compared_with_the_mean_cross_entropy(loss: Any, status: str, 
     found = run_doctor(Plain, loss=loss, only=["model.loss"])
     assert outcome(found, "model.loss").status == status, reported(found)
     assert said in outcome(found, "model.loss").seen
+
+
+def _over_all_places(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(logits, targets, reduction="none").mean()
+
+
+def _over_what_counts(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(logits, targets, reduction="sum") / (targets >= 0).sum()
+
+
+def _mean_of_rows(logits: Tensor, targets: Tensor) -> Tensor:
+    each = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(1)
+    return (each / (targets >= 0).sum(1)).mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "smoothing", "status"),
+    [
+        (_over_all_places, 0.0, "warn"),
+        (_over_all_places, 0.1, "warn"),
+        (_over_what_counts, 0.0, "pass"),
+        (_over_what_counts, 0.1, "pass"),
+        (_mean_of_rows, 0.0, "pass"),
+        (lambda y, t: cross_entropy(y, t, reduction="sum"), 0.0, "pass"),
+        (None, 0.0, "pass"),
+    ],
+)
+def test_a_loss_of_padded_rows_is_the_mean_of_the_targets_that_count(
+    loss: Any, smoothing: float, status: str
+) -> None:
+    def padded() -> Any:
+        for inputs, targets in batches():
+            some = targets.astype(np.int64)
+            some[::2, some.shape[1] // 2 :] = -100
+            yield inputs, some
+
+    def smoothed(logits: Tensor, targets: Tensor) -> Tensor:
+        even = -logits.log_softmax(-1).mean(-1).masked_fill(targets < 0, 0.0)
+        counted = targets.numel() if loss is _over_all_places else (targets >= 0).sum()
+        value: Tensor = (1 - smoothing) * loss(logits, targets) + smoothing * even.sum() / counted
+        return value
+
+    given = smoothed if smoothing else loss
+    found = outcome(
+        run_doctor(Plain, loss=given, batches=padded, only=["model.loss"]), "model.loss"
+    )
+    assert found.status == status, found.seen
+    assert ("divided by the number of all places" in found.seen) == (status == "warn")
+    full = run_doctor(Plain, loss=given, only=["model.loss"])
+    assert outcome(full, "model.loss").status == "pass", "without padding all places count"
 
 
 def test_a_loss_that_takes_flattened_tokens_gets_them(registry: Registry) -> None:
