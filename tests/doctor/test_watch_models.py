@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from watched_loops import Attention, B, Recurrent, T, adam, lanes, text, windows
+from watched_loops import Attention, B, Recurrent, T, V, adam, lanes, loss_of, text, windows
 
 import seqzoo
 
@@ -115,3 +115,26 @@ def test_no_longer_rows_are_read_than_the_loop_read() -> None:
     diagnosis = watched(Short(), windows(), own)
     assert not any("could not be finished" in seen for _, seen in outcomes(diagnosis).values())
     assert diagnosis.is_healthy, diagnosis.causes
+
+
+def test_hidden_values_of_a_model_without_a_head_are_not_taken_for_logits() -> None:
+    class Body(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.rnn = nn.Embedding(V, 24), nn.GRU(24, 24, batch_first=True)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            hidden: Tensor = self.rnn(self.embed(tokens))[0]
+            return hidden
+
+    body, head = Body(), nn.Linear(24, V)
+    optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], 2e-3)
+    with seqzoo.watch(body, optimizer, show=False) as visit:
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(head(body(x)), y).backward()
+            optimizer.step()
+    assert visit.errors == []
+    assert [each.check.name for each in visit.diagnosis.findings] == []
+    (contract,) = [e for e in visit.diagnosis.examined if e.check.name == "model.contract"]
+    assert "are not the logits that the loss reads" in contract.outcome.seen

@@ -245,6 +245,11 @@ class LoopSubject(CodeSubject):
         seen = next((each for each in self.visit.forwards if each.ids is not None), None)
         if seen is None or seen.ids is None:
             raise Missing(f"{_UNKNOWN_CALL}: it does not read token ids")
+        if self._gives_no_logits(seen):
+            raise Missing(
+                f"what the model gives, {seen.output_shape}, are not the logits that the loss "
+                "reads; watch the module that gives those"
+            )
         ids = seen.ids[:, None] if seen.ids.ndim == 1 else seen.ids
         try:
             is_time_first = self._is_time_first(seen, network)
@@ -259,6 +264,12 @@ class LoopSubject(CodeSubject):
             raise Missing(f"{_UNKNOWN_CALL} ({error})") from error
         self._gives_time_first = is_time_first
         return with_state_inside(network, ids) or network
+
+    def _gives_no_logits(self, seen: ForwardPass) -> bool:
+        """Whether layers outside the model make the logits, of another number of classes."""
+        terms = [term for each in self.visit.backwards for term in each.terms]
+        classes = {term.num_classes for term in terms if term.num_classes}
+        return bool(classes and seen.output_shape) and not classes & set(seen.output_shape)
 
     @property
     def _has_one_target(self) -> bool:
