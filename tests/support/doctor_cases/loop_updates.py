@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from doctor_cases.case import Case
-from doctor_cases.loops import Loop, healthy_update, watched
+from doctor_cases.loops import Loop, Update, healthy_update, watched
 
 __all__ = ["CASES"]
 
@@ -46,10 +46,56 @@ def _summed(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
     """The sum over all targets, with the rate of a mean."""
     if loop.step == 0:
         loop.optimizer = torch.optim.SGD(loop.model.parameters(), lr=0.5)
-    logits, (hidden, cell) = loop.model(inputs, loop.carried)
-    loop.carried = (hidden.detach(), cell.detach())
+    logits = loop.logits(inputs)
     loop.optimizer.zero_grad()
     F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").backward()
+    loop.optimizer.step()
+
+
+def _cleared_for_each_part(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    """Four batches for an update, and zero_grad() before each of them."""
+    loop.optimizer.zero_grad()
+    (loop.loss(inputs, targets) / 4).backward()
+    if loop.step % 4 == 3:
+        loop.optimizer.step()
+
+
+def _clipped_with_a_used_up_generator(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    if loop.step == 0:
+        loop.kept = loop.model.parameters()
+        loop.optimizer = torch.optim.Adam(loop.kept, lr=2e-3)
+    loop.optimizer.zero_grad()
+    loop.loss(inputs, targets).backward()
+    torch.nn.utils.clip_grad_norm_(loop.kept, 1.0)
+    loop.optimizer.step()
+
+
+def _outputs_kept(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    """Every step's logits, for an accuracy at the end of the epoch."""
+    loop.kept = [] if loop.step == 0 else loop.kept
+    logits = loop.logits(inputs)
+    loop.kept.append(logits)
+    _update(loop, F.cross_entropy(logits.flatten(0, 1), targets.flatten()))
+
+
+def _sigmoid_before_the_loss(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+    logits = loop.logits(inputs)
+    _update(loop, F.cross_entropy(logits.sigmoid().flatten(0, 1), targets.flatten()))
+
+
+def _divergence(reduction: str) -> Update:
+    def update(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
+        logits = loop.logits(inputs)
+        wanted = F.one_hot(targets.flatten(), logits.shape[-1]).float()
+        guessed = logits.flatten(0, 1).log_softmax(-1)
+        _update(loop, F.kl_div(guessed, wanted, reduction=reduction))
+
+    return update
+
+
+def _update(loop: Loop, loss: Tensor) -> None:
+    loop.optimizer.zero_grad()
+    loss.backward()
     loop.optimizer.step()
 
 
@@ -85,8 +131,7 @@ def _worst_nearby(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
 
 def _place_by_place(loop: Loop, inputs: Tensor, targets: Tensor) -> None:
     """One output, and the sum of a loss for each of its places."""
-    logits, (hidden, cell) = loop.model(inputs, loop.carried)
-    loop.carried = (hidden.detach(), cell.detach())
+    logits = loop.logits(inputs)
     loss = torch.zeros(())
     for place in range(targets.shape[1]):
         loss = loss + F.cross_entropy(logits[:, place], targets[:, place])
@@ -124,10 +169,50 @@ CASES = (
         named_by=("loop.loss",),
         run=watched(_summed),
     ),
+    Case(
+        name="cleared for each part of an update",
+        source="github bytetriper/RAE#67, pytorch/torchtitan#3575",
+        cause="zero_grad() is called for each of four batches, and step() after the fourth.",
+        named_by=("loop.gradients",),
+        run=watched(_cleared_for_each_part),
+    ),
+    Case(
+        name="clipped with a generator that is used up",
+        source="github pytorch/pytorch#148259, PixArt-alpha/PixArt-alpha#160",
+        cause="The optimizer has read the generator of parameters, so clipping gets none.",
+        named_by=("loop.clipping",),
+        run=watched(_clipped_with_a_used_up_generator),
+    ),
+    Case(
+        name="outputs kept in a list",
+        source="github Lightning-AI/pytorch-lightning#1510, sktime/pytorch-forecasting#1924",
+        cause="The logits of every step stay in memory.",
+        named_by=("loop.memory",),
+        run=watched(_outputs_kept),
+    ),
+    Case(
+        name="a sigmoid before the cross-entropy",
+        source="github microsoft/CNTK#1919",
+        cause="The logits are between 0 and 1, so no token can become likely.",
+        named_by=("loop.loss",),
+        run=watched(_sigmoid_before_the_loss),
+    ),
+    Case(
+        name="a divergence with the default mean",
+        source="github HikariTJU/LD#74, yuanli2333/Teacher-free-Knowledge-Distillation#41",
+        cause="F.kl_div divides by the number of classes too: the loss is 256 times too small.",
+        named_by=("loop.loss",),
+        run=watched(_divergence("mean")),
+    ),
     *(
         Case(name=name, source=source, run=watched(update))
         for name, source, update in (
             ("unfrozen and added", "github pytorch/pytorch#2374", _unfrozen_and_added),
+            (
+                "a divergence with the mean over rows",
+                "PyTorch documentation, KLDivLoss",
+                _divergence("batchmean"),
+            ),
             ("two noisy passes of a batch", "arXiv:2106.14448", _two_noisy_passes),
             ("the worst weights near by", "arXiv:2010.01412", _worst_nearby),
             (

@@ -42,11 +42,16 @@ class Loop:
         for inputs, targets in itertools.islice(self._batches(), _STEPS):
             yield torch.from_numpy(inputs.copy()), torch.from_numpy(targets.copy())
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """The forward pass; the state is detached."""
+        logits: Tensor
         logits, (hidden, cell) = self.model(inputs, self.carried)
         self.carried = (hidden.detach(), cell.detach())
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return logits
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The cross-entropy of a forward pass."""
+        return F.cross_entropy(self.logits(inputs).flatten(0, 1), targets.flatten())
 
 
 class _Dropping(Recurrent):
@@ -227,7 +232,7 @@ CASES = (
     ),
     _case(
         "gradients are cleared before the step",
-        "github bytetriper/RAE#67",
+        "github sacmehta/EdgeNets#14",
         "zero_grad() stands between backward() and step(): nothing is left to step with.",
         _cleared_before_the_step,
         ("loop.gradients", "loop.optimizer"),
