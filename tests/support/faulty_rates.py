@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import torch
-from watched_loops import Attention, Recurrent, Watching, adam, fault, loss_of, plain, windows
+from watched_loops import (
+    Attention,
+    Recurrent,
+    Watching,
+    adam,
+    detached,
+    fault,
+    lanes,
+    loss_of,
+    plain,
+    windows,
+)
 
 
 @fault("loop.updates")
@@ -88,4 +99,59 @@ def outputs_are_kept(watching: Watching) -> None:
             optimizer.zero_grad()
             outputs.append(model(x))
             loss_of(outputs[-1], y).backward()
+            optimizer.step()
+
+
+@fault("loop.updates")
+def weights_are_clamped_after_each_step(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for x, y in windows():
+            optimizer.zero_grad()
+            loss_of(model(x), y).backward()
+            optimizer.step()
+            with torch.no_grad():
+                for each in model.parameters():
+                    each.clamp_(-0.002, 0.002)
+
+
+@fault("loop.updates")
+def a_step_by_hand_up_the_gradient(watching: Watching) -> None:
+    model = Attention()
+    with watching(model):
+        for x, y in windows():
+            model.zero_grad()
+            loss_of(model(x), y).backward()
+            with torch.no_grad():
+                for each in model.parameters():
+                    if each.grad is not None:
+                        each.add_(0.11 * each.grad)
+
+
+@fault("loop.modes")
+def a_validation_that_calls_backward(watching: Watching) -> None:
+    model = Attention()
+    optimizer = adam(model)
+    with watching(model, optimizer):
+        for number, (x, y) in enumerate(windows()):
+            model.train(number % 5 != 4)
+            loss_of(model(x), y).backward()
+            if model.training:
+                optimizer.step()
+                optimizer.zero_grad()
+
+
+@fault("loop.loss")
+def a_loss_that_is_replaced_in_the_loop_over_time(watching: Watching) -> None:
+    model = Recurrent()
+    optimizer, state = adam(model), None
+    with watching(model, optimizer):
+        for x, y in lanes():
+            for t in range(x.shape[1]):
+                logits, state = model(x[:, t : t + 1], state)
+                loss = loss_of(logits, y[:, t : t + 1])
+            state = detached(state)
+            optimizer.zero_grad()
+            loss.backward()
             optimizer.step()

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-__all__ = ["has_dropout", "modes_of"]
+__all__ = ["has_dropout", "modes_of", "shares_dropped"]
 
 
 def modes_of(model: nn.Module) -> str:
@@ -22,8 +22,15 @@ def modes_of(model: nn.Module) -> str:
 
 def has_dropout(model: nn.Module) -> bool:
     """Whether a layer of torch drops units in training."""
-    return any(
-        (isinstance(each, _DropoutNd) and each.p > 0)
-        or (isinstance(each, (nn.RNNBase, nn.MultiheadAttention)) and each.dropout > 0)
-        for each in model.modules()
-    )
+    return any(shares_dropped(model).values())
+
+
+def shares_dropped(model: nn.Module) -> dict[str, float]:
+    """The share of values that each layer of torch drops in training, by its name."""
+    found: dict[str, float] = {}
+    for name, each in model.named_modules():
+        if isinstance(each, _DropoutNd):
+            found[name] = float(each.p)
+        elif isinstance(each, (nn.RNNBase, nn.MultiheadAttention)):
+            found[name] = float(each.dropout)
+    return found

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqzoo.doctor.evidence.endings import without_endings
 from seqzoo.doctor.evidence.missing import Missing
-from seqzoo.doctor.watching.pairs import Pair, pairs_of
+from seqzoo.doctor.watching.pairs import Pair, last_alone, pairs_of
 from seqzoo.doctor.watching.reading import ids_of
 from seqzoo.doctor.watching.rereads import read_once
 from seqzoo.doctor.watching.visit import ForwardPass, Visit
@@ -48,6 +48,8 @@ def watched_batches(visit: Visit, *, carry_state: bool | None) -> WatchedBatches
     ]
     if not pairs:
         raise Missing(_reason(visit))
+    if number := last_alone(visit):
+        raise Missing(f"only the last of {number} passes for a backward pass has a loss")
     pairs = read_once(visit, pairs)
     if all(pair.targets is None for pair in pairs):
         raise Missing("the rows of the loss are not places of the model's output (see loop.loss)")

@@ -21,6 +21,7 @@ _CLOSE = 0.05
 """In nats; in bfloat16 log-probabilities differ by some hundredths."""
 
 _MOST_BEGINS = 8
+_SEVERAL = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,29 @@ def pairs_of(visit: Visit) -> Iterator[Pair]:
         for number, terms in sorted(by_pass.items()):
             if (seen := passes.get(number)) is not None:
                 yield _pair(seen, terms)
+
+
+def last_alone(visit: Visit) -> int:
+    """How many passes of one token a backward pass reaches, if only the last one has a loss.
+
+    0 if others have one too, or if a pass reads more than a token of each row.
+    """
+    passes = {each.when: each for each in visit.forwards}
+    several = [each for each in visit.backwards if len(each.forwards) >= _SEVERAL and each.terms]
+    alone = [
+        each
+        for each in several
+        if {term.forward for term in each.terms} == {each.forwards[-1]}
+        and all(_is_one_token(passes.get(number)) for number in each.forwards)
+    ]
+    if len(alone) < _SEVERAL or len(alone) < 0.9 * len(several):
+        return 0
+    return len(alone[0].forwards)
+
+
+def _is_one_token(seen: ForwardPass | None) -> bool:
+    ids = None if seen is None else seen.ids
+    return ids is not None and (ids.ndim == 1 or 1 in ids.shape)
 
 
 def _pair(seen: ForwardPass, terms: Sequence[LossTerm]) -> Pair:

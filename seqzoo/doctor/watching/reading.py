@@ -15,6 +15,7 @@ __all__ = ["ids_of", "look_at_input", "look_at_output"]
 
 _MOST_VALUES = 1 << 24
 _FEW_CLASSES = 2
+_ALIKE = 0.3
 
 
 def look_at_input(
@@ -40,7 +41,10 @@ def look_at_input(
     if before is not None and before.state_sums:
         others = [t for each in given.values() for t in tensors_of(each) if t is not first]
         sums = {_sum(t) for t in others if t.is_floating_point()} - {0.0}
-        seen.has_state = bool(sums & set(before.state_sums))
+        states, before.states = before.states, ()
+        seen.has_state = bool(sums & set(before.state_sums)) or any(
+            _is_like(t, state) for t in others for state in states
+        )
     if first.numel() == 0 or first.numel() > _MOST_VALUES:
         return
     held = first.detach()
@@ -60,9 +64,23 @@ def look_at_output(seen: ForwardPass, output: Any) -> None:
     if classes is None:
         return
     seen.output_shape = tuple(classes.shape)
-    seen.state_sums = tuple(_sum(t) for t in floating if t is not classes)
+    states = tuple(t.detach() for t in floating if t is not classes)
+    seen.state_sums = tuple(map(_sum, states))
+    seen.states = tuple(t for t in states if 1 < t.ndim < 4 and t.numel() <= _MOST_VALUES)
     if classes.numel() <= _MOST_VALUES:
         seen.fingerprints = fingerprints(classes)
+
+
+def _is_like(given: Tensor, state: Tensor) -> bool:
+    """Whether a state is another one with some rows set back, with noise or with dropout.
+
+    By the correlation of what differs from row to row: (B, H) or (L, B, H).
+    """
+    if given.shape != state.shape or given.shape[-2] < _FEW_CLASSES:
+        return False
+    one, other = (t.detach().float() - t.detach().float().mean(-2, True) for t in (given, state))
+    size = torch.linalg.vector_norm(one) * torch.linalg.vector_norm(other)
+    return bool(size > 0) and float((one * other).sum() / size) > _ALIKE
 
 
 def _sum(tensor: Tensor) -> float:

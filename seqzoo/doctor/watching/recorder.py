@@ -274,7 +274,8 @@ class Recorder:
 
     def finish(self) -> None:
         """The loop has ended: what can only be seen now."""
-        self.visit.put_back = self._returns.number
+        self.visit.put_back = self._returns.returned
+        self.visit.changed_between = self._returns.changed
         name, value = self._one
         self.visit.moved_by_hand = name != "" and not torch.equal(
             self._parameters[name].detach(), value

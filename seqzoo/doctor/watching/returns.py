@@ -11,13 +11,14 @@ __all__ = ["Returns"]
 class Returns:
     """Follows one small parameter through the steps.
 
-    number: how often it came back to what it was before the newest step.
+    changed: how often it was another one than after the newest step. returned: how often it was
+    then what it had been before.
     """
 
     def __init__(self, parameter: Tensor | None) -> None:
         self._parameter = parameter
         self._known = [] if parameter is None else [parameter.detach().clone()]
-        self.number = 0
+        self.changed = self.returned = 0
 
     def step_begins(self) -> None:
         """A step is about to be made."""
@@ -25,7 +26,8 @@ class Returns:
             return
         now = self._parameter.detach()
         if not torch.equal(now, self._known[-1]):
-            self.number += any(torch.equal(now, each) for each in self._known[:-1])
+            self.changed += 1
+            self.returned += any(torch.equal(now, each) for each in self._known[:-1])
 
     def step_ends(self) -> None:
         """A step was made."""

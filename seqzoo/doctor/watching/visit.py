@@ -33,6 +33,7 @@ class ForwardPass:
     original: the tensor that it was given, under the name `keyword` if not by place.
     has_state: whether it was given a state that the pass before it had returned, or began with the
     one that this had left in the model, as the sums of the states show.
+    states: what the pass returned beside its output, until the next pass.
     kept_before, kept_after: sums of what the model keeps in itself, see `kept_in`.
     used_by: the number of the backward pass that reached its output first.
     """
@@ -48,6 +49,7 @@ class ForwardPass:
     num_arguments: int = 1
     keyword: str = ""
     state_sums: tuple[float, ...] = ()
+    states: tuple[Tensor, ...] = ()
     kept_before: dict[tuple[str, str], float] = field(default_factory=dict)
     kept_after: dict[tuple[str, str], float] = field(default_factory=dict)
     output_shape: tuple[int, ...] = ()
@@ -246,6 +248,7 @@ class Visit:
     steps_seen: all steps; `steps` has those that were looked at. errors: what failed inside the
     watch. exception: what ended the loop. moved_by_hand: a weight changed, whether or not an
     optimizer made a step. put_back: how often a step began with the weights of an earlier one.
+    changed_between: how often it began with others than the step before it had left.
     """
 
     forwards: list[ForwardPass] = field(default_factory=list)
@@ -267,6 +270,7 @@ class Visit:
     dtypes: dict[str, str] = field(default_factory=dict)
     moved_by_hand: bool = False
     put_back: int = 0
+    changed_between: int = 0
     foreign_steps: int = 0
     given_optimizer_is_foreign: bool = False
     steps_seen: int = 0

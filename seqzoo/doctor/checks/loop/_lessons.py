@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqzoo.doctor.checks.loop._form import WHY
-from seqzoo.doctor.watching.pairs import Pair, pairs_of
+from seqzoo.doctor.watching.pairs import Pair, last_alone, pairs_of
 from seqzoo.doctor.watching.visit import Visit
 from seqzoo.plugin.check import Outcome
 
@@ -22,10 +22,29 @@ def lessons(visit: Visit) -> Outcome | None:
     known = [each for each in pairs if each.targets is not None]
     if len(known) < _LEAST:
         return None
+    if (alone := _last_pass(visit, known)) is not None:
+        return alone
     for found in (_places(known), _rows(known), _order(known), _ignored(known), _weightless(known)):
         if found is not None:
             return found
     return None
+
+
+def _last_pass(visit: Visit, known: list[Pair]) -> Outcome | None:
+    """Whether only the last of the passes of one token has a loss."""
+    number = last_alone(visit)
+    if not number or not _reads_next(known):
+        return None
+    return Outcome.warned(
+        f"the model reads {number} tokens one by one for each backward pass, and only the last "
+        "one has a loss",
+        why=f"The model gets one lesson from {number} tokens; a target for each gives {number} for "
+        "the same cost.",
+        remedy="Add the loss of each token in the loop over time, loss = loss + "
+        "F.cross_entropy(logits, y[:, t]), and divide by their number; loss = F.cross_entropy(...) "
+        "replaces that of the token before.",
+        numbers={"passes": float(number)},
+    )
 
 
 def _places(known: list[Pair]) -> Outcome | None:

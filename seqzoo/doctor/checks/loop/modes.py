@@ -3,12 +3,16 @@
 Method: the flag `training`, whether gradients are recorded and whether a backward pass uses the
 output, for every call of the model. Cost: none. Pass rule: if the model has dropout or batch
 normalisation, no step follows passes in evaluation mode only, and passes without gradients are in
-evaluation mode; and fewer than four passes in evaluation mode record gradients that nothing uses.
+evaluation mode; no step uses gradients of a validation; and fewer than four passes in evaluation
+mode record gradients that nothing uses.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from seqzoo.doctor.subject import Subject
+from seqzoo.doctor.watching.visit import Backward, Visit
 from seqzoo.plugin.check import Outcome
 
 __all__ = ["examine"]
@@ -43,6 +47,12 @@ def examine(subject: Subject) -> Outcome:
         remedies.append(
             "Call model.eval() before evaluation and sampling, and model.train() after."
         )
+    if mixed := _gradients_of_validation(visit):
+        said.append(
+            f"{mixed} backward passes of calls in evaluation mode left their gradients to the next "
+            "step of training"
+        )
+        remedies.append("Do not call backward() in a validation.")
     if unused >= _MANY:
         said.append(
             f"{unused} passes in evaluation mode recorded gradients that no backward pass used"
@@ -65,4 +75,17 @@ def examine(subject: Subject) -> Outcome:
         "regularisation; recorded gradients cost memory and time.",
         remedy=" ".join(remedies),
         numbers=numbers,
+    )
+
+
+def _gradients_of_validation(visit: Visit) -> int:
+    """Backward passes in evaluation mode to whose gradients one in training mode adds its own."""
+    passes = {each.when: each for each in visit.forwards}
+
+    def modes(backward: Backward) -> set[bool]:
+        return {passes[n].is_training for n in backward.forwards if n in passes}
+
+    return sum(
+        modes(one) == {False} and modes(other) == {True} and not other.all_cleared
+        for one, other in pairwise(visit.backwards)
     )

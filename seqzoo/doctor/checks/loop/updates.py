@@ -5,8 +5,10 @@ of the optimizer beside the gradient that it meets, and the losses. Cost: a look
 Pass rule: the first steps of the median matrix are smaller than the matrix, or at most five times
 as large where the loss falls; steps are larger than 1e-5 of it at the highest rate; decay takes
 less than 2 % of a weight in a step (it forgets all but the last 50 steps otherwise), and where it
-is added to the gradient, less than five times the gradient. Source: Karpathy 2015, CS231n, for a
-ratio of about 1e-3; Loshchilov and Hutter 2019, arXiv:1711.05101, for both kinds of decay.
+is added to the gradient, less than five times the gradient. Nothing else changes the weights after
+each step while the loss stands still, and a loop that changes them itself does not raise the loss
+by a tenth. Source: Karpathy 2015, CS231n, for a ratio of about 1e-3; Loshchilov and Hutter 2019,
+arXiv:1711.05101, for both kinds of decay.
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ _FIRST = 5
 _LEAST = 10
 _WHOLE = 1.0
 _FIVEFOLD = 5.0
+_MUCH = 0.1
+_LITTLE = 0.02
+_FEW = 3
+_MOSTLY = 0.8
 _TINY = 1e-5
 _FORGETS = 0.02
 _OUTWEIGHS = 5.0
@@ -32,6 +38,8 @@ _OUTWEIGHS = 5.0
 
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
+    if visit.moved_by_hand and not visit.steps_seen and _loss_rises(visit, by=_MUCH):
+        return _wrong_way(visit)
     steps = steps_of(visit)
     shares = [
         each.shares
@@ -48,6 +56,8 @@ def examine(subject: Subject) -> Outcome:
     first = median(max(each[:_FIRST]) for each in shares)
     usual = median(median(each) for each in shares)
     numbers = {"first": first, "usual": usual, "shrinkage": shrinkage, "decay": decay}
+    if visit.changed_between > _MOSTLY * (len(steps) - 1) and _stands_still(visit):
+        return _changed_between(visit, len(steps))
     if first >= _FIVEFOLD or (first >= _WHOLE and _loss_rises(visit)):
         return _too_far(visit, first, numbers)
     if usual * _rise_of_rate(visit) < _TINY:
@@ -99,12 +109,44 @@ def _losses(visit: Visit) -> list[float]:
     return [each.value for each in visit.backwards if each.value is not None]
 
 
-def _loss_rises(visit: Visit) -> bool:
-    """Whether the last losses are above the first; a loss that is not finite has its own check."""
+def _wrong_way(visit: Visit) -> Outcome:
+    values = _losses(visit)
+    return Outcome.failed(
+        f"the loop changes the weights itself, and the loss rises from {values[0]:.3g} to "
+        f"{values[-1]:.3g}",
+        why="The weights move up the gradient, or far beyond where it shows the way.",
+        remedy="Subtract: parameter -= learning_rate * parameter.grad, inside torch.no_grad(); and "
+        "lower the learning rate. An optimizer of torch.optim does it.",
+    )
+
+
+def _changed_between(visit: Visit, steps: int) -> Outcome:
+    values = _losses(visit)
+    return Outcome.failed(
+        f"{visit.changed_between} of {steps - 1} steps began with other weights than the step "
+        f"before had left, and the loss was {values[0]:.3g} and is {values[-1]:.3g}",
+        why="Something else than the optimizer changes the weights after each step, and undoes "
+        "what it does.",
+        remedy="Look for a clamp_, a normalisation, or a copy_ of other weights in the loop.",
+    )
+
+
+def _stands_still(visit: Visit) -> bool:
+    """Whether the last losses are those after the first few steps."""
+    values = _losses(visit)[_FEW:]
+    if len(values) < 2 * _FIRST or not all(map(math.isfinite, values)):
+        return False
+    return median(values[-_FIRST:]) > (1 - _LITTLE) * median(values[:_FIRST])
+
+
+def _loss_rises(visit: Visit, *, by: float = 0.0) -> bool:
+    """Whether the last losses are above the first, by a share of it; a loss that is not finite has
+    its own check.
+    """
     values = _losses(visit)
     if len(values) < _LEAST or not all(map(math.isfinite, values)):
         return False
-    return median(values[-_FIRST:]) > values[0]
+    return median(values[-_FIRST:]) > values[0] + by * abs(values[0])
 
 
 def _highest(visit: Visit) -> float:

@@ -36,9 +36,10 @@ __all__ = ["examine"]
 _REMEDY = (
     "Hide later tokens. Look for: attention without is_causal=True, or with a mask of the wrong "
     "triangle (hide scores where the key is later than the query: torch.ones(T, T).triu(1)); a "
-    "softmax over the queries (it must be over the keys, the last axis of (B, heads, T, T)); heads "
-    "split or joined by view without transpose; a convolution padded on both sides (pad only on "
-    "the left); bidirectional=True; batch norm, group norm, a mean or a sort over time."
+    "mask that sets scores to 0 and not to -inf, or that is used after the softmax; a softmax over "
+    "the queries (it must be over the keys, the last axis of (B, heads, T, T)); heads split or "
+    "joined by view without transpose; a convolution padded on both sides (pad only on the left); "
+    "bidirectional=True; batch norm, group norm, a mean or a sort over time."
 )
 
 

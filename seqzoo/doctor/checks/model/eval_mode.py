@@ -4,8 +4,8 @@ Method: two passes in eval mode with different seeds of torch's, NumPy's and Pyt
 after `.eval()`, after `.train()` and after a pass in training mode the flag of every module is
 read. Cost: three passes. Pass rule: the logits differ only by rounding, 1e-4 of their spread in
 float32, and every module has the right mode. A part that stays in eval mode in training (frozen
-statistics) may be intended, so it is a warning. Source: `SequenceModel` in
-seqzoo/plugin/contracts.py; torch.nn.Module.eval.
+statistics) may be intended, so it is a warning; so is dropout of more than 85 %. Source:
+`SequenceModel` in seqzoo/plugin/contracts.py; torch.nn.Module.eval.
 
 If the passes differ and there is no dropout layer, two more passes from one given state show
 whether only the first state is random.
@@ -28,7 +28,7 @@ from seqzoo.doctor.checks.model._passes import (
     shown,
     without_zeros,
 )
-from seqzoo.doctor.evidence.modes import has_dropout
+from seqzoo.doctor.evidence.modes import has_dropout, shares_dropped
 from seqzoo.doctor.evidence.network import Network
 from seqzoo.doctor.subject import Subject
 from seqzoo.plugin.check import Outcome
@@ -36,6 +36,7 @@ from seqzoo.plugin.contracts import State
 
 __all__ = ["examine"]
 
+_MOST_DROPPED = 0.85
 _WHY = (
     "Dropout that is left on makes every score worse and different each time, and damages the "
     "state that is carried in validation and sampling."
@@ -82,6 +83,15 @@ def examine(subject: Subject) -> Outcome:
             "that is right only for frozen parts.",
             remedy=_REMEDY,
             numbers=figures,
+        )
+    if strong := {n: p for n, p in shares_dropped(module).items() if _MOST_DROPPED < p < 1}:
+        name, share = max(strong.items(), key=lambda pair: pair[1])
+        return Outcome.warned(
+            f"{name or 'the model'} drops {share:.0%} of its values in training",
+            why="The next layer gets little more than noise. The p of torch's dropout is the share "
+            "that is dropped, and not the share that is kept.",
+            remedy=f"Write p={1 - share:.2g} if {share:.0%} were to be kept; 0.1 to 0.5 is usual.",
+            numbers=figures | {"dropped": share},
         )
     return Outcome.passed(f"two passes over one text differ by {shown(by_chance)}", **figures)
 
