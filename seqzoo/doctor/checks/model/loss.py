@@ -205,7 +205,7 @@ def _compare(
             return _shifted_twice(seen, figures)
         return _failed(f"{seen}: it is something else", _REMEDY, figures)
     if cosine < 0.99999:
-        seen += ": near it, as with label smoothing or weights"
+        seen += ": its direction is near, as with label smoothing or weights"
         if name := _named(scale, sizes, within=0.01):
             seen += f", but {name} times as large: summed or averaged over a wrong axis"
         elif _is_near(scale, sizes["B"] * sizes["T"]):
