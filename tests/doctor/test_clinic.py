@@ -65,6 +65,9 @@ def test_each_failure_is_named_with_every_check_run(path: Path, registry: Regist
     ]
 
 
+OF_EACH_KIND = ("lstm", "transformer", "mamba2", "ngram_gate", "spacebyte")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 6))
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -73,7 +76,13 @@ def test_a_shipped_recipe_has_no_finding(path: Path, registry: Registry, seed: i
     assert found.is_healthy, [(each.check.name, each.outcome.seen) for each in found.findings]
 
 
-@pytest.mark.parametrize("name", load_registry().names("architecture"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in OF_EACH_KIND else pytest.param(name, marks=pytest.mark.slow)
+        for name in load_registry().names("architecture")
+    ],
+)
 def test_a_small_recipe_of_every_architecture_has_no_quick_finding(
     name: str, registry: Registry
 ) -> None:
