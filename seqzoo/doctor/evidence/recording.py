@@ -16,6 +16,8 @@ from seqzoo.plugin.contracts import Batch
 
 __all__ = ["Prefetched", "Recording", "Source", "record"]
 
+_MOST_WITH_ONE_BEGINNING = 0.5
+
 
 @dataclass(frozen=True)
 class Source:
@@ -61,6 +63,11 @@ class Recording:
     def chance_of_beginnings(self) -> float:
         """How often two rows begin with the same token; 1 if all begin with one mark."""
         return _chance(torch.cat([batch.inputs[:, 0] for batch in self.batches]))
+
+    @property
+    def has_one_beginning(self) -> bool:
+        """Whether most rows begin with one token: it may be a mark that also ends them."""
+        return self.chance_of_beginnings > _MOST_WITH_ONE_BEGINNING
 
     def pairs(self) -> list[tuple[Batch, Batch]]:
         """Each batch and the one after it, if they have the same number of rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seqzoo.doctor.subject import Missing
 from seqzoo.doctor.watching.visit import Backward, Step, Visit
 
-__all__ = ["passes_of_steps", "steps_of"]
+__all__ = ["passes_of_several_batches", "passes_of_steps", "steps_of"]
 
 
 def steps_of(visit: Visit) -> list[Step]:
@@ -23,4 +23,15 @@ def passes_of_steps(visit: Visit) -> list[tuple[Step, list[Backward]]]:
     return [
         (step, [each for each in visit.backwards if begin < each.when < step.ended])
         for begin, step in zip(begins, steps, strict=False)
+    ]
+
+
+def passes_of_several_batches(visit: Visit) -> list[list[Backward]]:
+    """For each step that is made of several backward passes of different batches, those passes."""
+    content = {each.when: each.content for each in visit.forwards}
+    groups = [inside for _, inside in passes_of_steps(visit) if len(inside) > 1]
+    return [
+        inside
+        for inside in groups
+        if len({tuple(content.get(n) for n in each.forwards) for each in inside}) == len(inside)
     ]

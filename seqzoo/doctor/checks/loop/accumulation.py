@@ -8,7 +8,7 @@ passes with different inputs make one step.
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.loop._steps import passes_of_steps, steps_of
+from seqzoo.doctor.checks.loop._steps import passes_of_several_batches, steps_of
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.watching.visit import Backward
 from seqzoo.plugin.check import Outcome
@@ -22,14 +22,11 @@ _UNDIVIDED = 0.9
 def examine(subject: Subject) -> Outcome:
     visit = subject.visit
     steps_of(visit)
-    content = {each.when: each.content for each in visit.forwards}
-    groups = [inside for _, inside in passes_of_steps(visit) if len(inside) > 1]
     groups = [
         inside
-        for inside in groups
+        for inside in passes_of_several_batches(visit)
         # Cleared before each: the passes belong to several losses, or earlier ones are lost.
         if sum(each.all_cleared for each in inside) <= 1
-        and len({tuple(content.get(n) for n in each.forwards) for each in inside}) == len(inside)
         and all(len(each.terms) == 1 for each in inside)
     ]
     if len(groups) < _LEAST_STEPS or len(groups) < 0.5 * len(visit.steps):

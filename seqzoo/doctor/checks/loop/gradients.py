@@ -8,7 +8,7 @@ earlier step, and steps find gradients.
 
 from __future__ import annotations
 
-from seqzoo.doctor.checks.loop._steps import passes_of_steps, steps_of
+from seqzoo.doctor.checks.loop._steps import passes_of_several_batches, steps_of
 from seqzoo.doctor.subject import Subject
 from seqzoo.doctor.watching.visit import Step, Visit
 from seqzoo.plugin.check import Outcome
@@ -67,14 +67,10 @@ def examine(subject: Subject) -> Outcome:
 
 def _lost(visit: Visit) -> int:
     """Backward passes of different batches for a step, if each begins with no gradient; else 0."""
-    content = {each.when: each.content for each in visit.forwards}
-    groups = [inside for _, inside in passes_of_steps(visit) if len(inside) > 1]
     lost = [
         inside
-        for inside in groups
-        if all(each.all_cleared for each in inside)
-        and not any(each.in_step for each in inside)
-        and len({tuple(content.get(n) for n in each.forwards) for each in inside}) == len(inside)
+        for inside in passes_of_several_batches(visit)
+        if all(each.all_cleared and not each.in_step for each in inside)
     ]
     if len(lost) < max(2, 0.5 * len(visit.steps)):
         return 0

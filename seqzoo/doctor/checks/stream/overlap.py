@@ -16,7 +16,9 @@ Makes Language Models Better", arXiv:2107.06499.
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -56,10 +58,11 @@ def examine(subject: Subject) -> Outcome:
     shares = {"validation": float(found[:first].mean()), "test": float(found[first:].mean())}
     seen = " and ".join(f"{share:.1%} of {name}" for name, share in shares.items())
     copied = max(shares.values())
+    shuffled = functools.cache(lambda: _words_in_random_order(splits.training))
     if copied > _WARN:
-        copied = _beyond_chance(copied, splits.held_out, splits.training, _WIDTH)
+        copied = _beyond_chance(copied, splits.held_out, shuffled(), _WIDTH)
     if copied <= _WARN:
-        if outcome := _short(splits.held_out, splits.training):
+        if outcome := _short(splits.held_out, splits.training, shuffled):
             return outcome
         return Outcome.passed(
             f"{seen} ({_WIDTH}-byte windows) occur in the training part", **shares
@@ -75,7 +78,9 @@ def examine(subject: Subject) -> Outcome:
     )
 
 
-def _short(held_out: Span, training: Span) -> Outcome | None:
+def _short(
+    held_out: Span, training: Span, shuffled: Callable[[], npt.NDArray[Any]]
+) -> Outcome | None:
     """A finding if more windows of 32 are shared than in any text that shares none of 64, or far
     more of 16 than the text has in common with itself; or None.
     """
@@ -88,20 +93,23 @@ def _short(held_out: Span, training: Span) -> Outcome | None:
             usual = _share(training.bytes[cut:], training.bytes[:cut], width)
             is_copied = shared > _TIMES_USUAL * usual
         else:
-            is_copied = _beyond_chance(shared, held_out, training, width) > _FAIL
+            is_copied = _beyond_chance(shared, held_out, shuffled(), width) > _FAIL
         if is_copied:
             return _shared(shared, width)
     return None
 
 
-def _beyond_chance(shared: float, held_out: Span, training: Span, width: int) -> float:
+def _words_in_random_order(text: Span) -> npt.NDArray[Any]:
+    words = _WORDS.findall(text.bytes[:_MOST_BYTES].tobytes())
+    order = np.random.default_rng(0).permutation(len(words))
+    return np.frombuffer(b"".join([words[place] for place in order]), np.uint8)
+
+
+def _beyond_chance(shared: float, held_out: Span, shuffled: npt.NDArray[Any], width: int) -> float:
     """The share that is left without what words in a random order have in common; 0 if that is
     most of it.
     """
-    words = _WORDS.findall(training.bytes[:_MOST_BYTES].tobytes())
-    order = np.random.default_rng(0).permutation(len(words))
-    by_chance = b"".join([words[place] for place in order])
-    usual = _share(held_out.bytes, np.frombuffer(by_chance, np.uint8), width)
+    usual = _share(held_out.bytes, shuffled, width)
     left = (shared - usual) / max(1 - usual, 1e-9)
     return left if left > _OF_CHANCE * usual else 0.0
 

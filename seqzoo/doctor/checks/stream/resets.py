@@ -26,7 +26,6 @@ __all__ = ["examine"]
 
 _BATCHES = 40
 _MOST_NEEDLESS = 0.05
-_MOST_WITH_ONE_BEGINNING = 0.5
 
 
 def examine(subject: Subject) -> Outcome:
@@ -79,7 +78,7 @@ def _in_code(subject: Subject, recording: Recording) -> Outcome:
     pairs = recording.pairs()
     if not pairs or not all(after.restarts.all() for _, after in pairs):
         raise Missing("batches of a text so short that its end is reached are not available")
-    if recording.chance_of_beginnings > _MOST_WITH_ONE_BEGINNING:
+    if recording.has_one_beginning:
         # The mark that begins a row may also end it: then it seems to continue any other.
         return _never_carried(recording.length)
     share = share_of_continued_rows(recording.carried_on())

@@ -34,7 +34,6 @@ _MOST = 0.95
 _MOST_AT_EACH_PLACE = 0.9
 _CORPUS_BYTES = 1 << 22
 _FEWEST_ENDINGS = 20
-_MOST_WITH_ONE_BEGINNING = 0.5
 
 _MEANING = {
     0: "the target is the input itself: nothing is predicted, and the loss goes to zero",
@@ -109,7 +108,7 @@ def _share_rolled_before_padding(recording: Recording) -> float:
 
     It shows nothing if most rows begin with one token: that may be the mark that also ends them.
     """
-    if recording.numbered or recording.chance_of_beginnings > _MOST_WITH_ONE_BEGINNING:
+    if recording.numbered or recording.has_one_beginning:
         return 0.0
     equal = []
     for batch in recording.batches:
