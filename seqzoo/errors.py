@@ -11,6 +11,7 @@
     │   ├── NotEnoughMemory      3   the device has less free memory than the work needs
     │   └── CorpusUnavailable    3   the bytes are not on disk and cannot be downloaded
     ├── CheckpointError          4   damaged, incomplete, or of another run
+    ├── CompressedFileError      4   damaged, or made with another model
     ├── DivergedError            5   a loss or gradient that is not finite
     └── FindingsError            6   a check found something
 
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "CheckpointError",
+    "CompressedFileError",
     "CorpusUnavailable",
     "DiskFault",
     "DivergedError",
@@ -176,6 +178,12 @@ class CorpusUnavailable(EnvironmentFault):
 
 class CheckpointError(SeqzooError):
     """A checkpoint is damaged, incomplete, or belongs to another run."""
+
+    exit_code = 4
+
+
+class CompressedFileError(SeqzooError):
+    """A compressed file is damaged, or was made with another model or on another machine."""
 
     exit_code = 4
 

@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -32,16 +32,24 @@ __all__ = [
 ]
 
 
-def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> None:
+def write_whole(
+    path: Path,
+    content: str | bytes | Iterable[bytes],
+    *,
+    verify: Callable[[Path], None] = lambda unfinished: None,
+) -> None:
     """Replace a file; it is complete and on disk when this returns. Makes missing folders.
 
     content: UTF-8 text, bytes, or parts that are written one after another.
+    verify: called with a file that has all of it, before that one replaces the old file.
     Two processes may write the same file at the same time; the last one to finish replaces the
-    other's. Raises OSError, and what `content` raises; the old file is then unchanged.
+    other's. Raises OSError, and what `content` and `verify` raise; the old file is then unchanged.
     """
     with _unfinished(path) as file:
         for part in _parts(content):
             file.write(part)
+        file.flush()
+        verify(Path(file.name))
         _finish(file, path)
 
 

@@ -19,6 +19,8 @@ from seqzoo import torchrun
 from seqzoo.cli.bench import bench
 from seqzoo.cli.check import check
 from seqzoo.cli.compare import compare
+from seqzoo.cli.compress import compress
+from seqzoo.cli.decompress import decompress
 from seqzoo.cli.doctor import doctor
 from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.faults import exit_code_of, report_ignored, sentence_of_fault
@@ -30,6 +32,7 @@ from seqzoo.cli.leaderboard import leaderboard
 from seqzoo.cli.list import list_plugins
 from seqzoo.cli.mistyped import as_setting
 from seqzoo.cli.new import new
+from seqzoo.cli.prove import EvaluateCommand
 from seqzoo.cli.report import report
 from seqzoo.cli.resume import resume
 from seqzoo.cli.run import run
@@ -64,8 +67,10 @@ app.add_typer(new, name="new")
 app.command("resume")(resume)
 app.add_typer(runs, name="runs")
 app.command("sweep")(sweep)
-app.command("eval")(evaluate)
+app.command("eval", cls=EvaluateCommand)(evaluate)
 app.command("sample", cls=SampleCommand)(sample)
+app.command("compress")(compress)
+app.command("decompress")(decompress)
 app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
 app.command("report")(report)

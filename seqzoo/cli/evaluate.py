@@ -21,6 +21,7 @@ from seqzoo.cli.options import (
     split_named,
     whole_number,
 )
+from seqzoo.cli.prove import Prove, proven, require_provable
 from seqzoo.cli.trust import TrustOption
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def evaluate(
             help="Unscored tokens before each lane but the first.",
         ),
     ] = None,
+    prove: Prove = None,
     baselines: Baselines = None,
     step: Step = None,
     runs: RunsFolder = DEFAULT_RUNS,
@@ -107,7 +109,9 @@ def evaluate(
 
     Without options, or with only --adaptive, --adapt and --baselines, it also writes result.json,
     and the samples of a run that has none. With --adaptive, the model is scored on each segment
-    before it learns from it. The weights of the run do not change.
+    before it learns from it. With --prove, the split is also compressed and restored with the
+    model's probabilities: the size of that file proves the score. The weights of the run do not
+    change.
     """
     from seqzoo.cli.result import print_result, printed_if_unsaved
     from seqzoo.errors import UsageError
@@ -116,7 +120,7 @@ def evaluate(
     asked = None if split is None else split_named(split, "train", "all")
     if asked is not None and file:
         raise UsageError("--split and --file cannot be used together; give one.")
-    learning = adaptive or bool(adapt)
+    learning = adaptive or bool(adapt) or prove == "adaptive"
     if learning and (lanes or 1, warmup or 0) != (1, 0):
         raise UsageError("--adaptive uses one lane; leave out --lanes and --warmup.")
     if per_byte and (learning or as_json or not (file or asked)):
@@ -125,21 +129,25 @@ def evaluate(
             "out --adaptive, --adapt and --json."
         )
     chosen = baselines_section(baselines)
-    is_of_run = asked in (None, "all") and not file and not per_byte
+    is_of_run = (prove is not None or asked in (None, "all")) and not file and not per_byte
     is_result = is_of_run and (max_bytes, lanes, warmup, step) == (None, None, None, None)
     if chosen is not None and not is_result:
         raise UsageError(
             "--baselines is for the scores that result.json keeps; leave out --split, --file, "
             "--max-bytes, --lanes, --warmup and --step."
         )
+    if prove is not None:
+        require_provable(asked, is_result=is_result)
     trained = opened(run, device=device, step=step, trust=trust)
     if is_result:
         from seqzoo.runs.score import finish_run  # imports torch: only now
 
         # result.json belongs to the run: it is not written while another process uses the run.
         with open_run_directory(run).locked(), printed_if_unsaved(as_json=as_json):
-            learns = _section(trained.recipe, adapt) if learning else None
+            learns = adaptive_section(trained.recipe, adapt) if learning else None
             result = finish_run(trained.trained, adaptive=learns, baselines=chosen)
+            if prove is not None:
+                result = proven(trained.trained, result, asked, learns)
         print_result(trained.path, result, as_json=as_json)
         return
     evaluate = trained.recipe.evaluate
@@ -155,7 +163,7 @@ def evaluate(
 
         print_costs(trained.trained.experiment, splits, protocol, is_corpus=not file)
         return
-    learns = _section(trained.recipe, adapt) if learning else None
+    learns = adaptive_section(trained.recipe, adapt) if learning else None
     _score(trained, splits, protocol, learns, is_corpus=not file, as_json=as_json)
 
 
@@ -230,7 +238,7 @@ def _text(path: Path) -> Span:
     return Span(data, 0, len(data))
 
 
-def _section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
+def adaptive_section(recipe: Recipe, adapt: list[str] | None) -> AdaptiveSection:
     """The recipe's settings, or the defaults, with the changes of --adapt."""
     from seqzoo.recipes.load import options_from
     from seqzoo.recipes.sections import AdaptiveSection

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["CommandGroup", "is_wrong_command_line", "sentence_of"]
 
 _MEANT = {
+    "archive": "compress",
     "ask": "sample",
     "complete": "sample",
     "create": "new",
+    "decode": "decompress",
     "delete": "runs rm",
     "diff": "compare",
     "download": "fetch",
+    "encode": "compress",
     "extend": "resume",
     "evaluate": "eval",
     "generate": "sample",
@@ -44,11 +47,14 @@ _MEANT = {
     "start": "run",
     "test": "eval",
     "train": "run",
+    "uncompress": "decompress",
+    "unzip": "decompress",
     "validate": "verify",
     "view": "report",
     "visualise": "report",
     "visualize": "report",
     "write": "sample",
+    "zip": "compress",
 }
 """Names that other programs have for our commands."""
 

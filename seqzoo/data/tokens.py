@@ -14,7 +14,7 @@ from seqzoo.errors import PluginError
 from seqzoo.plugin.contracts import Tokenizer
 from seqzoo.plugin.span import Span
 
-__all__ = ["EncodedText", "EncodedTraining", "encode", "encode_span"]
+__all__ = ["EncodedText", "EncodedTraining", "encode", "encode_span", "first_input_of"]
 
 _BLOCK_BYTES = 1 << 24
 _BLOCK_TOKENS = 1 << 20
@@ -36,7 +36,6 @@ class EncodedText:
 
 def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
     """A span as tokens; the first input is the last token before it, or 0 at the file's start."""
-    before = tokenizer.encode(span.before(64))
     tokens = encode(tokenizer, span.bytes)
     lengths = tokenizer.byte_lengths(tokens)
     if (total := int(lengths.sum())) != len(span):
@@ -49,8 +48,14 @@ def encode_span(tokenizer: Tokenizer, span: Span) -> EncodedText:
         data=span.bytes,
         tokens=tokens,
         lengths=lengths,
-        first_input=int(before[-1]) if len(before) else 0,
+        first_input=first_input_of(tokenizer, span),
     )
+
+
+def first_input_of(tokenizer: Tokenizer, span: Span) -> int:
+    """The token before a span, from which its first one is predicted; 0 at the file's start."""
+    before = tokenizer.encode(span.before(64))
+    return int(before[-1]) if len(before) else 0
 
 
 class EncodedTraining:

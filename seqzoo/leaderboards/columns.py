@@ -263,6 +263,8 @@ COLUMNS = (
           lambda cell: cell.row.passed or None, priority=3),
     _text("method", "how the model learnt for the adaptive score", _of_runs(
         lambda results: next((r.adaptive.method for r in results if r.adaptive), None))),
+    _text("proven", "scores that are proven: the compressed split has the size that they say",
+          lambda cell: ", ".join(cell.row.proven) or None, priority=3),
     Column("steps", "steps", "number of updates", _mean("steps"), _count),
     _text("seed", "seeds of the runs", _of_all("seed")),
     Column("threads", "threads", "CPU threads of training", _of_all("threads")),

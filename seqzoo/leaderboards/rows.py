@@ -34,6 +34,7 @@ class Row:
     seed. passed: the best static baseline that is worse than a run's static score. warnings: what
     is wrong with the row's scores, a sentence each. note: what users have noted of its runs.
     unfinished: how far runs that are not finished are trained, and which step their scores are of.
+    proven: kinds of score that every run of the row has proven.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Row:
     warnings: tuple[str, ...] = ()
     note: str = ""
     unfinished: str = ""
+    proven: tuple[str, ...] = ()
 
     @property
     def started_from(self) -> tuple[str, ...]:
@@ -97,6 +99,11 @@ def run_rows(
             },
             results=seeds,
             passed=placement.passed.name if placement.passed is not None else "none",
+            proven=tuple(
+                kind
+                for kind, found in scores.items()
+                if found and all(score.proven_bytes is not None for score in found)
+            ),
             warnings=(
                 *_impossible(
                     ladder,

@@ -26,6 +26,7 @@ def explained(result: Result) -> Iterator[str]:
         )
         yield f"Test, while learning: {words[0]}"
         yield from words[1:]
+    yield from _proofs(result)
     effort = (
         f"{result.parameters:,} parameters, {result.steps:,} updates, "
         f"{result.training_seconds:.0f} s of training."
@@ -33,3 +34,15 @@ def explained(result: Result) -> Iterator[str]:
     if result.step != result.steps:
         effort += f" The weights are those of step {result.step:,}, the best on validation."
     yield effort
+
+
+def _proofs(result: Result) -> Iterator[str]:
+    learnt = {} if result.adaptive is None else result.adaptive.scores
+    for words, scores in (("", result.scores), (" while learning", learnt)):
+        for name, score in scores.items():
+            if score.proven_bytes is not None:
+                yield (
+                    f"Proven: {name.replace('_', '-')}{words} is {score.proven_bytes:,} bytes as a "
+                    f"compressed file, from which all {score.bytes:,} bytes were restored; the "
+                    f"score says {score.bits / 8:,.1f}."
+                )

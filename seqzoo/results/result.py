@@ -23,6 +23,7 @@ from seqzoo.errors import DiskFault, NewerFormatError, UsageError, require_known
 from seqzoo.regular_files import MAX_JSON_BYTES, parse_json, read_bytes
 from seqzoo.results.damage import problem_of
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
+from seqzoo.results.proof import proves
 from seqzoo.storage import is_full, write_whole
 from seqzoo.terminal.format import quoted
 
@@ -123,6 +124,11 @@ class SplitScore(_Record):
         description="bits of each block of block_bytes bytes, in file order; the last is shorter",
     )
     block_bytes: Annotated[int, Field(gt=0)] = 1000
+    proven_bytes: Count | None = Field(
+        default=None,
+        description="size of the split as a compressed file, from which it was restored; null: "
+        "not tried",
+    )
     by_class: tuple[PartScore, ...] = Field(default=(), description="by class of byte")
     by_distance: tuple[PartScore, ...] = Field(
         default=(),
@@ -135,6 +141,11 @@ class SplitScore(_Record):
         return self.tokens in (None, self.bytes)
 
     @property
+    def bits(self) -> float:
+        """Of the whole split."""
+        return self.bits_per_byte * self.bytes
+
+    @property
     def block_sizes(self) -> tuple[int, ...]:
         """Raw bytes of each block."""
         whole, rest = divmod(self.bytes, self.block_bytes)
@@ -142,15 +153,16 @@ class SplitScore(_Record):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        total = self.bits_per_byte * self.bytes
-        if not _is_close(self.nats, total * math.log(2)):
+        if not _is_close(self.nats, self.bits * math.log(2)):
             raise ValueError("nats and bits_per_byte are not the same score")
         if self.blocks and len(self.blocks) != len(self.block_sizes):
             raise ValueError(f"{len(self.blocks)} blocks, expected {len(self.block_sizes)}")
-        if self.blocks and not _is_close(math.fsum(self.blocks), total):
+        if self.blocks and not _is_close(math.fsum(self.blocks), self.bits):
             raise ValueError("the blocks do not add up to the score")
         if self.interval is not None and self.interval[0] > self.interval[1]:
             raise ValueError("the interval ends before it starts")
+        if self.proven_bytes is not None and not proves(self.proven_bytes, self.bits):
+            raise ValueError("proven_bytes is not the size that the score says")
         return self
 
 

@@ -25,6 +25,7 @@ from seqzoo.recipes.sections import Choice, SplitSection
 from seqzoo.results.result import StartRecord
 from seqzoo.runs.build import build_chain, build_model, build_tokenizer, try_model
 from seqzoo.runs.prepare import OTHER_CORPUS
+from seqzoo.runs.probe import require_same_answers, require_same_tokens
 from seqzoo.scoring.baselines import Baselines, baselines_of
 from seqzoo.scoring.static import Protocol, recipe_protocol
 from seqzoo.terminal.display import Display
@@ -126,7 +127,7 @@ class Experiment:
                 model = new_model(self.recipe, self.tokenizer, tokens, start=self.start)
                 return model.to(self.runtime.device)
             model = build_model(self.recipe, self.tokenizer)
-            load_weights(model, self.weights)
+            load_weights(model, self.weights, self.recipe)
             return model.to(self.runtime.device).eval()
 
     def chain(self, links: Iterable[Choice]) -> list[Sampler]:
@@ -231,7 +232,7 @@ def new_model(
     """
     model = build_model(recipe, tokenizer)
     if start is not None:
-        load_weights(model, start.checkpoint)
+        load_weights(model, start.checkpoint, recipe)
     # After the weights: counts of the training part must be those of this run's own text.
     with as_plugin_error(recipe.registry, "architecture", recipe.architecture.name):
         model.before_training(tokens)
@@ -240,7 +241,10 @@ def new_model(
 
 
 def restored_tokenizer(recipe: Recipe, checkpoint: Checkpoint) -> Tokenizer:
-    """The recipe's tokenizer with its state of a checkpoint; CheckpointError if it does not fit."""
+    """The recipe's tokenizer with its state of a checkpoint.
+
+    Raises CheckpointError if the state does not fit, or gives other ids than when it was saved.
+    """
     tokenizer = build_tokenizer(recipe)
     try:
         tokenizer.restore(checkpoint.state["tokenizer"])
@@ -248,14 +252,20 @@ def restored_tokenizer(recipe: Recipe, checkpoint: Checkpoint) -> Tokenizer:
         raise CheckpointError(
             f"step {checkpoint.step} has no state of tokenizer '{recipe.tokenizer.name}': {error}"
         ) from error
+    require_same_tokens(tokenizer, checkpoint, recipe)
     return tokenizer
 
 
-def load_weights(model: SequenceModel, checkpoint: Checkpoint) -> None:
-    """Raises CheckpointError if the weights are those of another architecture."""
+def load_weights(model: SequenceModel, checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Give a model of the recipe's architecture the weights of a checkpoint.
+
+    Raises CheckpointError if they are those of another architecture, or if the model answers
+    otherwise with them than when they were saved.
+    """
     try:
         model.load_state_dict(dict(checkpoint.model))
     except RuntimeError as error:
         raise CheckpointError(
             f"the weights of step {checkpoint.step} do not fit the recipe's architecture: {error}"
         ) from error
+    require_same_answers(model, checkpoint, recipe)

@@ -20,6 +20,7 @@ from seqzoo.runs.disk import room_for
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import stored_recipe
 from seqzoo.runs.own_checkpoints import load_best, load_newest
+from seqzoo.runs.probe import require_same_answers
 from seqzoo.runs.processes import require_devices, require_same_ranks
 from seqzoo.runs.reopen import Trained, recorded_runtime, reopened_experiment
 from seqzoo.runs.runner import make_training, score_and_sample, train_and_score
@@ -92,6 +93,7 @@ def _train(
     experiment = reopened_experiment(directory, recipe, runtime, display, tokenizer_of=newest)
     training = make_training(experiment)
     training.restore(newest)
+    require_same_answers(training.model, newest, recipe)
     _store_change(directory, recipe, settings, step=newest.step, display=display)
     if recipe.train.budget != before.budget:
         display.note(_learning_rate_now(training, before))

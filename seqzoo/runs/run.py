@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -225,6 +226,32 @@ class Run:
             decoder=chosen,
             seed=section.seed if seed is None else whole_number("seed", seed, 2**63 - 1),
         )
+
+    def compress(self, text: Text, *, adaptive: bool = False, verify: bool = True) -> bytes:
+        """A text as a compressed file of about `score(text).bits.sum() / 8` bytes.
+
+        adaptive: the model learns from what was compressed, as the recipe says. verify: whether the
+        result is decompressed before it is returned. Raises CompressedFileError if it does not give
+        the text back.
+        """
+        from seqzoo.runs.coding import Coding, own_settings
+        from seqzoo.runs.compression import compress
+
+        coding = Coding(self.trained, own_settings(self.trained) if adaptive else None)
+        return compress(coding, bytes_of(text).tobytes(), verify=verify)
+
+    def decompress(self, content: bytes | os.PathLike[str]) -> bytes:
+        """The text of a compressed file, from its bytes or its path.
+
+        Raises CompressedFileError if it is damaged, was made with other weights, or gives other
+        bytes here than where it was made.
+        """
+        from seqzoo.runs.coding import coding_of
+        from seqzoo.runs.compression import decompress
+
+        name = str(content) if isinstance(content, os.PathLike) else "the compressed text"
+        data = bytes_of(content).tobytes()
+        return decompress(lambda header: coding_of(header, self.trained, name), data)
 
     @cached_property
     def trained(self) -> Trained:

@@ -141,7 +141,7 @@ def train_and_score(
             return None
         newest = load_step(directory, training.step)
         best = load_best(directory, newest, warn=experiment.display.warn)
-        load_weights(training.model, best)
+        load_weights(training.model, best, experiment.recipe)
         training.model.eval()
         trackers.result = score_and_sample(
             Trained.up_to(newest, directory, experiment, step=best.step)

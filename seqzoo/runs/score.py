@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -92,14 +93,22 @@ def score_run(
         path=trained.directory.path,
     )
     result = result_of(trained, scores=scores, protocol=protocol, ladder=ladder)
-    kept = _stored_adaptive(trained.directory, result.weights_sha256, scores, protocol)
-    result = result.model_copy(update={"adaptive": kept})
+    stored = _stored(trained.directory, result.weights_sha256)
+    if stored is not None:
+        kept = {
+            "scores": _with_proofs(scores, stored.scores),
+            "adaptive": _stored_adaptive(stored, scores, protocol),
+        }
+        result = result.model_copy(update=kept)
     if section is not None:
         try:
             adaptive_record = score_adaptively(experiment, section)
         except DivergedError:
             _write(trained, result)  # keeps the static scores
             raise
+        if stored is not None and stored.adaptive is not None:
+            learnt = _with_proofs(adaptive_record.scores, stored.adaptive.scores)
+            adaptive_record = adaptive_record.model_copy(update={"scores": learnt})
         result = result.model_copy(update={"adaptive": adaptive_record})
     _write(trained, result)
     return result
@@ -179,20 +188,36 @@ def score_adaptively(
     )
 
 
-def _stored_adaptive(
-    directory: RunDirectory,
-    weights_sha256: str,
-    scores: Mapping[str, SplitScore],
-    protocol: Protocol,
-) -> AdaptiveRecord | None:
-    """The adaptive scores in the run's result.json, if they are of the same weights and bytes."""
+def _stored(directory: RunDirectory, weights_sha256: str) -> Result | None:
+    """The run's result.json, if it is of the same weights."""
     if not directory.result.exists():
         return None
     try:
         stored = read_result(directory.result)
     except UsageError:  # damaged; it will be replaced
         return None
-    if stored.adaptive is None or stored.weights_sha256 != weights_sha256:
+    return stored if stored.weights_sha256 == weights_sha256 else None
+
+
+def _with_proofs(
+    scores: Mapping[str, SplitScore], stored: Mapping[str, SplitScore]
+) -> dict[str, SplitScore]:
+    """The scores with the proofs of stored ones, where those are the same but for rounding."""
+    found = dict(scores)
+    for name, score in scores.items():
+        before = stored.get(name)
+        if before is None or score.block_sizes != before.block_sizes:
+            continue
+        if math.isclose(score.bits, before.bits, rel_tol=1e-6):
+            found[name] = score.model_copy(update={"proven_bytes": before.proven_bytes})
+    return found
+
+
+def _stored_adaptive(
+    stored: Result, scores: Mapping[str, SplitScore], protocol: Protocol
+) -> AdaptiveRecord | None:
+    """The adaptive scores of a result of the same weights, if they are of the same bytes."""
+    if stored.adaptive is None:
         return None
     has_same_blocks = all(
         split in scores and scores[split].block_sizes == score.block_sizes

@@ -44,9 +44,11 @@ __all__ = [
     "LearningReader",
     "adaptive_settings",
     "gradient_scales",
+    "learning",
     "method",
     "prepare_copy",
     "score_adaptively",
+    "usual_gradients",
 ]
 
 _CLIP_RATIO = 2.0
@@ -90,7 +92,7 @@ def gradient_scales(
     # A size in bytes. If tokens have several bytes, it is fewer tokens, which is enough.
     size = min(len(training.data), _SEGMENTS * section.segment_length)
     count = min(_STRETCHES, max(1, len(training.data) // size))
-    with _learning(model, runtime):
+    with learning(model, runtime):
         for start, text in training.stretches(count, size):
             state = model.initial_state(1)
             read = 0
@@ -105,6 +107,24 @@ def gradient_scales(
                 segments += 1
                 read += chunk.targets.shape[1]
     return [(square / segments).sqrt() for square in squares]
+
+
+def usual_gradients(
+    model: SequenceModel,
+    training: Callable[[], EncodedTraining],
+    *,
+    runtime: Runtime,
+    section: AdaptiveSection,
+) -> list[Tensor] | None:
+    """`gradient_scales` of a loaded model; None if the learning rate is 0.
+
+    training: returns the encoded training part; called only if it is needed.
+    """
+    if not section.learning_rate:
+        return None
+    encoded = training()
+    prepared = prepare_copy(model, encoded.tokens)
+    return gradient_scales(prepared, encoded, runtime=runtime, section=section)
 
 
 class LearningReader:
@@ -135,6 +155,11 @@ class LearningReader:
         if self._weights:
             self._learn(_gradients(logits, targets, self._weights))
         return logits.detach()
+
+    @property
+    def state(self) -> State:
+        """After the last chunk; without a graph."""
+        return self._state
 
     def fork(self) -> LearningReader:
         """A second reader with its own weights and state."""
@@ -172,7 +197,7 @@ def score_adaptively(
     segment, for progress. Raises DivergedError if the model diverges while it learns.
     """
     reader = LearningReader(model, runtime, section, scales)
-    with _learning(reader.model, runtime):
+    with learning(reader.model, runtime):
         return score_together(
             reader,
             splits,
@@ -209,7 +234,7 @@ def _norm(tensors: list[Tensor]) -> float:
 
 
 @contextlib.contextmanager
-def _learning(model: SequenceModel, runtime: Runtime) -> Iterator[None]:
+def learning(model: SequenceModel, runtime: Runtime) -> Iterator[None]:
     """Gradients in eval mode; without cuDNN, whose recurrent layers have no gradients there."""
     with (
         in_eval_mode(model),

@@ -19,10 +19,9 @@ from seqzoo.results.bootstrap import bootstrap_interval
 from seqzoo.results.result import AdaptiveRecord, PartScore, SplitScore
 from seqzoo.scoring.adaptive import (
     adaptive_settings,
-    gradient_scales,
     method,
-    prepare_copy,
     score_adaptively,
+    usual_gradients,
 )
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import Protocol, require_lanes, score_splits
@@ -79,12 +78,8 @@ def adaptive_scores(
     """
     sizes = {"evaluate.adaptive.segment_length": section.segment_length}
     memory = functools.partial(enough_memory, "adaptive scoring", runtime.device, lambda: sizes)
-    scales = None
-    if section.learning_rate:
-        encoded = training()
-        with memory():
-            prepared = prepare_copy(model, encoded.tokens)
-            scales = gradient_scales(prepared, encoded, runtime=runtime, section=section)
+    with memory():
+        scales = usual_gradients(model, training, runtime=runtime, section=section)
     protocol = Protocol(max_bytes=max_bytes)
     readers = _readers(tokenizer, splits, protocol)
     with memory(), display.meter("scoring adaptively") as meter:
