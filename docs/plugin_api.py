@@ -43,7 +43,9 @@ PROVISIONAL: Mapping[str, str] = {
     "ScheduleContext": "as `OptimizerContext`",
     "ScheduleSpec": "as `OptimizerContext`",
     "Schedule": "as `OptimizerContext`",
+    "ArchitectureSpec.combination": "as `Combination`",
     "Choice": "new, in options of plugins",
+    "Combination": "new, used by one architecture",
     "Kind": "as `Choice`",
     "CheckSubject": "grows with the doctor",
 }

@@ -7,7 +7,7 @@ large packages only when the object is needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,9 +18,10 @@ from seqzoo.plugin.earlier_api import adapted
 from seqzoo.version import __version__
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from torch.optim import Optimizer
 
+    from seqzoo.plugin.choice import Choice
     from seqzoo.plugin.contexts import (
         ArchitectureContext,
         BaselineContext,
@@ -46,6 +47,7 @@ __all__ = [
     "BaselineScore",
     "BaselineSpec",
     "Benchmark",
+    "Combination",
     "CorpusSpec",
     "DecoderSpec",
     "LauncherSpec",
@@ -173,6 +175,21 @@ class Benchmark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Combination:
+    """How an architecture mixes trained models.
+
+    Its logits must be log(sum_k w_k p_k) up to a constant: p_k is what member k gives the next
+    token, and w_k its share.
+    options: `options(members)` gives the options of a mixture of these architectures.
+    weights: `weights(members, shares)` gives its `state_dict`, from those of the members and the
+    shares w, which are positive and add up to 1.
+    """
+
+    options: Callable[[tuple[Choice, ...]], Options]
+    weights: Callable[[Sequence[Mapping[str, Tensor]], Sequence[float]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArchitectureSpec(Spec):
     """A sequence model: `build(options, context)` gives a `SequenceModel` on the CPU.
 
@@ -181,6 +198,7 @@ class ArchitectureSpec(Spec):
     step_by_step: the same network token by token, as its equations say, if `build` has a faster
     form.
     benchmarks: the sizes at which it is measured; without any, its default options.
+    combination: how it mixes trained models, if that is what it does.
     """
 
     kind: ClassVar[str] = "architecture"
@@ -189,6 +207,7 @@ class ArchitectureSpec(Spec):
     plain_torch: Callable[[Any, ArchitectureContext], nn.Module] | None = None
     step_by_step: Callable[[Any, ArchitectureContext], nn.Module] | None = None
     benchmarks: tuple[Benchmark, ...] = ()
+    combination: Combination | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
