@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seqzoo.doctor.examination import examine
     from seqzoo.doctor.subject import Subject
     from seqzoo.doctor.watching.watch import watch
+    from seqzoo.ensembles.api import ensemble
     from seqzoo.errors import CorpusUnavailable, PluginError, SeqzooError, UsageError
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
@@ -118,6 +119,7 @@ _HOMES = {
     "doctor.examination": ("examine",),
     "doctor.subject": ("Subject",),
     "doctor.watching.watch": ("watch",),
+    "ensembles.api": ("ensemble",),
     "errors": ("CorpusUnavailable", "PluginError", "SeqzooError", "UsageError"),
     "plugin.decoding": ("Decoder", "DecodingTask", "Stepper"),
     "plugin.hooks": ("hookimpl",),
@@ -224,6 +226,7 @@ __all__ = [
     "UsageError",
     "cache_directory",
     "data_directory",
+    "ensemble",
     "examine",
     "hookimpl",
     "leaderboard",

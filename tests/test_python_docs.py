@@ -60,7 +60,16 @@ def test_the_pages_names_are_the_public_ones() -> None:
     table = PAGE.read_text(encoding="utf-8").split("## Names")[1]
     named = set(re.findall(r"`(\w+)\(", table)) | set(re.findall(r"`(?:Run)?\.(\w+)", table))
     public = {name for name in dir(seqzoo.Run) if not name.startswith("_")} - {"trained"}
-    functions = {"run", "resume", "open_run", "recipe", "leaderboard", "examine", "watch"}
+    functions = {
+        "run",
+        "ensemble",
+        "resume",
+        "open_run",
+        "recipe",
+        "leaderboard",
+        "examine",
+        "watch",
+    }
     assert functions <= set(seqzoo.__all__)
     assert named == public | functions
 

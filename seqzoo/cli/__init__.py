@@ -22,6 +22,7 @@ from seqzoo.cli.compare import compare
 from seqzoo.cli.compress import compress
 from seqzoo.cli.decompress import decompress
 from seqzoo.cli.doctor import doctor
+from seqzoo.cli.ensemble import ensemble
 from seqzoo.cli.evaluate import evaluate
 from seqzoo.cli.faults import exit_code_of, report_ignored, sentence_of_fault
 from seqzoo.cli.fetch import fetch
@@ -68,6 +69,8 @@ app.command("resume")(resume)
 app.add_typer(runs, name="runs")
 app.command("sweep")(sweep)
 app.command("eval", cls=EvaluateCommand)(evaluate)
+app.command("ensemble")(ensemble)
+app.command("eval")(evaluate)
 app.command("sample", cls=SampleCommand)(sample)
 app.command("compress")(compress)
 app.command("decompress")(decompress)

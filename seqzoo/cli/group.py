@@ -16,6 +16,8 @@ __all__ = ["CommandGroup", "is_wrong_command_line", "sentence_of"]
 _MEANT = {
     "archive": "compress",
     "ask": "sample",
+    "average": "ensemble",
+    "combine": "ensemble",
     "complete": "sample",
     "create": "new",
     "decode": "decompress",
@@ -30,6 +32,7 @@ _MEANT = {
     "html": "report",
     "info": "show",
     "ls": "list",
+    "mix": "ensemble",
     "plot": "report",
     "plugin": "plugins",
     "predict": "sample",

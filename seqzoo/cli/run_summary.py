@@ -69,6 +69,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "pruned", "only its weights are left, so its training cannot continue"
     if status.note:
         yield "note", status.note
+    for member in status.result.members if status.result is not None else ():
+        yield "mixes", f"{member.run}, step {member.step}, weight {member.weight:.3f}"
     yield from _recipe_in_short(directory)
     try:
         changes = read_changes(directory)

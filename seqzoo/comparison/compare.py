@@ -13,7 +13,7 @@ from seqzoo.comparison.loss_curve import Axis, LossCurve, loss_curve
 from seqzoo.comparison.parts import PartRow, rows_by_class, rows_by_distance
 from seqzoo.comparison.settings import SettingDifference, changed_settings, differing_settings
 from seqzoo.errors import UsageError, did_you_mean
-from seqzoo.results.comparable import start_in_words
+from seqzoo.results.comparable import members_in_words, start_in_words
 from seqzoo.results.result import Result
 
 __all__ = [
@@ -81,7 +81,9 @@ def compare(
     scores = [result.scores.get(split) for result in results]
     may_subtract = [letter in comparable for letter in letters]
     starts = [
-        start_in_words(result, letter) for result, letter in zip(results, letters, strict=True)
+        words(result, letter)
+        for result, letter in zip(results, letters, strict=True)
+        for words in (start_in_words, members_in_words)
     ]
     return Comparison(
         runs=tuple(runs),

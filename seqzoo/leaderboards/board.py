@@ -208,7 +208,8 @@ def _identity(path: Path, result: Result, split: str) -> ScoreIdentity:
 def _starts(result: Result, with_started: bool) -> Starts:
     if with_started:
         return "any"
-    return "scratch" if result.started_from is None else "started"
+    starts = [result.started_from, *(member.started_from for member in result.members)]
+    return "scratch" if all(start is None for start in starts) else "started"
 
 
 def _newest_adaptive(results: Sequence[Result], split: str) -> Result | None:

@@ -38,7 +38,8 @@ class LeaderboardRow:
 
     runs: folders, relative to the root. seeds: theirs, in the same order. training_seconds: mean
     over seeds. peak_memory_bytes: the largest. started_from: the runs whose weights training
-    started from. changed: settings that changed during training, such as "steps 400 to 800".
+    started from. members: of an ensemble, the runs that it mixes. changed: settings that changed
+    during training, such as "steps 400 to 800".
     passed: the best static baseline that is worse than the static score. Fields of runs are None,
     or empty, for a baseline and for the floor.
     """
@@ -72,6 +73,7 @@ class LeaderboardRow:
     started_from: tuple[str, ...]
     changed: tuple[str, ...] = ()
     num_tied: int = 0
+    members: tuple[str, ...] = ()
 
 
 def leaderboard(
@@ -144,6 +146,7 @@ def _row(row: Row, group: Group, number: int, *, ranked_by: str) -> LeaderboardR
         peak_memory_bytes=max((result.peak_memory_bytes for result in results), default=None),
         passed=row.passed if row.passed not in ("", "none") else None,
         started_from=row.started_from,
+        members=row.members,
         changed=row.changed,
         num_tied=ranking.num_ties if ranking else 0,
     )

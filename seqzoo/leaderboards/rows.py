@@ -59,6 +59,11 @@ class Row:
         return tuple(dict.fromkeys(start.path for start in starts if start is not None))
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """Of an ensemble, the names of the runs that it is made of; empty for other runs."""
+        return tuple(member.run for result in self.results for member in result.members)
+
+    @property
     def changed(self) -> tuple[str, ...]:
         """Settings that changed during training, as text, e.g. "steps 400 to 800"."""
         return tuple(
@@ -180,8 +185,9 @@ def _by_recipe(results: Iterable[Result], each_run: bool) -> list[tuple[Result, 
     repeats: Counter[tuple[str, str, int]] = Counter()
     for result in sorted(results, key=lambda result: _natural(result.run)):
         # Results that are older than fingerprints each have a row of their own. A recipe names
-        # the run that it starts from, but not which of its weights.
+        # the run that it starts from, but not which of its weights; so does that of an ensemble.
         start = result.started_from.weights_sha256 if result.started_from else ""
+        start += "".join(f" {member.weights_sha256}" for member in result.members)
         recipe = (result.fingerprint or result.run, start)
         same_recipe = of_recipe.setdefault(recipe, [])
         # The first row without this seed: those before it have it, one each.

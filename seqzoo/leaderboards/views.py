@@ -35,6 +35,8 @@ __all__ = [
 _NOTES = {
     "started_from": "started from: training began with the weights of that run. Such runs are "
     "ranked apart from runs from scratch, unless --with-started is given.",
+    "members": "ensemble of: the probabilities of these runs are mixed; parameters, bytes and time "
+    "are the sums of theirs.",
     "changed": "changed: settings that changed while the run was trained; it is not averaged with "
     "a run that had the new values from the start.",
     "unfinished": "unfinished: the scores are of that step; the run is not trained and scored to "
@@ -191,6 +193,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "standings": rankings,
         "passed": row.passed,
         "started_from": list(row.started_from),
+        "members": list(row.members),
         "changed": list(row.changed),
         "note": row.note,
         "unfinished": row.unfinished,

@@ -176,7 +176,7 @@ class Benchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """How an architecture mixes trained models.
+    """How an architecture mixes trained models, for `seqzoo ensemble`.
 
     Its logits must be log(sum_k w_k p_k) up to a constant: p_k is what member k gives the next
     token, and w_k its share.

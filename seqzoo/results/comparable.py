@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 from seqzoo.results.result import ProtocolRecord, Result, SplitScore
 
-__all__ = ["ScoreIdentity", "score_identity", "start_in_words", "why_not_comparable"]
+__all__ = [
+    "ScoreIdentity",
+    "members_in_words",
+    "score_identity",
+    "start_in_words",
+    "why_not_comparable",
+]
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,17 @@ def start_in_words(result: Result, name: str) -> str:
         f"{name} started from {weights} (sha256 {start.weights_sha256[:8]}); its figures do not "
         f"include that earlier training."
     )
+
+
+def members_in_words(result: Result, name: str) -> str:
+    """A sentence that says which runs an ensemble mixes; empty for a run that was trained.
+
+    name: of the run, for the sentence.
+    """
+    if not result.members:
+        return ""
+    mixed = ", ".join(f"{member.run} ({member.weight:.3f})" for member in result.members)
+    return f"{name} is an ensemble of {mixed}; its figures about training are the sums of theirs."
 
 
 def _reasons(

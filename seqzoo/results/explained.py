@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seqzoo.results.comparable import members_in_words
 from seqzoo.results.result import Result
 
 __all__ = ["explained"]
@@ -33,6 +34,8 @@ def explained(result: Result) -> Iterator[str]:
     )
     if result.step != result.steps:
         effort += f" The weights are those of step {result.step:,}, the best on validation."
+    if result.members:
+        effort += f" {members_in_words(result, 'The run')}"
     yield effort
 
 

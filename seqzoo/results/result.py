@@ -33,6 +33,7 @@ __all__ = [
     "AdaptiveSettings",
     "ChangeRecord",
     "CorpusRecord",
+    "MemberRecord",
     "PartScore",
     "PluginRecord",
     "ProtocolRecord",
@@ -213,6 +214,18 @@ class StartRecord(_Record):
     weights_sha256: str
 
 
+class MemberRecord(_Record):
+    """A run whose probabilities an ensemble mixes with those of others."""
+
+    run: str = Field(description="name of its folder")
+    step: Count = Field(description="the update that its weights are of")
+    weights_sha256: str
+    weight: Share = Field(description="its share of the mixture, fitted on validation")
+    started_from: StartRecord | None = Field(
+        default=None, description="null where its training started from new weights"
+    )
+
+
 class ChangeRecord(_Record):
     """A setting that changed while the run was trained, and that decides its weights."""
 
@@ -257,6 +270,11 @@ class Result(_Record):
     weights_sha256: str = ""
     started_from: StartRecord | None = Field(
         default=None, description="null where training started from new weights"
+    )
+    members: tuple[MemberRecord, ...] = Field(
+        default=(),
+        description="of an ensemble: the runs that it is made of, whose costs are added up in the "
+        "fields about training; empty for a run that was trained",
     )
     changes: tuple[ChangeRecord, ...] = Field(
         default=(), description="settings that changed during training, oldest first"

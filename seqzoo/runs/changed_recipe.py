@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from seqzoo.errors import Problem, RecipeError
+from seqzoo.errors import Problem, RecipeError, UsageError
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.overrides import Overrides
@@ -20,7 +20,12 @@ from seqzoo.recipes.yaml_reader import load_yaml
 from seqzoo.recipes.yaml_scalars import dump_yaml
 from seqzoo.runs.changes import DECIDING, Setting, is_within, read_changes
 from seqzoo.runs.directory import RunDirectory
-from seqzoo.runs.origin import recipe_content, require_same_origin, stored_recipe
+from seqzoo.runs.origin import (
+    read_origin,
+    recipe_content,
+    require_same_origin,
+    stored_recipe,
+)
 from seqzoo.terminal.format import quoted
 
 __all__ = [
@@ -124,12 +129,23 @@ def changed_recipe(
         ) from None
     require_readable(recipe)
     settings = _differences(trained, recipe)
+    _require_trained(directory, settings)
     by_hand = [each for each in _differences(trained, stored) if each in settings]
     refused = _edited(directory, by_hand)
     refused += _refusals((each for each in settings if each not in by_hand), directory)
     if refused:
         raise RecipeError(refused)
     return recipe, settings
+
+
+def _require_trained(directory: RunDirectory, settings: Iterable[Setting]) -> None:
+    """Raises UsageError where settings of training change in an ensemble."""
+    members = read_origin(directory).members
+    if members and any(is_within(setting.key, ("train",)) for setting in settings):
+        raise UsageError(
+            f"{directory.path} is an ensemble of {', '.join(each.run for each in members)}, and an "
+            f"ensemble is not trained further; train its members longer, and make a new one."
+        )
 
 
 def _differences(before: Recipe, after: Recipe) -> tuple[Setting, ...]:

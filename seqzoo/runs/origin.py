@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from seqzoo.recipes.load import Recipe, parse_recipe
 from seqzoo.recipes.overrides import Overrides
 from seqzoo.recipes.yaml_reader import MAX_BYTES
 from seqzoo.regular_files import read_bytes, read_json
-from seqzoo.results.result import PluginRecord, StartRecord
+from seqzoo.results.result import MemberRecord, PluginRecord, StartRecord
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.storage import write_whole
 from seqzoo.version import __version__
@@ -41,6 +41,7 @@ class Origin(NamedTuple):
     plugins: that provide architecture, tokenizer and stream; empty for runs of older versions.
     started_from: the weights of another run that training started from; None for new weights.
     id: 16 random digits; "" for runs of older versions.
+    members: of an ensemble, the runs that it is made of; empty for a run that is trained.
     """
 
     base: Path
@@ -49,6 +50,7 @@ class Origin(NamedTuple):
     plugins: Mapping[str, PluginRecord]
     started_from: StartRecord | None
     id: str = ""
+    members: tuple[MemberRecord, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -60,20 +62,25 @@ class Origin(NamedTuple):
             self.fell_back,
             {part: record.model_dump(mode="json") for part, record in self.plugins.items()},
             start and start.model_dump(mode="json"),
+            *(member.model_dump(mode="json") for member in self.members),
         ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def write_origin(directory: RunDirectory, experiment: Experiment) -> None:
-    """Store the recipe, and the facts that are not in it."""
+def write_origin(
+    directory: RunDirectory, experiment: Experiment, *, members: Sequence[MemberRecord] = ()
+) -> None:
+    """Store the recipe, and the facts that are not in it. members: of an ensemble."""
     recipe, data, start = experiment.recipe, experiment.data, experiment.start
-    origin = {
+    origin: dict[str, Any] = {
         "id": secrets.token_hex(8),  # other trackers than ours need a name that nobody else has
         "base": str(recipe.base.resolve()),
         "corpus": {"name": data.corpus.name, "sha256": data.sha256, "fell_back": data.fell_back},
         "plugins": {part: record.model_dump() for part, record in plugins_of(recipe).items()},
         "started_from": start and start.record.model_dump(),
     }
+    if members:
+        origin["members"] = [member.model_dump() for member in members]
     write_whole(directory.origin, json.dumps(origin, indent=1) + "\n")
     # Last, because a folder with a recipe is a run.
     write_whole(directory.recipe, recipe.to_yaml())
@@ -98,6 +105,7 @@ def read_origin(directory: RunDirectory) -> Origin:
             },
             None if start is None else StartRecord.model_validate(start),
             str(origin.get("id", "")),
+            tuple(map(MemberRecord.model_validate, origin.get("members", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(

@@ -40,6 +40,11 @@ def rename_run(path: Path, name: str) -> tuple[Path, list[str]]:
         for other in runs_in(path.absolute().parent)
         if _started_from(other, path)
     ]
+    remarks += [
+        f"{other.path} is an ensemble of {path} and others, and its record keeps that name"
+        for other in runs_in(path.absolute().parent)
+        if _is_made_of(other, path)
+    ]
     if (path.absolute().parent / "sweep.yaml").exists():
         remarks.append(
             f"the sweep in {path.absolute().parent} knows this run by its old name, and would "
@@ -59,3 +64,10 @@ def _started_from(directory: RunDirectory, source: Path) -> bool:
     return start is not None and (origin.base / Path(start.path).expanduser()).resolve() == (
         source.resolve()
     )
+
+
+def _is_made_of(directory: RunDirectory, member: Path) -> bool:
+    try:
+        return member.name in [each.run for each in read_origin(directory).members]
+    except SeqzooError:
+        return False

@@ -36,7 +36,13 @@ from seqzoo.training.rank_store import NotConnected
 from seqzoo.training.ranks import require_rows_for_all
 from seqzoo.training.updates import Training
 
-__all__ = ["make_training", "run_recipe", "score_and_sample", "train_and_score"]
+__all__ = [
+    "make_training",
+    "removed_without_checkpoint",
+    "run_recipe",
+    "score_and_sample",
+    "train_and_score",
+]
 
 
 @stopping("Stopped before training; nothing is saved.")
@@ -69,7 +75,7 @@ def run_recipe(
     training = make_training(experiment)
     directory = create_run_directory(root, name or recipe.name, numbered=name is None)
     with (
-        _removed_without_checkpoint(directory),
+        removed_without_checkpoint(directory),
         directory.locked(),
         room_for(directory, is_new=True),
     ):
@@ -78,7 +84,7 @@ def run_recipe(
 
 
 @contextmanager
-def _removed_without_checkpoint(directory: RunDirectory) -> Iterator[None]:
+def removed_without_checkpoint(directory: RunDirectory) -> Iterator[None]:
     """Remove the new folder if the run is stopped in it before its first checkpoint.
 
     Nothing is saved then, and the same command must be able to make the folder.

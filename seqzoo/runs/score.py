@@ -140,6 +140,7 @@ def result_of(
         floor=dict(ladder.floor),
         placement=ladder.sentence(test.bits_per_byte, "test", num_bytes=test.bytes),
         started_from=origin.started_from,
+        members=origin.members,
         changes=changes,
         plugins=dict(origin.plugins) or plugins_of(recipe),
         architecture=recipe.architecture.name,

@@ -221,6 +221,12 @@ def finished_sentence(status: Status) -> str:
     assert status.budget is not None
     score = status.result.scores.get("test")
     scored = f", {score.bits_per_byte:.3f} bits per byte on test" if score else ""
+    if members := status.result.members:
+        names = ", ".join(each.run for each in members)
+        return (
+            f"{status.directory.path} is an ensemble of {names}{scored}; an ensemble is not "
+            f"trained further."
+        )
     finished = f"{status.directory.path} is finished: {status.step} updates{scored}."
     if status.is_pruned:
         return (

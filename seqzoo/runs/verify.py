@@ -16,6 +16,7 @@ from seqzoo.runs.changed_recipe import edited_settings, require_as_trained
 from seqzoo.runs.changes import read_changes
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.metrics import read_metrics
+from seqzoo.runs.origin import read_origin
 from seqzoo.runs.own_checkpoints import load_newest, load_step
 from seqzoo.runs.run import Run
 from seqzoo.runs.verdict import Broken, Skipped, Verdict, verdict_of
@@ -96,6 +97,8 @@ def _weights(run: Run) -> str:
 
 def _metrics(run: Run) -> str:
     directory = RunDirectory(run.path)
+    if read_origin(directory).members:
+        raise Skipped("an ensemble has no log of its own; its members have theirs.")
     lines, newest = read_metrics(directory.metrics), load_newest(directory, warn=_ignore)
     logged = [line.step for line in lines]
     missing = sorted(set(_expected_steps(run, last=newest.step)) - set(logged))

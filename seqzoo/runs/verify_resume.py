@@ -12,10 +12,11 @@ from torch import Tensor, equal
 from seqzoo.recipes.load import Recipe
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment
+from seqzoo.runs.origin import read_origin
 from seqzoo.runs.reopen import reopen_data
 from seqzoo.runs.run import Run
 from seqzoo.runs.runner import make_training
-from seqzoo.runs.verdict import Broken
+from seqzoo.runs.verdict import Broken, Skipped
 from seqzoo.terminal.display import Display
 from seqzoo.training import checkpoint as checkpoints
 from seqzoo.training.checkpoint import Checkpoint
@@ -38,6 +39,8 @@ def verify_resume(run: Run, *, before: int, after: int) -> str:
 
     before, after: updates before the stop and after it. Raises Broken with what differs.
     """
+    if read_origin(RunDirectory(run.path)).members:
+        raise Skipped("an ensemble is not trained.")
     recipe = _with_budget(run.recipe, before + after)
     whole = _training(run, recipe)
     losses = [whole.update().loss_nats for _ in range(before + after)]
