@@ -31,6 +31,7 @@ from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import read_origin, write_origin
+from seqzoo.runs.probe import answers_of
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.runner import removed_without_checkpoint
 from seqzoo.runs.score import finish_run
@@ -173,7 +174,12 @@ def _saved_and_scored(
     directory: RunDirectory, experiment: Experiment, weights: Checkpoint
 ) -> Result:
     origin, warn = read_origin(directory), experiment.display.warn
-    saved = replace(weights, state={**weights.state, "origin": origin.fingerprint})
+    validation = experiment.data.splits.validation
+    asked = {
+        "origin": origin.fingerprint,
+        "probe": answers_of(experiment.tokenizer, experiment.model, validation),
+    }
+    saved = replace(weights, state={**weights.state, **asked})
     checkpoints.save(directory.checkpoints, saved, keep=1, best=None, run=origin.id, warn=warn)
     trained = Trained.up_to(saved, directory, experiment, step=saved.step)
     with (

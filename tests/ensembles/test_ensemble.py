@@ -339,3 +339,13 @@ def test_the_command_makes_an_ensemble_and_says_what_each_run_gave(
     shown = command("runs", "show", "ensemble", folder=tmp_path).stdout
     assert all(f"{name}, step " in shown for name in weights)
     assert "ensemble of" in command("leaderboard", folder=tmp_path).stdout
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_an_ensemble_compresses_what_it_predicts(made: seqzoo.Run, adaptive: bool) -> None:
+    text = b"A: The king is here, my lord.\nB: Then let him wait, my lord.\n" * 5
+    content = made.compress(text, adaptive=adaptive)
+    assert seqzoo.open_run(made.path).decompress(content) == text
+    if not adaptive:
+        expected = made.score(text).bits.sum() / 8
+        assert expected < len(content) <= expected * 1.001 + 32

@@ -68,7 +68,17 @@ def test_the_static_score_is_the_size_of_a_file(registry: Registry, name: str) -
     require_static_proof(model, SYMBOLS, Span(DATA, 2000, 7000))
 
 
-@every_architecture
+QUICK = ("gru", "ngram_gate", "transformer")
+"""One of each kind: a state of vectors, counts that grow, and a window."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in load_registry().names("architecture")
+    ],
+)
 def test_the_adaptive_score_is_the_size_of_a_file(registry: Registry, name: str) -> None:
     model = build(registry.get("architecture", name))
     section = AdaptiveSection(learning_rate=0.003, segment_length=32)
