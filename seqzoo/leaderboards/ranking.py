@@ -19,12 +19,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from seqzoo.results.bootstrap import FEWEST_BLOCKS, intervals, resample
+from seqzoo.results.students_t import students_t
 
 __all__ = ["NAMED_TIES", "Ranking", "rankings"]
 
@@ -89,7 +89,7 @@ def rankings(
     for column, (each, spread) in enumerate(zip(by_seed, spreads, strict=True)):
         if spread is not None:
             error = spread / math.sqrt(len(each))
-            draws[:, column] += error * _students_t(len(each) - 1, len(draws), each)
+            draws[:, column] += error * students_t(len(each) - 1, len(draws), each)
     ends: list[tuple[float, float] | None] = [*intervals(draws)]
     if np.size(block_bytes) < FEWEST_BLOCKS:
         ends = [None] * len(scores)
@@ -107,21 +107,6 @@ def rankings(
             is_shared=verdict.is_shared,
         )
     return [found[row] for row in range(len(scores))]
-
-
-def _students_t(degrees: int, draws: int, scores: Floats) -> Floats:
-    """(draws,) quantiles of Student's t, in an order that comes from the row's scores alone, so
-    that whether two rows tie depends on no third.
-    """
-    order = np.random.default_rng(np.frombuffer(scores.tobytes(), dtype=np.uint32))
-    return order.permutation(_quantiles(degrees, draws))
-
-
-@lru_cache
-def _quantiles(degrees: int, draws: int) -> tuple[float, ...]:
-    """Evenly spaced: 2,000 plain draws of one degree of freedom miss the tails by a tenth."""
-    sample = np.random.default_rng(degrees).standard_t(degrees, size=400_000)
-    return tuple(np.quantile(sample, (np.arange(draws) + 0.5) / draws))
 
 
 @dataclass(frozen=True)
