@@ -19,6 +19,7 @@ from pathlib import Path
 from architecture import file_map, picture
 from plugin_api import context_table, contract_tables, data_tables, hook_table, name_table
 
+from seqzoo.cards.card import card_schema
 from seqzoo.doctor.causes import causes_table
 from seqzoo.doctor.checks import check_table
 from seqzoo.plugin.hooks import ENTRY_POINT_GROUP
@@ -34,6 +35,7 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
     """Each file, with the text that it should have. Pages keep all that is outside their marks."""
     yield docs / "recipe.schema.json", _json(recipe_schema(own_plugins()))
     yield docs / "result.schema.json", _json(result_schema())
+    yield docs / "card.schema.json", _json(card_schema())
     yield docs / "pictures" / "architecture.svg", picture()
     for page, tables in {
         "recipes.md": {
@@ -43,6 +45,7 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
         },
         "doctor.md": {"checks": check_table(load_registry()), "causes": causes_table()},
         "architecture.md": {"files": file_map()},
+        "leaderboard.md": {"cards": card_links(docs / "cards")},
         "testing.md": {"laws": law_table()},
         "plugins.md": {
             "hooks": hook_table(),
@@ -57,6 +60,12 @@ def generated(docs: Path) -> Iterator[tuple[Path, str]]:
         for mark, table in tables.items():
             text = between_marks(text, mark, table, path)
         yield path, text
+
+
+def card_links(folder: Path) -> str:
+    """A link to each card in docs/cards/, by the name of its recipe."""
+    links = [f"- [{path.stem}](cards/{path.name})" for path in sorted(folder.glob("*.json"))]
+    return "\n".join(links)
 
 
 def between_marks(page: str, mark: str, table: str, path: Path) -> str:

@@ -17,6 +17,7 @@ import typer
 
 from seqzoo import torchrun
 from seqzoo.cli.bench import bench
+from seqzoo.cli.card import card
 from seqzoo.cli.check import check
 from seqzoo.cli.compare import compare
 from seqzoo.cli.compress import compress
@@ -35,6 +36,7 @@ from seqzoo.cli.mistyped import as_setting
 from seqzoo.cli.new import new
 from seqzoo.cli.prove import EvaluateCommand
 from seqzoo.cli.report import report
+from seqzoo.cli.reproduce import reproduce
 from seqzoo.cli.resume import resume
 from seqzoo.cli.run import run
 from seqzoo.cli.runs import runs
@@ -77,6 +79,8 @@ app.command("leaderboard")(leaderboard)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("verify")(verify)
+app.command("card")(card)
+app.command("reproduce")(reproduce)
 app.command("doctor")(doctor)
 app.command("check")(check)
 app.command("list")(list_plugins)

@@ -39,6 +39,7 @@ _MEANT = {
     "note": "runs note",
     "prune": "runs prune",
     "rank": "leaderboard",
+    "repeat": "reproduce",
     "remove": "runs rm",
     "rename": "runs mv",
     "rm": "runs rm",

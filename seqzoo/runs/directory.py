@@ -8,6 +8,7 @@ runs/NAME/recipe.yaml     the resolved recipe
           checkpoints/    see seqzoo/training/checkpoint.py
           samples/        generated text
           result.json     scores, see seqzoo/results/result.py
+          card.json       for others who repeat it, see seqzoo/cards/card.py
           diverged.txt    why training could not continue, see seqzoo/runs/status.py
           note.txt        a note of the user
           lock            held while a process uses the run
@@ -53,6 +54,7 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
         self.result = path / "result.json"
+        self.card = path / "card.json"
         self.diverged = path / "diverged.txt"
         self.note = path / "note.txt"
         self.lock = path / "lock"

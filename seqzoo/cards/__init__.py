@@ -1,0 +1,1 @@
+"""`seqzoo card` and `seqzoo reproduce`: one file about a training, and the training repeated."""
