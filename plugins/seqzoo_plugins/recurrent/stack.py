@@ -150,7 +150,8 @@ class RecurrentStack(SequenceModel):
         return super().train(mode)
 
     def _is_step(self, tokens: Int[Tensor, "B T"]) -> bool:
-        one_each = tokens.shape[1] == 1 and len(tokens) > 0
+        # Not `len`, which torch.export takes for a constant: one exported step reads any batch.
+        one_each = tokens.shape[1] == 1 and tokens.shape[0] > 0
         return one_each and not self.training and not torch.is_grad_enabled()
 
     def _step(self, tokens: Int[Tensor, "B T"], state: Memories | None) -> Step | None:
@@ -159,7 +160,7 @@ class RecurrentStack(SequenceModel):
             # A graph leads to gradients, and a fused optimizer then changes the weights uncounted.
             self._derived_step.doubt()
             return None
-        if tokens.shape[1] != 1 or len(tokens) == 0 or self.by_the_cell or _torch_is_elsewhere():
+        if tokens.shape[1] != 1 or self.by_the_cell or _torch_is_elsewhere() or len(tokens) == 0:
             return None
         weights = direct_parameters(self)
         if weights is None:

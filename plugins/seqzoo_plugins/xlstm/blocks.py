@@ -29,7 +29,8 @@ class BlockLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         blocks = x.unflatten(-1, self.weight.shape[::2])  # (B, T, blocks, in)
-        if len(x) * x.shape[1] <= _FEW_TOKENS:
+        # A program of torch.export has one form for every number of rows.
+        if not torch.compiler.is_compiling() and len(x) * x.shape[1] <= _FEW_TOKENS:
             outputs: Tensor = (blocks.unsqueeze(-2) * self.weight).sum(-1)
         else:
             outputs = torch.einsum("...ni,noi->...no", blocks, self.weight)

@@ -68,7 +68,7 @@ class SLSTMLayer(Mixer):
     def forward(
         self, x: Float[Tensor, "B T D"], state: SLSTMMemory
     ) -> tuple[Float[Tensor, "B T D"], SLSTMMemory]:
-        B, heads = len(x), self.num_heads
+        B, heads = x.shape[0], self.num_heads
         convolved, inputs = self.convolution(x, state.inputs)
         convolved = F.silu(convolved)
         sums = [self.input_gate(convolved), self.forget_gate(convolved)]
