@@ -46,8 +46,9 @@ def expected_scoring_seconds(
     spans = {name: protocol.part(span) for name, span in spans.items()}
     longest = max(spans.values(), key=len)
     wanted = _CHUNKS * protocol.lanes * max(protocol.chunk_length, 64)
-    training = experiment.data.splits.training
-    if adaptive is not None and len(longest) < min(wanted, len(training)):
+    # The corpus is opened only where it is read: the files of `eval --file` need none.
+    training = None if adaptive is None else experiment.data.splits.training
+    if training is not None and len(longest) < min(wanted, len(training)):
         # The sizes of gradients are read from whole segments of the training part, and the time
         # of one short segment, most of it not for its tokens, says nothing about theirs.
         longest = training
@@ -59,7 +60,9 @@ def expected_scoring_seconds(
         return 0.0
     per_byte = len(reader.text.tokens) / len(enough)
     tokens = _num_bytes(spans, protocol) * per_byte
-    if adaptive is not None and adaptive.learning_rate:  # the usual size of the gradients
+    if (
+        adaptive is not None and training is not None and adaptive.learning_rate
+    ):  # the usual size of the gradients
         tokens += min(_SCALE_SEGMENTS * adaptive.segment_length, len(training) * per_byte)
     return per_token * tokens
 

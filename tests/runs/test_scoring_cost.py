@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -121,3 +121,20 @@ def test_only_a_long_time_is_announced(
     monkeypatch.setattr(scoring_cost, "expected_scoring_seconds", lambda *_, **__: seconds)
     announce_cost(made, remedy="do less")
     assert notes == (["scoring takes about 10 min (do less)"] if is_said else [])
+
+
+def test_the_time_of_own_texts_needs_no_corpus(made: Experiment) -> None:
+    spans = {"mine": made.data.splits.test}
+
+    def missing() -> NoReturn:
+        raise AssertionError("the corpus was opened")
+
+    without = Experiment(
+        made.recipe,
+        runtime=made.runtime,
+        display=made.display,
+        tokenizer=made.tokenizer,
+        open_data=missing,
+    )
+    without.model = made.model
+    assert expected_scoring_seconds(without, splits=spans, protocol=Protocol()) > 0
