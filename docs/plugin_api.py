@@ -31,6 +31,7 @@ PROVISIONAL: Mapping[str, str] = {
     "DecodingTask": "as `Decoder`",
     "Stepper": "as `Decoder`",
     "ArchitectureContext.tokenizer": "new, used by one architecture",
+    "ArchitectureSpec.standalone": "new",
     "Batch.mask": "new, used by one stream",
     "Corpus.documents": "new, used by one stream",
     "Corpus.division": "new",
@@ -47,6 +48,7 @@ PROVISIONAL: Mapping[str, str] = {
     "Choice": "new, in options of plugins",
     "Combination": "new, used by one architecture",
     "Kind": "as `Choice`",
+    "TokenizerSpec.standalone": "as `ArchitectureSpec.standalone`",
     "CheckSubject": "grows with the doctor",
 }
 """Public names and fields that a later version may change without a deprecation, and why."""

@@ -138,9 +138,19 @@ FILES = [
 ]
 
 
+# Copied to exported folders, where it loads the files beside it, as an import would; seqzoo never
+# runs it in a folder that somebody else has made.
+LOADER = Path("seqzoo/export/standalone/seqzoo_model.py")
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_file_of_ours_runs_nothing_that_it_reads(path: Path) -> None:
-    assert found_in((REPOSITORY / path).read_text(encoding="utf-8")) == []
+    found = found_in((REPOSITORY / path).read_text(encoding="utf-8"))
+    if path == LOADER:
+        (only,) = found
+        assert "spec_from_file_location" in only
+        return
+    assert found == []
 
 
 PLANTED = [

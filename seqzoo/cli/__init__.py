@@ -25,6 +25,7 @@ from seqzoo.cli.decompress import decompress
 from seqzoo.cli.doctor import doctor
 from seqzoo.cli.ensemble import ensemble
 from seqzoo.cli.evaluate import evaluate
+from seqzoo.cli.export import export
 from seqzoo.cli.faults import exit_code_of, report_ignored, sentence_of_fault
 from seqzoo.cli.fetch import fetch
 from seqzoo.cli.found import found_plugins
@@ -81,6 +82,7 @@ app.command("report")(report)
 app.command("verify")(verify)
 app.command("card")(card)
 app.command("reproduce")(reproduce)
+app.command("export")(export)
 app.command("doctor")(doctor)
 app.command("check")(check)
 app.command("list")(list_plugins)

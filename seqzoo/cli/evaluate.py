@@ -138,7 +138,7 @@ def evaluate(
         )
     if prove is not None:
         require_provable(asked, is_result=is_result)
-    trained = opened(run, device=device, step=step, trust=trust)
+    trained = opened(run, device=device, step=step, trust=trust, only_run=not file)
     if is_result:
         from seqzoo.runs.score import finish_run  # imports torch: only now
 

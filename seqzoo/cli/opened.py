@@ -11,22 +11,31 @@ if TYPE_CHECKING:
 __all__ = ["opened"]
 
 
-def opened(path: Path, *, device: str | None, step: int | None = None, trust: bool = False) -> Run:
-    """The run at `path`. trust: whether --trust is given.
+def opened(
+    path: Path,
+    *,
+    device: str | None,
+    step: int | None = None,
+    trust: bool = False,
+    only_run: bool = False,
+) -> Run:
+    """The run or the exported folder at `path`. trust: whether --trust is given.
 
-    Raises UsageError if there is no run, or no checkpoint of `step`.
+    only_run: an exported folder is refused. Raises UsageError if there is none, or no checkpoint of
+    `step`.
     """
     from seqzoo.cli.plugins import installed
     from seqzoo.cli.trust import with_trust
     from seqzoo.runs.directory import open_run_directory
-    from seqzoo.runs.run import Run
+    from seqzoo.runs.exported import require_model
+    from seqzoo.runs.exported_run import open_model
     from seqzoo.terminal.console import note
     from seqzoo.terminal.display import TerminalDisplay
 
-    directory = open_run_directory(path)
+    (open_run_directory if only_run else require_model)(path)
     note(f"{path}: loading the model")  # torch is imported, which takes seconds
-    return Run(
-        directory,
+    return open_model(
+        path,
         registry=with_trust(installed(), trust),
         device=device,
         step=step,

@@ -93,7 +93,7 @@ def _made(paths: list[Path], *, device: str | None, trust: bool) -> Report:
     from seqzoo.cli.opened import opened
     from seqzoo.terminal.console import note
 
-    run = opened(paths[0], device=device, trust=trust)
+    run = opened(paths[0], device=device, trust=trust, only_run=True)
     if device is not None:
         _ = run.trained  # a device that was asked for and is not there is an error
     note(f"{paths[0]}: reading some of the held-out text")

@@ -47,7 +47,7 @@ def verify(
     from seqzoo.errors import FindingsError
     from seqzoo.terminal.streams import write_data
 
-    loaded = opened(run, device=device, trust=trust)
+    loaded = opened(run, device=device, trust=trust, only_run=True)
     verdicts = _verdicts(loaded, steps if resume else None, is_shown=not as_json)
     if as_json:
         found = [vars(each) for each in verdicts]

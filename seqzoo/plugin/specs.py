@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -199,6 +200,8 @@ class ArchitectureSpec(Spec):
     form.
     benchmarks: the sizes at which it is measured; without any, its default options.
     combination: how it mixes trained models, if that is what it does.
+    standalone: provisional: a Python file with the same network, which `seqzoo export` copies. It
+    imports only torch, NumPy and the standard library; docs/plugins.md says what is in it.
     """
 
     kind: ClassVar[str] = "architecture"
@@ -208,15 +211,21 @@ class ArchitectureSpec(Spec):
     step_by_step: Callable[[Any, ArchitectureContext], nn.Module] | None = None
     benchmarks: tuple[Benchmark, ...] = ()
     combination: Combination | None = None
+    standalone: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSpec(Spec):
-    """Bytes to token ids and back: `build(options, context)` gives a new `Tokenizer`."""
+    """Bytes to token ids and back: `build(options, context)` gives a new `Tokenizer`.
+
+    standalone: provisional: a Python file with the same tokenizer, which `seqzoo export` copies; as
+    in `ArchitectureSpec`.
+    """
 
     kind: ClassVar[str] = "tokenizer"
     functions: ClassVar[tuple[str, ...]] = ("build",)
     build: Callable[[Any, TokenizerContext], Tokenizer]
+    standalone: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,8 @@ class TrainSection(Section):
     )
     start_from: Path | None = Field(
         default=None,
-        description="folder of a run whose best weights training starts from; null for new weights",
+        description="folder of a run, or exported folder, whose weights training starts from, of a "
+        "run the best; null for new weights",
     )
     bptt_length: Annotated[int, Field(ge=1)] | Annotated[tuple[Stage, ...], Field(min_length=1)] = (
         Field(

@@ -18,7 +18,7 @@ from seqzoo.plugin.registry import Registry, installed_or
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.own_text import Texts
 from seqzoo.runs.arguments import path_of
-from seqzoo.runs.directory import open_run_directory
+from seqzoo.runs.exported_run import open_model
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.listing import require_one_run
 from seqzoo.runs.run import Run
@@ -143,14 +143,15 @@ def open_run(
     show_progress: bool = False,
     trust: bool = False,
 ) -> Run:
-    """An existing run, finished or not. Nothing heavy is loaded before it is used.
+    """An existing run, finished or not, or an exported folder. Nothing heavy is loaded before it is
+    used.
 
     trust: let the plugin files run that it names; they are trusted from then on.
     Raises UsageError, with the nearest name, if there is no run.
     """
     _require_device(device)
-    directory = open_run_directory(path_of("path", path, expected=_RUN))
-    return Run(directory, device=device, display=_display(show_progress), trust=trust)
+    folder = path_of("path", path, expected=_RUN)
+    return open_model(folder, device=device, display=_display(show_progress), trust=trust)
 
 
 def _require_device(device: str | None) -> None:

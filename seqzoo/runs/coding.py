@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from seqzoo.coding.container import WEIGHTS_BYTES, Header
 from seqzoo.coding.predictors import Predictor, frozen_predictor, learning_predictor
 from seqzoo.errors import CompressedFileError, SeqzooError
+from seqzoo.export.config import is_export, read_config
 from seqzoo.model.memory import enough_memory
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.runs.directory import RunDirectory
@@ -165,7 +166,11 @@ def _section(header: Header, trained: Trained, name: str) -> AdaptiveSection | N
 
 
 def _weights(directory: RunDirectory, step: int) -> bytes:
-    return bytes.fromhex(weights_sha256(directory.checkpoints, step))[:WEIGHTS_BYTES]
+    if is_export(directory.path):
+        digest = read_config(directory.path).weights_sha256
+    else:
+        digest = weights_sha256(directory.checkpoints, step)
+    return bytes.fromhex(digest)[:WEIGHTS_BYTES]
 
 
 def _short_hash(*facts: object) -> int:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqzoo.errors import EnvironmentFault, LockedError, UsageError, did_you_mean
+from seqzoo.export.config import is_export
 from seqzoo.regular_files import open_to_change, open_to_read
 from seqzoo.storage import is_full, make_directory, remove_unfinished
 from seqzoo.terminal.format import quoted
@@ -256,6 +257,11 @@ def open_run_directory(path: Path) -> RunDirectory:
         raise UsageError(
             f"{path} is a folder of runs, not a run; give one of them, such as "
             f"{quoted(path / inside[0])}. To list them, in a shell: seqzoo runs {quoted(path)}"
+        )
+    if is_export(path):
+        raise UsageError(
+            f"{path} is an exported folder and not a run: it has no checkpoints, no log and no "
+            f"corpus; seqzoo sample can use it, and seqzoo eval with --file TEXT."
         )
     if path.exists():
         raise UsageError(f"{path} is not a run of seqzoo: it has no recipe.yaml.")

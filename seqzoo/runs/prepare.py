@@ -15,7 +15,8 @@ from seqzoo.errors import UsageError
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.resolved import require_readable
 from seqzoo.recipes.train_section import TrainSection
-from seqzoo.runs.directory import open_run_directory, require_free
+from seqzoo.runs.directory import require_free
+from seqzoo.runs.exported import require_model
 from seqzoo.terminal.display import Display
 
 __all__ = ["OTHER_CORPUS", "Prepared", "prepare", "with_own_prompt"]
@@ -43,7 +44,7 @@ def prepare(recipe: Recipe, *, root: Path, name: str | None, display: Display) -
         require_free(root / name)
     if recipe.train.start_from is not None:
         try:
-            open_run_directory((recipe.base / recipe.train.start_from).absolute())
+            require_model((recipe.base / recipe.train.start_from).absolute())
         except UsageError as error:
             raise UsageError(f"train.start_from: {error}") from error
     for sentence in recipe.registry.remarks_on_files:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo.errors import UsageError
+from seqzoo.errors import UsageError, did_you_mean
+from seqzoo.export.config import FORMATS, Format
 from seqzoo.plugin.registry import Registry, installed_or
 from seqzoo.recipes.load import Recipe
 from seqzoo.results.result import Result, read_result
-from seqzoo.runs.arguments import Text, bytes_of, refuse_samplers, whole_number
+from seqzoo.runs.arguments import Text, bytes_of, path_of, refuse_samplers, whole_number
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.terminal.display import Display
 
@@ -252,6 +253,24 @@ class Run:
         name = str(content) if isinstance(content, os.PathLike) else "the compressed text"
         data = bytes_of(content).tobytes()
         return decompress(lambda header: coding_of(header, self.trained, name), data)
+
+    def export(self, directory: str | os.PathLike[str], *, format: Format = "folder") -> Path:
+        """Write the model to a new folder that works without seqzoo; returns the folder.
+
+        format: "folder" (weights and plain torch, which `open_run` and `train.start_from` read),
+        "onnx" or "torch" (one step as a program). The folder is read in a process without seqzoo
+        and compared with this run before it is left behind. Raises UsageError if the folder is not
+        empty or the architecture has no such form, FindingsError if the comparison fails.
+        """
+        from seqzoo.runs.export_run import export_trained, require_exportable
+
+        if format not in FORMATS:
+            hint = did_you_mean(str(format), FORMATS)
+            raise UsageError(f"format is {format!r}, expected one of {', '.join(FORMATS)}.{hint}")
+        place = path_of("directory", directory, expected="the folder to write")
+        require_exportable(self.recipe, place, format=format)  # before the model is loaded
+        export_trained(self.trained, self.result, place, format=format)
+        return place
 
     @cached_property
     def trained(self) -> Trained:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from seqzoo.errors import UsageError
+from seqzoo.export.config import is_export, read_config
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.sections import SplitSection
 from seqzoo.results.result import StartRecord
 from seqzoo.runs.experiment import Experiment, Start
+from seqzoo.runs.load_exported import load_exported
 from seqzoo.runs.origin import read_origin
 from seqzoo.runs.reopen import load_trained
 from seqzoo.terminal.display import Display
@@ -16,7 +18,7 @@ __all__ = ["load_start", "warn_of_other_text"]
 
 
 def load_start(recipe: Recipe, *, display: Display) -> Start | None:
-    """The best weights of the run that the recipe names; None if it names no run.
+    """The best weights of the run or exported folder that the recipe names; None if it names none.
 
     Only weights and tokenizer are used, not the optimizer and not the step. Raises UsageError if
     there is no such run, or if its architecture or tokenizer differs from the recipe's, options
@@ -27,7 +29,8 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
         return None
     path = (recipe.base / given).absolute()
     try:
-        source = load_trained(path, recipe.registry, display=display)
+        load = load_exported if is_export(path) else load_trained
+        source = load(path, recipe.registry, display=display)
     except UsageError as error:
         raise UsageError(f"train.start_from: {error}") from error
     theirs = source.experiment.recipe
@@ -40,11 +43,16 @@ def load_start(recipe: Recipe, *, display: Display) -> Start | None:
             )
     weights = source.experiment.weights
     assert weights is not None
-    sha256 = checkpoints.weights_sha256(source.directory.checkpoints, source.step)
+    if is_export(path):
+        config = read_config(path)
+        sha256, corpus_sha256 = config.weights_sha256, config.corpus.sha256
+    else:
+        sha256 = checkpoints.weights_sha256(source.directory.checkpoints, source.step)
+        corpus_sha256 = read_origin(source.directory).sha256
     return Start(
         weights,
         StartRecord(path=str(given), step=source.step, weights_sha256=sha256),
-        corpus_sha256=read_origin(source.directory).sha256,
+        corpus_sha256=corpus_sha256,
         split=theirs.corpus.split,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -30,6 +31,7 @@ def register_tokenizers() -> Iterable[TokenizerSpec]:
         summary="byte pair encoding, learnt from the training part; needs the extra seqzoo[bpe]",
         options=BPEOptions,
         build=_build,
+        standalone=Path(__file__).with_name("standalone.py"),
         source="Sennrich et al. 2016, arXiv:1508.07909; on bytes, Radford et al. 2019 (GPT-2)",
     )
 

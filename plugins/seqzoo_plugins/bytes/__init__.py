@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqzoo import Options, TokenizerSpec, hookimpl
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 @hookimpl
 def register_tokenizers() -> Iterable[TokenizerSpec]:
     yield TokenizerSpec(
-        name="bytes", summary="256 ids, one for each byte value; learns nothing", build=_build
+        name="bytes",
+        summary="256 ids, one for each byte value; learns nothing",
+        build=_build,
+        standalone=Path(__file__).with_name("standalone.py"),
     )
 
 

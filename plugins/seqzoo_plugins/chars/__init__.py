@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqzoo import Options, TokenizerSpec, hookimpl
@@ -17,6 +18,7 @@ def register_tokenizers() -> Iterable[TokenizerSpec]:
         name="chars",
         summary="byte values of the training part; other bytes are escaped, so nothing is lost",
         build=_build,
+        standalone=Path(__file__).with_name("standalone.py"),
     )
 
 

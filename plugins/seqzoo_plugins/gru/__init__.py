@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins.recurrent.options import StackOptions
+from seqzoo_plugins.recurrent.options import STANDALONE, StackOptions
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -56,6 +56,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
                 Benchmark(options={"hidden_size": 128, "num_layers": 2}, training=1.2),
                 Benchmark(options={"hidden_size": 512}, training=1.4),
             ),
+            standalone=STANDALONE,
             source="Cho et al. 2014, arXiv:1406.1078, eq. 5-8",
         )
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins.recurrent.options import StackOptions
+from seqzoo_plugins.recurrent.options import STANDALONE, StackOptions
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -74,6 +74,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
                 ),
                 Benchmark(options={"hidden_size": 1024}, batch_size=64, training=1.4),
             ),
+            standalone=STANDALONE,
             source="Gers et al. 2000, Neural Computation 12(10); Hochreiter and Schmidhuber 1997",
         )
     ]

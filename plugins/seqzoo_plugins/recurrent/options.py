@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from seqzoo import Options
 
-__all__ = ["RNNOptions", "StackOptions"]
+__all__ = ["STANDALONE", "RNNOptions", "StackOptions"]
+
+STANDALONE = Path(__file__).with_name("standalone.py")
+"""The same networks without seqzoo."""
 
 
 class StackOptions(Options):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, Benchmark, hookimpl
-from seqzoo_plugins.recurrent.options import RNNOptions
+from seqzoo_plugins.recurrent.options import STANDALONE, RNNOptions
 
 if TYPE_CHECKING:
     from seqzoo import ArchitectureContext
@@ -52,6 +52,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
                 Benchmark(options={"hidden_size": 128, "num_layers": 2}, training=1.2),
                 Benchmark(options={"hidden_size": 512}, training=1.2),
             ),
+            standalone=STANDALONE,
             source="Elman 1990, Cognitive Science 14(2); relu: Le et al. 2015, arXiv:1504.00941",
         )
     ]

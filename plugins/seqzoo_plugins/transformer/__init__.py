@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqzoo import ArchitectureSpec, hookimpl
@@ -28,6 +29,7 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
             summary="pre-norm transformer, rotary positions, sliding window, key/value cache",
             options=TransformerOptions,
             build=build,
+            standalone=Path(__file__).with_name("standalone.py"),
             source="Vaswani et al. 2017, arXiv:1706.03762; rotary: Su et al. 2021, "
             "arXiv:2104.09864; window: Beltagy et al. 2020, arXiv:2004.05150",
         )
