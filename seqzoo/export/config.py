@@ -107,6 +107,9 @@ class ExportConfig(_Record):
     result: Result | None = Field(description="null where these weights were not scored")
     plugins: dict[str, PluginRecord]
     versions: dict[str, str]
+    probe: dict[str, Any] = Field(
+        default={}, description="answers to a short text, see seqzoo/runs/probe.py"
+    )
     proof: ProofRecord | None = None
 
 

@@ -6,17 +6,21 @@ import copy
 import re
 from pathlib import Path
 
+import numpy as np
+
 from seqzoo.errors import CorpusUnavailable, UsageError
 from seqzoo.export.config import ExportConfig, Format, is_export, read_config
 from seqzoo.export.exporting import Exportable, export_model
 from seqzoo.export.formats import require_possible
 from seqzoo.export.place import require_place
+from seqzoo.plugin.span import Span
 from seqzoo.plugin.specs import ArchitectureSpec, TokenizerSpec
 from seqzoo.recipes.load import Recipe
 from seqzoo.recipes.paths import change_paths, recipe_paths
 from seqzoo.results.result import CorpusRecord, Result
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import plugins_of, read_origin
+from seqzoo.runs.probe import answers_of
 from seqzoo.runs.reopen import Trained
 from seqzoo.version import __version__
 
@@ -25,6 +29,8 @@ __all__ = ["export_trained", "exportable", "require_exportable"]
 _PROOF_BYTES = 2000
 _FEWEST_BYTES = 1000
 _SAMPLE_TOKENS = 500
+
+_ALL_BYTES = Span(np.arange(256, dtype=np.uint8), 0, 256)
 
 _FOLDERS = re.compile(r"(?<![\w:/])[~/][^\s,']*/")
 """The folders of a path in a sentence, which tell a stranger about the user's machine."""
@@ -107,6 +113,8 @@ def _facts(trained: Trained, result: Result | None) -> dict[str, object]:
         "split": split,
         "result": result,
         "plugins": plugins_of(recipe),
+        # Not of the corpus, which may be private: an exported folder is given to others.
+        "probe": answers_of(tokenizer, trained.experiment.model, _ALL_BYTES),
         "versions": dict(result.versions) if result is not None else {"seqzoo": __version__},
     }
 

@@ -43,7 +43,7 @@ def load_exported(
         optimizer={},
         carried={},
         generators={},
-        state={"tokenizer": config.tokenizer.state},
+        state={"tokenizer": config.tokenizer.state, "probe": config.probe or None},
         is_complete=False,
     )
     recipe = exported_recipe(path, config, registry)

@@ -148,6 +148,17 @@ def test_damage_is_reported(
         seqzoo.open_run(copied).score(TEXT)
 
 
+def test_a_model_that_answers_otherwise_than_when_it_was_exported_is_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path / "other")
+    config = json.loads((tmp_path / "other" / "config.json").read_text())
+    config["probe"]["bits_per_token"] += 0.1
+    (tmp_path / "other" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="when it was saved"):
+        _ = seqzoo.open_run(tmp_path / "other").model
+
+
 def test_a_link_in_place_of_the_config_is_still_read_as_data(folder: Path, tmp_path: Path) -> None:
     copied = tmp_path / "copy"
     shutil.copytree(folder, copied)
