@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seqzoo.cli.coded import CPU, Force, OnDevice, RunToCodeWith, print_sizes, require_free
-from seqzoo.cli.options import DEFAULT_RUNS, AsJson, RunsFolder, Step
+from seqzoo.cli.options import DEFAULT_RUNS, Adapt, AsJson, RunsFolder, Step
 from seqzoo.cli.trust import TrustOption
 
 SUFFIX = ".sqz"
@@ -35,13 +35,7 @@ def compress(
             "needs the text that the run was trained on.",
         ),
     ] = False,
-    adapt: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="How to learn, e.g. --adapt learning_rate=1e-3; default: the recipe's settings.",
-        ),
-    ] = None,
+    adapt: Adapt = None,
     no_verify: Annotated[
         bool,
         typer.Option(

@@ -13,6 +13,7 @@ from seqzoo.cli.baselines import Baselines, baselines_section
 from seqzoo.cli.opened import opened
 from seqzoo.cli.options import (
     DEFAULT_RUNS,
+    Adapt,
     AsJson,
     Device,
     Run,
@@ -74,13 +75,7 @@ def evaluate(
             "--adaptive", help="Score while the model learns: dynamic evaluation, 1 lane."
         ),
     ] = False,
-    adapt: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="How to learn, e.g. --adapt learning_rate=1e-3; default: the recipe's settings.",
-        ),
-    ] = None,
+    adapt: Adapt = None,
     lanes: Annotated[
         int | None,
         whole_number(

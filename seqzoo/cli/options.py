@@ -9,6 +9,7 @@ import typer
 
 __all__ = [
     "DEFAULT_RUNS",
+    "Adapt",
     "AsJson",
     "Device",
     "Into",
@@ -143,6 +144,14 @@ Step: TypeAlias = Annotated[
         least=0,
         help="Step of the checkpoint to use; default: the best on validation.",
         show_default=False,
+    ),
+]
+Adapt: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adapt",
+        metavar="KEY=VALUE",
+        help="How to learn, e.g. --adapt learning_rate=1e-3; default: the recipe's settings.",
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -12,8 +12,7 @@ from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import in_float64, in_inference_mode
 from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
-from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import Protocol, require_lanes, score_split
+from seqzoo.scoring.static import Protocol, score_split
 from seqzoo.scoring.tally import Tally
 
 __all__ = ["first_distributions", "nats_of_tokens"]
@@ -28,14 +27,8 @@ def nats_of_tokens(
 
     The order is the same for all models with the same tokenizer.
     """
-    span = protocol.part(span)
-    require_lanes(len(span), protocol.lanes)
-    split = SplitReader(
-        encode_span(experiment.tokenizer, span),
-        lanes=protocol.lanes,
-        warmup_tokens=protocol.warmup_tokens,
-    )
-    tally, total = _CostOfEachToken(span.bytes), len(split.text.tokens)
+    split = protocol.reader(experiment.tokenizer, span)
+    tally, total = _CostOfEachToken(split.text.data), len(split.text.tokens)
     with (
         enough_memory("scoring", experiment.runtime.device, dict),
         experiment.display.meter("scoring") as meter,

@@ -17,8 +17,7 @@ from seqzoo.model.runtime import Runtime, in_inference_mode
 from seqzoo.plugin.contracts import SequenceModel, State
 from seqzoo.plugin.span import Span
 from seqzoo.runs.experiment import Experiment
-from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import Protocol, require_lanes, score_split
+from seqzoo.scoring.static import Protocol, score_split
 from seqzoo.scoring.tally import CostOfEachByte
 
 __all__ = ["costs_of", "next_byte", "score_text", "states_after"]
@@ -46,14 +45,8 @@ def costs_of(experiment: Experiment, span: Span, protocol: Protocol) -> CostOfEa
 
     Raises UsageError if it has fewer bytes than the protocol has lanes.
     """
-    span = protocol.part(span)
-    require_lanes(len(span), protocol.lanes)
-    split = SplitReader(
-        encode_span(experiment.tokenizer, span),
-        lanes=protocol.lanes,
-        warmup_tokens=protocol.warmup_tokens,
-    )
-    tally = CostOfEachByte(span.bytes)
+    split = protocol.reader(experiment.tokenizer, span)
+    tally = CostOfEachByte(split.text.data)
     with enough_memory("scoring", experiment.runtime.device, dict):
         score_split(
             experiment.model,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from seqzoo.data.corpus import Splits
-from seqzoo.data.tokens import EncodedTraining, encode_span
+from seqzoo.data.tokens import EncodedTraining
 from seqzoo.model.memory import enough_memory
 from seqzoo.model.runtime import Runtime
 from seqzoo.plugin.contracts import SequenceModel, Tokenizer
@@ -24,7 +24,7 @@ from seqzoo.scoring.adaptive import (
     usual_gradients,
 )
 from seqzoo.scoring.chunks import SplitReader
-from seqzoo.scoring.static import Protocol, require_lanes, score_splits
+from seqzoo.scoring.static import Protocol, score_splits
 from seqzoo.scoring.tally import Part, Tally
 from seqzoo.terminal.display import Display
 from seqzoo.terminal.progress import Meter
@@ -102,14 +102,7 @@ def adaptive_scores(
 def _readers(
     tokenizer: Tokenizer, splits: Mapping[str, Span], protocol: Protocol
 ) -> dict[str, SplitReader]:
-    readers = {}
-    for name, split in splits.items():
-        span = protocol.part(split)
-        require_lanes(len(span), protocol.lanes)
-        readers[name] = SplitReader(
-            encode_span(tokenizer, span), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
-        )
-    return readers
+    return {name: protocol.reader(tokenizer, split) for name, split in splits.items()}
 
 
 def _progress(meter: Meter, readers: Mapping[str, SplitReader]) -> Callable[[str, int], None]:

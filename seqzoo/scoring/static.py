@@ -79,6 +79,17 @@ class Protocol:
         """The bytes of a split that are read."""
         return span if self.max_bytes is None else span.first(self.max_bytes)
 
+    def reader(self, tokenizer: Tokenizer, split: Span) -> SplitReader:
+        """The part of a split that is read, encoded, in these lanes.
+
+        Raises UsageError if it has fewer bytes than there are lanes.
+        """
+        span = self.part(split)
+        require_lanes(len(span), self.lanes)
+        return SplitReader(
+            encode_span(tokenizer, span), lanes=self.lanes, warmup_tokens=self.warmup_tokens
+        )
+
     def limited_by(self, longest: int) -> Protocol:
         """The same protocol; whole splits where none is longer than what it reads.
 
@@ -146,11 +157,7 @@ def score(
     Raises UsageError if the span has fewer bytes than lanes, DivergedError if a score is not
     finite.
     """
-    span = protocol.part(span)
-    require_lanes(len(span), protocol.lanes)
-    split = SplitReader(
-        encode_span(tokenizer, span), lanes=protocol.lanes, warmup_tokens=protocol.warmup_tokens
-    )
+    split = protocol.reader(tokenizer, span)
     return score_split(model, split, runtime=runtime, chunk_length=protocol.chunk_length,
                        advance=advance)  # fmt: skip
 
