@@ -88,6 +88,9 @@ class Card(_Record):
         test = self.result.scores.get("test")
         if test is None or not test.blocks:
             raise ValueError("there is no score on test with its blocks")
+        known = [self.result.seed, *(each.seed for each in self.seeds)]
+        if len(set(known)) < len(known):
+            raise ValueError("it has two scores of one seed")
         for each in self.seeds:
             if each.test.block_sizes != test.block_sizes or not each.test.blocks:
                 raise ValueError(f"the score of seed {each.seed} is of other bytes")

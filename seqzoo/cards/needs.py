@@ -7,6 +7,7 @@ from pathlib import Path
 from seqzoo.cards.card import Card
 from seqzoo.data.corpus import Data
 from seqzoo.errors import CheckpointError, PluginError, UsageError
+from seqzoo.export.config import is_export, read_config
 from seqzoo.plugin.trust import PluginFile
 from seqzoo.training.checkpoint_files import weights_sha256
 
@@ -26,12 +27,7 @@ def require_files(card: Card, path: Path) -> None:
             except PluginError:
                 found = None
         elif need.kind == "weights":
-            start = card.result.started_from
-            step = start.step if start is not None and start.step is not None else 0
-            try:
-                found = weights_sha256(place / "checkpoints", step)
-            except CheckpointError:
-                found = None
+            found = _weights_at(place, card)
         else:
             continue
         what = "the plugin file" if need.kind == "plugin file" else "the run that has the weights"
@@ -45,6 +41,18 @@ def require_files(card: Card, path: Path) -> None:
                 f"{place} has sha256 {found[:12]}…, and {path} needs {what} with sha256 "
                 f"{need.sha256[:12]}…; put that one there."
             )
+
+
+def _weights_at(place: Path, card: Card) -> str | None:
+    """The hash of the weights of a run or of an exported folder; None if there are none."""
+    start = card.result.started_from
+    step = start.step if start is not None and start.step is not None else 0
+    try:
+        if is_export(place):
+            return read_config(place).weights_sha256
+        return weights_sha256(place / "checkpoints", step)
+    except CheckpointError:
+        return None
 
 
 def require_corpus(card: Card, data: Data) -> None:

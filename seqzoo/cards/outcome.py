@@ -16,7 +16,7 @@ differ as much. No threshold is chosen anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,23 +80,24 @@ class Outcome:
     difference: Difference | None = None
 
 
-def outcome(card: Card, results: Sequence[Result]) -> Outcome:
-    """The outcome of one or more repetitions; the first has the seed of the card."""
+def outcome(card: Card, results: Sequence[Result], *, changed: str = "") -> Outcome:
+    """The outcome of one or more repetitions; the first has the seed of the card.
+
+    changed: why the recipe of the card is not that of its scores; "" where it is.
+    """
     own = results[0]
     if own.weights_sha256 == card.result.weights_sha256:
-        for name, theirs, ours in _scores(card.result, own):
-            if not math.isclose(theirs, ours, rel_tol=_TOLERANCE):
-                reason = (
-                    f"the weights are the same, and their score on {name} is {ours:.6f}, not "
-                    f"{theirs:.6f} as in the card"
-                )
-                return Outcome(Verdict.NOT_REPRODUCED, reason)
+        if difference := next(_differences(card.result, own), None):
+            reason = f"the weights are the same, and {difference} as in the card"
+            return Outcome(Verdict.NOT_REPRODUCED, reason)
         return Outcome(Verdict.SAME_BITS, "the weights and all scores are those of the card")
     if reason := why_not_comparable(card.result, own, "test", names=("the card", "the run")):
         return Outcome(Verdict.NOT_REPRODUCED, reason)
     found = difference_of(card.tests, [each.scores["test"] for each in results])
     if found.contains_zero:
         return Outcome(Verdict.WITHIN_NOISE, "the interval contains 0", found)
+    if changed:
+        return Outcome(Verdict.NOT_REPRODUCED, changed, found)
     if found.interval is None:
         reason = "the test part is too short for an interval"
         return Outcome(Verdict.NOT_DECIDED, reason, found)
@@ -137,17 +138,48 @@ def _spread(groups: Sequence[npt.NDArray[np.float64]], degrees: int) -> float:
     return math.sqrt(squares / degrees)
 
 
-def _scores(card: Result, own: Result) -> Iterator[tuple[str, float, float]]:
-    """Each score of the card, by its name, and the run's: nan where it has none."""
-    for kind, theirs, ours in (
-        ("", card.scores, own.scores),
-        (
-            " while learning",
-            card.adaptive.scores if card.adaptive else {},
-            own.adaptive.scores if own.adaptive else {},
-        ),
-    ):
+_FACTS = ("architecture", "tokenizer", "parameters", "step", "steps", "training_bytes", "split")
+
+
+def _differences(card: Result, own: Result) -> Iterator[str]:
+    """What a repetition with the same weights has otherwise than its card, in words."""
+    for name in _FACTS:
+        theirs, ours = getattr(card, name), getattr(own, name)
+        if theirs != ours:
+            yield f"{name.replace('_', ' ')} is {ours}, not {theirs}"
+    if card.corpus.bytes != own.corpus.bytes:
+        yield f"the corpus has {own.corpus.bytes:,} bytes, not {card.corpus.bytes:,}"
+    if card.protocol.fields != own.protocol.fields:
+        yield f"they were scored {own.protocol.words}, not {card.protocol.words}"
+    for kind in ("", " while learning"):
+        theirs, ours = (_scores(each, learnt=bool(kind)) for each in (card, own))
         for split, score in theirs.items():
+            where = f"on {split.replace('_', '-')}{kind}"
             found = ours.get(split)
-            value = found.bits_per_byte if found is not None else math.nan
-            yield f"{split.replace('_', '-')}{kind}", score.bits_per_byte, value
+            if found is None:
+                yield f"they have no score {where}, not {score.bits_per_byte:.6f}"
+            elif not math.isclose(score.bits_per_byte, found.bits_per_byte, rel_tol=_TOLERANCE):
+                yield (
+                    f"their score {where} is {found.bits_per_byte:.6f}, not "
+                    f"{score.bits_per_byte:.6f}"
+                )
+            elif not _has_equal_parts(score, found):
+                yield f"accuracy, interval or blocks of their score {where} are others, not those"
+
+
+def _scores(result: Result, *, learnt: bool) -> Mapping[str, SplitScore]:
+    if learnt:
+        return result.adaptive.scores if result.adaptive else {}
+    return result.scores
+
+
+def _has_equal_parts(one: SplitScore, other: SplitScore) -> bool:
+    """Whether two equal scores also are the same sums of the same blocks, but for rounding."""
+    return (
+        one.block_sizes == other.block_sizes
+        # Two tokens can be equally probable but for rounding.
+        and abs(one.accuracy - other.accuracy) * one.bytes < 2
+        and (not one.blocks or np.allclose(one.blocks, other.blocks, rtol=_TOLERANCE, atol=1e-3))
+        and (one.interval is None) == (other.interval is None)
+        and np.allclose(one.interval or 0, other.interval or 0, rtol=1e-4)
+    )

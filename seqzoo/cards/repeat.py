@@ -70,8 +70,9 @@ def reproduce(
     path = path / "card.json" if path.is_dir() else path
     card = read_card(path)
     require_files(card, path)
-    if reason := why_not_as_scored(card, path, registry):
-        display.warn(f"{reason}, so a training of it is expected to give other scores.")
+    changed = why_not_as_scored(card, path, registry)
+    if changed:
+        display.warn(f"{changed}, so a training of it is expected to give other scores.")
     runs: list[RunDirectory] = []
     results: list[Result] = []
     for seed in itertools.islice(_seeds(card), seeds):
@@ -85,7 +86,7 @@ def reproduce(
             break
     others = differing(card, recipe, newest_state(runs[0])["runtime"])
     paths = tuple(run.path for run in runs)
-    return Repetition(card, outcome(card, results), paths, tuple(others))
+    return Repetition(card, outcome(card, results, changed=changed), paths, tuple(others))
 
 
 def _seeds(card: Card) -> Iterator[int]:

@@ -56,14 +56,17 @@ def require_free(source: Path, target: Path, *, force: bool) -> None:
     """Raises UsageError, before any work, if the result cannot be written to `target`."""
     from seqzoo.errors import UsageError
 
+    if "-" in (str(source), str(target)):
+        raise UsageError("- is no file: compress and decompress read and write named files only.")
     if not source.exists():
         raise UsageError(f"there is no file {source}.")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"-o {target}: there is no folder {target.parent}.")
     if not target.exists():
         return
-    if target.is_dir():
-        raise UsageError(f"-o {target} is a folder, expected the name of a file.")
+    if not target.is_file():
+        kind = "a folder" if target.is_dir() else "no regular file"
+        raise UsageError(f"-o {target} is {kind}, expected the name of a file.")
     if target.samefile(source):
         raise UsageError(f"-o {target} is the file that is read; choose another name.")
     if not force:

@@ -39,10 +39,14 @@ class EvaluateCommand(TyperCommand):
 
 
 def _with_kind(arguments: Sequence[str]) -> list[str]:
+    from seqzoo.errors import UsageError
+
     found: list[str] = []
     for place, word in enumerate(arguments):
         found.append(word)
         following = arguments[place + 1 : place + 2]
+        if word.startswith(f"{_OPTION}=") and word.removeprefix(f"{_OPTION}=") not in _KINDS:
+            raise UsageError(f"{word}: expected --prove, --prove static or --prove adaptive.")
         if word == _OPTION and not (following and following[0] in _KINDS):
             learns = {"--adaptive", "--adapt"} & {each.split("=")[0] for each in arguments}
             found.append("adaptive" if learns else "static")

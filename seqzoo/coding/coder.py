@@ -67,9 +67,15 @@ def decode_block(
     UndecodableError.
     """
     decoder = constriction.stream.queue.RangeDecoder(_as_words(content))
-    before, count = first_input, 0
+    before, count, left = first_input, 0, 8.0 * (len(content) + 2 * _WORD.itemsize)
     while wants_more(count):
-        model = _model_of(predictor.next(before))
+        probabilities = predictor.next(before)
+        # Every other token has one unit of 2**-24 at least, so that no token is free: content of
+        # this length does not end later, whatever a forged header says.
+        left -= (len(probabilities) - 1) * 2**-24
+        if left < 0:
+            raise UndecodableError
+        model = _model_of(probabilities)
         try:
             before = int(decoder.decode(model))
         except AssertionError:  # which constriction raises where it notices
@@ -84,8 +90,12 @@ def _model_of(probabilities: Float[np.ndarray, " V"]) -> constriction.stream.mod
 
 
 def _as_bytes(words: npt.NDArray[np.uint32]) -> bytes:
-    """The highest byte of a word first; the zeros that a reader can add are left out."""
-    return words.astype(_WORD).tobytes().rstrip(b"\0")
+    """The highest byte of a word first; zeros at the end of the last word are left out.
+
+    Not those of earlier words, so that the length still says how much was coded.
+    """
+    content = words.astype(_WORD).tobytes()
+    return content[: -_WORD.itemsize] + content[-_WORD.itemsize :].rstrip(b"\0")
 
 
 def _as_words(content: bytes) -> npt.NDArray[np.uint32]:

@@ -126,13 +126,14 @@ def require_whole(file: BinaryIO, size: int, name: str) -> None:
             f"{name} is not a file that seqzoo compress has made: it does not begin with "
             f"{_MAGIC.decode()}."
         )
-    if len(start) > len(_MAGIC):
-        require_known_format({"format_version": start[-1]}, name, newest=FORMAT_VERSION)
+    version = start[-1] if len(start) > len(_MAGIC) else FORMAT_VERSION
+    require_known_format({"format_version": version}, name, newest=FORMAT_VERSION)
     left, crc = size - _CHECK.size - len(start), zlib.crc32(start)
     while left > 0 and (piece := file.read(min(_PIECE, left))):
         left -= len(piece)
         crc = zlib.crc32(piece, crc)
-    if size < _FIXED.size + _CHECK.size + 2 or file.read() != _CHECK.pack(crc):
+    is_whole = size >= _FIXED.size + _CHECK.size + 2 and file.read() == _CHECK.pack(crc)
+    if not is_whole or version != FORMAT_VERSION:
         raise CompressedFileError(
             f"{name} is damaged: its checksum is not that of its {size:,} bytes; get it again from "
             f"where it came from."
@@ -147,7 +148,7 @@ def unpacked(file: BinaryIO, size: int, name: str) -> tuple[Header, Iterator[Sto
     """
     left = _Left(file, name, size - _CHECK.size)
     _, _, flags, weights, reading, environment, checksum = _FIXED.unpack(left.read(_FIXED.size))
-    if flags & ~(_LEARNS | _HAS_SETTINGS):
+    if flags not in (0, _LEARNS, _LEARNS | _HAS_SETTINGS):
         raise left.damaged()
     length = left.varint()
     settings = _settings(left) if flags & _HAS_SETTINGS else None

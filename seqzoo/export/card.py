@@ -161,6 +161,7 @@ def _sample(sample: bytes) -> str:
 def _limits(config: ExportConfig) -> str:
     return f"""## Limits
 
-The model knows the {config.corpus.bytes:,} bytes of its corpus and nothing else: what it writes has
-their style and their faults, and is not true. It can repeat passages of them word for word. The
-score is of the frozen model in float32, read from the beginning; other texts have other scores."""
+The model knows the training part of its corpus of {config.corpus.bytes:,} bytes and nothing else:
+what it writes has the style and the faults of that text, and is not true. It can repeat passages of
+it word for word. The score is of the frozen model in float32, read from the beginning; other texts
+have other scores."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from seqzoo.errors import UsageError
 from seqzoo.storage import make_directory, naming, sync_directory, write_through
-from seqzoo.terminal.format import quoted
 
 __all__ = ["new_folder", "require_place"]
 
@@ -27,8 +26,8 @@ def require_place(place: Path) -> None:
         raise UsageError(f"{place} exists and is not a folder; give the name of a new folder.")
     if next(place.iterdir(), None) is not None:
         raise UsageError(
-            f"{place} exists and is not empty; nothing is overwritten: give the name of a new "
-            f"folder, or remove it with: rm -r {quoted(place)}"
+            f"{place} exists and is not empty, and nothing is overwritten; give the name of a new "
+            f"folder."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +30,6 @@ _FEWEST_BYTES = 1000
 _SAMPLE_TOKENS = 500
 
 _ALL_BYTES = Span(np.arange(256, dtype=np.uint8), 0, 256)
-
-_FOLDERS = re.compile(r"(?<![\w:/])[~/][^\s,']*/")
-"""The folders of a path in a sentence, which tell a stranger about the user's machine."""
 
 
 def require_exportable(recipe: Recipe, directory: Path, *, format: Format) -> None:
@@ -137,7 +133,11 @@ def _corpus(trained: Trained) -> tuple[CorpusRecord, str]:
 
 
 def _elsewhere(corpus: CorpusRecord) -> CorpusRecord:
-    return corpus.model_copy(update={"origin": _FOLDERS.sub("", corpus.origin)})
+    """Without folders, which tell a stranger about the user; an address stays as it is."""
+    origin = corpus.origin
+    if "://" not in origin:
+        origin = origin.replace("\\", "/").rpartition("/")[2]
+    return corpus.model_copy(update={"origin": origin})
 
 
 def _without_folders(recipe: Recipe) -> dict[str, object]:

@@ -8,9 +8,10 @@ from typing import NoReturn
 import safetensors.torch
 
 from seqzoo.errors import CheckpointError, UsageError
-from seqzoo.export.config import WEIGHTS, read_config, verified_weights
+from seqzoo.export.config import CONFIG, WEIGHTS, ExportConfig, read_config, verified_weights
 from seqzoo.model.runtime import make_runtime
 from seqzoo.plugin.registry import Registry
+from seqzoo.recipes.load import Recipe
 from seqzoo.runs.directory import RunDirectory
 from seqzoo.runs.experiment import Experiment, restored_tokenizer
 from seqzoo.runs.exported import exported_recipe
@@ -47,6 +48,7 @@ def load_exported(
         is_complete=False,
     )
     recipe = exported_recipe(path, config, registry)
+    _require_one_model(path, config, recipe)
 
     def no_data() -> NoReturn:
         raise UsageError(
@@ -64,3 +66,14 @@ def load_exported(
     )
     effort = Effort(steps=config.step, bytes=0, seconds=0.0, peak_memory_bytes=0)
     return Trained(RunDirectory(path), experiment, config.step, effort, record={})
+
+
+def _require_one_model(path: Path, config: ExportConfig, recipe: Recipe) -> None:
+    """Raises CheckpointError if config.json names another model than its recipe."""
+    for part in ("architecture", "tokenizer"):
+        chosen, stored = getattr(recipe, part), getattr(config, part)
+        if (stored.name, stored.options) != (chosen.name, chosen.options.model_dump(mode="json")):
+            raise CheckpointError(
+                f"{path / CONFIG} is damaged: its {part} is not that of its recipe; get the folder "
+                f"again from where it came from."
+            )

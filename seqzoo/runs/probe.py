@@ -10,7 +10,7 @@ for again when it is loaded.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Probe(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    ids: tuple[int, ...] = Field(min_length=1)
+    ids: tuple[Annotated[int, Field(ge=0, lt=1 << 31)], ...] = Field(min_length=1, max_length=1024)
     text: str
     vocabulary: str
     bits_per_token: FiniteFloat | None = None
@@ -65,7 +65,7 @@ def require_same_tokens(tokenizer: Tokenizer, checkpoint: Checkpoint, recipe: Re
     if probe is None:
         return
     ids = np.array(probe.ids)
-    is_same = _vocabulary(tokenizer) == probe.vocabulary
+    is_same = _vocabulary(tokenizer) == probe.vocabulary and max(ids) < tokenizer.vocab_size
     if is_same:
         text = tokenizer.decode(ids)
         again = tokenizer.encode(np.frombuffer(text, dtype=np.uint8))
@@ -92,11 +92,11 @@ def require_same_answers(model: SequenceModel, checkpoint: Checkpoint, recipe: R
         name = recipe.architecture.name
         said = "no finite number" if now is None else f"{now:.3f}"
         raise CheckpointError(
-            f"the model of step {checkpoint.step} costs {said} bits per token on the first bytes "
-            f"of validation, and {before:.3f} when it was saved: the code of architecture '{name}' "
-            f"has changed, or it keeps something that its logits depend on outside of its "
-            f"parameters and buffers; register that as a buffer and train again (seqzoo check "
-            f"{name})."
+            f"the model of step {checkpoint.step} costs {said} bits per token on a short text, and "
+            f"{before:.3f} when it was saved: its weights or its options are not those of then, "
+            f"the code of architecture '{name}' has changed, or it keeps something that its logits "
+            f"depend on outside of its parameters and buffers; register that as a buffer and train "
+            f"again (seqzoo check {name})."
         )
 
 
@@ -110,7 +110,7 @@ def _probe_of(checkpoint: Checkpoint) -> Probe | None:
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise CheckpointError(
-            f"step {checkpoint.step} has a wrong probe.{where} in state.json."
+            f"what was stored with the weights of step {checkpoint.step} is damaged: probe.{where}."
         ) from error
 
 

@@ -33,7 +33,8 @@ def prove_result(
     if protocol.lanes > 1 and section is None:
         raise UsageError(
             f"the scores of {trained.directory.path} are of {protocol.lanes} lanes, and a file is "
-            f"decompressed in one; score the run in one lane to prove them: evaluate.lanes=1."
+            f"decompressed in one; score the run in one lane to prove them: "
+            f"{trained.directory.to_continue} evaluate.lanes=1"
         )
     adaptive = result.adaptive
     scores = dict(result.scores if section is None or adaptive is None else adaptive.scores)

@@ -14,7 +14,7 @@ from small_result import make_result, make_score
 
 from seqzoo.cards.card import Card, SeedRecord
 from seqzoo.cards.outcome import Verdict, difference_of, outcome
-from seqzoo.results.result import Result, SplitScore
+from seqzoo.results.result import CorpusRecord, ProtocolRecord, Result, SplitScore
 
 EVEN = [2.4, 2.5, 2.6, 2.5]
 
@@ -64,6 +64,41 @@ def test_one_training_each_is_within_noise_only_where_the_text_alone_explains_it
     assert outcome(card_with(EVEN), [ended(mixed)]).verdict is Verdict.WITHIN_NOISE
     # Another seed can differ as much, and nothing says how much seeds differ.
     assert outcome(card_with(EVEN), [ended(shifted(0.01))]).verdict is Verdict.NOT_DECIDED
+
+
+@pytest.mark.parametrize(
+    ("edited", "said"),
+    [
+        ({"steps": 7}, "steps is"),
+        ({"parameters": 1}, "parameters is"),
+        ({"architecture": "gru"}, "architecture is"),
+        ({"protocol": ProtocolRecord(name="static, 1 lane", lanes=8)}, "they were scored"),
+        ({"corpus": CorpusRecord(name="c", sha256="a" * 64, bytes=5, origin="")}, "the corpus has"),
+        ({"accuracy": 0.99}, "accuracy, interval or blocks"),
+        ({"blocks": EVEN[::-1]}, "accuracy, interval or blocks"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_a_card_that_says_more_than_the_weights_is_not_reproduced(
+    edited: dict[str, Any], said: str
+) -> None:
+    uneven = [2.0, *EVEN[1:]]
+    own = make_result(blocks=uneven)
+    card = card_with(uneven)
+    if "accuracy" in edited or "blocks" in edited:
+        change = edited if "accuracy" in edited else {"blocks": card.tests[0].blocks[::-1]}
+        score = card.tests[0].model_copy(update=change)
+        edited = {"scores": {**card.result.scores, "test": score}}
+    card = card.model_copy(update={"result": card.result.model_copy(update=edited)})
+    found = outcome(card, [own])
+    assert found.verdict is Verdict.NOT_REPRODUCED
+    assert said in found.reason
+
+
+def test_a_changed_recipe_with_another_score_is_not_reproduced() -> None:
+    found = outcome(card_with(EVEN), [ended(shifted(0.5))], changed="the recipe was changed")
+    assert found.verdict is Verdict.NOT_REPRODUCED
+    assert found.reason == "the recipe was changed"
 
 
 def test_seeds_of_either_side_decide_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -100,12 +101,16 @@ def test_a_wrong_tokenizer_state_is_refused(folder: Path) -> None:
         (("compress", "text", "--run", "small", "-o", "text"), 2, "is the file that is read"),
         (("compress", "text", "--run", "small", "-o", "no/x"), 2, "there is no folder no"),
         (("compress", "runs", "--run", "small"), 2, "runs cannot be read"),
+        (("compress", "text", "--run", "small", "-o", "pipe", "--force"), 2, "no regular file"),
+        (("compress", "text", "--run", "small", "-o", "-"), 2, "- is no file"),
+        (("decompress", "text.sqz", "-o", "pipe", "--force"), 2, "no regular file"),
         (("decompress", "text", "-o", "x"), 4, "is not a file that seqzoo compress has made"),
         (("decompress", "text"), 2, "does not end with .sqz"),
         (("decompress", "text.sqz"), 2, "text exists"),
         (("decompress", "text.sqz", "-o", "x", "--runs", "empty_folder"), 2, "no run in"),
         (("eval", "small", "--prove", "--file", "text"), 2, "--prove is for the scores"),
         (("eval", "small", "--prove", "--split", "train"), 2, "--prove is for the scores"),
+        (("eval", "small", "--prove=often"), 2, "--prove=often: expected --prove, --prove static"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else None,
 )
@@ -113,6 +118,8 @@ def test_what_cannot_be_done_is_one_sentence(
     folder: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     (folder / "empty_folder").mkdir(exist_ok=True)
+    if not (folder / "pipe").exists():
+        os.mkfifo(folder / "pipe")
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
     error = failed(code, *arguments, folder=folder)
     assert said in error

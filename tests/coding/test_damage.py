@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from coded import compress, decompress
@@ -15,7 +16,9 @@ from made_up_text import written
 from tiny import RUNTIME, ByteTokenizer, Nibbles, Recurrent
 
 from seqzoo.coding import coder
+from seqzoo.coding.container import Header, StoredBlock, packed
 from seqzoo.coding.predictors import frozen_predictor
+from seqzoo.coding.text import checksum_of, compressed
 from seqzoo.errors import CompressedFileError, NewerFormatError, SeqzooError
 from seqzoo.plugin.contracts import Tokenizer
 
@@ -127,10 +130,43 @@ def test_a_difference_is_noticed_in_the_block_that_has_it(
     assert 400 <= read < len(TEXT) // 1.5
 
 
-def test_a_text_that_changes_while_it_is_compressed_is_not_written() -> None:
-    from seqzoo.coding.container import Header
-    from seqzoo.coding.text import checksum_of, compressed
+class Certain:
+    """Always the same token, out of many."""
 
+    def next(self, token: int) -> np.ndarray:
+        probabilities = np.zeros(1 << 16)
+        probabilities[0] = 1
+        return probabilities
+
+
+@pytest.mark.parametrize("content", [b"", bytes(8)])
+def test_a_forged_length_does_not_decode_for_ever(content: bytes) -> None:
+    """Its checksum is right, and the model would write such a text without an end."""
+    header = Header(b"wght", 0, 0, bytes(6), 1 << 62)
+    forged = b"".join(packed(header, [StoredBlock(content, None, None)]))
+    with pytest.raises(CompressedFileError):
+        decompress(forged, ByteTokenizer(), lambda: contextlib.nullcontext(Certain()))
+
+
+def test_a_text_of_the_first_token_alone_comes_back() -> None:
+    """Its code is zeros, of which only those of the last word are left out."""
+    predictor = lambda: contextlib.nullcontext(Certain())  # noqa: E731
+    for length in (1, 100, 20_000):
+        content = compress(bytes(length), ByteTokenizer(), predictor)
+        assert decompress(content, ByteTokenizer(), predictor) == bytes(length)
+
+
+@pytest.mark.parametrize(("place", "value"), [(3, 0), (4, 2)], ids=["version 0", "flags"])
+def test_a_header_that_no_version_writes_is_refused(place: int, value: int) -> None:
+    predictor = partial(frozen_predictor, model(0), RUNTIME)
+    content = bytearray(compress(TEXT, ByteTokenizer(), predictor))
+    content[place] = value
+    forged = bytes(content[:-4]) + zlib.crc32(content[:-4]).to_bytes(4)
+    with pytest.raises(CompressedFileError, match="damaged"):
+        decompress(forged, ByteTokenizer(), predictor)
+
+
+def test_a_text_that_changes_while_it_is_compressed_is_not_written() -> None:
     header = Header(b"wght", 0, 0, *checksum_of([TEXT]))
     with (
         frozen_predictor(model(0), RUNTIME) as predictor,

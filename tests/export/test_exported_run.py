@@ -16,9 +16,14 @@ import torch
 import yaml
 from commands import SMALL
 from commands import seqzoo as command
+from small_result import make_result
 
 import seqzoo
-from seqzoo.errors import CheckpointError, NewerFormatError, SeqzooError
+from seqzoo.cards.card import Card, Need
+from seqzoo.cards.needs import require_files
+from seqzoo.errors import CheckpointError, NewerFormatError, SeqzooError, UsageError
+from seqzoo.results.result import CorpusRecord, StartRecord
+from seqzoo.runs.export_run import _elsewhere
 
 RECIPE: Mapping[str, Any] = yaml.safe_load(SMALL)
 SHORT = {"train.budget.steps": 6, "train.validation.every_steps": 0, "baselines.include": []}
@@ -75,6 +80,36 @@ def test_a_text_that_it_compressed_is_read_by_the_run(run: seqzoo.Run, folder: P
 
 
 @pytest.mark.filterwarnings("ignore:the corpus is not used to prove the export")
+def test_a_card_of_a_run_that_started_from_it_needs_it_and_finds_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path / "start")
+    sha256 = json.loads((folder / "config.json").read_text())["weights_sha256"]
+    start = StartRecord(path="start", step=0, weights_sha256=sha256)
+    need = Need(kind="weights", name="start", sha256=sha256)
+    result = make_result().model_copy(update={"started_from": start})
+    card = Card(recipe={}, budget_by_clock=False, plugins={}, needs=(need,), result=result)
+    require_files(card, tmp_path / "card.json")
+    shutil.rmtree(tmp_path / "start")
+    with pytest.raises(UsageError, match="there is none"):
+        require_files(card, tmp_path / "card.json")
+
+
+@pytest.mark.parametrize(
+    ("origin", "left"),
+    [
+        ("/home/anna/My Documents/diary.txt", "diary.txt"),
+        ("private stuff/customer x/letters.txt", "letters.txt"),
+        ("../secret/x.txt", "x.txt"),
+        ("https://example.org/a/b.txt", "https://example.org/a/b.txt"),
+        ("generated, seed 1", "generated, seed 1"),
+    ],
+)
+def test_an_exported_folder_does_not_name_the_folders_of_a_text(origin: str, left: str) -> None:
+    record = CorpusRecord(name="c", sha256="a" * 64, bytes=1, origin=origin)
+    assert _elsewhere(record).origin == left
+
+
 def test_it_can_be_exported_again(folder: Path, tmp_path: Path) -> None:
     again = seqzoo.open_run(folder).export(tmp_path / "again")
     first, second = folder / "model.safetensors", again / "model.safetensors"
@@ -115,6 +150,20 @@ def other_size(folder: Path) -> None:
     changed = json.loads((folder / "config.json").read_text())["recipe"]
     changed["architecture"]["options"]["hidden_size"] = 8
     changed_config(folder, "recipe", changed)
+    stored = json.loads((folder / "config.json").read_text())["architecture"]
+    stored["options"]["hidden_size"] = 8
+    changed_config(folder, "architecture", stored)
+
+
+def other_size_in_the_recipe(folder: Path) -> None:
+    changed = json.loads((folder / "config.json").read_text())["recipe"]
+    changed["architecture"]["options"]["hidden_size"] = 8
+    changed_config(folder, "recipe", changed)
+
+
+def huge_id_in_the_probe(folder: Path) -> None:
+    probe = json.loads((folder / "config.json").read_text())["probe"]
+    changed_config(folder, "probe", probe | {"ids": [10**30]})
 
 
 @pytest.mark.parametrize(
@@ -129,6 +178,8 @@ def other_size(folder: Path) -> None:
         (lambda at: changed_config(at, "format_version", 99), NewerFormatError, "newer seqzoo"),
         (lambda at: changed_config(at, "format", "onnx"), None, ""),
         (other_size, CheckpointError, "do not fit"),
+        (other_size_in_the_recipe, CheckpointError, "its architecture is not that of its recipe"),
+        (huge_id_in_the_probe, CheckpointError, "damaged: probe.ids"),
     ],
 )
 def test_damage_is_reported(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,7 +60,12 @@ class Model:
         return self._read(tokens, self.initial_state(len(tokens)) if state is None else state)
 
     def score(self, data: bytes) -> float:
-        """Bits per byte of a text, from the empty state; token 0 stands before the first one."""
+        """Bits per byte of a text, from the empty state; token 0 stands before the first one.
+
+        Raises ValueError for an empty text.
+        """
+        if not data:
+            raise ValueError("the text is empty; a score needs at least one byte")
         tokens = np.asarray(self.tokenizer.encode(data), dtype=np.int64)
         inputs = np.concatenate([[0], tokens[:-1]])
         state, bits = self.initial_state(), 0.0
@@ -73,7 +79,9 @@ class Model:
     def generate(
         self, prompt: bytes = b"", *, length: int = 200, temperature: float = 1.0, seed: int = 1
     ) -> Iterator[bytes]:
-        """The bytes of `length` tokens after a prompt, piece by piece."""
+        """The bytes of `length` tokens after a prompt, piece by piece. temperature: above 0."""
+        if not temperature > 0:
+            raise ValueError(f"temperature is {temperature}, expected a number above 0")
         draw, waiting = np.random.default_rng(seed), []
         logits, state = self.forward([[0, *self.tokenizer.encode(prompt)]])
         last = logits[:, -1]
@@ -192,7 +200,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) == 2 and arguments[0] == "score":
         print(f"{load(here).score(Path(arguments[1]).read_bytes()):.4f} bits per byte")
     elif arguments[:1] == ["generate"] and len(arguments) <= 2:
-        prompt = "".join(arguments[1:]).encode()
+        prompt = os.fsencode("".join(arguments[1:]))
         sys.stdout.buffer.write(prompt)
         for piece in load(here).generate(prompt):
             sys.stdout.buffer.write(piece)
@@ -203,4 +211,9 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except BrokenPipeError:  # the reader wants no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f"error: {error}")
