@@ -101,6 +101,8 @@ def sentence_of(error: Any, arguments: Sequence[str] = ()) -> str:
     if type(error).__name__ == "MissingParameter" and error.param is not None:
         missing = (error.param.metavar or error.param.name).upper().strip("[].")
         runs = " 'seqzoo runs' lists the runs." if missing in ("RUN", "RUNS") else ""
+        if error.param.param_type_name == "option":
+            missing = f"{error.param.opts[0]} {missing}"
         return f"{path} needs {missing}, and it is missing.{runs} {help_hint}"
     if context is not None and (found := _TOO_MANY.fullmatch(error.format_message())):
         from seqzoo.cli.meant import instead_of_arguments

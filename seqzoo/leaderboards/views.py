@@ -47,6 +47,7 @@ _NOTES = {
     "rank": "rank: among all comparable runs; =: the difference is within the noise.",
     "noise": "±: half the 95 % interval of the score that ranks.",
     "seeds": "seeds ±: number of seeds, and their standard deviation; ?: unknown for one seed.",
+    "proven": "proven: the split was compressed to the size that these scores say, and restored.",
 }
 
 

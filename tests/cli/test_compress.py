@@ -100,6 +100,7 @@ def test_a_wrong_tokenizer_state_is_refused(folder: Path) -> None:
         (("compress", "text", "--run", "small"), 2, "text.sqz exists"),
         (("compress", "text", "--run", "small", "-o", "text"), 2, "is the file that is read"),
         (("compress", "text", "--run", "small", "-o", "no/x"), 2, "there is no folder no"),
+        (("compress", "text"), 2, "seqzoo compress needs --run RUN, and it is missing."),
         (("compress", "runs", "--run", "small"), 2, "runs cannot be read"),
         (("compress", "text", "--run", "small", "-o", "pipe", "--force"), 2, "no regular file"),
         (("compress", "text", "--run", "small", "-o", "-"), 2, "- is no file"),
