@@ -144,7 +144,7 @@ python seqzoo_model.py generate "Once upon a time"
 from seqzoo_model import load
 
 model = load(".")
-print(model.score(b"To be, or not to be"))      # bits per byte
+model.score(b"To be, or not to be")  # bits per byte
 state = model.initial_state(1)                   # {{name: array (1, ...)}}
 logits, state = model.step([0], state)           # (1, {config.vocab_size}) and the next state
 ```

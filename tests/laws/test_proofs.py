@@ -81,7 +81,7 @@ QUICK = ("gru", "ngram_gate", "transformer")
 )
 def test_the_adaptive_score_is_the_size_of_a_file(registry: Registry, name: str) -> None:
     model = build(registry.get("architecture", name))
-    section = AdaptiveSection(learning_rate=0.003, segment_length=32)
+    section = AdaptiveSection(segment_length=32)
     require_adaptive_proof(model, Span(DATA, 2000, 7000), section)
 
 

@@ -121,7 +121,7 @@ def test_a_text_that_is_too_much_for_the_memory_is_reported_too(
             "seqzoo.scoring.splits.score_adaptively",
             r"lower evaluate.adaptive.segment_length \(90\)",
         ),
-        ("seqzoo.scoring.splits.gradient_scales", r"lower evaluate.adaptive.segment_length \(90\)"),
+        ("seqzoo.scoring.splits.usual_gradients", r"lower evaluate.adaptive.segment_length \(90\)"),
         (
             "seqzoo.runs.experiment.generate",
             "sampling needs more memory than cpu has free; use a smaller",

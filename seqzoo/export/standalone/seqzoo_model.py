@@ -198,14 +198,15 @@ def main(arguments: list[str]) -> None:
     """The commands in the first lines of this file."""
     here = Path(__file__).parent
     if len(arguments) == 2 and arguments[0] == "score":
-        print(f"{load(here).score(Path(arguments[1]).read_bytes()):.4f} bits per byte")
+        score = load(here).score(Path(arguments[1]).read_bytes())
+        sys.stdout.write(f"{score:.4f} bits per byte\n")
     elif arguments[:1] == ["generate"] and len(arguments) <= 2:
         prompt = os.fsencode("".join(arguments[1:]))
         sys.stdout.buffer.write(prompt)
         for piece in load(here).generate(prompt):
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
-        print()
+        sys.stdout.buffer.write(b"\n")
     else:
         sys.exit('usage: python seqzoo_model.py score FILE | generate ["TEXT"]')
 
