@@ -173,9 +173,7 @@ def _adaptive_section(result: Result) -> dict[str, Any] | None:
     """The settings that the adaptive scores were made with, which need not be the recipe's."""
     if result.adaptive is None or result.adaptive.settings is None:
         return None
-    # A method has no value for the settings that it does not use.
-    given = result.adaptive.settings.model_dump(exclude={"method"}, exclude_none=True)
-    return AdaptiveSection(**({"learning_rate": 0.0} | given)).model_dump(mode="json")
+    return AdaptiveSection.of(result.adaptive.settings).model_dump(mode="json")
 
 
 def _seed(

@@ -7,9 +7,8 @@ from pathlib import Path
 from seqzoo.cards.card import Card
 from seqzoo.data.corpus import Data
 from seqzoo.errors import CheckpointError, PluginError, UsageError
-from seqzoo.export.config import is_export, read_config
 from seqzoo.plugin.trust import PluginFile
-from seqzoo.training.checkpoint_files import weights_sha256
+from seqzoo.runs.exported import weights_sha256_in
 
 __all__ = ["require_corpus", "require_files"]
 
@@ -48,9 +47,7 @@ def _weights_at(place: Path, card: Card) -> str | None:
     start = card.result.started_from
     step = start.step if start is not None and start.step is not None else 0
     try:
-        if is_export(place):
-            return read_config(place).weights_sha256
-        return weights_sha256(place / "checkpoints", step)
+        return weights_sha256_in(place, step)
     except CheckpointError:
         return None
 

@@ -31,7 +31,7 @@ from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.interruption import stopping
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.origin import read_origin, write_origin
-from seqzoo.runs.probe import answers_of
+from seqzoo.runs.probe import probe_of
 from seqzoo.runs.reopen import Trained
 from seqzoo.runs.runner import removed_without_checkpoint
 from seqzoo.runs.score import finish_run
@@ -177,7 +177,7 @@ def _saved_and_scored(
     validation = experiment.data.splits.validation
     asked = {
         "origin": origin.fingerprint,
-        "probe": answers_of(experiment.tokenizer, experiment.model, validation),
+        "probe": probe_of(experiment.tokenizer, validation).answered_by(experiment.model),
     }
     saved = replace(weights, state={**weights.state, **asked})
     checkpoints.save(directory.checkpoints, saved, keep=1, best=None, run=origin.id, warn=warn)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -23,6 +23,9 @@ from seqzoo.recipes.train_section import (
     TrainSection,
     ValidationSection,
 )
+
+if TYPE_CHECKING:
+    from seqzoo.results.result import AdaptiveSettings
 
 __all__ = [
     "AdaptiveSection",
@@ -128,6 +131,13 @@ class AdaptiveSection(Section):
         description="added to the gradient scale of each parameter, as a share of the mean scale",
     )
     segment_length: int = Field(default=64, ge=1, description="tokens between updates")
+
+    @classmethod
+    def of(cls, settings: AdaptiveSettings) -> AdaptiveSection:
+        """The section that a stored adaptive score was made with. Raises ValidationError."""
+        # A method has no value for the settings that it does not use.
+        given = settings.model_dump(exclude={"method"}, exclude_none=True)
+        return cls(**({"learning_rate": 0.0} | given))
 
 
 class EvaluateSection(Section):

@@ -13,15 +13,15 @@ from pydantic import ValidationError
 from seqzoo.coding.container import WEIGHTS_BYTES, Header
 from seqzoo.coding.predictors import Predictor, frozen_predictor, learning_predictor
 from seqzoo.errors import CompressedFileError, SeqzooError
-from seqzoo.export.config import is_export, read_config
 from seqzoo.model.memory import enough_memory
 from seqzoo.recipes.sections import AdaptiveSection
 from seqzoo.runs.directory import RunDirectory
+from seqzoo.runs.exported import weights_sha256_in
 from seqzoo.runs.listing import runs_in
 from seqzoo.runs.reopen import Trained
 from seqzoo.scoring.adaptive import usual_gradients
 from seqzoo.terminal.format import quoted
-from seqzoo.training.checkpoint_files import checkpoint_steps, weights_sha256
+from seqzoo.training.checkpoint_files import checkpoint_steps
 
 __all__ = ["Coding", "coding_of", "own_settings", "run_with_weights"]
 
@@ -166,11 +166,7 @@ def _section(header: Header, trained: Trained, name: str) -> AdaptiveSection | N
 
 
 def _weights(directory: RunDirectory, step: int) -> bytes:
-    if is_export(directory.path):
-        digest = read_config(directory.path).weights_sha256
-    else:
-        digest = weights_sha256(directory.checkpoints, step)
-    return bytes.fromhex(digest)[:WEIGHTS_BYTES]
+    return bytes.fromhex(weights_sha256_in(directory.path, step))[:WEIGHTS_BYTES]
 
 
 def _short_hash(*facts: object) -> int:

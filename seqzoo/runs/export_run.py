@@ -19,7 +19,7 @@ from seqzoo.recipes.paths import change_paths, recipe_paths
 from seqzoo.results.result import CorpusRecord, Result
 from seqzoo.runs.experiment import Experiment
 from seqzoo.runs.origin import plugins_of, read_origin
-from seqzoo.runs.probe import answers_of
+from seqzoo.runs.probe import probe_of
 from seqzoo.runs.reopen import Trained
 from seqzoo.version import __version__
 
@@ -110,7 +110,7 @@ def _facts(trained: Trained, result: Result | None) -> dict[str, object]:
         "result": result,
         "plugins": plugins_of(recipe),
         # Not of the corpus, which may be private: an exported folder is given to others.
-        "probe": answers_of(tokenizer, trained.experiment.model, _ALL_BYTES),
+        "probe": probe_of(tokenizer, _ALL_BYTES).answered_by(trained.experiment.model),
         "versions": dict(result.versions) if result is not None else {"seqzoo": __version__},
     }
 

@@ -25,7 +25,7 @@ from seqzoo.recipes.load import Recipe
 from seqzoo.scoring.nats import nats_of
 from seqzoo.training.checkpoint import Checkpoint
 
-__all__ = ["Probe", "answers_of", "require_same_answers", "require_same_tokens"]
+__all__ = ["Probe", "probe_of", "require_same_answers", "require_same_tokens"]
 
 _BYTES = 256
 _MOST_IDS = 1 << 16
@@ -46,22 +46,24 @@ class Probe(BaseModel):
     vocabulary: str
     bits_per_token: FiniteFloat | None = None
 
+    def answered_by(self, model: SequenceModel) -> dict[str, Any]:
+        """What a checkpoint of the model keeps, as plain data."""
+        return {**self.model_dump(), "bits_per_token": _bits_per_token(model, list(self.ids))}
 
-def answers_of(tokenizer: Tokenizer, model: SequenceModel, validation: Span) -> dict[str, Any]:
-    """The probe of a checkpoint, as plain data."""
-    text = encode_span(tokenizer, validation.first(_BYTES))
-    ids = text.tokens.tolist()
+
+def probe_of(tokenizer: Tokenizer, text: Span) -> Probe:
+    """A probe of the first bytes of a text, which no model has answered yet."""
+    found = encode_span(tokenizer, text.first(_BYTES))
     return Probe(
-        ids=ids,
-        text=_hash(text.data.tobytes()),
+        ids=found.tokens.tolist(),
+        text=_hash(found.data.tobytes()),
         vocabulary=_vocabulary(tokenizer),
-        bits_per_token=_bits_per_token(model, ids),
-    ).model_dump()
+    )
 
 
 def require_same_tokens(tokenizer: Tokenizer, checkpoint: Checkpoint, recipe: Recipe) -> None:
     """Raises CheckpointError if a tokenizer has other ids than when a checkpoint was saved."""
-    probe = _probe_of(checkpoint)
+    probe = _stored_probe(checkpoint)
     if probe is None:
         return
     ids = np.array(probe.ids)
@@ -84,7 +86,7 @@ def require_same_answers(model: SequenceModel, checkpoint: Checkpoint, recipe: R
     """Raises CheckpointError if a model with the weights of a checkpoint answers otherwise than
     when it was saved.
     """
-    probe = _probe_of(checkpoint)
+    probe = _stored_probe(checkpoint)
     if probe is None or probe.bits_per_token is None:
         return
     now, before = _bits_per_token(model, list(probe.ids)), probe.bits_per_token
@@ -100,7 +102,7 @@ def require_same_answers(model: SequenceModel, checkpoint: Checkpoint, recipe: R
         )
 
 
-def _probe_of(checkpoint: Checkpoint) -> Probe | None:
+def _stored_probe(checkpoint: Checkpoint) -> Probe | None:
     """None for a checkpoint of an older version."""
     stored = checkpoint.state.get("probe")
     if stored is None:

@@ -39,11 +39,12 @@ def prove_result(
     adaptive = result.adaptive
     scores = dict(result.scores if section is None or adaptive is None else adaptive.scores)
     spans = named_splits(data.splits, splits)
+    coding = Coding(trained, section)
     for name, span in spans.items():
         part = protocol.part(span)
         first_input = first_input_of(trained.experiment.tokenizer, part)
         text = part.bytes.tobytes()
-        size = _proven_size(Coding(trained, section), name, text, scores[name], first_input)
+        size = _proven_size(coding, name, text, scores[name], first_input)
         scores[name] = scores[name].model_copy(update={"proven_bytes": size})
     if section is None or adaptive is None:
         result = result.model_copy(update={"scores": scores})

@@ -20,7 +20,7 @@ from seqzoo.runs.ladder import expected_ladder, fast_ladder
 from seqzoo.runs.memory import enough_memory_in
 from seqzoo.runs.metrics import Log
 from seqzoo.runs.origin import read_origin
-from seqzoo.runs.probe import answers_of
+from seqzoo.runs.probe import probe_of
 from seqzoo.runs.samples import SamplesInTraining
 from seqzoo.runs.scoring_cost import expected_scoring_seconds
 from seqzoo.runs.tracking import Trackers
@@ -103,6 +103,7 @@ def train_run(
             }
 
         origin, recipe_text = read_origin(directory), recipe.to_yaml()
+        probe = probe_of(experiment.tokenizer, data.splits.validation)
 
         def save() -> None:
             complete = training.checkpoint(
@@ -117,7 +118,7 @@ def train_run(
             directory.require_in_place()
             data.require_unchanged(again=again)
             logged = {
-                "probe": answers_of(experiment.tokenizer, training.model, data.splits.validation),
+                "probe": probe.answered_by(training.model),
                 "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
                 "metrics_sha256": metrics.sha256,
             }

@@ -112,10 +112,8 @@ def _adaptive(stored: AdaptiveRecord | None, run: Run) -> AdaptiveRecord | None:
     if stored is None or stored.settings is None:
         return stored
     experiment = run.trained.experiment
-    # A method has no value for the settings that it does not use.
-    given = stored.settings.model_dump(exclude={"method"}, exclude_none=True)
     try:
-        section = AdaptiveSection(**({"learning_rate": 0.0} | given))
+        section = AdaptiveSection.of(stored.settings)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

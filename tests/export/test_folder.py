@@ -185,7 +185,7 @@ def test_the_card_has_the_front_matter_of_model_hubs(run: seqzoo.Run, folder: Pa
     _, matter, body = (folder / "README.md").read_text().split("---\n", 2)
     data = yaml.safe_load(matter)
     assert data["library_name"] == "seqzoo"
-    assert "license" not in data  # the choice of whoever publishes the model
+    assert "license" not in data  # the choice of the person who publishes the model
     assert {"seqzoo", "lstm"} <= set(data["tags"])
     assert run.result is not None
     scores = {m["name"]: m["value"] for m in data["model-index"][0]["results"][0]["metrics"]}
