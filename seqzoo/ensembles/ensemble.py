@@ -181,7 +181,7 @@ def _saved_and_scored(
     }
     saved = replace(weights, state={**weights.state, **asked})
     checkpoints.save(directory.checkpoints, saved, keep=1, best=None, run=origin.id, warn=warn)
-    trained = Trained.up_to(saved, directory, experiment, step=saved.step)
+    trained = Trained.up_to(saved, directory, experiment, weights=saved)
     with (
         stopping("Stopped. The ensemble is saved; score it with", command=directory.to_continue),
         enough_memory_in(directory, "scoring", experiment.runtime, dict),

@@ -172,7 +172,7 @@ def _of_parts(mistake: Mistake, mark: Mark) -> str:
 
 
 def _example(model: type[BaseModel]) -> tuple[str, str]:
-    """A setting of a section, and a value that it can have."""
+    """A setting of a section, and a value that it can have; `{}` if all are sections."""
     schema = model.model_json_schema()
     for name in schema["properties"]:
         described = schema_at(schema, (name,), schema)
@@ -180,7 +180,7 @@ def _example(model: type[BaseModel]) -> tuple[str, str]:
             value = described.get("default") or _EXAMPLES.get(kind.get("type"))
             if value is not None and not isinstance(value, (dict, list)):
                 return name, str(value) if isinstance(value, str) else json.dumps(value)
-    raise AssertionError("a section has a setting that is one value")
+    return next(iter(schema["properties"])), "{}"
 
 
 def _typed(mark: Mark) -> tuple[list[str], str] | None:

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from seqzoo.plugin.registry import Registry
 from seqzoo.recipes.choice_fields import ChoiceField, Form, choice_fields
 from seqzoo.recipes.choices import NamedPlugin, named_plugins
-from seqzoo.recipes.sections import BudgetSection, RecipeSections
+from seqzoo.recipes.sections import RecipeSections
+from seqzoo.recipes.train_section import AverageSection, BudgetSection
 from seqzoo.recipes.yaml_reader import DataPath
 
 __all__ = ["LAYOUT", "NO_LAYOUT", "Layout", "settings_of"]
@@ -64,11 +65,12 @@ def _recipe_layout() -> Layout:
     }
     options = {(*path, "options"): None for path, field in choices.items() if field.form != "flat"}
     units = tuple(("train", "budget", unit) for unit in BudgetSection.alternatives())
+    averages = tuple(("train", "average", each) for each in AverageSection.alternatives())
     return Layout(
         sections=dict(_sections(RecipeSections)) | options,
         choices=choices,
         lists={field.path: field.form for field in fields if field.is_list},
-        exclusive=(units,),
+        exclusive=(units, averages),
     )
 
 

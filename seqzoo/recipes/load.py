@@ -82,7 +82,7 @@ class Recipe(RecipeSections):
             del data[section]
         for field in ("seed", "checkpoint", "log_every_steps"):
             del data["train"][field]
-        for later in ("stream", "start_from"):  # fields that older recipes did not have
+        for later in ("stream", "start_from", "average"):  # fields that older recipes did not have
             if data["train"][later] is None:
                 del data["train"][later]
         data["runtime"] = data["runtime"]["precision"]

@@ -61,8 +61,8 @@ def apply_overrides(
                 typed[path] = part.typed
             overridden.add(path)
             for group in layout.exclusive:
-                if path in group:
-                    others = [other for other in group if not _is_within(other, overridden)]
+                if _is_within(path, group):
+                    others = [other for other in group if not _overlaps(other, overridden)]
                     _remove(data, paths=others)
     return typed, problems
 
@@ -147,6 +147,10 @@ def _at(data: Any, parts: Iterable[str]) -> Any:
 
 def _is_within(path: DataPath, paths: Collection[DataPath]) -> bool:
     return any(path[:length] in paths for length in range(1, len(path) + 1))
+
+
+def _overlaps(path: DataPath, paths: Collection[DataPath]) -> bool:
+    return _is_within(path, paths) or any(_is_within(each, [path]) for each in paths)
 
 
 def retype(

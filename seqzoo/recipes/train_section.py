@@ -12,8 +12,11 @@ from seqzoo.plugin.choice import Choice, Kind, Section
 from seqzoo.plugin.specs import OptimizerOptions
 
 __all__ = [
+    "AverageSection",
     "BudgetSection",
     "CheckpointSection",
+    "EmaSection",
+    "LastKSection",
     "OptimizerSection",
     "ScheduleSection",
     "Stage",
@@ -119,6 +122,51 @@ class CheckpointSection(Section):
     )
 
 
+class EmaSection(Section):
+    """A moving average over all updates, in which later ones count more."""
+
+    share: float = Field(
+        default=0.1,
+        gt=0,
+        le=0.5,
+        description="mean age of the averaged weights, as a share of the updates so far; with 0.5 "
+        "all updates count equally",
+    )
+
+
+class LastKSection(Section):
+    """The mean of the last copies of the weights."""
+
+    k: int = Field(default=5, ge=2, le=1000, description="number of copies, all held in memory")
+    every_steps: int = Field(default=100, ge=1, description="updates between two copies")
+
+
+class AverageSection(Section):
+    """An average of the weights, which is used where it is better on validation."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    ema: EmaSection | None = Field(
+        default=None, description="a moving average over all updates; `{}` for the defaults"
+    )
+    last_k: LastKSection | None = Field(
+        default=None,
+        description="the mean of the last copies of the weights; `{}` for the defaults",
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> AverageSection:
+        found = [each for each in self.alternatives() if getattr(self, each) is not None]
+        if len(found) != 1:
+            raise ValueError(f"give one of ema and last_k; found {'both' if found else 'none'}")
+        return self
+
+    @classmethod
+    def alternatives(cls) -> tuple[str, ...]:
+        """The averages, which replace each other in overrides."""
+        return tuple(cls.model_fields)
+
+
 class TrainSection(Section):
     """Training by truncated backpropagation through time; the state is carried between batches."""
 
@@ -152,6 +200,11 @@ class TrainSection(Section):
     accumulation_steps: int = Field(
         default=1, ge=1, le=10_000, description="batches per update; their gradients are averaged"
     )
+    average: AverageSection | None = Field(
+        default=None,
+        description="an average of the weights beside the trained ones; validation scores both, "
+        "and the run uses the better ones. null for none",
+    )
     budget: BudgetSection = Field(
         description="how long to train: one or more of steps, bytes, epochs and seconds"
     )
@@ -176,6 +229,15 @@ class TrainSection(Section):
                 found = ", ".join(f"{start:g}" for start in starts[:8])
                 raise ValueError(f"stages must begin at 0 and increase; found from: {found}")
         return bptt_length
+
+    @model_validator(mode="after")
+    def _average_is_validated(self) -> TrainSection:
+        if self.average is not None and self.validation.every_steps == 0:
+            raise ValueError(
+                "average needs validation, which chooses between the averaged and the trained "
+                "weights; found validation.every_steps of 0"
+            )
+        return self
 
     def bptt_length_at(self, progress: float) -> int:
         """Tokens between cuts of the gradient when the share `progress` of the budget is used."""

@@ -34,6 +34,8 @@ def explained(result: Result) -> Iterator[str]:
     )
     if result.step != result.steps:
         effort += f" The weights are those of step {result.step:,}, the best on validation."
+    if result.averaged:
+        effort += " They are an average over updates, which was better on validation."
     if result.members:
         effort += f" {members_in_words(result, 'The run')}"
     yield effort

@@ -267,6 +267,11 @@ class Result(_Record):
     parameters: Count
     steps: Count = Field(description="number of updates in training")
     step: Count = Field(default=0, description="the update whose weights were scored")
+    averaged: bool = Field(
+        default=False,
+        description="whether these weights are an average over the updates so far "
+        "(`train.average`), because that was better on validation than the trained ones",
+    )
     weights_sha256: str = ""
     started_from: StartRecord | None = Field(
         default=None, description="null where training started from new weights"

@@ -62,7 +62,8 @@ def expected_training_seconds(
         seconds = max(tokens, 0.0) * per_token
         if every := section.validation.every_steps:
             validations = math.ceil(max(tokens, 0.0) / per_update / every)
-            seconds += validations * _measured_validation(trial, validation, chunk_length)
+            times = 1 if section.average is None else 2  # trained and averaged weights
+            seconds += validations * times * _measured_validation(trial, validation, chunk_length)
     except Exception:  # a plugin's model that cannot be copied; training reports what is wrong
         return None
     finally:

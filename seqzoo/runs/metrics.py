@@ -70,6 +70,7 @@ class MetricsLine(LogLine):
     """A line of metrics.jsonl. Means are over the updates since the line before.
 
     bytes: raw bytes trained on so far, repeats counted. epoch: whole passes of the training part.
+    validation_bits_per_byte: of the better weights, where a run has trained and averaged ones.
     """
 
     bits_per_byte: Bits | None = None
@@ -79,6 +80,8 @@ class MetricsLine(LogLine):
     epoch: Count | None = None
     validation_bits_per_byte: Bits | None = None
     validation_accuracy: Share | None = None
+    validation_bits_per_byte_trained: Bits | None = None
+    validation_bits_per_byte_averaged: Bits | None = None
 
 
 class TimingLine(LogLine):

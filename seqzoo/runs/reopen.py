@@ -35,6 +35,7 @@ class Trained:
 
     step: of the weights. effort: of the whole training.
     record: of the runtime that it was trained with, see `Runtime.record`.
+    averaged: whether the weights are an average over updates.
     """
 
     directory: RunDirectory
@@ -42,14 +43,21 @@ class Trained:
     step: int
     effort: Effort
     record: Mapping[str, Any]
+    averaged: bool = False
 
     @classmethod
     def up_to(
-        cls, newest: Checkpoint, directory: RunDirectory, experiment: Experiment, *, step: int
+        cls,
+        newest: Checkpoint,
+        directory: RunDirectory,
+        experiment: Experiment,
+        *,
+        weights: Checkpoint,
     ) -> Trained:
-        """A run whose newest checkpoint says what its training took."""
-        effort = Effort(**newest.state["spent"])
-        return cls(directory, experiment, step, effort, newest.state["runtime"])
+        """A run whose newest checkpoint says what its training took. weights: whose it has."""
+        effort, record = Effort(**newest.state["spent"]), newest.state["runtime"]
+        averaged = weights.state.get("averaged", False)
+        return cls(directory, experiment, weights.step, effort, record, averaged=averaged)
 
 
 def load_trained(
@@ -78,7 +86,7 @@ def load_trained(
     experiment = reopened_experiment(
         directory, recipe, runtime, display, tokenizer_of=weights, weights=weights
     )
-    return Trained.up_to(newest, directory, experiment, step=weights.step)
+    return Trained.up_to(newest, directory, experiment, weights=weights)
 
 
 def reopened_experiment(

@@ -93,7 +93,8 @@ def _train(
     experiment = reopened_experiment(directory, recipe, runtime, display, tokenizer_of=newest)
     training = make_training(experiment)
     training.restore(newest)
-    require_same_answers(training.model, newest, recipe)
+    with training.weights_in_use():
+        require_same_answers(training.model, newest, recipe)
     _store_change(directory, recipe, settings, step=newest.step, display=display)
     if recipe.train.budget != before.budget:
         display.note(_learning_rate_now(training, before))
@@ -145,7 +146,7 @@ def _scored(
             write_samples(experiment, directory, step=best.step)
         return result
     display.note(f"{finished}; scoring it")
-    return score_and_sample(Trained.up_to(newest, directory, experiment, step=best.step))
+    return score_and_sample(Trained.up_to(newest, directory, experiment, weights=best))
 
 
 def _store_change(

@@ -150,7 +150,7 @@ def train_and_score(
         load_weights(training.model, best, experiment.recipe)
         training.model.eval()
         trackers.result = score_and_sample(
-            Trained.up_to(newest, directory, experiment, step=best.step)
+            Trained.up_to(newest, directory, experiment, weights=best)
         )
         return trackers.result
 

@@ -148,6 +148,7 @@ def result_of(
         parameters=sum(parameter.numel() for parameter in experiment.model.parameters()),
         steps=trained.effort.steps,
         step=trained.step,
+        averaged=trained.averaged,
         weights_sha256=checkpoints.weights_sha256(directory.checkpoints, trained.step),
         training_bytes=trained.effort.bytes,
         training_seconds=trained.effort.seconds,

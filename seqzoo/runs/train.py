@@ -26,6 +26,7 @@ from seqzoo.runs.scoring_cost import expected_scoring_seconds
 from seqzoo.runs.tracking import Trackers
 from seqzoo.scoring.chunks import SplitReader
 from seqzoo.scoring.static import score_split
+from seqzoo.scoring.tally import Tally
 from seqzoo.terminal.format import approximate_time
 from seqzoo.terminal.progress import Meter
 from seqzoo.training import checkpoint as checkpoints
@@ -89,17 +90,20 @@ def train_run(
         def validated() -> dict[str, float]:
             sizes = {"train.validation.lanes": split.lanes}
             with enough_memory_in(directory, "validation", training.runtime, lambda: sizes):
-                result = score_split(
-                    training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
-                )
-            place = ladder.between(result.bits_per_byte, "validation")
+                found = _validation_scores(training, split)
+            better = min(found.values(), key=lambda tally: tally.bits_per_byte)
+            several = {kind: each.bits_per_byte for kind, each in found.items() if len(found) > 1}
+            kinds = ", ".join(f"{kind} {score:.3f}" for kind, score in several.items())
+            place = ladder.between(better.bits_per_byte, "validation")
             meter.note(
-                f"step {training.step}: validation {result.bits_per_byte:.3f} bits/byte, "
-                f"accuracy {result.accuracy:.0%}" + (f", {place}" if place else "")
+                f"step {training.step}: validation {better.bits_per_byte:.3f} bits/byte"
+                f"{f' ({kinds})' if kinds else ''}, accuracy {better.accuracy:.0%}"
+                f"{f', {place}' if place else ''}"
             )
             return {
-                "validation_bits_per_byte": result.bits_per_byte,
-                "validation_accuracy": result.accuracy,
+                "validation_bits_per_byte": better.bits_per_byte,
+                "validation_accuracy": better.accuracy,
+                **{f"validation_bits_per_byte_{kind}": each for kind, each in several.items()},
             }
 
         origin, recipe_text = read_origin(directory), recipe.to_yaml()
@@ -117,8 +121,10 @@ def train_run(
             # All that can fail comes after that: other ranks take part in it, and would wait.
             directory.require_in_place()
             data.require_unchanged(again=again)
+            with training.weights_in_use():
+                answers = probe.answered_by(training.model)
             logged = {
-                "probe": probe.answered_by(training.model),
+                "probe": answers,
                 "logs": {"metrics": metrics.sync(), "timing": timing.sync()},
                 "metrics_sha256": metrics.sha256,
             }
@@ -215,6 +221,21 @@ def _show(
 
 
 _VALIDATION_CHUNK = 256
+
+
+def _validation_scores(training: Training, split: SplitReader) -> dict[str, Tally]:
+    """Those of the trained weights and, if there is an average, of the averaged ones."""
+
+    def score() -> Tally:
+        return score_split(
+            training.model, split, runtime=training.runtime, chunk_length=_VALIDATION_CHUNK
+        )
+
+    found = {"trained": score()}
+    if training.average is not None and training.average.is_there:
+        with training.average.in_place():
+            found["averaged"] = score()
+    return found
 
 
 def _validation_split(experiment: Experiment) -> SplitReader:

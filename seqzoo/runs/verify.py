@@ -88,7 +88,7 @@ def _weights(run: Run) -> str:
         with suppress(CheckpointError):  # a damaged one is the subject of another check
             stored = load_step(directory, step)
             weights = {name: value for name, value in stored.model.items() if name in names}
-            require_finite(weights, stored.optimizer, step=step)
+            require_finite({**weights, **stored.average}, stored.optimizer, step=step)
             steps.append(step)
     if not steps:
         raise Skipped("no checkpoint can be read.")

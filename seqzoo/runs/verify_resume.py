@@ -28,6 +28,7 @@ _PARTS = {
     "weights": "model",
     "optimizer": "optimizer",
     "carried state": "carried",
+    "averaged weights": "average",
     "random generators": "generators",
 }
 

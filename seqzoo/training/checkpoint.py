@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
 from typing import Any, BinaryIO
@@ -30,6 +30,7 @@ from seqzoo.storage import make_directory, sync_directory, write_through
 from seqzoo.training.checkpoint_files import checkpoint_steps, require_size, weights_sha256
 from seqzoo.training.disk import disk_fault, may_pass, require_space
 from seqzoo.training.manifest import (
+    ALL_PARTS,
     FORMAT_VERSION,
     MANIFEST,
     PARTS,
@@ -68,6 +69,8 @@ class Checkpoint:
     model, optimizer, carried, generators: tensors by name. state: plain JSON data.
     is_complete: False if only the weights are left (`keep_only_weights`); the other tensors are
     then empty, and training cannot continue.
+    average: of a run that averages its weights, what that needs. If `state["averaged"]`, `model`
+    has the averaged weights, and the trained ones are here.
     """
 
     step: int
@@ -77,6 +80,7 @@ class Checkpoint:
     generators: Mapping[str, Tensor]
     state: Mapping[str, Any]
     is_complete: bool = True
+    average: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def save(
@@ -124,14 +128,14 @@ def load(folder: Path, step: int, *, run: str = "") -> Checkpoint:
     contents = _verified(directory, step, run=run)
     state = parse_state(contents[STATE], directory / STATE, step=step)
     tensors = {}
-    for part, name in PARTS.items():
+    for part, name in ALL_PARTS.items():
         try:
             tensors[part] = safetensors.torch.load(contents[name]) if name in contents else {}
         except Exception as error:  # verified bytes that do not parse: written by something else
             raise CheckpointError(
                 f"{directory / name} is not a file of seqzoo: {error}."
             ) from error
-    is_complete = len(contents) == len(PARTS) + 1
+    is_complete = contents.keys() >= set(PARTS.values())
     return Checkpoint(step=step, state=state, is_complete=is_complete, **tensors)
 
 
@@ -209,7 +213,8 @@ def _serialise(checkpoint: Checkpoint, run: str) -> dict[str, bytes]:
             # A copy for each name: tied weights share storage, which safetensors does not accept.
             {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
         )
-        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in PARTS.items())
+        for name, tensors in ((name, getattr(checkpoint, part)) for part, name in ALL_PARTS.items())
+        if tensors or name in PARTS.values()
     }
     files[STATE] = as_json({**checkpoint.state, "step": checkpoint.step})
     records = {

@@ -16,8 +16,8 @@ from seqzoo.errors import CheckpointError
 from seqzoo.regular_files import open_to_read, read_bytes
 from seqzoo.storage import write_whole
 from seqzoo.training.manifest import (
+    ALL_PARTS,
     MANIFEST,
-    PARTS,
     STATE,
     WEIGHTS,
     Manifest,
@@ -141,7 +141,7 @@ def _removable(folder: Path, steps: Collection[int]) -> list[Path]:
     found = []
     for entry in sorted(folder.iterdir()):
         if entry.name in kept:
-            found += [entry / name for name in PARTS.values() if name != WEIGHTS]
+            found += [entry / name for name in ALL_PARTS.values() if name != WEIGHTS]
             found += entry.glob(".*.tmp")  # a manifest that a killed process was writing
         elif _NAME.fullmatch(entry.name.removesuffix(".tmp")):
             found.append(entry)

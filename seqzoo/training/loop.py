@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from seqzoo.errors import DivergedError
-from seqzoo.training.updates import Best, Training
+from seqzoo.training.updates import Training
 
 __all__ = ["Hooks", "train"]
 
@@ -18,7 +18,7 @@ class Hooks:
     """Functions of the caller that `train` calls.
 
     log: receives a line of metrics (equal in a repeated run) and a line of timing.
-    validate: bits per byte on the validation split, and further metrics.
+    validate: bits per byte on the validation split, and further metrics (`Training.validated`).
     save: write a checkpoint now. It receives whether training depends on it; if it does not, a
     checkpoint that cannot be written may be left out.
     stop: whether to end after this update.
@@ -65,15 +65,13 @@ def train(training: Training, hooks: Hooks) -> bool:
             scores = hooks.validate()
             paused_at, training.seconds = training.seconds, spent()
             marked_at += training.seconds - paused_at  # the pause does not count in the speed
-            bits_per_byte = scores["validation_bits_per_byte"]
-            if not math.isfinite(bits_per_byte):
+            if not all(map(math.isfinite, scores.values())):
                 raise DivergedError(
                     f"the validation score is not finite at step {training.step}; nothing of this "
                     f"step is saved. In a new run, lower train.optimizer.learning_rate, or set "
                     f"train.clip_norm."
                 )
-            if training.best is None or bits_per_byte < training.best.bits_per_byte:
-                training.best = Best(training.step, bits_per_byte)
+            if training.validated(scores):
                 is_needed = True
             if training.progress >= 1 and not finished:
                 # A budget of seconds ran out while validating.

@@ -17,6 +17,7 @@ from seqzoo.regular_files import parse_json, read_bytes
 from seqzoo.results.damage import problem_of
 
 __all__ = [
+    "ALL_PARTS",
     "FORMAT_VERSION",
     "MANIFEST",
     "PARTS",
@@ -43,8 +44,13 @@ PARTS = {
 }
 """The file of each group of tensors."""
 
-_SETS_OF_FILES = (frozenset({*PARTS.values(), STATE}), frozenset({WEIGHTS, STATE}))
-"""Of a whole checkpoint, and of one that has only its weights."""
+ALL_PARTS = {**PARTS, "average": "average.safetensors"}
+"""Those, and that of the averaged weights, which most runs do not have."""
+
+_SETS_OF_FILES = tuple(
+    frozenset({*names, STATE}) for names in (PARTS.values(), ALL_PARTS.values(), [WEIGHTS])
+)
+"""Of a whole checkpoint, without and with averages, and of one that has only its weights."""
 
 _MAX_MANIFEST_BYTES = 100_000
 
@@ -73,7 +79,7 @@ class Manifest(BaseModel):
     @property
     def is_whole(self) -> bool:
         """Whether training can continue from it."""
-        return len(self.files) == len(PARTS) + 1
+        return self.files.keys() >= set(PARTS.values())
 
     def content(self) -> bytes:
         """The file as seqzoo writes it."""
@@ -110,10 +116,10 @@ class _Lengths(BaseModel):
 class _State(BaseModel):
     """What state.json must have. Other keys are allowed: they may be of a newer seqzoo.
 
-    tokenizer, stream: what these plugins returned. best: step and bits per byte. interval: sums
-    since the last logged line. logs: lengths of the files. origin: the fingerprint of
-    origin.json. metrics_sha256: of the file up to this step. epochs and what follows are missing in
-    older runs.
+    tokenizer, stream: what these plugins returned. best: step and bits per byte. averaged: whether
+    the weights are the averaged ones. interval: sums since the last logged line. logs: lengths of
+    the files. origin: the fingerprint of origin.json. metrics_sha256: of the file up to this step.
+    epochs and what follows are missing in older runs.
     """
 
     model_config = _STRICT
@@ -130,6 +136,7 @@ class _State(BaseModel):
     epochs: FiniteFloat | None = Field(default=None, ge=0)
     recipe: str = ""
     origin: str = ""
+    averaged: bool = False
     metrics_sha256: str = ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from seqzoo.model import state as states
 from seqzoo.model.runtime import Runtime, peak_memory_bytes, random_state, restore_random_state
 from seqzoo.plugin.contracts import Batch, Schedule, SequenceModel, State, Stream
 from seqzoo.recipes.sections import TrainSection
+from seqzoo.training.average import new_average
 from seqzoo.training.checkpoint import Checkpoint
 from seqzoo.training.deterministic import deterministic_kernels, missing_kernel
 from seqzoo.training.finite import require_finite
@@ -87,6 +89,8 @@ class Training:
         self.optimizer = optimizer
         self.schedule = schedule
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.average = new_average(section.average, model)
+        self.uses_average = False
         self.carried: State | None = None
         self.step = 0
         self.tokens_seen = 0
@@ -127,7 +131,10 @@ class Training:
     def sizes(self) -> dict[str, int]:
         """The settings that memory grows with, and their values at this moment."""
         length = self.section.bptt_length_at(self.progress)
-        return {"train.batch_size": self.section.batch_size, "train.bptt_length": length}
+        sizes = {"train.batch_size": self.section.batch_size, "train.bptt_length": length}
+        if self.section.average is not None and self.section.average.last_k is not None:
+            sizes["train.average.last_k.k"] = self.section.average.last_k.k
+        return sizes
 
     @property
     def progress(self) -> float:
@@ -204,6 +211,8 @@ class Training:
             self._is_compared = True
             self.ranks.require_same(self.model)
         self.step += 1
+        if self.average is not None:
+            self.average.after_update(self.step)
         self.interval_nats += loss_nats
         self.interval_norms += norm
         self.interval_updates += 1
@@ -214,6 +223,29 @@ class Training:
         if self.ranks is None or self.section.budget.seconds is None:
             return seconds
         return float(self.ranks.from_first(seconds))
+
+    def validated(self, scores: Mapping[str, float]) -> bool:
+        """Take the scores of this step; from here on the better weights are the ones in use.
+
+        scores: `validation_bits_per_byte`, of the better weights; where there are averaged ones,
+        `validation_bits_per_byte_trained` too. Returns whether it is the best score so far.
+        """
+        bits_per_byte = scores["validation_bits_per_byte"]
+        trained = scores.get("validation_bits_per_byte_trained", bits_per_byte)
+        self.uses_average = bits_per_byte < trained
+        if self.best is not None and bits_per_byte >= self.best.bits_per_byte:
+            return False
+        self.best = Best(self.step, bits_per_byte)
+        return True
+
+    def weights_in_use(self) -> AbstractContextManager[None]:
+        """In this context the model has the weights that a checkpoint of this moment is of.
+
+        They are the averaged ones if those were better at the last validation.
+        """
+        if self.average is None or not self.uses_average:
+            return nullcontext()
+        return self.average.in_place()
 
     def take_interval(self) -> dict[str, float]:
         """Means since the last call, as a line of metrics."""
@@ -253,9 +285,13 @@ class Training:
             self.ranks.require_same(self.model)
             carried, generators = self.ranks.collected(carried, generators)
             runtime["ranks"] = self.ranks.record()
+        weights: Mapping[str, Tensor] = self.model.state_dict()
+        average: Mapping[str, Tensor] = {}
+        if self.average is not None:
+            weights, average = self.average.stored(self.model, is_used=self.uses_average)
         return Checkpoint(
             step=self.step,
-            model=self.model.state_dict(),
+            model=weights,
             optimizer=moments,
             carried=carried,
             generators={**self._other_generators, **generators},
@@ -264,10 +300,12 @@ class Training:
                 "tokens_seen": self.tokens_seen,
                 "spent": asdict(self.effort()),
                 "best": self.best,
+                "averaged": self.uses_average,
                 "interval": [self.interval_nats, self.interval_norms, self.interval_updates],
                 "runtime": runtime,
                 **extra,
             },
+            average=average,
         )
 
     def take_part_in_checkpoint(self) -> None:
@@ -278,6 +316,7 @@ class Training:
         """Restore what `checkpoint` stored. Raises CheckpointError if it does not fit."""
         try:
             self.model.load_state_dict(dict(checkpoint.model))
+            self._restore_average(checkpoint)
             self.optimizer.restore(dict(checkpoint.optimizer))
             if checkpoint.carried:
                 like = self.model.initial_state(self.stream.batch_size)
@@ -300,6 +339,15 @@ class Training:
                 f"step {checkpoint.step} does not fit this run's model and recipe: {error}"
             ) from error
         self.step = checkpoint.step
+
+    def _restore_average(self, checkpoint: Checkpoint) -> None:
+        """Where averaged weights were used, this also gives the model its trained ones."""
+        self.uses_average = bool(checkpoint.state.get("averaged", False))
+        if self.average is not None:
+            step = checkpoint.step
+            self.average.restore(checkpoint.average, step=step, is_used=self.uses_average)
+        elif checkpoint.average or self.uses_average:
+            raise ValueError("it has averaged weights, and the recipe has no train.average")
 
     def _factor(self) -> float:
         progress = self.progress

@@ -71,6 +71,12 @@ def test_what_an_answer_says_is_accepted(override: str, meant: str) -> None:
         parse(GOOD, meant.strip("'"))
 
 
+def test_a_section_of_sections_is_answered_with_its_first_section() -> None:
+    (problem,) = problems_of(GOOD, ["train.average=ema"])
+    assert problem.message == "train.average has parts: write 'train.average.ema={}'."
+    assert parse(GOOD, "train.average.ema={}").train.average is not None
+
+
 def test_a_wrong_name_in_a_file_is_answered_with_its_path() -> None:
     (problem,) = problems_of(GOOD + "lr: 0.1\n", [])
     assert problem.message == "unknown option 'lr'. Did you mean 'train.optimizer.learning_rate'?"

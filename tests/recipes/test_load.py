@@ -296,6 +296,7 @@ def test_every_plugin_of_these_tests_is_reachable() -> None:
         ("tokenizer.options={}", True),
         ("train.start_from=null", True),
         ("train.start_from=runs/other", False),
+        ("train.average.ema={}", False),
     ],
 )
 def test_a_fingerprint_depends_on_what_decides_the_weights_except_the_seed(

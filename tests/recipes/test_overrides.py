@@ -70,6 +70,14 @@ def test_another_architecture_gets_the_options_of_the_file() -> None:
     assert problem.line == 10
 
 
+def test_an_average_replaces_the_other_kind() -> None:
+    chosen = parse(GOOD, "train.average.ema.share=0.2")
+    other = parse(chosen.to_yaml(), "train.average.last_k.k=3").train.average
+    assert other is not None
+    assert other.ema is None
+    assert other.last_k is not None
+
+
 def test_a_budget_override_replaces_the_other_unit() -> None:
     assert parse(GOOD, "train.budget.seconds=30").train.budget == BudgetSection(seconds=30)
     assert parse(GOOD, "train.budget={bytes: 9}").train.budget == BudgetSection(bytes=9)

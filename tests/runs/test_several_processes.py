@@ -14,7 +14,10 @@ import pytest
 from commands import SMALL, environment, result_of, seqzoo
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
-RECIPE = SMALL.replace("steps: 60", "steps: 200").replace("every_steps: 25", "every_steps: 100")
+RECIPE = SMALL.replace("steps: 60", "steps: 200").replace(
+    "validation: {every_steps: 25}",
+    "validation: {every_steps: 100}\n  average: {ema: {share: 0.1}}",
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
