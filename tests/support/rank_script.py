@@ -63,8 +63,8 @@ def training_of(case: str) -> Training:
     if case == "penalty":
         model = WithPenalty(model)
     stream: Any = Lanes(text, batch_size=6)
-    if case == "documents":  # rows that restart, and targets that do not count
-        spec = registry.get("stream", "documents")
+    if case in ("documents", "shifted"):  # rows that restart, and targets that do not count
+        spec = registry.get("stream", case)
         starts = np.arange(0, 3001, 37)
         context = StreamContext(tokens=text, batch_size=6, documents=starts, seed=1)
         stream = spec.open(spec.options(), context)

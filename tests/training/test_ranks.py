@@ -30,7 +30,7 @@ PLACE = Place(
     is_served=True,
     attempt=0,
 )
-CASES = ("gru", "transformer", "documents", "accumulation", "penalty")
+CASES = ("gru", "transformer", "documents", "shifted", "accumulation", "penalty")
 
 
 def losses(*start: str) -> dict[str, Any]:
