@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seqzoo.leaderboards.leaderboard import LeaderboardRow, leaderboard
     from seqzoo.plugin.check import Check, CheckSubject, Outcome
     from seqzoo.plugin.choice import Choice, Kind
+    from seqzoo.plugin.command import Command
     from seqzoo.plugin.contexts import (
         ArchitectureContext,
         BaselineContext,
@@ -91,6 +92,7 @@ _HOMES = {
     "cache": ("map_bytes", "open_cached", "write_cached", "write_cached_by_sha256"),
     "plugin.check": ("Check", "CheckSubject", "Outcome"),
     "plugin.choice": ("Choice", "Kind"),
+    "plugin.command": ("Command",),
     "plugin.contexts": (
         "ArchitectureContext",
         "BaselineContext",
@@ -169,6 +171,7 @@ __all__ = [
     "CheckSubject",
     "Choice",
     "Combination",
+    "Command",
     "Context",
     "Corpus",
     "CorpusContext",

@@ -147,6 +147,16 @@ def test_shipped_recipes_are_valid_and_say_where_their_schema_is(
     assert (path.parent / schema[1]).is_file()
 
 
+def test_the_commands_of_other_compressors_can_be_added_to_a_recipe(
+    tmp_path: Path, registry: Registry
+) -> None:
+    (added,) = blocks("scoring.md", "yaml")
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL + added)
+    read = load_recipe(path, registry.trusting())
+    assert [each.called for each in read.baselines.add] == ["paq8px", "cmix", "zpaq"]
+
+
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_sweeps_are_valid(path: Path, registry: Registry) -> None:
     grid = read_grid(path)

@@ -129,6 +129,7 @@ def _needs(
         corpus |= corpus["fallback"]
     corpus["fallback"] = None  # never another text than that of the scores
     data["trackers"] = []
+    data["baselines"]["add"] = []  # programs of this machine; they say nothing about the training
     data["evaluate"]["adaptive"] = _adaptive_section(result)
     needs = []
     is_text = recipe.registry.get("corpus", corpus["name"]).for_texts is not None

@@ -23,7 +23,7 @@ Baselines: TypeAlias = Annotated[
 ]
 
 _SETTINGS: dict[str, dict[str, Any]] = {
-    "none": {"include": []},
+    "none": {"include": [], "add": []},
     "fast": {"max_seconds": 5},
     "all": {"max_seconds": "unlimited"},
 }

@@ -1,4 +1,4 @@
-"""--trust, and the question whether plugin files may run."""
+"""--trust, and the question whether plugin files and commands may run."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ TrustOption: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Run the plugin files that the recipe or run names: Python code, with your rights.",
+        help="Run the plugin files and commands that the recipe or run names, with your rights.",
     ),
 ]
 GivenFiles: TypeAlias = Annotated[
     str | None,
-    typer.Option("--trusted-files", hidden=True, help="JSON: path -> sha256 of plugin files."),
+    typer.Option("--trusted-files", hidden=True, help="JSON: what may run -> its sha256."),
 ]
 
 
 def with_trust(registry: Registry, is_given: bool, files: str | None = None) -> Registry:
-    """The registry for a command, which asks in a terminal before a plugin file runs.
+    """The registry for a command, which asks in a terminal before code of a recipe runs.
 
     is_given: whether --trust is given. files: what the sweep of this process trusts, as JSON.
     """
@@ -60,10 +60,12 @@ def _trust(is_given: bool) -> Trust:
 
 def _allow_and_say(unknown: Sequence[Unknown]) -> bool:
     from seqzoo.terminal.console import note
-    from seqzoo.terminal.format import quoted
 
     for each in unknown:
-        note(f"running the plugin file {quoted(each.file.path)}, which is trusted from now on")
+        if each.code.noun == "Python code":
+            note(f"running the plugin file {each.code}, which is trusted from now on")
+        else:
+            note(f"the command {each.code} may run, and is trusted from now on")
     return True
 
 
@@ -72,7 +74,12 @@ def _ask(unknown: Sequence[Unknown]) -> bool:
 
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return False
-    warn("this would run Python code with your rights, from the files:")
+    nouns = {each.code.noun for each in unknown}
+    warn(
+        "this would run Python code with your rights, from the files:"
+        if nouns == {"Python code"}
+        else "this would run with your rights:"
+    )
     for each in unknown:
         note(f"  {each}")
     question = "Read them first. Run them now, and whenever they have this content? [y/N] "

@@ -195,11 +195,13 @@ class BaselineContext(Context[Any]):
 
     training: (N,) uint8, all that it may learn from.
     splits: name -> `Span`; each is scored alone, every byte once, independent of other splits.
+    label: what the recipe calls a baseline that it adds; the baseline's name by default.
     """
 
     kind: ClassVar[str] = "baseline"
     training: npt.NDArray[np.uint8]
     splits: Mapping[str, Span]
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,8 @@ class Options(BaseModel):
     An option that is a path has the type `Path`. On the command line it then starts from the
     working directory and arrives absolute, in a recipe it starts from the recipe's folder; `~` is
     expanded, and an empty path is refused.
+    An option that is the command line of a program has the type `Command`, and no default but None;
+    a recipe that gives it is used only if the user trusts the command.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -347,6 +349,8 @@ class BaselineScore:
 class BaselineSpec(Spec):
     """A classical predictor, which is not trained by gradients.
 
+    Every run is compared with it; where an option has no default, only runs whose recipe adds it
+    with options, under `baselines.add`.
     `score(options, context)` gives `BaselineScore`s, one for each rung of the ladder. One that
     takes long can yield the finished share (0 to 1) now and then: it is shown, and there the
     baseline can be stopped.
@@ -363,10 +367,10 @@ class BaselineSpec(Spec):
     has_accuracy: bool = False
     seconds_per_megabyte: float | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if any(field.is_required() for field in self.options.model_fields.values()):
-            raise ValueError(f"every option of baseline '{self.name}' needs a default")
+    @property
+    def needs_options(self) -> bool:
+        """Whether it can be scored only with options that a recipe gives."""
+        return any(field.is_required() for field in self.options.model_fields.values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Which plugin files may run: a plugin file is Python code, and runs with the rights of the user.
+"""Which plugin files and commands may run: they are code, and run with the rights of the user.
 
-A file may run if the user named it in this command or call, allowed it with --trust (trust=True),
-or trusted the same file with the same content before. The record of that is in no run:
+Code may run if the user named it in this command or call, allowed it with --trust (trust=True), or
+trusted the same file with the same content, or the same command, before. The record is in no run:
 ~/.local/state/seqzoo/trusted.json, or below $XDG_STATE_HOME.
 """
 
@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from seqzoo.errors import PluginError, Problem, RecipeError
+from seqzoo.plugin.command import CommandLine
 from seqzoo.regular_files import read_bytes, read_json
 from seqzoo.storage import write_whole
 from seqzoo.terminal.format import quoted
 
 __all__ = [
+    "Code",
     "Decide",
     "PluginFile",
     "Trust",
@@ -49,6 +51,7 @@ class PluginFile:
 
     path: Path
     content: bytes
+    noun = "Python code"
 
     @classmethod
     def read(cls, path: Path) -> PluginFile:
@@ -71,21 +74,32 @@ class PluginFile:
         """Of the content, as hexadecimal digits."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def key(self) -> str:
+        """Its key in the record of what is trusted."""
+        return str(self.path)
+
+    def __str__(self) -> str:
+        """Quoted, so that no name can look like two."""
+        return quoted(self.path)
+
+
+Code: TypeAlias = PluginFile | CommandLine
+"""What a recipe can name, and what runs only if the user trusts it."""
+
 
 class Unknown(NamedTuple):
-    """A file that may not run yet. has_changed: it was trusted with other content."""
+    """Code that may not run yet. has_changed: it was trusted with other content."""
 
-    file: PluginFile
+    code: Code
     has_changed: bool
 
     def __str__(self) -> str:
-        # Quoted, so that no name can look like two.
-        path = quoted(self.file.path)
-        return f"{path} (changed since you trusted it)" if self.has_changed else path
+        return f"{self.code} (changed since you trusted it)" if self.has_changed else str(self.code)
 
 
 class UntrustedError(RecipeError):
-    """Plugin files may not run. unknown: which."""
+    """Plugin files or commands may not run. unknown: which."""
 
     def __init__(self, problem: Problem, unknown: Sequence[Unknown]) -> None:
         super().__init__([problem])
@@ -93,7 +107,7 @@ class UntrustedError(RecipeError):
 
 
 Decide: TypeAlias = Callable[[Sequence[Unknown]], bool]
-"""Whether files may run."""
+"""Whether code may run."""
 
 
 def allow(_: Sequence[Unknown]) -> bool:
@@ -108,11 +122,11 @@ def refuse(_: Sequence[Unknown]) -> bool:
 
 @dataclass(frozen=True)
 class Trust:
-    """Decides which plugin files may run in this process; all copies of a registry share it.
+    """Decides which code may run in this process; all copies of a registry share it.
 
-    decide: is asked about unknown files. remedy: what the user can do if it refuses.
+    decide: is asked about unknown code. remedy: what the user can do if it refuses.
     is_named: whether overrides and mappings are what the user typed, and not the text of a file.
-    accepted: path -> sha256 of what may run in this process, recorded or not.
+    accepted: key -> sha256 of what may run in this process, recorded or not.
     """
 
     decide: Decide = refuse
@@ -120,9 +134,9 @@ class Trust:
     is_named: bool = True
     accepted: dict[str, str] = field(default_factory=dict, compare=False)
 
-    def accept(self, files: Iterable[PluginFile]) -> None:
-        """Let files run, from now on."""
-        found = {str(file.path): file.sha256 for file in files}
+    def accept(self, codes: Iterable[Code]) -> None:
+        """Let code run, from now on."""
+        found = {code.key: code.sha256 for code in codes}
         self.accepted.update(found)
         trusted, _ = _read_record()
         if found.items() <= trusted.items():
@@ -133,27 +147,25 @@ class Trust:
             if (path := record_path()) is not None:
                 write_whole(path, json.dumps(record, indent=1) + "\n")
 
-    def unknown(self, files: Iterable[PluginFile]) -> list[Unknown]:
-        """Those of the files that are not trusted with this content."""
-        different = {file.path: file for file in files}.values()
+    def unknown(self, codes: Iterable[Code]) -> list[Unknown]:
+        """Those that are not trusted with this content."""
+        different = {code.key: code for code in codes}.values()
         trusted, _ = _read_record() if different else ({}, "")
         known = {**trusted, **self.accepted}
-        found = [file for file in different if known.get(str(file.path)) != file.sha256]
+        found = [code for code in different if known.get(code.key) != code.sha256]
         # What was trusted before this process began may run in it, whatever it then records.
-        self.accepted.update(
-            {str(file.path): file.sha256 for file in different if file not in found}
-        )
-        return [Unknown(file, str(file.path) in known) for file in found]
+        self.accepted.update({code.key: code.sha256 for code in different if code not in found})
+        return [Unknown(code, code.key in known) for code in found]
 
     def permits(self, unknown: Sequence[Unknown]) -> bool:
-        """Decide on files; those that may run are accepted."""
+        """Decide on code; what may run is accepted."""
         if not self.decide(unknown):
             return False
-        self.accept(each.file for each in unknown)
+        self.accept(each.code for each in unknown)
         return True
 
     def explain(self, unknown: Sequence[Unknown]) -> str:
-        """Why the files do not run, and what to do: one sentence."""
+        """Why the code does not run, and what to do: one sentence."""
         names = [str(each) for each in unknown[:_MOST_NAMED]]
         while len(names) > 1 and sum(map(len, names)) > _LONGEST_LIST:
             names.pop()
@@ -163,11 +175,17 @@ class Trust:
         one = len(unknown) == 1
         damaged = _read_record()[1]
         return (
-            f"{listed} {'is' if one else 'are'} Python code that would run with your rights, and "
-            f"you have not trusted {'it' if one else 'them'}"
+            f"{listed} {'is' if one else 'are'} {_noun(unknown)} that would run with your rights, "
+            f"and you have not trusted {'it' if one else 'them'}"
             f"{f' ({damaged} is damaged and is not used)' if damaged else ''}; read "
             f"{'it' if one else 'them'}, then {self.remedy}"
         )
+
+
+def _noun(unknown: Sequence[Unknown]) -> str:
+    nouns = {each.code.noun for each in unknown}
+    (noun,) = nouns if len(nouns) == 1 else ["code"]
+    return noun if len(unknown) == 1 else noun.replace("a command", "commands")
 
 
 def record_path() -> Path | None:
@@ -182,7 +200,7 @@ def record_path() -> Path | None:
 
 
 def _read_record() -> tuple[dict[str, str], str]:
-    """Path -> sha256, and the path of the record if it is damaged: then nothing is trusted."""
+    """Key -> sha256, and the path of the record if it is damaged: then nothing is trusted."""
     path = record_path()
     try:
         if path is None:

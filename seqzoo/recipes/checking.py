@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from seqzoo.errors import PluginError, Problem, RecipeError
 from seqzoo.plugin.registry import Registry
-from seqzoo.plugin.trust import PluginFile, Trust, UntrustedError
+from seqzoo.plugin.trust import Code, PluginFile, Trust, UntrustedError
+from seqzoo.recipes.baseline_names import wrong_baselines
 from seqzoo.recipes.choices import (
     NamedPlugin,
     check_with_choices,
     flat_choices,
-    unknown_baselines,
 )
+from seqzoo.recipes.commands import recipe_commands
 from seqzoo.recipes.hints import with_hints
 from seqzoo.recipes.layout import LAYOUT
 from seqzoo.recipes.overrides import Overrides, apply_overrides, retype
@@ -51,7 +52,8 @@ def check_recipe(
 ) -> Checked:
     """Apply overrides and texts to a recipe's data, and check it; see `load_recipe`.
 
-    data: is changed. registry: is not. Raises RecipeError with all problems.
+    data: is changed. registry: is not. Raises RecipeError with all problems, and UntrustedError
+    for plugin files that may not run, or, in a recipe without mistakes, for commands.
     """
     before = flat_choices(data)
     typed, problems = apply_overrides(data, marks, overrides=overrides, layout=LAYOUT)
@@ -65,7 +67,7 @@ def check_recipe(
         empty = find_paths()
         sections, mistakes = check_with_choices(RecipeSections, data, registry)
         if sections is not None:
-            mistakes += unknown_baselines(sections.baselines, registry)
+            mistakes += wrong_baselines(sections.baselines, registry)
         return sections, mistakes + empty
 
     find_paths()  # those of the plugin files, which declare options that can be paths too
@@ -80,6 +82,7 @@ def check_recipe(
     problems += problems_at(file_mistakes + with_hints(mistakes, data, marks, registry), marks)
     if problems or sections is None:
         raise RecipeError(problems)
+    _require_trusted(recipe_commands(data, registry), registry.trust, marks)
     chosen = is_overridden(marks, ("corpus", "name"))
     return Checked(
         sections,
@@ -156,13 +159,13 @@ def _load_plugin_files(files: Any, registry: Registry, base: Path, marks: Marks)
     return mistakes
 
 
-def _require_trusted(files: Mapping[DataPath, PluginFile], trust: Trust, marks: Marks) -> None:
-    named = [place for place in files if trust.is_named and marks.is_named(place)]
+def _require_trusted(codes: Mapping[DataPath, Code], trust: Trust, marks: Marks) -> None:
+    named = [place for place in codes if trust.is_named and marks.is_named(place)]
     if named:
-        trust.accept(files[place] for place in named)
-    unknown = trust.unknown(files.values())
+        trust.accept(codes[place] for place in named)
+    unknown = trust.unknown(codes.values())
     if unknown and not trust.permits(unknown):
-        place = next(place for place, file in files.items() if file == unknown[0].file)
+        place = next(place for place, code in codes.items() if code == unknown[0].code)
         problem = marks.value(place).problem(trust.explain(unknown))
         raise UntrustedError(problem, unknown)
 

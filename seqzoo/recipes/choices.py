@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_args
 
@@ -12,7 +12,7 @@ from seqzoo.errors import did_you_mean
 from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.specs import Options
 from seqzoo.recipes.choice_fields import Choice, ChoiceField, choice_fields
-from seqzoo.recipes.sections import BaselinesSection, RecipeSections
+from seqzoo.recipes.sections import RecipeSections
 from seqzoo.recipes.validation import Mistake, check, describe, dotted
 from seqzoo.recipes.yaml_reader import MAX_DEPTH, DataPath
 
@@ -23,7 +23,6 @@ __all__ = [
     "flat_choices",
     "named_link",
     "named_plugins",
-    "unknown_baselines",
     "with_names_as_mappings",
 ]
 
@@ -142,18 +141,6 @@ def check_options(named: NamedPlugin, registry: Registry) -> tuple[Options | Non
         model, options, registry, prefix=named.options_path, implied=implied
     )
     return checked, [_with_keys_beside(mistake, named, model) for mistake in mistakes]
-
-
-def unknown_baselines(section: BaselinesSection, registry: Registry) -> list[Mistake]:
-    """A mistake for each name of a baseline that is not installed."""
-    lists: dict[str, Iterable[str]] = {"include": section.include or (), "exclude": section.exclude}
-    known = registry.names("baseline")
-    return [
-        Mistake(("baselines", field, index), registry.explain_missing("baseline", dotted((name,))))
-        for field, names in lists.items()
-        for index, name in enumerate(names)
-        if name not in known
-    ]
 
 
 def _with_keys_beside(mistake: Mistake, named: NamedPlugin, model: type[Options]) -> Mistake:

@@ -6,18 +6,15 @@ file starts from the file's folder, and one in an override from the folder that 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.errors import PydanticUserError
 
 from seqzoo.plugin.registry import Registry
-from seqzoo.recipes.choices import NamedPlugin, named_plugins
-from seqzoo.recipes.sections import RecipeSections
-from seqzoo.recipes.validation import Mistake, dotted, schema_at
+from seqzoo.recipes.formats import option_places, recipe_places
+from seqzoo.recipes.validation import Mistake, dotted
 from seqzoo.recipes.yaml_reader import DataPath, Marks
 
 __all__ = ["change_paths", "expanded", "is_overridden", "locate", "option_paths", "recipe_paths"]
@@ -30,11 +27,7 @@ def recipe_paths(data: Mapping[str, Any], registry: Registry) -> Iterator[DataPa
 
     A value of the wrong type, or of a plugin that is not in the registry, is reported elsewhere.
     """
-    yield from _paths_in(data, RecipeSections)
-    for named in named_plugins(data, registry):
-        if isinstance(named, NamedPlugin) and named.name in registry.names(named.kind):
-            model = registry.get(named.kind, named.name).options
-            yield from option_paths(named.options, model, prefix=named.options_path)
+    return recipe_places(data, registry, _FORMATS, types=(str,))
 
 
 def option_paths(
@@ -44,11 +37,7 @@ def option_paths(
 
     options: a mapping, or the value of the plugin's shorthand option.
     """
-    if isinstance(options, dict):
-        yield from _paths_in(options, model, prefix=prefix)
-    elif shorthand := getattr(model, "shorthand", None):
-        for path in _paths_in({shorthand: options}, model):
-            yield (*prefix, *path[1:])
+    return option_places(options, model, _FORMATS, types=(str,), prefix=prefix)
 
 
 def locate(
@@ -98,32 +87,3 @@ def expanded(value: str) -> Path:
         return Path(value).expanduser()
     except RuntimeError:  # there is no such user
         return Path(value)
-
-
-def _paths_in(
-    data: Any, model: type[BaseModel], *, prefix: DataPath = (), within: DataPath = ()
-) -> Iterator[DataPath]:
-    """The places in `data`, an instance of the model as plain data, that hold the text of a path.
-
-    within: the place of `data` in the whole instance. prefix: comes before each place.
-    """
-    if isinstance(data, str):
-        if _is_path(schema_at(_schema(model), within, _schema(model))):
-            yield (*prefix, *within)
-    elif isinstance(data, (dict, list)):
-        entries = data.items() if isinstance(data, dict) else enumerate(data)
-        for key, value in entries:
-            yield from _paths_in(value, model, prefix=prefix, within=(*within, key))
-
-
-def _is_path(schema: Mapping[str, Any]) -> bool:
-    branches = [schema, *schema.get("anyOf", []), *schema.get("oneOf", [])]
-    return any(branch.get("format") in _FORMATS for branch in branches)
-
-
-@functools.cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    try:
-        return model.model_json_schema()
-    except PydanticUserError:  # types that a plugin defines may have no schema
-        return {}

@@ -138,13 +138,13 @@ def _add_choice(schema: JsonSchema, field: ChoiceField, definitions: JsonSchema)
         choice = _ref(f"{field.kind}.link")
     elif name and not field.is_nullable:
         choice = {"anyOf": [*name, choice]}
-    if field.is_list:
+    if field.chosen is not Choice:
+        # A section that is a choice with more fields has its own definition.
+        definitions[field.chosen.__name__]["allOf"] = [_ref(f"{field.kind}.chosen")]
+    elif field.is_list:
         properties[last]["items"] = choice
     elif field.is_nullable:
         properties[last]["anyOf"] = [*name, choice, {"type": "null"}]
-    elif field.chosen is not Choice:
-        # A section that is a choice with more fields has its own definition.
-        definitions[field.chosen.__name__]["allOf"] = [_ref(f"{field.kind}.chosen")]
     else:
         kept = {
             key: properties[last][key]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptiveSection",
+    "AddedBaseline",
     "BaselinesSection",
     "BudgetSection",
     "CheckpointSection",
@@ -169,15 +170,33 @@ class EvaluateSection(Section):
     )
 
 
+class AddedBaseline(Choice):
+    """A baseline with options, which a recipe adds to the installed ones."""
+
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,39}$")] | None = Field(
+        default=None,
+        description="what tables and messages call it, different from the names of all other "
+        "baselines; null for its name",
+    )
+
+    @property
+    def called(self) -> str:
+        """Its label, or its name."""
+        return self.label or self.name
+
+
 class BaselinesSection(Section):
     """The baselines that a finished run is compared with."""
 
     include: tuple[str, ...] | None = Field(
         default=None,
-        description="the baselines to score; null for all that are installed, `[]` for none. "
+        description="the installed baselines to score; null for all of them, `[]` for none. "
         "`seqzoo list baseline` shows their names",
     )
     exclude: tuple[str, ...] = Field(default=(), description="baselines that are not scored")
+    add: Annotated[tuple[AddedBaseline, ...], Kind("baseline", form="mapping")] = Field(
+        default=(), description="further baselines, with their options"
+    )
     max_seconds: Annotated[float, Field(ge=0)] | Literal["unlimited"] | None = Field(
         default=None,
         description="time for all baselines that are not cached; what would take longer is left "
@@ -187,7 +206,9 @@ class BaselinesSection(Section):
 
     def chooses(self, name: str) -> bool:
         """Whether a baseline is to be scored if there is time for it."""
-        return (self.include is None or name in self.include) and name not in self.exclude
+        added = (each.called for each in self.add)
+        included = self.include is None or name in self.include or name in added
+        return included and name not in self.exclude
 
     def limit(self, training_seconds: float) -> float:
         """Seconds that the baselines may take after a training that took so long."""

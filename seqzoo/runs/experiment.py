@@ -115,6 +115,7 @@ class Experiment:
             data.splits,
             corpus_sha256=data.sha256,
             max_bytes=self.protocol.max_bytes,
+            added=self.recipe.baselines.add,
             require_unchanged=data.require_unchanged,
         )
 

@@ -33,14 +33,14 @@ def fast_ladder(experiment: Experiment) -> Ladder:
     budget = experiment.recipe.train.budget.seconds
     seconds = FAST_SECONDS if budget is None else min(FAST_SECONDS, budget / 10)
     section = experiment.recipe.baselines
-    names = experiment.baselines.names(lambda spec: section.chooses(spec.name))
+    names = experiment.baselines.names(section.chooses)
     return experiment.baselines.ladder(names, max_seconds=min(seconds, section.limit(0.0)))
 
 
 def expected_ladder(experiment: Experiment, *, training_seconds: float) -> str:
     """What the final ladder will take after a training of so many seconds; "" if it is empty."""
     section, baselines = experiment.recipe.baselines, experiment.baselines
-    names = baselines.names(lambda spec: section.chooses(spec.name))
+    names = baselines.names(section.chooses)
     if not names:
         return ""
     expected = baselines.expected_seconds(names)
@@ -57,7 +57,7 @@ def final_ladder(
     training_seconds: what the training took. path: of the run, for the command that scores more.
     """
     baselines, display = experiment.baselines, experiment.display
-    names = baselines.names(lambda spec: section.chooses(spec.name))
+    names = baselines.names(section.chooses)
 
     with display.meter("baselines") as meter:
 

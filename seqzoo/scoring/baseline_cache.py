@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from seqzoo.plugin.registry import Registered
-from seqzoo.plugin.specs import BaselineSpec
+from seqzoo.plugin.command import program_sha256
+from seqzoo.recipes.commands import option_commands
 from seqzoo.regular_files import read_json
 from seqzoo.results.ladder import Rung
+from seqzoo.scoring.baseline import Baseline
 from seqzoo.storage import cache_directory, write_whole
 
 __all__ = ["cache_key", "read_rungs", "write_rungs"]
@@ -25,20 +26,22 @@ __all__ = ["cache_key", "read_rungs", "write_rungs"]
 _FORM = 2
 
 
-def cache_key(
-    registered: Registered[BaselineSpec], corpus_sha256: str, identity: str
-) -> dict[str, Any]:
+def cache_key(baseline: Baseline, corpus_sha256: str, identity: str) -> dict[str, Any]:
     """Everything that the scores depend on. identity: which bytes of the corpus are which part."""
-    spec = registered.spec
+    spec, commands = baseline.spec, option_commands(baseline.options)
+    programs = [program_sha256(each.words) for each in commands]
     return {
         "form": _FORM,
         "corpus": corpus_sha256,
         "splits": identity,
         "baseline": spec.name,
         "version": spec.version,
-        "options": spec.options().model_dump(mode="json"),
-        "distribution": registered.owner.distribution,
-        "distribution_version": registered.owner.version,
+        "options": baseline.options.model_dump(mode="json"),
+        "distribution": baseline.owner.distribution,
+        "distribution_version": baseline.owner.version,
+        # Another version of a program gives other scores; most baselines run none.
+        **({"label": baseline.label} if baseline.is_added else {}),
+        **({"programs": programs} if programs else {}),
     }
 
 

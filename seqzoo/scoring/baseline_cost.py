@@ -12,14 +12,14 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import closing
 from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo.plugin.contexts import BaselineContext
 from seqzoo.plugin.span import Span
-from seqzoo.plugin.specs import BaselineSpec
+from seqzoo.scoring.baseline import Baseline
 
 __all__ = ["expected_seconds", "slowness"]
 
@@ -29,10 +29,12 @@ _REFERENCE_SECONDS = 0.0053
 _FIRST_BYTES = 4096
 _GROWTH = 4
 _ENOUGH_SECONDS = 0.1
+_LONGEST_SECONDS = 2.0
+"""After this time a measurement is stopped, also of a program that hangs."""
 
 
 def expected_seconds(
-    spec: BaselineSpec,
+    baseline: Baseline,
     training: npt.NDArray[np.uint8],
     splits: Mapping[str, Span],
     *,
@@ -44,10 +46,11 @@ def expected_seconds(
     0 where a baseline without a rate fails, so that it is tried and the failure reported.
     """
     num_bytes = len(training) + sum(map(len, splits.values()))
-    if spec.seconds_per_megabyte is not None:
-        return spec.seconds_per_megabyte * slowness * num_bytes / 1e6
+    rate = baseline.spec.seconds_per_megabyte
+    if rate is not None:
+        return rate * slowness * num_bytes / 1e6
     try:
-        return _measured(spec, training, splits, num_bytes)
+        return _measured(baseline, training, splits, num_bytes)
     except Exception:  # it will be reported where it is scored
         return 0.0
 
@@ -66,20 +69,24 @@ def _compute() -> float:
 
 
 def _measured(
-    spec: BaselineSpec,
+    baseline: Baseline,
     training: npt.NDArray[np.uint8],
     splits: Mapping[str, Span],
     num_bytes: int,
 ) -> float:
-    """The time for the first bytes, enough to be measured, in proportion to all bytes."""
+    """The time for the first bytes, enough to be measured, in proportion to all bytes.
+
+    At least that time: what takes long for a few bytes is stopped where it yields.
+    """
     size = _FIRST_BYTES
     while True:
         share = min(1.0, size / num_bytes)
         parts = {name: span.first(_part(len(span), share)) for name, span in splits.items()}
         begun = time.perf_counter()
-        context = BaselineContext(training=training[: _part(len(training), share)], splits=parts)
-        for _ in spec.score(spec.options(), context):
-            pass
+        with closing(baseline.steps(training[: _part(len(training), share)], parts)) as steps:
+            for _ in steps:
+                if time.perf_counter() - begun > _LONGEST_SECONDS:
+                    break
         seconds = time.perf_counter() - begun
         if seconds >= _ENOUGH_SECONDS or size * _GROWTH > num_bytes / _GROWTH:
             return seconds / share

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from seqzoo.plugin.contexts import BaselineContext
-from seqzoo.plugin.registry import Registered, Registry
+from seqzoo.errors import SeqzooError
+from seqzoo.plugin.registry import Registry
 from seqzoo.plugin.span import Span
 from seqzoo.plugin.specs import SPLITS, BaselineScore, BaselineSpec
 from seqzoo.results.ladder import Ladder, LeftOut, Rung
+from seqzoo.scoring.baseline import Baseline
 from seqzoo.scoring.baseline_budget import Clock, within
 from seqzoo.scoring.baseline_cache import cache_key, read_rungs, write_rungs
 from seqzoo.scoring.baseline_cost import expected_seconds, slowness
@@ -30,6 +31,7 @@ from seqzoo.scoring.baseline_cost import expected_seconds, slowness
 if TYPE_CHECKING:
     from seqzoo.data.corpus import Splits
     from seqzoo.plugin.contracts import Corpus
+    from seqzoo.recipes.sections import AddedBaseline
 
 __all__ = ["Baselines", "baselines_of", "ladder"]
 
@@ -49,16 +51,22 @@ class Baselines:
         splits: Mapping[str, Span],
         *,
         key: tuple[str, str] | None,
+        added: Sequence[AddedBaseline] = (),
         floor: Callable[[], Mapping[str, float]] = dict,
         require_unchanged: Callable[[], None] = lambda: None,
     ) -> None:
         """splits: those without bytes are left out. floor: gives the true source's bits per byte.
 
         key: what the cache knows the bytes by, the hash of the corpus and its cut; None: no cache.
+        added: those of a checked recipe, which are scored with their options.
         require_unchanged: raises if the bytes are no longer those of the key.
         """
         self._require_unchanged = require_unchanged
-        self._registered = {each.spec.name: each for each in registry.registered("baseline")}
+        registered = registry.registered("baseline")
+        installed = [Baseline.installed(each) for each in registered if not each.spec.needs_options]
+        by_name = {each.spec.name: each for each in registered}
+        further = [Baseline.added(by_name[each.name], each) for each in added]
+        self._baselines = {each.label: each for each in installed + further}
         self._training = training
         self._splits = {name: span for name, span in splits.items() if len(span)}
         self._key = key
@@ -66,14 +74,15 @@ class Baselines:
         self._found: dict[str, list[Rung]] = {}
         self._expected: dict[str, float] = {}
 
-    def names(self, wanted: Callable[[BaselineSpec], bool] = lambda spec: True) -> list[str]:
+    def names(self, wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
         """The names of all baselines, or of those that are wanted."""
-        return [name for name, each in self._registered.items() if wanted(each.spec)]
+        return [name for name in self._baselines if wanted(name)]
 
     def expected_seconds(self, names: Sequence[str] | None = None) -> dict[str, float]:
         """How long each baseline will take, about right within a factor of two.
 
-        names: all of them by default. 0 for what is known already. Well below a second.
+        names: all of them by default. 0 for what is known already. Takes well below a second,
+        and at most about 2 s more for each baseline that declares no rate.
         """
         found = {}
         for name in self.names() if names is None else names:
@@ -82,7 +91,7 @@ class Baselines:
                 continue
             if name not in self._expected:
                 self._expected[name] = expected_seconds(
-                    self._registered[name].spec,
+                    self._baselines[name],
                     self._training,
                     self._splits,
                     slowness=self._slowness,
@@ -98,7 +107,7 @@ class Baselines:
         announce: Callable[[list[str], float], None] | None = None,
         show: Callable[[float, str], None] | None = None,
     ) -> Ladder:
-        """The baselines of these names, by default all, with their default options.
+        """The baselines of these names, by default all.
 
         max_seconds: what would take longer, all together, is left out, beginning with the slowest;
         a baseline that takes much longer than was expected is stopped, and its rungs so far kept.
@@ -137,7 +146,7 @@ class Baselines:
     def _known(self, name: str) -> list[Rung] | None:
         """The scores of a baseline, if they were computed before."""
         if name not in self._found and self._key is not None:
-            key = cache_key(self._registered[name], *self._key)
+            key = cache_key(self._baselines[name], *self._key)
             stored = read_rungs(key, self._splits)
             if stored is not None:
                 self._found[name] = stored
@@ -145,13 +154,13 @@ class Baselines:
 
     def _score(self, name: str, clock: Clock) -> tuple[list[Rung], bool]:
         """The rungs of one baseline, and whether it was not stopped by the clock."""
-        registered = self._registered[name]
-        rungs, is_whole = _score(registered, self._training, self._splits, clock)
+        baseline = self._baselines[name]
+        rungs, is_whole = _score(baseline, self._training, self._splits, clock)
         if is_whole:
             self._found[name] = rungs
             if self._key is not None and not any(rung.failure for rung in rungs):
                 self._require_unchanged()
-                write_rungs(cache_key(registered, *self._key), rungs)
+                write_rungs(cache_key(baseline, *self._key), rungs)
         return rungs, is_whole
 
 
@@ -162,12 +171,14 @@ def baselines_of(
     *,
     corpus_sha256: str,
     max_bytes: int | None = None,
+    added: Sequence[AddedBaseline] = (),
     use_cache: bool = True,
     require_unchanged: Callable[[], None] = lambda: None,
 ) -> Baselines:
     """The baselines on validation, test and held_out of a corpus; on the first bytes of each.
 
-    max_bytes: how many bytes of each split; None for all. require_unchanged: see `Baselines`.
+    max_bytes: how many bytes of each split; None for all. added, require_unchanged: see
+    `Baselines`.
     """
     spans: dict[str, Span] = {name: getattr(splits, name) for name in SPLITS}
     cut = splits.identity
@@ -179,6 +190,7 @@ def baselines_of(
         splits.training.bytes,
         spans,
         key=(corpus_sha256, cut) if use_cache else None,
+        added=added,
         floor=lambda: _floor(corpus, spans),
         require_unchanged=require_unchanged,
     )
@@ -197,68 +209,43 @@ def ladder(
     baselines = baselines_of(
         registry, corpus, splits, corpus_sha256=corpus_sha256, use_cache=use_cache
     )
-    return baselines.ladder(baselines.names(wanted))
+    return baselines.ladder(baselines.names(lambda name: wanted(registry.get("baseline", name))))
 
 
 def _score(
-    registered: Registered[BaselineSpec],
+    baseline: Baseline,
     training: npt.NDArray[np.uint8],
     splits: Mapping[str, Span],
     clock: Clock,
 ) -> tuple[list[Rung], bool]:
     """The rungs of one baseline; if it fails or is stopped, those that it gave before are kept."""
-    spec = registered.spec
     rungs: list[Rung] = []
     begun = time.perf_counter()
     share = 0.0
     try:
-        with closing(_steps(spec, training, splits)) as steps:
-            clock.tick(spec.name, share)
+        with closing(baseline.steps(training, splits)) as steps:
+            clock.tick(baseline.label, share)
             for step in steps:
                 if isinstance(step, BaselineScore):
                     now = time.perf_counter()
-                    rungs.append(replace(_rung(step, splits), seconds=now - begun))
+                    rungs.append(replace(baseline.rung(step, splits), seconds=now - begun))
                     begun = now
                 else:
                     share = float(step)
-                if not clock.tick(spec.name, share):
+                if not clock.tick(baseline.label, share):
                     return rungs, False
     except Exception as error:
-        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        # What a user can fix says itself what to do.
+        said = str(error) if isinstance(error, SeqzooError) else f"{type(error).__name__}: {error}"
+        cause = " ".join(said.split())
         package = (error.name or "") if isinstance(error, ImportError) else ""
         took = time.perf_counter() - begun
-        rungs.append(Rung(spec.name, failure=cause, seconds=took, package=package))
+        rungs.append(Rung(baseline.label, failure=cause, seconds=took, package=package))
     return rungs, True
-
-
-def _steps(
-    spec: BaselineSpec, training: npt.NDArray[np.uint8], splits: Mapping[str, Span]
-) -> Generator[BaselineScore | float, None, None]:
-    """What a baseline yields; closing it closes the baseline where it is."""
-    yield from spec.score(spec.options(), BaselineContext(training=training, splits=splits))
 
 
 def _sort_key(rung: Rung) -> float:
     return rung.bits_per_byte.get("held_out", -math.inf)
-
-
-def _rung(score: BaselineScore, splits: Mapping[str, Span]) -> Rung:
-    """A score as a rung, in bits per byte. Raises ValueError if bits are missing or impossible."""
-    for split in splits:
-        bits = score.bits.get(split)
-        if bits is None or not math.isfinite(bits) or bits < 0:
-            raise ValueError(f"{score.name} gave {bits} bits for {split}, expected 0 or more")
-    return Rung(
-        name=score.name,
-        bits_per_byte={split: float(score.bits[split]) / len(splits[split]) for split in splits},
-        accuracy={
-            split: float(score.accuracy[split]) for split in splits if split in score.accuracy
-        },
-        adaptive=score.adaptive,
-        context_length=score.context_length,
-        title=score.title,
-        meaning=score.meaning,
-    )
 
 
 def _floor(corpus: Corpus, splits: Mapping[str, Span]) -> dict[str, float]:

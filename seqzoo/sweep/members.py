@@ -162,11 +162,11 @@ def checked_recipes(members: Sequence[Member], registry: Registry) -> dict[str, 
 def _loaded(
     members: Sequence[Member], registry: Registry
 ) -> tuple[dict[str, Recipe], dict[Problem, Member], UntrustedError | None]:
-    """The recipes, what is wrong with them, and an error for all plugin files that may not run."""
+    """The recipes, what is wrong with them, and an error for all code that may not run."""
     recipes: dict[str, Recipe] = {}
     found: dict[Problem, Member] = {}
     untrusted: list[Problem] = []
-    unknown: dict[Path, Unknown] = {}
+    unknown: dict[str, Unknown] = {}
     for member in members:
         try:
             recipes[member.name] = load_recipe(
@@ -174,7 +174,7 @@ def _loaded(
             )
         except UntrustedError as error:
             untrusted += _placed(error.problems, member)
-            unknown |= {each.file.path: each for each in error.unknown}
+            unknown |= {each.code.key: each for each in error.unknown}
         except RecipeError as error:
             for problem in _placed(error.problems, member):
                 found.setdefault(problem, member)
@@ -182,9 +182,9 @@ def _loaded(
             found.setdefault(member.recipe_mark.problem(str(error)), member)
     if not untrusted:
         return recipes, found, None
-    files = list(unknown.values())
-    problem = replace(untrusted[0], message=registry.trust.explain(files))
-    return recipes, found, UntrustedError(problem, files)
+    codes = list(unknown.values())
+    problem = replace(untrusted[0], message=registry.trust.explain(codes))
+    return recipes, found, UntrustedError(problem, codes)
 
 
 def _placed(problems: Iterable[Problem], member: Member) -> Iterator[Problem]:

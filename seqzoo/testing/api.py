@@ -40,7 +40,7 @@ def laws(
     bound = [
         law
         for plugin in found
-        for declared in _declared(plugin, given, thorough)
+        for declared in _declared(plugin, given, thorough, is_named=target is not None)
         for law in _bound(declared)
     ]
     if kinds is not None:
@@ -56,7 +56,8 @@ def check(
 ) -> list[Finding]:
     """Try all laws of a target; the findings are empty if all hold. Arguments as for `laws`.
 
-    Raises UsageError also for an option without a default that is not given.
+    Raises UsageError also for an option without a default that is not given; where all that is
+    installed is tried, the declaration with that option is skipped.
     """
     tried = [each.examine() for each in laws(target, options=options, thorough=thorough)]
     return [each.finding for each in tried if each.finding is not None]
@@ -103,7 +104,7 @@ def parametrize_laws(
 
 
 def _declared(
-    plugin: FoundPlugin, options: Mapping[str, Any], thorough: bool
+    plugin: FoundPlugin, options: Mapping[str, Any], thorough: bool, *, is_named: bool
 ) -> Iterable[Declared]:
     if plugin.is_whole:
         specs: list[Any] = [PluginSpec(name=plugin.owner.plugin, summary="", error=plugin.error)]
@@ -115,7 +116,11 @@ def _declared(
         own = with_names_as_mappings(spec.options, own)
         # The given options are replaced by those that are drawn.
         yield Declared(
-            given(spec, spec.options.model_construct(), plugin.home), plugin.owner, own, thorough
+            given(spec, spec.options.model_construct(), plugin.home),
+            plugin.owner,
+            own,
+            thorough,
+            is_named=is_named,
         )
 
 

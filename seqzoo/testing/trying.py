@@ -45,13 +45,15 @@ class Declared:
     """One declaration, or one plugin, with what its laws have in common.
 
     given: its class is that of the kind; its options are replaced by those that are drawn.
-    options: values that were given by name and stay.
+    options: values that were given by name and stay. is_named: the user asked for it, or for its
+    plugin, and not for all that is installed.
     """
 
     given: Given[Any]
     owner: Owner
     options: Mapping[str, Any] = field(default_factory=dict)
     thorough: bool = False
+    is_named: bool = True
     gates: dict[str, Tried] = field(default_factory=dict)
 
     @property
@@ -64,10 +66,20 @@ class Declared:
         """`architecture 'mine'`."""
         return f"{self.given.spec.kind} '{self.given.spec.name}'"
 
+    @property
+    def missing(self) -> list[str]:
+        """The options that have no default and no value."""
+        return missing_options(self.given.spec.options, self.options)
+
     def require_options(self) -> None:
-        """Raises UsageError where an option has no default and no value, or a wrong value."""
-        if missing := missing_options(self.given.spec.options, self.options):
-            first = missing[0]
+        """Raises UsageError where an option has no default and no value, or a wrong value.
+
+        Not where all that is installed is tried: then it is skipped.
+        """
+        if self.missing:
+            if not self.is_named:
+                return
+            first = self.missing[0]
             raise UsageError(
                 f"{self.title} needs the option '{first}', which has no default; give a value to "
                 f"try it with: options={{{first!r}: ...}} in Python, -o {first}=... in the shell."
@@ -139,6 +151,8 @@ class BoundLaw:
 
 def _try(law: Law, declared: Declared) -> Tried:
     declared.require_options()
+    if declared.missing:
+        return Tried("skip", reason=f"its option '{declared.missing[0]}' has no default")
     try:
         drawn = declared.drawn
     except NotHere as reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import shlex
 import shutil
@@ -242,3 +243,80 @@ def test_a_name_of_a_file_cannot_hide_the_question(folder: Path) -> None:
     assert "[y/N]" in shown
     assert "\x1b]0" not in shown
     assert "\x1b[2J" not in shown
+
+
+ADDED = """\
+baselines:
+  include: []
+  add:
+    - name: external
+      options: {compress: [touch, CANARY, "{input}"]}
+"""
+
+
+@pytest.fixture
+def adding(made: Path, tmp_path: Path) -> Path:
+    """A folder with a recipe, a grid and a run whose recipes add a command."""
+    folder = Path(shutil.copytree(made, tmp_path / "adding"))
+    added = ADDED.replace("CANARY", str(folder / "command.ran"))
+    (folder / "theirs.yaml").write_text(SHORT.replace("baselines: {include: []}\n", added))
+    (folder / "grid.yaml").write_text("name: grid\nrecipes: [theirs.yaml]\nseeds: [1, 2]\n")
+    recipe = folder / "runs" / "theirs" / "recipe.yaml"
+    text = recipe.read_text()
+    assert "\nbaselines:" in text
+    stored = re.sub(r"\nbaselines:\n(  .*\n)+", "\n" + added, text)
+    assert "CANARY" not in stored
+    assert "touch" in stored
+    recipe.write_text(stored)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["run", "sweep", "init", "eval", "sample"])
+def test_without_trust_no_command_line_of_somebody_else_is_used(command: str, adding: Path) -> None:
+    before = sorted(adding.rglob("*"))
+    done = seqzoo(*COMMANDS[command], folder=adding)
+    assert done.returncode == 2, done.stderr
+    assert sorted(adding.rglob("*")) == before
+    error = " ".join(done.stderr.partition("error: ")[2].split())
+    assert f": touch {adding / 'command.ran'} '{{input}}' is a command that would run" in error
+    again = error.partition("with --trust: ")[2]
+    assert shlex.split(again) == ["seqzoo", *COMMANDS[command], "--trust"]
+
+
+def test_commands_that_show_use_no_command_line(adding: Path) -> None:
+    for command in (("compare", "theirs"), ("runs", "show", "theirs"), ("check", "theirs.yaml")):
+        seqzoo(*command, folder=adding)
+    assert not has_run(adding)
+
+
+@pytest.mark.slow
+def test_a_sweep_trusts_a_command_for_its_members(adding: Path) -> None:
+    (adding / "state").write_text("a file, so that nothing can be recorded")
+    done = seqzoo(
+        "sweep", "grid.yaml", "--trust", folder=adding, XDG_STATE_HOME=str(adding / "state")
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("may run, and is trusted from now on") == 1
+    assert has_run(adding)
+
+
+@pytest.mark.parametrize("asked", ["none", "fast", "all"])
+def test_what_the_recipe_adds_is_scored_unless_none_is_asked_for(asked: str, adding: Path) -> None:
+    """A recipe's command that is not used needs no trust."""
+    trust = [] if asked == "none" else ["--trust"]
+    done = seqzoo("run", "theirs.yaml", "--baselines", asked, *trust, folder=adding)
+    assert done.returncode == 0, done.stderr
+    assert has_run(adding) == (asked != "none")
+    # It compresses nothing, which is one sentence, and the run goes on.
+    said = "warning: baseline 'external' has no score: 'touch' wrote nothing to its output."
+    assert done.stderr.count(said) == (asked != "none")
+
+
+def test_in_a_terminal_a_command_is_shown_before_the_question(adding: Path) -> None:
+    code, shown = typed(b"n\n", "run", "theirs.yaml", folder=adding)
+    assert code == 2, shown
+    before, question, _ = " ".join(shown.split()).partition(" Read them first.")
+    assert question
+    assert before.endswith(f"with your rights: touch {adding / 'command.ran'} '{{input}}'")
+    assert shown.count("[y/N]") == 1
+    assert not has_run(adding)

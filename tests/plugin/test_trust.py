@@ -130,7 +130,7 @@ def test_all_files_are_named_and_none_runs_if_one_is_not_trusted(folder: Folder)
     with pytest.raises(UntrustedError) as caught:
         seqzoo.recipe(folder.recipe)
     assert not folder.has_run()
-    assert [each.file.path for each in caught.value.unknown] == others
+    assert [each.code.key for each in caught.value.unknown] == [str(path) for path in others]
     assert all(str(path) in str(caught.value) for path in others)
     assert str(folder.plugin) not in str(caught.value)
 

@@ -399,6 +399,28 @@ def test_a_rate_that_is_not_declared_is_measured_on_the_first_bytes(
     assert stopwatch.now < 101
 
 
+def test_what_takes_long_for_a_few_bytes_is_stopped_while_it_is_measured(
+    corpus: Corpus, splits: Splits, stopwatch: SimpleNamespace
+) -> None:
+    ended = []
+
+    class Endless(Counting):
+        def score(self, options: Any, context: BaselineContext) -> Iterable[BaselineScore | float]:
+            try:
+                while True:
+                    stopwatch.now += 0.1
+                    yield 0.0
+            finally:
+                ended.append(stopwatch.now)
+
+    before = stopwatch.now
+    data = np.zeros(1_000_000, dtype=np.uint8)
+    spans = {"test": Span(data, 900_000, 1_000_000)}
+    hanging = Baselines(registry_of(Endless("h", rate=None)), data[:900_000], spans, key=None)
+    assert hanging.ladder(max_seconds=30).rungs == ()
+    assert [at - before for at in ended] == [pytest.approx(2, abs=0.3)]
+
+
 def test_a_baseline_that_fails_while_it_is_measured_is_scored_and_reported(
     corpus: Corpus, splits: Splits
 ) -> None:
