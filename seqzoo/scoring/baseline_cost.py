@@ -74,11 +74,13 @@ def _measured(
     splits: Mapping[str, Span],
     num_bytes: int,
 ) -> float:
-    """The time for the first bytes, enough to be measured, in proportion to all bytes.
+    """The time for all bytes, by the line through two times for the first ones.
 
-    At least that time: what takes long for a few bytes is stopped where it yields.
+    The line separates the time to start, such as that of a program, which does not grow. In
+    proportion to the bytes where there is one time only: for small texts, and at least that for
+    what is stopped because it takes long for a few bytes.
     """
-    size = _FIRST_BYTES
+    size, earlier = _FIRST_BYTES, None
     while True:
         share = min(1.0, size / num_bytes)
         parts = {name: span.first(_part(len(span), share)) for name, span in splits.items()}
@@ -88,9 +90,14 @@ def _measured(
                 if time.perf_counter() - begun > _LONGEST_SECONDS:
                     break
         seconds = time.perf_counter() - begun
-        if seconds >= _ENOUGH_SECONDS or size * _GROWTH > num_bytes / _GROWTH:
+        is_largest = size * _GROWTH > num_bytes / _GROWTH
+        if seconds > _LONGEST_SECONDS or (earlier is None and is_largest):
             return seconds / share
-        size *= _GROWTH
+        if earlier is not None and (seconds >= _ENOUGH_SECONDS or is_largest):
+            share_before, seconds_before = earlier
+            rate = max(0.0, seconds - seconds_before) / (share - share_before)
+            return seconds + rate * (1 - share)
+        size, earlier = size * _GROWTH, (share, seconds)
 
 
 def _part(size: int, share: float) -> int:

@@ -382,21 +382,24 @@ def test_a_known_baseline_costs_nothing_and_is_never_left_out(
     assert len(scorer.calls) == 1
 
 
+@pytest.mark.parametrize("start", [0.0, 0.3])
 def test_a_rate_that_is_not_declared_is_measured_on_the_first_bytes(
-    stopwatch: SimpleNamespace,
+    stopwatch: SimpleNamespace, start: float
 ) -> None:
+    """Without the seconds that it takes to start, which all bytes together take once."""
+
     class Linear(Counting):
         def score(self, options: Any, context: BaselineContext) -> Iterable[BaselineScore]:
             num_bytes = len(context.training) + sum(map(len, context.splits.values()))
-            stopwatch.now += num_bytes * 1e-5
+            stopwatch.now += start + num_bytes * 1e-5
             return ()
 
     data = np.zeros(1_000_000, dtype=np.uint8)
     spans = {"a": Span(data, 900_000, 950_000), "b": Span(data, 950_000, 1_000_000)}
     linear = Baselines(registry_of(Linear("l", rate=None)), data[:900_000], spans, key=None)
     # Whole bytes of each part are taken, so that the share is not exact.
-    assert linear.expected_seconds()["l"] == pytest.approx(10, rel=1e-3)
-    assert stopwatch.now < 101
+    assert linear.expected_seconds()["l"] == pytest.approx(start + 10, rel=1e-3)
+    assert stopwatch.now < 102
 
 
 def test_what_takes_long_for_a_few_bytes_is_stopped_while_it_is_measured(
