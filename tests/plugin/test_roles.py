@@ -52,7 +52,7 @@ def test_built_in_models_are_grouped_by_dimensions_embedding_and_head(
     wanted = {"hidden_size": 8, "tied_embeddings": tied}
     options = spec.options(**{k: v for k, v in wanted.items() if k in spec.options.model_fields})
     model = spec.build(options, ArchitectureContext(vocab_size=13))
-    outside = ("embed.", "head.", "lstm.embed.", "lstm.head.", "gate_out.")
+    outside = ("embed.", "head.", "lstm.embed.", "lstm.head.", "gate_out.", "symbol_")
     for parameter, role in zip(
         model.named_parameters(), model.parameter_roles().items(), strict=True
     ):

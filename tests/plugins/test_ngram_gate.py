@@ -1,19 +1,35 @@
-"""`ngram_gate`: what it adds to the logits of any architecture, and what it passes on to it."""
+"""`ngram_gate` and `ngram_lstm`: how the gate combines experts, and what a network learns from."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
+from made_states import RUN_STATE
+from made_trainings import parts_of, train_section
+from tiny import RUNTIME
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqzoo import ParameterRole, SequenceModel
+from seqzoo.data.lanes import Lanes
+from seqzoo.scoring.adaptive import prepare_copy
+from seqzoo.training import checkpoint
+from seqzoo.training.updates import Training
 from seqzoo_plugins.ngram_gate.models import NgramGate, NgramLSTM
 from seqzoo_plugins.ngram_gate.options import NgramGateOptions, NgramLSTMOptions
 
 V = 5
-OPTIONS = NgramGateOptions(orders=(1, 2), window=16, window_orders=(1, 3), gate_size=4)
+OPTIONS = NgramGateOptions(
+    contexts=("last1", "last2"),
+    window=16,
+    window_contexts=("last1", "last3"),
+    gate_size=4,
+    symbol_size=3,
+)
 TEXT = np.random.default_rng(0).integers(0, V, 300)
 
 
@@ -53,50 +69,65 @@ class Inner(SequenceModel):
 
 def gate() -> NgramGate:
     torch.manual_seed(0)
-    return NgramGate(Inner(), OPTIONS, vocab_size=V)
+    model = NgramGate(Inner(), OPTIONS, vocab_size=V)
+    with torch.no_grad():
+        model.symbol_out.weight.normal_()  # it begins with zeros, which would hide a part
+    return model
 
 
-def smoothed(text: list[int], counted: list[int], orders: tuple[int, ...], below: Any) -> list[Any]:
-    """Witten-Bell for each order after the end of `text`, by a loop over the places counted."""
-    found = []
+def smoothed(text: list[int], places: list[int], orders: tuple[int, ...], below: Any) -> Any:
+    """Witten-Bell for each order after the end of `text`, by a loop over the places counted: the
+    distributions and what is known of their evidence.
+    """
+    found, evidence = [], []
     for order in orders:
         context = text[-order:]
         counts = np.zeros(V)
-        for place in counted:
+        for place in places:
             if place >= order and text[place - order : place] == context:
                 counts[text[place]] += 1
         n, t = counts.sum(), (counts > 0).sum()
         below = (counts + t * below) / (n + t) if n else below
         found.append(below)
-    return found
+        evidence.append([np.log1p(n), np.log1p(t), t / (n + t) if n else 1.0])
+    return found, evidence
 
 
-def test_the_gated_counts_are_added_to_the_logits_of_the_inner_model() -> None:
-    """With weights of 0 the gate is its bias: two exponents and shares for each kind of counts."""
+def silu(x: Any) -> Any:
+    return x / (1 + np.exp(-x))
+
+
+def test_the_gate_combines_the_experts_as_its_equations_say() -> None:
     model = gate().double().eval()
-    inner: Any = model.inner
-    bias = torch.tensor([0.3, -0.2, 0.5, 0.1, 1.0, 0.0, -1.0, 0.4, 0.7], dtype=torch.float64)
-    with torch.no_grad():
-        model.gate_out.weight.zero_()
-        model.gate_out.bias.copy_(bias)
     model.before_training(TEXT)
+    weights: dict[str, Any] = {
+        name: parameter.detach().numpy() for name, parameter in model.named_parameters()
+    }
     tokens = np.random.default_rng(1).integers(0, V, 30)
     with torch.no_grad():
-        found = model(torch.from_numpy(tokens)[None])[0][0]
-    shares = np.exp(bias[4:8].numpy()) / np.exp(bias[4:8].numpy()).sum()
-    for time in range(30):
+        found = model(torch.from_numpy(tokens)[None])[0][0].log_softmax(-1)
+    for time in range(3, 30):  # contexts of three tokens are complete
         read = [*TEXT.tolist(), -1, *tokens[: time + 1].tolist()]  # -1: the text begins again
-        trained = smoothed(read, list(range(300)), (1, 2), np.full(V, 1 / V)) if time else None
-        if trained is None:
-            continue  # a context of two tokens is not complete
+        trained, evidence = smoothed(read, list(range(300)), (1, 2), np.full(V, 1 / V))
         latest = list(range(max(301, len(read) - 16), len(read)))
-        recent = smoothed(read, latest, (1, 3) if time > 1 else (1,), trained[-1])
-        recent = recent if len(recent) == 2 else [*recent, recent[0]]
-        experts = np.stack([*trained, *recent])
-        expected = inner.rates[tokens[time]].detach().numpy()
-        expected = expected + bias[:4].numpy() @ np.log(np.maximum(experts, 1e-10))
-        expected = expected + 0.7 * np.log(shares @ np.maximum(experts, 1e-10))
-        np.testing.assert_allclose(found[time], expected, rtol=1e-9)
+        recent, further = smoothed(read, latest, (1, 3), trained[-1])
+        p = np.maximum(np.stack([*trained, *recent]), 1e-10)
+        logs = np.log(p)
+        features = [np.ravel([*evidence, *further]), -(p * logs).sum(-1), logs.max(-1)]
+        rates = weights["inner.rates"][tokens[time]]
+        own = rates - np.log(np.exp(rates).sum())
+        entropy = -(np.exp(own) * own).sum()
+        features.append(np.array([*np.exp(own / 2) * V**0.5, entropy, own.max()]))
+        p, experts = np.vstack([p, np.exp(own)]), np.vstack([logs, own])
+        u = silu(weights["gate_in.weight"] @ np.concatenate(features) + weights["gate_in.bias"])
+        gates = weights["gate_out.weight"] @ u + weights["gate_out.bias"]
+        exponents, shares = gates[: len(p)], np.exp(gates[len(p) : -1])
+        hidden = weights["symbol_in.weight"] @ logs + weights["symbol_in.bias"][:, None]
+        hidden = silu(hidden + (weights["symbol_gate.weight"] @ u)[:, None])
+        expected = exponents @ experts + gates[-1] * np.log(shares @ p / shares.sum())
+        expected = expected + (weights["symbol_out.weight"] @ hidden)[0]
+        expected = expected - np.log(np.exp(expected).sum())
+        np.testing.assert_allclose(found[time], expected, rtol=1e-8)
 
 
 def test_the_inner_model_receives_what_a_model_receives() -> None:
@@ -112,9 +143,37 @@ def test_the_inner_model_receives_what_a_model_receives() -> None:
         ("positions", None),
         "start_adapting",
     ]
-    assert model.auxiliary_loss() == inner.auxiliary_loss()
     assert model.parameter_roles()["inner.rates"] == inner.parameter_roles()["rates"]
     assert model.parameter_roles()["gate_out.weight"].use == "head"
+
+
+def test_the_network_learns_by_its_own_cross_entropy_and_the_gate_takes_it_as_it_is() -> None:
+    model = gate().train()
+    inner: Any = model.inner
+    tokens = torch.from_numpy(TEXT[None, :20])
+    logits, _ = model.forward_in_training(tokens[:, :-1], None, torch.zeros(1, dtype=torch.int64))
+    targets = tokens[0, 1:]
+    loss = F.cross_entropy(logits[0], targets)
+    gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    for (name, _), gradient in zip(model.named_parameters(), gradients, strict=True):
+        assert (gradient is None) == (name == "inner.rates")
+    auxiliary = model.auxiliary_loss()
+    assert auxiliary is not None
+    own = F.cross_entropy(inner.rates[tokens[0, :-2]], tokens[0, 1:-1])
+    expected = own + inner.rates.square().mean()
+    torch.testing.assert_close(auxiliary, expected)
+    (found,) = torch.autograd.grad(auxiliary, [inner.rates])
+    torch.testing.assert_close(found, torch.autograd.grad(expected, [inner.rates])[0])
+
+
+def test_in_scoring_the_network_is_reached_by_the_gradients_of_the_combination() -> None:
+    """Dynamic evaluation reads in eval mode; then there is no auxiliary loss."""
+    model = gate().eval()
+    tokens = torch.from_numpy(TEXT[None, :20])
+    model.forward_in_training(tokens, None, torch.zeros(1, dtype=torch.int64))[0].sum().backward()
+    inner: Any = model.inner
+    assert inner.rates.grad is not None
+    torch.testing.assert_close(model.auxiliary_loss(), inner.auxiliary_loss())
 
 
 def test_the_state_of_the_inner_model_is_carried() -> None:
@@ -124,18 +183,82 @@ def test_the_state_of_the_inner_model_is_carried() -> None:
     assert state.inner["count"].tolist() == [[6.0], [6.0]]
 
 
+def small(**options: Any) -> NgramLSTM:
+    torch.manual_seed(0)
+    return NgramLSTM(NgramLSTMOptions(hidden_size=8, window=32, **options), vocab_size=256)
+
+
 def test_training_leaves_out_the_counts_of_the_current_fold() -> None:
-    text = np.arange(5)  # nothing recurs: outside its fold nothing is known of a context
-    model, ignorant = gate().eval(), gate().eval()
+    text = np.arange(128, 256)  # nothing recurs: outside its fold nothing is known of a context
+    model, ignorant = small(contexts=("last1", "last2")).eval(), small(contexts=("last1", "last2"))
     model.before_training(text)
-    tokens = torch.from_numpy(text[None, :4])
-    seen = model.forward_in_training(tokens, None, torch.zeros(1, dtype=torch.int64))[0]
-    assert torch.equal(seen, ignorant(tokens)[0])
+    tokens, positions = torch.from_numpy(text[None, :10]), torch.zeros(1, dtype=torch.int64)
+    seen = model.forward_in_training(tokens, None, positions)[0]
+    torch.testing.assert_close(seen, ignorant.eval()(tokens)[0])
     assert not torch.allclose(model(tokens)[0], seen)
 
 
-def test_the_lstm_of_ngram_lstm_comes_first_as_in_earlier_checkpoints() -> None:
-    model = NgramLSTM(NgramLSTMOptions(hidden_size=4), vocab_size=V)
-    names = [name for name, _ in model.named_parameters()]
-    gates = ["gate_in.weight", "gate_in.bias", "gate_out.weight", "gate_out.bias"]
-    assert names == [f"lstm.{name}" for name, _ in model.lstm.named_parameters()] + gates
+def test_a_state_dict_with_a_table_of_any_size_can_be_loaded() -> None:
+    model, other = small(), small()
+    model.before_training(np.random.default_rng(0).integers(0, 256, 500))
+    other.load_state_dict(model.state_dict())
+    tokens = torch.arange(40)[None]
+    assert torch.equal(model.eval()(tokens)[0], other.eval()(tokens)[0])
+
+
+def test_a_loaded_model_has_folds_only_after_it_counted_the_text_again() -> None:
+    text = np.random.default_rng(0).integers(0, 256, 500)
+    model, loaded, other = small().eval(), small().eval(), small().eval()
+    model.before_training(text)
+    other.before_training(text[::-1].copy())
+    tokens, positions = torch.from_numpy(text[None, :40]), torch.zeros(1, dtype=torch.int64)
+    for restored in (loaded, other):
+        restored.load_state_dict(model.state_dict())
+        with pytest.raises(RuntimeError, match="count its text again"):
+            restored.forward_in_training(tokens, None, positions)
+        again = prepare_copy(restored, text)
+        expected, _ = model.forward_in_training(tokens, None, positions)
+        assert torch.equal(again.forward_in_training(tokens, None, positions)[0], expected)
+
+
+def test_every_byte_has_a_probability_after_a_long_run_of_one_byte() -> None:
+    contexts = tuple(f"last{order}" for order in range(1, 17))
+    model = small(contexts=contexts, window_contexts=contexts).eval()
+    model.before_training(np.full(20_000, 97))
+    with torch.no_grad():
+        logits, _ = model(torch.full((1, 20_000), 97))
+    assert logits.log_softmax(-1).isfinite().all()
+
+
+def test_adaptive_scoring_of_several_rows_is_refused() -> None:
+    model = small().eval()
+    model.start_adapting()
+    with pytest.raises(ValueError, match="reads one row, found 2"):
+        model(torch.zeros(2, 3, dtype=torch.int64))
+
+
+def test_a_restored_training_continues_with_the_same_bits(tmp_path: Path) -> None:
+    text = np.random.default_rng(0).integers(97, 100, 3000).astype(np.uint8)
+    section = train_section({"batch_size": 4, "budget": {"steps": 20}})
+
+    def start() -> Training:
+        model = small(dropout=0.2)
+        model.before_training(text)
+        lanes = Lanes(text, batch_size=4)
+        return Training(
+            model,
+            lanes,
+            section,
+            **parts_of(model, section),
+            runtime=RUNTIME,
+            bytes_per_token=1.0,
+            epoch_tokens=len(text),
+        )
+
+    unbroken, resumed = start(), start()
+    for _ in range(3):
+        unbroken.update()
+    checkpoint.save(tmp_path, unbroken.checkpoint(RUN_STATE), keep=1, best=None)
+    expected = [unbroken.update() for _ in range(4)]
+    resumed.restore(checkpoint.load(tmp_path, 3))
+    assert [resumed.update() for _ in range(4)] == expected

@@ -18,14 +18,14 @@ def build_gate(options: NgramGateOptions, context: ArchitectureContext) -> Ngram
     from seqzoo_plugins.ngram_gate.models import NgramGate
 
     inner = context.build(options.inner)
-    return NgramGate(inner, options, vocab_size=context.vocab_size)
+    return NgramGate(inner, options, vocab_size=context.vocab_size, tokenizer=context.tokenizer)
 
 
 def build_lstm(options: NgramLSTMOptions, context: ArchitectureContext) -> NgramLSTM:
     """An initialised model on the CPU, with empty counts."""
     from seqzoo_plugins.ngram_gate.models import NgramLSTM
 
-    return NgramLSTM(options, vocab_size=context.vocab_size)
+    return NgramLSTM(options, vocab_size=context.vocab_size, tokenizer=context.tokenizer)
 
 
 @hookimpl
@@ -33,14 +33,14 @@ def register_architectures() -> Iterable[ArchitectureSpec]:
     source = "experts and gate after Mahoney 2005 (PAQ) and Hinton 1999; Witten-Bell 1991"
     yield ArchitectureSpec(
         name="ngram_gate",
-        summary="any architecture, its logits corrected by gated n-gram counts, old and recent",
+        summary="any architecture, combined by a gate with n-gram counts, old and recent",
         options=NgramGateOptions,
         build=build_gate,
         source=source,
     )
     yield ArchitectureSpec(
         name="ngram_lstm",
-        summary="LSTM whose logits are corrected by gated n-gram counts, old and recent",
+        summary="LSTM combined by a gate with n-gram counts, old and recent",
         options=NgramLSTMOptions,
         build=build_lstm,
         source=source,
