@@ -155,7 +155,7 @@ class Counts(nn.Module):
 
     def _columns(self, read: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
         """The column of each symbol, and the number of columns with that of all unknown ones."""
-        known = np.append(self.table.seen.numpy(force=True), False)
+        known = np.append(self.table.seen.cpu().numpy(), False)
         if self.learned is not None:
             known[:-1] |= self.learned.seen
         known[read.reshape(-1)] = True  # ABSENT is the last element
@@ -210,7 +210,7 @@ def _size(context: Context) -> int:
 
 
 def _array(tensor: Tensor) -> npt.NDArray[Any]:
-    return tensor.numpy(force=True)
+    return tensor.cpu().numpy()
 
 
 def _numpy_type(dtype: torch.dtype) -> type[np.floating[Any]]:

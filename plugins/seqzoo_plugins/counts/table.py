@@ -172,7 +172,7 @@ class CountTable(nn.Module):
         """The entries with their slots, made at the first use."""
         if self._entries is None:
             contexts, sizes, symbols, counts = (
-                buffer.numpy(force=True)
+                buffer.cpu().numpy()
                 for buffer in (self.contexts, self.sizes, self.symbols, self.counts)
             )
             slots = slots_of(contexts, np.cumsum(sizes, dtype=np.int64))

@@ -119,7 +119,7 @@ class Counted(SequenceModel):
         """(B, T) folds of the next tokens in the training part; None if positions are not known."""
         if positions is None:
             return None
-        following = positions.numpy(force=True)[:, None] + 1 + np.arange(tokens.shape[1])
+        following = positions.cpu().numpy()[:, None] + 1 + np.arange(tokens.shape[1])
         return self.counts.table.folds(following)
 
     def combined(
