@@ -93,9 +93,9 @@ def differing(ranks: Ranks, kind: str) -> str:
     """What the first update says where a parameter or a buffer of one rank is another."""
     training = training_of("gru" if kind == "parameters" else "ngram_lstm")
     training.take_part(ranks)
-    changed = next(iter(getattr(training.model, kind)()))
+    changed = next(iter(getattr(training.model, kind)())).data
     if ranks.rank == 1:
-        changed.data.add_(1)
+        changed.copy_(~changed if changed.dtype == torch.bool else changed + 1)
     try:
         training.update()
     except SeqzooError as error:
