@@ -65,7 +65,7 @@ def test_a_path_is_never_a_name(given: str) -> None:
         ("quick.yaml", "The recipe 'quick' comes with seqzoo"),
         ("qiuck", "Did you mean 'quick'?"),
         ("QUICK", "Did you mean 'quick'?"),
-        ("nothing_like_it_xyz", "Choose from: nanogpt_cpu_budget, quick"),
+        ("nothing_like_it_xyz", "Choose from: best_100s, best_30s, nanogpt_cpu_budget, quick"),
     ],
 )
 def test_a_wrong_name_or_path_says_what_is_there(tmp_path: Path, given: str, says: str) -> None:
