@@ -307,7 +307,7 @@ def test_what_the_recipe_adds_is_scored_unless_none_is_asked_for(asked: str, add
     done = seqzoo("run", "theirs.yaml", "--baselines", asked, *trust, folder=adding)
     assert done.returncode == 0, done.stderr
     assert has_run(adding) == (asked != "none")
-    # It compresses nothing, which is one sentence, and the run goes on.
+    # It compresses nothing, which is one sentence, and the run continues.
     said = "warning: baseline 'external' has no score: 'touch' wrote nothing to its output."
     assert done.stderr.count(said) == (asked != "none")
 

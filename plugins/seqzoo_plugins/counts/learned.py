@@ -117,7 +117,6 @@ def _read(
                 _count(
                     keys_before[time, k],
                     tokens[time],
-                    1,
                     known,
                     heads,
                     symbols,
@@ -153,7 +152,6 @@ def _place(key: int, known: Array) -> int:
 def _count(
     key: int,
     symbol: int,
-    count: int,
     known: Array,
     heads: Array,
     symbols: Array,
@@ -168,13 +166,13 @@ def _count(
     entry = heads[place]
     while entry >= 0:
         if symbols[entry] == symbol:
-            counts[entry] += count
+            counts[entry] += 1
             return
         entry = following[entry]
     entry = used[0]
     used[0] += 1
     symbols[entry] = symbol
-    counts[entry] = count
+    counts[entry] = 1
     following[entry] = heads[place]
     heads[place] = entry
 
